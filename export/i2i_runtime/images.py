@@ -1,0 +1,206 @@
+"""Image files as arrays and back: the only place where bytes become floats.
+
+An image is an array (height, width, channels) of uint8 or uint16 with 1 (grey), 3 (RGB) or 4 (RGBA, colours not
+multiplied by alpha) channels.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from i2i_runtime import headers
+from i2i_runtime.decode import decode
+from i2i_runtime.headers import shown
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+# 800 MB of 8-bit colour: room for any camera and for maps, not for a few bytes that claim a million by a million.
+MAX_PIXELS = 2**28
+
+Array = NDArray[Any]
+
+_16_BIT_SUFFIXES = (".png", ".tif", ".tiff")
+
+
+class Header(NamedTuple):
+    """What `read` will return for a file: an array (height, width, channels), uint8 or uint16 (`bits` 8 or 16)."""
+
+    height: int
+    width: int
+    channels: int
+    bits: int
+
+
+def is_image(path: Path) -> bool:
+    """Whether the name says so; the file need not exist."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Every image under a folder by its suffix, relative to it, in natural order (2 before 10).
+
+    Hidden files and folders are left out; links are followed, except back into a folder they lie in.
+    Raises ValueError where a folder is missing or may not be listed.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{shown(folder)}: no such folder")
+    return sorted(_walk(folder, Path(), ()), key=_natural)
+
+
+def _walk(root: Path, inside: Path, above: tuple[str, ...]) -> Iterator[Path]:
+    here = os.path.realpath(root / inside)
+    if here in above:
+        return
+    try:
+        entries = list(os.scandir(here))
+    except OSError as error:
+        raise ValueError(f"{shown(root / inside)}: cannot be listed ({error.strerror})") from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(root, inside / entry.name, (*above, here))
+        elif is_image(Path(entry.name)):
+            yield inside / entry.name
+
+
+def _natural(path: Path) -> tuple[list[list[str | int]], str]:
+    def key(name: str) -> list[str | int]:
+        # Splitting at digits alternates text and number, so that equal positions always compare.
+        return [int(piece) if index % 2 else piece for index, piece in enumerate(re.split(r"(\d+)", name))]
+
+    return [key(name) for name in path.parts], str(path)
+
+
+def header(path: Path) -> Header:
+    """Size and kind of an image file, as `read` would return it, without decoding. Raises ValueError like `read`."""
+    with headers.stream_of(path) as stream:
+        file = headers.parse(stream, path)
+        width, height = headers.stored_size(file)
+        if headers.orientation(file) >= 5:
+            width, height = height, width
+        return Header(height, width, headers.channels(file), headers.bits(file, path))
+
+
+def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> Array:
+    """An image file as (height, width, channels), uint8 or uint16 exactly as stored: 1 grey, 3 RGB or 4 RGBA channels.
+
+    EXIF rotation is applied; palettes, 1-bit and CMYK images are converted; grey with alpha becomes RGBA; of an
+    animation the first frame is read. Raises ValueError, naming the file, when it is missing, empty, truncated, no
+    image, or larger than `max_pixels`.
+    """
+    with headers.stream_of(path) as stream:
+        data = stream.read()
+    file = headers.parse(BytesIO(data), path)
+    width, height = headers.stored_size(file)
+    if width * height > max_pixels:
+        raise ValueError(f"{shown(path)}: {width}x{height} image is larger than max_pixels {max_pixels}; cut it up")
+    pixels = decode(data, file, headers.channels(file), headers.bits(file, path))
+    if pixels is None:
+        raise ValueError(f"{shown(path)}: {headers.DAMAGED}")
+    return pixels
+
+
+def write(path: Path, image: Array, *, quality: int = 95) -> None:
+    """Write (height, width[, channels]) uint8 or uint16 in the format of the path's suffix: whole, or not at all.
+
+    `quality` is for JPEG (1 to 100) and WebP (1 to 99; 100 is lossless). WebP keeps grey as equal RGB. The bytes go
+    to a hidden file beside it that is renamed at the end. Raises ValueError when the format cannot hold the image,
+    OSError when the disk cannot.
+    """
+    data = _encode(path, image, quality)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with open(temporary, "xb") as stream:
+            stream.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _encode(path: Path, image: Array, quality: int) -> bytes:
+    _check_holds(path, image)
+    suffix = path.suffix.lower()
+    image = image.reshape(*image.shape[:2], -1)
+    if image.shape[2] > 1:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
+    webp_quality = 101 if quality >= 100 else quality  # OpenCV's word for lossless
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_WEBP_QUALITY, webp_quality]
+    try:
+        done, data = cv2.imencode(suffix, image, options)
+    except cv2.error:
+        done = False
+    if not done:
+        raise ValueError(f"{shown(path)}: {image.shape[1]}x{image.shape[0]} is too large for {suffix}; write a .png")
+    return data.tobytes()
+
+
+def _check_holds(path: Path, image: Array) -> None:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(f"{shown(path)}: cannot write {suffix or 'without a suffix'}; legal: {', '.join(SUFFIXES)}")
+    channels = 1 if image.ndim == 2 else image.shape[-1]
+    known = image.dtype in (np.uint8, np.uint16) and image.ndim in (2, 3) and channels in (1, 3, 4)
+    if not known or not image.size:
+        legal = "legal: uint8 or uint16 (height, width[, 1, 3 or 4]), at least one pixel"
+        raise ValueError(f"{shown(path)}: cannot write {image.dtype} of shape {image.shape}; {legal}")
+    if image.dtype == np.uint16 and suffix not in _16_BIT_SUFFIXES:
+        raise ValueError(f"{shown(path)}: {suffix} holds 8 bits, not 16; legal: {', '.join(_16_BIT_SUFFIXES)}")
+    if channels == 4 and suffix in (".jpg", ".jpeg"):
+        raise ValueError(f"{shown(path)}: {suffix} holds no alpha; write a .png, or drop alpha")
+
+
+def to_float(image: Array) -> NDArray[np.float32]:
+    """uint8 or uint16 as float32 in [0, 1]; float32 as it is. Raises ValueError for other types."""
+    if image.dtype == np.float32:
+        return image
+    return np.multiply(image, np.float32(1 / _largest(image.dtype)), dtype=np.float32)
+
+
+def from_float(image: NDArray[np.float32], dtype: DTypeLike) -> Array:
+    """float32, clipped to [0, 1], as uint8, uint16 or float32.
+
+    Rounded, where the published code cuts off: there 0.9999 * 255 becomes 254, and an image that only passes through
+    gets darker.
+    """
+    image = np.clip(image, 0, 1)
+    if dtype == np.float32:
+        return image
+    return np.rint(image * np.float32(_largest(dtype))).astype(dtype)
+
+
+def _largest(dtype: DTypeLike) -> int:
+    if dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"image of {np.dtype(dtype)}; legal: uint8, uint16, float32 in [0, 1]")
+    return np.iinfo(np.dtype(dtype)).max
+
+
+def with_channels(image: Array, channels: int) -> Array:
+    """(height, width, 1|3|4) with 1, 3 or 4 channels: colour to grey by luma; alpha is dropped, or added opaque.
+
+    Raises ValueError for other numbers.
+    """
+    have = image.shape[2]
+    if have == channels:
+        return image
+    conversions = {
+        (1, 3): cv2.COLOR_GRAY2RGB,
+        (1, 4): cv2.COLOR_GRAY2RGBA,
+        (3, 1): cv2.COLOR_RGB2GRAY,
+        (3, 4): cv2.COLOR_RGB2RGBA,
+        (4, 1): cv2.COLOR_RGBA2GRAY,
+        (4, 3): cv2.COLOR_RGBA2RGB,
+    }
+    if (have, channels) not in conversions:
+        raise ValueError(f"cannot make {channels} channels of {have}; legal: 1 (grey), 3 (RGB), 4 (RGBA)")
+    return cv2.cvtColor(image, conversions[have, channels]).reshape(*image.shape[:2], channels)

@@ -1,0 +1,60 @@
+"""The command line: parse, call, print. Every error is one sentence and exit code 1; `--debug` shows where it came
+from.
+"""
+
+import os
+import sys
+
+import typer
+from typer.exceptions import TyperException
+
+from i2i.cli import data, demo, look, train, translate
+
+app = typer.Typer(
+    name="i2i",
+    help="Turn one kind of image into another: train, translate, look.",
+    epilog="Add --debug to any command for the full traceback of an error.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("train")(train.train)
+app.command("translate")(translate.translate)
+app.command("list")(look.list_components)
+app.command("show")(look.show)
+app.add_typer(data.app, name="data")
+app.command("doctor")(look.doctor)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """Entry point of the program `i2i`."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it looks for updates at import, also without a network
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        code = app(args=arguments, standalone_mode=False, prog_name="i2i") or 0
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("interrupted", file=sys.stderr)
+        code = 130
+    except Exception as error:
+        if debug:
+            raise
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        code = 1
+    sys.exit(code)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, TyperException):
+        return f"{error.format_message()} (see --help)"
+    if isinstance(error, ValueError | ArithmeticError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'file system'}: {error.strerror}" if error.strerror else str(error)
+    if "out of memory" in str(error):
+        return "out of memory: use smaller images (augment.train.crop.size), fewer features, or another --device"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} (unexpected: run again with --debug for the traceback)"

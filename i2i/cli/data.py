@@ -1,0 +1,73 @@
+"""`i2i data list | check | download | make`."""
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from i2i.cli.train import Plugins
+
+app = typer.Typer(help="Look at, check, download and make data sets.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_datasets(plugins: Plugins = []) -> None:  # noqa: B006
+    """List the known data sets: what they are for, their size, and where they lie if they are here."""
+    from i2i import registry
+    from i2i.data.known import KnownData, cache_folder
+
+    registry.load_plugins(plugins)
+    for name in registry.datasets:
+        known = cast(KnownData, registry.datasets[name])
+        here = f"  [{cache_folder() / name}]" if (cache_folder() / name).is_dir() else ""
+        print(f"{name:<24} {' and '.join(known.kinds):<20} {known.size:<22} {known.description}{here}")
+
+
+@app.command("check")
+def check_folders(
+    folders: Annotated[list[Path], typer.Argument(help="A data set's folder, or two folders.")],
+) -> int:
+    """Read every image and report counts, sizes, kinds, and everything that training would stumble over."""
+    from i2i.cli.progress import Line
+    from i2i.data.check import check
+
+    with Line() as line:
+        report = check(*folders, progress=line.count("images"))
+    print("\n".join(report.lines()))
+    return 1 if report.problems else 0
+
+
+@app.command("download")
+def download(
+    name: Annotated[str, typer.Argument(help="A known data set; see `i2i data list`.")],
+    plugins: Plugins = [],  # noqa: B006
+) -> None:
+    """Fetch a known data set into the cache ($I2I_DATA), going on where an earlier attempt stopped."""
+    from i2i import registry
+    from i2i.cli.progress import Line, PreparingLine
+    from i2i.data.known import cached
+
+    registry.load_plugins(plugins)
+    with Line() as line:
+        folder = cached(name, progress=PreparingLine(line), tell=line.say)
+    print(folder)
+
+
+@app.command("make")
+def make(
+    name: Annotated[str, typer.Argument(help="sim2real: drawn streets as a simulator, and as a camera, shows them.")],
+    out: Annotated[Path, typer.Argument(help="New folder.")],
+    n: Annotated[int, typer.Option("--n", help="Scenes to train on; a fifth as many are held out.")] = 200,
+    size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 64,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Make the built-in world: sim, real and labels of the same scenes."""
+    from i2i.cli.progress import Line
+    from i2i.data.world import make_world
+    from i2i.registry import did_you_mean
+
+    if name != "sim2real":
+        raise ValueError(f"data make {name!r}: {did_you_mean(name, ['sim2real'])}")
+    with Line() as line:
+        make_world(out, count=n, size=size, seed=seed, progress=line.count("scenes"))
+    print(out)

@@ -1,0 +1,30 @@
+"""`i2i demo`: the main job from beginning to end on the built-in world."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from i2i.cli.train import Device, Set
+
+
+def demo(
+    out: Annotated[Path, typer.Argument(help="Folder for the world, the run and the page.")] = Path("demo"),
+    overrides: Set = [],  # noqa: B006
+    device: Device = "auto",
+) -> int:
+    """Make the built-in world, train a small CycleGAN on it unpaired, translate held-out images, and show them beside
+    the truth.
+    """
+    from i2i.cli.progress import TrainingLine, stop_on_signals
+    from i2i.demo import run_demo
+    from i2i.training.trainer import Interrupted
+
+    with stop_on_signals() as stop, TrainingLine() as line:
+        try:
+            page = run_demo(out, overrides, watch=line, device=device, stop=stop)
+        except Interrupted as interrupted:
+            line.say(f"stopped; go on with: i2i train --resume {interrupted}")
+            return 128 + stop.signal
+    print(f"open {page.resolve()}")
+    return 0

@@ -1,0 +1,134 @@
+"""Progress on long work: one live line on a terminal, plain lines elsewhere."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from i2i.training.trainer import Progress
+
+_LIVE_INTERVAL, _PLAIN_INTERVAL = 0.25, 10.0  # seconds
+
+
+class Line:
+    """One line that changes in place; without a terminal, a new line every few seconds. `say` prints a line that stays."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._live = (
+            Live(console=self._console, auto_refresh=False, transient=True) if self._console.is_terminal else None
+        )
+        self._last = 0.0
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._live:
+            self._live.stop()
+
+    def update(self, text: Callable[[], str], *, last: bool = False) -> None:
+        """Show `text()`, which is called only when it is time."""
+        now = time.monotonic()
+        if not last and now - self._last < (_LIVE_INTERVAL if self._live else _PLAIN_INTERVAL):
+            return
+        self._last = now
+        if self._live and not last:
+            self._live.update(Text(text(), no_wrap=True, overflow="ellipsis"), refresh=True)
+        else:
+            self.say(text())
+
+    def say(self, message: str) -> None:
+        self._console.print(Text(message))
+        sys.stdout.flush()
+
+    def count(self, noun: str) -> Callable[[int, int], None]:
+        """A callback (done, total) that shows a count of `noun`."""
+        begin = time.monotonic()
+
+        def show(done: int, total: int) -> None:
+            seconds = max(time.monotonic() - begin, 1e-9)
+            left = f"  {clock((total - done) * seconds / done)} left" if done and total else ""
+            self.update(lambda: f"{done:,} of {total:,} {noun}  {done / seconds:,.1f}/s{left}")
+
+        return show
+
+
+class PreparingLine:
+    """A callback (stage, done, total) for data that are downloaded, unpacked or drawn."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._stages: dict[str, Callable[[int, int], None]] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        show = self._stages.setdefault(
+            stage, self._line.count(f"{'scenes' if stage == 'drawing' else 'bytes'} {stage}")
+        )
+        show(done, total)
+
+
+class TrainingLine(Line):
+    """The progress of a run."""
+
+    def progress(self, progress: "Progress") -> None:
+        self.update(lambda: _training_text(progress), last=progress.step == progress.steps)
+
+
+def _training_text(progress: "Progress") -> str:
+    players: dict[str, list[str]] = {}
+    for name, value in progress.terms().items():
+        player, term = name.split(".")
+        players.setdefault(player, []).append(f"{term} {value:.3g}")
+    losses = "  ".join(f"{player}: {' '.join(terms)}" for player, terms in players.items())
+    return (
+        f"step {progress.step}/{progress.steps}  {progress.images_per_second:.3g} images/s  "
+        f"{clock(progress.seconds_left)} left  {losses}"
+    )
+
+
+def clock(seconds: float) -> str:
+    """A duration as 1:02:03 or 2:03."""
+    if seconds == float("inf"):
+        return "?"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+class Stop:
+    """Says whether the user, or the machine, has asked the program to end, and by which signal."""
+
+    signal: int = 0
+
+    def __call__(self) -> bool:
+        return self.signal != 0
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """The first Ctrl-C (or SIGTERM) asks the work to end at the next safe point; a second one ends it at once."""
+    stop = Stop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.signal:
+            raise KeyboardInterrupt
+        stop.signal = number
+        print("\nstopping after this step; once more to stop at once", file=sys.stderr)
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

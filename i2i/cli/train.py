@@ -1,0 +1,48 @@
+"""`i2i train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Set = Annotated[list[str], typer.Option("--set", metavar="A.B=C", help="Override one recipe value; repeatable.")]
+Plugins = Annotated[list[Path], typer.Option("--plugin", help="Python file that registers components; repeatable.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+
+
+def train(
+    method: Annotated[str | None, typer.Argument(help="Method, or a recipe file (.toml).", show_default=False)] = None,
+    data: Annotated[
+        list[str] | None, typer.Argument(help="A known data set, one folder, or two.", show_default=False)
+    ] = None,
+    overrides: Set = [],  # noqa: B006 (the command line's own idiom)
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/METHOD/DATA by default.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run or checkpoint.")] = None,
+    device: Device = "auto",
+    plugins: Plugins = [],  # noqa: B006
+) -> int:
+    """Train a method on images: i2i train cyclegan horse2zebra."""
+    from i2i import recipe, registry
+    from i2i.cli.progress import TrainingLine, stop_on_signals
+    from i2i.training import run
+    from i2i.training.trainer import Interrupted
+
+    registry.load_plugins(plugins)
+    with stop_on_signals() as stop, TrainingLine() as line:
+        try:
+            if resume is not None:
+                if method or data or out:
+                    raise ValueError(
+                        "--resume takes its recipe, data and folder from the run; only --set train.steps=… and the like may change"
+                    )
+                folder = run.resume(resume, overrides, watch=line, device=device, stop=stop)
+            else:
+                if method is None:
+                    raise ValueError("name a method and its data, for example: i2i train cyclegan horse2zebra")
+                chosen = recipe.load(recipe.find(method, data or []), data or [], overrides)
+                folder = run.train(chosen, out, watch=line, device=device, stop=stop)
+        except Interrupted as interrupted:
+            line.say(f"stopped; go on with: i2i train --resume {interrupted}")
+            return 128 + stop.signal
+    line.say(f"done: {folder}\ntranslate a folder with: i2i translate {folder / 'latest'} IN OUT")
+    return 0

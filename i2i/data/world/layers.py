@@ -1,0 +1,139 @@
+"""A street seen at a given size: per pixel what is there, how bright, how lit, how far, and where on its surface."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from i2i.data.world.houses import FLOOR_HEIGHT
+from i2i.data.world.street import Camera, Facet, Label, Road, Street
+
+NEAR, FAR = 1.0, 400.0  # metres; what is nearer is cut off, what is further is as far as this
+_SKY, _GROUND = 0, 1  # numbers of the two endless surfaces; facets follow
+_SUBPIXEL_BITS = 4
+
+
+class Layers(NamedTuple):
+    """Arrays (size, size), float32 except for the first two."""
+
+    labels: np.ndarray  # uint8
+    surface: np.ndarray  # int32, one number per facet
+    tone: np.ndarray  # [0, 1], dark to bright
+    lit: np.ndarray  # [0, 1], shade to sun
+    depth: np.ndarray  # metres
+    u: np.ndarray  # metres along the surface: across the road, along a wall
+    v: np.ndarray  # metres up a wall, ahead on the ground
+
+
+def paint(street: Street, size: int) -> Layers:
+    """Project every facet, far to near, as a number into one image; the layers are then looked up by that number."""
+    camera, facets = street.camera, street.facets
+    surface = np.zeros((size, size), np.int32)
+    surface[_first_ground_row(camera, size) :] = _GROUND
+    _fill(surface, [facet.corners for facet in facets], range(_GROUND + 1, _GROUND + 1 + len(facets)), camera)
+    position = (np.arange(size, dtype=np.float32) + 0.5) / size
+    ray_x, ray_y = (position - camera.vanishing) / camera.focal, (camera.horizon - position)[:, None] / camera.focal
+    planes = np.concatenate(([(0, 0, 0), (0, -1 / camera.height, 0)], _planes(facets, camera)))
+    plane = planes.astype(np.float32)[surface]
+    # On a plane n.p = d seen along the ray (x, y, 1), 1/z = n.ray / d.
+    inverse = plane[..., 0] * ray_x + plane[..., 1] * ray_y + plane[..., 2]
+    depth = 1 / np.clip(inverse, 1 / FAR, 1 / NEAR)
+    x, y = depth * ray_x, camera.height + depth * ray_y
+    layers = _surfaces(facets, surface, depth, x, y)
+    _ground(layers, street, x)
+    _windows(layers, facets)
+    return layers
+
+
+def _first_ground_row(camera: Camera, size: int) -> int:
+    return int(np.ceil(camera.horizon * size))
+
+
+def _fill(image: np.ndarray, polygons: list[np.ndarray], values: Iterable[int], camera: Camera) -> None:
+    """Draw (N, 3) polygons in metres in their order; what is behind the camera is pulled in front of it."""
+    corners = np.concatenate(polygons)
+    depth = np.maximum(corners[:, 2], NEAR)
+    column = camera.vanishing + camera.focal * corners[:, 0] / depth
+    row = camera.horizon - camera.focal * (corners[:, 1] - camera.height) / depth
+    # fillPoly counts from pixel centres, in fixed point.
+    pixels = np.stack((column, row), axis=1) * len(image) - 0.5
+    fixed = np.rint(pixels * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    start = 0
+    for polygon, value in zip(polygons, values, strict=True):
+        end = start + len(polygon)
+        cv2.fillPoly(image, [fixed[start:end]], value, cv2.LINE_8, _SUBPIXEL_BITS)
+        start = end
+
+
+def _planes(facets: list[Facet], camera: Camera) -> np.ndarray:
+    """n / d of each facet's plane n.p = d, p counted from the camera."""
+    corners = np.array([facet.corners[:3] for facet in facets]) - (0, camera.height, 0)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return normals / np.sum(normals * corners[:, 0], axis=1, keepdims=True)
+
+
+def _surfaces(facets: list[Facet], surface: np.ndarray, depth: np.ndarray, x: np.ndarray, y: np.ndarray) -> Layers:
+    """Layers of sky and facets; the ground is still bare."""
+    ends = np.array([facet.corners[-1] - facet.corners[0] for facet in facets])
+    length = np.maximum(np.hypot(ends[:, 0], ends[:, 2]), 1e-6)
+
+    def table(sky: float, ground: float, values: object) -> np.ndarray:
+        return np.concatenate(((sky, ground), np.asarray(values))).astype(np.float32)[surface]
+
+    along_x, along_z = table(1, 1, ends[:, 0] / length), table(0, 0, ends[:, 2] / length)
+    start_x = table(0, 0, [facet.corners[0, 0] for facet in facets])
+    start_z = table(0, 0, [facet.corners[0, 2] for facet in facets])
+    return Layers(
+        labels=table(Label.SKY, Label.ROAD, [facet.label for facet in facets]).astype(np.uint8),
+        surface=surface,
+        tone=table(0, 0, [facet.tone for facet in facets]),
+        lit=table(1, 1, [facet.lit for facet in facets]),
+        depth=depth,
+        u=(x - start_x) * along_x + (depth - start_z) * along_z,
+        v=np.where(surface == _GROUND, depth, y),
+    )
+
+
+def _ground(layers: Layers, street: Street, x: np.ndarray) -> None:
+    """Road, markings, pavements and grass by their place on the ground, and shadows on them."""
+    size = len(x)
+    top = _first_ground_row(street.camera, size)
+    seen, z = layers.surface[top:] == _GROUND, layers.depth[top:]
+    side = x[top:] - street.road.middle(z)
+    labels, tone = _ground_class(street.road, side, z, street.camera.focal)
+    shade = np.zeros((size, size), np.uint8)
+    _fill(shade, street.shadows, [255] * len(street.shadows), street.camera)
+    soft = cv2.GaussianBlur(shade, (0, 0), max(0.3, size / 200)).astype(np.float32) / 255
+    for layer, ground in ((layers.labels, labels), (layers.tone, tone), (layers.lit, 1 - soft[top:])):
+        np.copyto(layer[top:], ground.astype(layer.dtype), where=seen)
+    np.copyto(layers.u[top:], side, where=seen)
+
+
+def _ground_class(road: Road, side: np.ndarray, z: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray]:
+    """Label and tone of ground points: `side` metres right of the middle line, z metres ahead."""
+    distance = np.abs(side)
+    # A line is never thinner than a hundredth of the picture, or it would fall between the pixels.
+    line = np.maximum(0.07, 0.005 * z / focal)
+    dashes = (distance < line) & ((z + road.dash) % 6 < 3)
+    edges = np.abs(distance - road.half_width + 0.3) < line
+    stripes = (np.abs(z - road.crossing) < 1.4) & (side % 1.1 < 0.55) & (distance < road.half_width - 0.4)
+    marked = (dashes | edges | stripes) & (z < 60)
+    kerb = road.half_width + np.maximum(0.2, 0.006 * z / focal)
+    paved = distance < road.half_width + road.pavement
+    labels = np.where(distance < road.half_width, Label.ROAD, np.where(paved, Label.PAVEMENT, Label.VEGETATION))
+    labels[marked] = Label.MARKING
+    tone = np.where(distance < kerb, 1.0, np.where(paved, 0.45, road.grass))
+    tone = np.where(distance < road.half_width, np.where(marked, 0.8, road.tone), tone)
+    return labels, tone
+
+
+def _windows(layers: Layers, facets: list[Facet]) -> None:
+    """A window per bay and floor of walls that have bays, where they are near enough to be seen."""
+    walls = [(facet.bay, facet.reach, facet.corners[1, 1]) for facet in facets]
+    bay, reach, top = np.array([(0, 0, 0), (0, 0, 0), *walls], np.float32)[layers.surface].transpose(2, 0, 1)
+    column, row = layers.u / np.maximum(bay, 1) % 1, layers.v / FLOOR_HEIGHT % 1
+    glass = (np.abs(column - 0.5) < 0.22) & (np.abs(row - 0.6) < 0.24) & (layers.v < top - 0.5)
+    glass &= (bay > 0) & (layers.depth < reach)
+    layers.labels[glass] = Label.WINDOW
+    layers.tone[glass] = 0.6

@@ -1,0 +1,68 @@
+"""One street scene as three pictures that agree pixel by pixel."""
+
+from operator import attrgetter
+from typing import NamedTuple
+
+import numpy as np
+
+from i2i.data.world.houses import houses, skyline
+from i2i.data.world.layers import paint
+from i2i.data.world.looks import real, sim
+from i2i.data.world.roadside import cars, trees
+from i2i.data.world.street import Camera, Road, Street, Thing
+
+SMALLEST = 16  # pixels
+
+
+class Scene(NamedTuple):
+    """sim and real: (size, size, 3) uint8 RGB; labels: (size, size) uint8, indices into CLASSES."""
+
+    sim: np.ndarray
+    real: np.ndarray
+    labels: np.ndarray
+
+
+def draw_scene(*, size: int, seed: int, index: int) -> Scene:
+    """Scene number `index` of the world `seed`, which depends on nothing else; another size shows the same street.
+
+    Raises ValueError for a size below 16 pixels, or a negative seed or index.
+    """
+    if size < SMALLEST:
+        raise ValueError(f"size: {size} pixels is too small to show a street; use {SMALLEST} or more")
+    if seed < 0 or index < 0:
+        raise ValueError(f"seed {seed}, index {index}: neither may be negative")
+    rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
+    street = _street(rng)
+    layers = paint(street, size)
+    return Scene(sim=sim(layers, street), real=real(layers, street, rng), labels=layers.labels)
+
+
+def _street(rng: np.random.Generator) -> Street:
+    """A street with houses, trees and up to four cars, seen from a car on its right side."""
+    camera = Camera(
+        focal=rng.uniform(0.78, 0.98),
+        height=rng.uniform(1.5, 1.9),
+        vanishing=rng.uniform(0.38, 0.62),
+        horizon=rng.uniform(0.44, 0.54),
+    )
+    half_width = rng.uniform(3.0, 4.6)
+    road = Road(
+        centre=-0.5 * half_width + rng.uniform(-0.4, 0.4),
+        bend=rng.uniform(-0.003, 0.003),
+        half_width=half_width,
+        pavement=rng.uniform(1.6, 3.0),
+        crossing=rng.uniform(6.0, 14.0) if rng.random() < 0.3 else -100.0,
+        dash=rng.uniform(0.0, 6.0),
+        tone=rng.uniform(0.2, 0.8),
+        grass=rng.uniform(0.55, 0.9),
+    )
+    sun = int(rng.choice((-1, 1)))
+    # Houses are behind trees and cars at any z: a wall is long, so its near end says little.
+    things = _far_to_near([skyline(rng), *houses(rng, road, sun)])
+    things += _far_to_near(trees(rng, road, sun) + cars(rng, road, sun))
+    facets = [facet for thing in things for facet in thing.facets]
+    return Street(camera, road, sun, facets, [shadow for thing in things for shadow in thing.shadows])
+
+
+def _far_to_near(things: list[Thing]) -> list[Thing]:
+    return sorted(things, key=attrgetter("z"), reverse=True)

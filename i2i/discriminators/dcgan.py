@@ -1,0 +1,75 @@
+"""The DCGAN discriminator: one logit for the whole image.
+
+Radford, Metz, Chintala 2016: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
+Networks, section 3, https://arxiv.org/abs/1511.06434.
+"""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from i2i.discriminators.base import Discriminator
+from i2i.layers import Initialisation, Norm, add_spectral_norm, at_least, has_bias, initialise, normalisation
+from i2i.registry import discriminators
+
+SMALLEST_SIZE = 32
+LAST_SIZE = 4  # Strided convolutions go down to 4x4, where one convolution sees all that is left.
+
+
+@discriminators.register("dcgan")
+class DCGANDiscriminator(Discriminator):
+    """Strided 4x4 convolutions down to 4x4, no norm at the first, then one 4x4 convolution to a logit.
+
+    Shapes: (N, in_channels, size, size) in any range -> logits (N, 1, 1, 1); `size` is a power of two, at least 32.
+    The paper's network is for 64 pixels; larger ones go on with its widest layer, 8 * features.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        size: int = 64,
+        features: int = 64,
+        norm: Norm = "batch",
+        spectral_norm: bool = False,
+        init: Initialisation = "normal",
+        init_gain: float = 0.02,
+    ) -> None:
+        super().__init__()
+        at_least(1, in_channels=in_channels, features=features)
+        if size < SMALLEST_SIZE or size & (size - 1):
+            raise ValueError(f"size = {size} is refused; legal: a power of two, {SMALLEST_SIZE} or more")
+        self.in_channels = in_channels
+        self.size = self.min_size = size
+        # The power iteration of spectral norm moves on at every call.
+        self.batch_independent = norm != "batch" and not spectral_norm
+        halvings = (size // LAST_SIZE).bit_length() - 1
+        widths = [features * 2 ** min(level, 3) for level in range(halvings)]
+
+        def block(width: int, wider: int) -> nn.Sequential:
+            return nn.Sequential(
+                nn.Conv2d(width, wider, 4, stride=2, padding=1, bias=has_bias(norm)),
+                normalisation(norm, wider),
+                nn.LeakyReLU(0.2, inplace=True),
+            )
+
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, features, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)
+        )
+        self.blocks = nn.Sequential(*(block(*pair) for pair in pairwise(widths)))
+        self.head = nn.Conv2d(widths[-1], 1, LAST_SIZE)
+        initialise(self, init, init_gain)
+        if spectral_norm:
+            add_spectral_norm(self)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raises ValueError for any size but its own."""
+        if (height, width) != (self.size, self.size):
+            raise ValueError(
+                f"{type(self).__name__} of size {self.size} can't judge images of height {height} and width {width}; "
+                f"resize or crop them to {self.size}x{self.size}, or set its option size"
+            )
+
+    def forward(self, image: Tensor) -> Tensor:
+        self.check_size(*image.shape[-2:])
+        return self.head(self.blocks(self.stem(image)))

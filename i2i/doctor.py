@@ -1,0 +1,96 @@
+"""What this machine has for training and translating, and what is wrong with it."""
+
+import os
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from typing import NamedTuple
+
+from i2i.data.known import cache_folder
+from i2i.recipe import list_recipes
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "albumentations",
+    "opencv-python-headless",
+    "pillow",
+    "pydantic",
+    "safetensors",
+    "tensorboard",
+    "typer",
+)
+_LITTLE = 5e9  # bytes of free disk, about what one run of CycleGAN with its checkpoints and a data set take
+
+
+class Finding(NamedTuple):
+    what: str
+    good: bool
+    detail: str
+
+
+def examine() -> list[Finding]:
+    """Versions, devices, disk and plugins, each with whether it is as it should be."""
+    return [_python(), *map(_package, _PACKAGES), *_devices(), _cache(), _disk(), _recipes(), *_plugins()]
+
+
+def _python() -> Finding:
+    return Finding(
+        "python", sys.version_info >= (3, 11), f"{sys.version.split()[0]} on {sys.platform}, {os.cpu_count()} cores"
+    )
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, True, version(name))
+    except PackageNotFoundError:
+        return Finding(name, False, f"not installed; pip install {name}")
+
+
+def _devices() -> list[Finding]:
+    try:
+        import torch
+    except ImportError as error:
+        return [Finding("torch", False, f"cannot be imported ({error}); install it again")]
+    cuda = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    detail = (
+        ", ".join(cuda)
+        or f"none; training runs on the CPU with {torch.get_num_threads()} threads, which is slow at full size"
+    )
+    return [Finding("graphics processors", True, detail)]
+
+
+def _cache() -> Finding:
+    folder = cache_folder()
+    above = next(path for path in (folder, *folder.parents) if path.exists())
+    detail = (
+        f"{folder}" if os.access(above, os.W_OK) else f"{folder}: cannot be written; set I2I_DATA to another folder"
+    )
+    return Finding("data folder", os.access(above, os.W_OK), detail)
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(os.curdir).free
+    return Finding(
+        "disk here",
+        free > _LITTLE,
+        f"{free / 1e9:.0f} GB free" + ("" if free > _LITTLE else "; checkpoints may not fit"),
+    )
+
+
+def _recipes() -> Finding:
+    names = list_recipes()
+    return Finding(
+        "recipes", bool(names), f"{len(names)} packaged" if names else "none found; install the package again"
+    )
+
+
+def _plugins() -> list[Finding]:
+    findings = []
+    for entry in entry_points(group="i2i.plugins"):
+        try:
+            entry.load()
+            findings.append(Finding(f"plugin {entry.name}", True, entry.value))
+        except Exception as error:  # whatever somebody else's module does
+            findings.append(Finding(f"plugin {entry.name}", False, f"{type(error).__name__}: {error}"))
+    return findings

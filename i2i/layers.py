@@ -1,0 +1,136 @@
+"""Building blocks that generators and discriminators share: norms, up-sampling, initialisation, spectral norm."""
+
+from typing import Literal, TypeVar, get_args
+
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+from i2i.registry import did_you_mean
+
+Norm = Literal["instance", "batch", "none"]
+Upsampling = Literal["transposed", "resize"]
+Initialisation = Literal["normal", "xavier", "kaiming", "orthogonal"]
+TestTime = Literal["published", "eval"]
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def at_least(minimum: int, **options: int) -> None:
+    """Raises ValueError for the first option below `minimum`."""
+    for name, value in options.items():
+        if value < minimum:
+            raise ValueError(f"{name} = {value} is too small; legal: {minimum} or more")
+
+
+def normalisation(norm: Norm, channels: int) -> nn.Module:
+    """Instance norm (no affine, no running statistics), batch norm, or nothing, each as published."""
+    match norm:
+        case "instance":
+            return nn.InstanceNorm2d(channels, eps=1e-5, affine=False, track_running_stats=False)
+        case "batch":
+            return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1)
+        case "none":
+            return nn.Identity()
+        case _:
+            raise ValueError(f"unknown norm {norm!r}; {did_you_mean(norm, get_args(Norm))}")
+
+
+def has_bias(norm: Norm) -> bool:
+    """Whether a convolution in front of `norm` has a bias in the published networks.
+
+    Only with instance norm, although it has no effect there; not with "none", although it would have one.
+    Published weights depend on it.
+    """
+    return norm == "instance"
+
+
+def upsample(
+    in_channels: int, out_channels: int, *, kernel: Literal[3, 4], bias: bool, upsampling: Upsampling
+) -> nn.Module:
+    """Doubles height and width.
+
+    "transposed" is the published transposed convolution with a 3x3 or 4x4 kernel. "resize" repeats pixels and convolves
+    3x3 whatever `kernel` says, so that every output pixel sees equally many inputs: no checkerboards
+    (Odena et al. 2016, Deconvolution and Checkerboard Artifacts, https://distill.pub/2016/deconv-checkerboard).
+    """
+    match upsampling:
+        case "transposed":
+            # An odd kernel needs one more row and column for an even output.
+            return nn.ConvTranspose2d(
+                in_channels, out_channels, kernel, stride=2, padding=1, output_padding=kernel % 2, bias=bias
+            )
+        case "resize":
+            return nn.Sequential(
+                nn.Upsample(scale_factor=2, mode="nearest"),
+                nn.ReflectionPad2d(1),
+                nn.Conv2d(in_channels, out_channels, 3, bias=bias),
+            )
+        case _:
+            raise ValueError(f"unknown upsampling {upsampling!r}; {did_you_mean(upsampling, get_args(Upsampling))}")
+
+
+def initialise(network: nn.Module, init: Initialisation = "normal", gain: float = 0.02) -> None:
+    """Fill `network` as published: convolutions by `init`, biases 0, batch norm weights from N(1, gain).
+
+    `gain` is the standard deviation for "normal", the factor for "xavier" and "orthogonal"; "kaiming" has no use for
+    it. Draws from torch's generator. Call it before `add_spectral_norm`, which hides the weights.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            _draw(layer.weight, init, gain)
+        elif isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, gain)
+        else:
+            continue
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def _draw(weight: Tensor, init: Initialisation, gain: float) -> None:
+    match init:
+        case "normal":
+            nn.init.normal_(weight, 0.0, gain)
+        case "xavier":
+            nn.init.xavier_normal_(weight, gain=gain)
+        case "kaiming":
+            nn.init.kaiming_normal_(weight, a=0, mode="fan_in")
+        case "orthogonal":
+            nn.init.orthogonal_(weight, gain=gain)
+        case _:
+            raise ValueError(f"unknown init {init!r}; {did_you_mean(init, get_args(Initialisation))}")
+
+
+def add_spectral_norm(network: nn.Module) -> None:
+    """Divide every convolution's weight by its largest singular value (Miyato et al. 2018, https://arxiv.org/abs/1802.05957).
+
+    The value is followed by one power iteration at every forward pass in training mode.
+    """
+    for layer in list(network.modules()):
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            parametrizations.spectral_norm(layer)
+
+
+def set_test_time(network: Network, test_time: TestTime) -> Network:
+    """Make `network` ready for use after training, in place; returns it.
+
+    "eval" is batch norm with its running statistics, and no dropout. "published" is how Pix2Pix is shown (section 3.4):
+    dropout on, and batch norm with the statistics of the image at hand. Each image of a batch has its own here, since
+    instance norms take the batch norms' place: such a network is for looking at, not for training or saving.
+    """
+    if test_time not in get_args(TestTime):
+        raise ValueError(f"unknown test time {test_time!r}; {did_you_mean(test_time, get_args(TestTime))}")
+    network.eval()
+    if test_time == "published":
+        for layer in list(network.modules()):
+            if isinstance(layer, nn.Dropout):
+                layer.train()
+            for name, child in layer.named_children():
+                if isinstance(child, nn.BatchNorm2d):
+                    setattr(layer, name, _with_own_statistics(child))
+    return network
+
+
+def _with_own_statistics(norm: nn.BatchNorm2d) -> nn.InstanceNorm2d:
+    instance = nn.InstanceNorm2d(norm.num_features, eps=norm.eps, affine=norm.affine)
+    instance.weight, instance.bias = norm.weight, norm.bias
+    return instance.eval()

@@ -1,0 +1,78 @@
+"""What a training method is: one paper, its networks, its losses, and one step."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+from i2i import registry
+from i2i.discriminators.base import Discriminator
+from i2i.generators.base import ImageGenerator
+from i2i.layers import TestTime
+from i2i.losses.adversarial import Adversarial
+from i2i.recipe import Part
+
+# Constructor parameters that are components; the method supplies the channels, the recipe everything else.
+GeneratorFactory = Annotated[Callable[..., ImageGenerator], Part(registry.generators, ("in_channels", "out_channels"))]
+DiscriminatorFactory = Annotated[Callable[..., Discriminator], Part(registry.discriminators, ("in_channels",))]
+AdversarialFactory = Annotated[Callable[[], Adversarial], Part(registry.adversarial)]
+
+
+class Update(Protocol):
+    """What the trainer lends a method for one step."""
+
+    step: int  # steps done so far
+
+    def __call__(self, player: str, **terms: Tensor) -> None:
+        """One optimiser step for `player` on the sum of `terms`; each term is logged under its name."""
+
+    def accumulate(self, player: str, **terms: Tensor) -> None:
+        """Back-propagate `terms` now and free their graph; the optimiser waits for the call. Same gradients, less
+        memory.
+        """
+
+
+class Method(nn.Module, ABC):
+    """One paper. What must survive a resume is a parameter, a buffer or extra state; nothing a step computes is kept on
+    self.
+    """
+
+    batch: ClassVar[type[NamedTuple]]
+    test_time: TestTime = "eval"  # how the products run after training, see `i2i.layers.set_test_time`
+
+    @property
+    @abstractmethod
+    def channels(self) -> tuple[int, ...]:
+        """Channels of each image of a sample, in the order of the batch's fields."""
+
+    @property
+    @abstractmethod
+    def value_range(self) -> tuple[float, float]:
+        """The range in which the networks want their images."""
+
+    @abstractmethod
+    def players(self) -> Mapping[str, nn.Module]:
+        """What each optimiser owns."""
+
+    @abstractmethod
+    def products(self) -> Mapping[str, ImageGenerator]:
+        """Generators to average, sample, translate with and export."""
+
+    @abstractmethod
+    def training_step(self, batch: Any, update: Update) -> None:
+        """One step as in the paper's algorithm box."""
+
+    @abstractmethod
+    def check_size(self, *sizes: tuple[int, int]) -> None:
+        """Raise ValueError where the networks cannot train on images of these (height, width), one for each field."""
+
+    @abstractmethod
+    def preview(self, batch: Any, products: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        """Columns of a sample sheet: name -> images (N, C, H, W) in the networks' range."""
+
+    @abstractmethod
+    def score(self, batch: Any, products: Mapping[str, nn.Module]) -> Tensor:
+        """How far off the products are on a held-out batch, as one number, lower is better; it says which checkpoint is
+        the best.
+        """

@@ -1,0 +1,129 @@
+"""CycleGAN: Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
+2017. https://arxiv.org/abs/1703.10593
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from i2i.data.batch import Unpaired
+from i2i.discriminators.base import Discriminator
+from i2i.generators.base import ImageGenerator
+from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, GeneratorFactory, Method, Update
+from i2i.methods.history import ImageHistory
+from i2i.registry import methods
+
+
+@methods.register("cyclegan")
+class CycleGAN(Method):
+    """Two translators between two unpaired sets, each the inverse of the other (section 3).
+
+    `identity_weight` is relative to `cycle_weight`, as published (section 5.2, "photo generation from paintings"); 0
+    leaves the term out.
+    """
+
+    batch = Unpaired
+
+    def __init__(
+        self,
+        *,
+        generator: GeneratorFactory,
+        discriminator: DiscriminatorFactory,
+        adversarial: AdversarialFactory,
+        a_channels: int = 3,
+        b_channels: int = 3,
+        cycle_weight: float = 10.0,
+        identity_weight: float = 0.5,
+        history: int = 50,
+    ) -> None:
+        super().__init__()
+        if identity_weight and a_channels != b_channels:
+            raise ValueError(
+                f"method.identity_weight: a has {a_channels} channels and b {b_channels}; an identity needs equal numbers, set it to 0"
+            )
+        self.a_to_b = generator(in_channels=a_channels, out_channels=b_channels)  # G
+        self.b_to_a = generator(in_channels=b_channels, out_channels=a_channels)  # F
+        self.judge_a = discriminator(in_channels=a_channels)  # D_X
+        self.judge_b = discriminator(in_channels=b_channels)  # D_Y
+        self.adversarial = adversarial()
+        self.cycle_weight = cycle_weight  # lambda
+        self.identity_weight = identity_weight
+        self.history_a, self.history_b = ImageHistory(history), ImageHistory(history)
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        return self.a_to_b.in_channels, self.a_to_b.out_channels
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        return self.a_to_b.value_range
+
+    def players(self) -> Mapping[str, nn.Module]:
+        return {
+            "generators": nn.ModuleList([self.a_to_b, self.b_to_a]),
+            "discriminators": nn.ModuleList([self.judge_a, self.judge_b]),
+        }
+
+    def products(self) -> Mapping[str, ImageGenerator]:
+        return {"a_to_b": self.a_to_b, "b_to_a": self.b_to_a}
+
+    def training_step(self, batch: Unpaired, update: Update) -> None:
+        a, b = batch
+        # One direction after the other, so that the graph of the first is free before the second is built.
+        fake_b, terms = self._translate(self.a_to_b, self.b_to_a, self.judge_b, source=a, target=b)
+        update.accumulate("generators", **{f"{name}_a_to_b": term for name, term in terms.items()})
+        fake_a, terms = self._translate(self.b_to_a, self.a_to_b, self.judge_a, source=b, target=a)
+        update("generators", **{f"{name}_b_to_a": term for name, term in terms.items()})
+
+        terms = self._discriminate(self.judge_b, real=b, fake=self.history_b(fake_b))
+        update.accumulate("discriminators", **{f"{name}_b": term for name, term in terms.items()})
+        terms = self._discriminate(self.judge_a, real=a, fake=self.history_a(fake_a))
+        update("discriminators", **{f"{name}_a": term for name, term in terms.items()})
+        self.adversarial.constrain(self.judge_a)
+        self.adversarial.constrain(self.judge_b)
+
+    def _translate(
+        self, forth: ImageGenerator, back: ImageGenerator, judge: Discriminator, *, source: Tensor, target: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """One direction of the full objective (section 3.3): the detached fakes, and what their generators minimise."""
+        same = None
+        if self.identity_weight and forth.batch_independent and source.shape == target.shape:
+            fake, same = forth(torch.cat([source, target])).chunk(2)
+        else:
+            fake = forth(source)
+        terms = {
+            "gan": self.adversarial.generator(judge, fake),
+            "cycle": self.cycle_weight * F.l1_loss(back(fake), source),
+        }
+        if self.identity_weight:
+            same = forth(target) if same is None else same
+            terms["identity"] = self.identity_weight * self.cycle_weight * F.l1_loss(same, target)
+        return fake.detach(), terms
+
+    def _discriminate(self, judge: Discriminator, *, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        # Halved to slow the discriminators down (section 4, training details).
+        return {name: 0.5 * term for name, term in self.adversarial.discriminator(judge, real=real, fake=fake).items()}
+
+    def check_size(self, *sizes: tuple[int, int]) -> None:
+        for height, width in sizes:
+            self.a_to_b.check_size(height, width)
+            self.judge_a.check_size(height, width)
+
+    def preview(self, batch: Unpaired, products: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        fake_b, fake_a = products["a_to_b"](batch.a), products["b_to_a"](batch.b)
+        return {
+            "a": batch.a,
+            "a to b": fake_b,
+            "and back": products["b_to_a"](fake_b),
+            "b": batch.b,
+            "b to a": fake_a,
+            "back again": products["a_to_b"](fake_a),
+        }
+
+    def score(self, batch: Unpaired, products: Mapping[str, nn.Module]) -> Tensor:
+        """Mean absolute error of both cycles: all that can be known without pairs; it says little about realism."""
+        there_and_back = products["b_to_a"](products["a_to_b"](batch.a))
+        back_and_there = products["a_to_b"](products["b_to_a"](batch.b))
+        return F.l1_loss(there_and_back, batch.a) + F.l1_loss(back_and_there, batch.b)

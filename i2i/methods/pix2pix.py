@@ -1,0 +1,86 @@
+"""Pix2Pix: Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional Adversarial Networks", 2017.
+https://arxiv.org/abs/1611.07004
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from i2i.data.batch import Pair
+from i2i.generators.base import ImageGenerator
+from i2i.layers import TestTime
+from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, GeneratorFactory, Method, Update
+from i2i.registry import methods
+
+
+@methods.register("pix2pix")
+class Pix2Pix(Method):
+    """A conditional GAN on pairs, held to the target by an L1 term (section 3).
+
+    `conditional` shows the discriminator the source beside the target (section 3.1). `test_time` "published" keeps
+    dropout on and uses the statistics of the image at hand in batch norm when the generator is used (section 3.4: "at
+    inference time").
+    """
+
+    batch = Pair
+
+    def __init__(
+        self,
+        *,
+        generator: GeneratorFactory,
+        discriminator: DiscriminatorFactory,
+        adversarial: AdversarialFactory,
+        source_channels: int = 3,
+        target_channels: int = 3,
+        l1_weight: float = 100.0,
+        conditional: bool = True,
+        test_time: TestTime = "published",
+    ) -> None:
+        super().__init__()
+        self.generator = generator(in_channels=source_channels, out_channels=target_channels)
+        self.discriminator = discriminator(in_channels=target_channels + (source_channels if conditional else 0))
+        self.adversarial = adversarial()
+        self.l1_weight = l1_weight  # lambda
+        self.conditional = conditional
+        self.test_time = test_time
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        return self.generator.in_channels, self.generator.out_channels
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        return self.generator.value_range
+
+    def players(self) -> Mapping[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def products(self) -> Mapping[str, ImageGenerator]:
+        return {"source_to_target": self.generator}
+
+    def training_step(self, batch: Pair, update: Update) -> None:
+        source, target = batch
+        fake = self.generator(source)
+
+        def judge(image: Tensor) -> Tensor:
+            return self.discriminator(torch.cat([source, image], dim=1) if self.conditional else image)
+
+        terms = self.adversarial.discriminator(judge, real=target, fake=fake.detach())
+        # Halved to slow the discriminator down (section 3.3).
+        update("discriminator", **{name: 0.5 * term for name, term in terms.items()})
+        self.adversarial.constrain(self.discriminator)
+        update("generator", gan=self.adversarial.generator(judge, fake), l1=self.l1_weight * F.l1_loss(fake, target))
+
+    def check_size(self, *sizes: tuple[int, int]) -> None:
+        for height, width in sizes:
+            self.generator.check_size(height, width)
+            self.discriminator.check_size(height, width)
+
+    def preview(self, batch: Pair, products: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        return {"source": batch.source, "fake": products["source_to_target"](batch.source), "target": batch.target}
+
+    def score(self, batch: Pair, products: Mapping[str, nn.Module]) -> Tensor:
+        """Mean absolute distance of the fakes to their targets."""
+        return F.l1_loss(products["source_to_target"](batch.source), batch.target)

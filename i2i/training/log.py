@@ -1,0 +1,67 @@
+"""What a run writes down: losses as CSV and for TensorBoard, held-out scores, and sheets of samples."""
+
+import csv
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+LOSSES = "losses.csv"
+SCORES = "scores.csv"
+
+
+class Log:
+    """Appends to `RUN/losses.csv`, `RUN/scores.csv` and `RUN/tensorboard`; rows after `step` (of a run that was killed)
+    are dropped first.
+    """
+
+    def __init__(self, run: Path, step: int = 0) -> None:
+        self._run = run
+        for name in (LOSSES, SCORES):
+            _drop_rows_after(run / name, step)
+        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
+
+    def losses(self, step: int, values: Mapping[str, float]) -> None:
+        self._write(LOSSES, step, values)
+
+    def score(self, step: int, score: float) -> None:
+        self._write(SCORES, step, {"score": score})
+
+    def sheet(self, step: int, sheet: Tensor) -> None:
+        """`sheet`: uint8 (3, H, W)."""
+        self._board.add_image("samples", sheet, step)
+
+    def close(self) -> None:
+        self._board.close()
+
+    def _write(self, name: str, step: int, values: Mapping[str, float]) -> None:
+        file = self._run / name
+        fresh = not file.exists()
+        with file.open("a", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            if fresh:
+                writer.writerow(["step", *values])
+            writer.writerow([step, *(f"{value:.6g}" for value in values.values())])
+        for key, value in values.items():
+            self._board.add_scalar(key.replace(".", "/"), value, step)
+
+
+def _drop_rows_after(file: Path, step: int) -> None:
+    if not file.exists():
+        return
+    head, *rows = file.read_text(encoding="utf-8").splitlines()
+    kept = [row for row in rows if row.partition(",")[0].isdecimal() and int(row.partition(",")[0]) <= step]
+    temporary = file.with_name(f".{file.name}.partial")
+    temporary.write_text("\n".join([head, *kept]) + "\n", encoding="utf-8")
+    os.replace(temporary, file)
+
+
+def read_log(file: Path) -> dict[str, list[float]]:
+    """The columns of a log file; empty where there is none yet."""
+    if not file.exists():
+        return {}
+    with file.open(newline="", encoding="utf-8") as stream:
+        head, *rows = csv.reader(stream)
+    return {name: [float(row[index]) for row in rows] for index, name in enumerate(head)}

@@ -1,0 +1,252 @@
+"""When things happen in a run: steps, logs, samples, checkpoints, and the end; it knows no paper."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from i2i import __version__
+from i2i.discriminators.base import Discriminator
+from i2i.generators.base import ImageGenerator
+from i2i.layers import set_test_time
+from i2i.methods.base import Method
+from i2i.recipe import Recipe
+from i2i.training import checkpoint
+from i2i.training.log import Log
+from i2i.training.sheet import draw_sheet
+from i2i.training.update import TrainingUpdate
+from i2i_runtime import images
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is. `terms()` gives the mean loss terms since the last log entry; asking waits for the device."""
+
+    step: int
+    steps: int
+    batch_size: int
+    steps_per_second: float
+    terms: Callable[[], Mapping[str, float]]
+
+    @property
+    def images_per_second(self) -> float:
+        return self.steps_per_second * self.batch_size
+
+    @property
+    def seconds_left(self) -> float:
+        return (self.steps - self.step) / self.steps_per_second if self.steps_per_second else float("inf")
+
+
+class Watch(Protocol):
+    """Somebody who looks on: a progress line, a test."""
+
+    def progress(self, progress: Progress) -> None:
+        """Called after every step."""
+
+    def say(self, message: str) -> None:
+        """Something worth a line of its own."""
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; it has saved where it was."""
+
+
+class Trainer:
+    """Takes a method from step `self.step` to the last one. `state` and `load_state` carry all that the next step
+    depends on.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        recipe: Recipe,
+        schedule: Callable[[int, int], float],
+        held_out: Iterable[Any],
+        run: Path,
+        device: torch.device,
+    ) -> None:
+        self.method = method.to(device)
+        self.recipe, self.options, self.run, self.device = recipe, recipe.train, run, device
+        self.step, self.best = 0, float("inf")
+        self._schedule = schedule
+        self._held_out = [_to(batch, device) for batch in held_out]
+        if self.options.channels_last:
+            self.method.to(memory_format=torch.channels_last)
+        average = get_ema_multi_avg_fn(self.options.ema)
+        self._averages = {
+            name: AveragedModel(product, multi_avg_fn=average, use_buffers=True)
+            for name, product in (method.products() if self.options.ema else {}).items()
+        }
+        self._update = TrainingUpdate(method.players(), recipe.optimizer, clip_norm=self.options.clip_norm)
+        if self.options.compile:
+            for network in method.children():
+                if isinstance(network, ImageGenerator | Discriminator):
+                    network.compile()
+
+    def fit(self, batches: Iterator[Any], watch: Watch, stop: Callable[[], bool] = lambda: False) -> None:
+        """Train to the last step. Raises Interrupted, after saving, once `stop()` holds, and NotFinite where a loss is
+        no number.
+        """
+        log = Log(self.run, self.step)
+        meter = _Meter()
+        try:
+            while self.step < self.options.steps:
+                self._train_step(next(batches))
+                meter.add(self._update.terms)
+                progress = Progress(self.step, self.options.steps, self.options.batch_size, meter.rate(), meter.means)
+                watch.progress(progress)
+                self._record(log, watch, meter, progress)
+                if stop():
+                    self.save(log, watch)
+                    raise Interrupted
+        finally:
+            log.close()
+
+    def _train_step(self, batch: Any) -> None:
+        self._update.step, self._update.terms = self.step, {}
+        for optimizer in self._update.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = self.recipe.optimizer.lr * self._schedule(self.step, self.options.steps)
+        self.method.train()
+        with self._autocast():
+            self.method.training_step(_to(batch, self.device, self.options.channels_last), self._update)
+        self.step += 1
+        products = self.method.products()
+        for name, average in self._averages.items():
+            average.update_parameters(products[name])
+
+    def _record(self, log: Log, watch: Watch, meter: "_Meter", progress: Progress) -> None:
+        options, last = self.options, self.step == self.options.steps
+        if self.step % options.log_every == 0 or last:
+            log.losses(self.step, {"images_per_second": progress.images_per_second, **meter.means()})
+            meter.restart()
+        if self.step % options.sample_every == 0 or last:
+            self.sample(log)
+            meter.restart_clock()
+        if self.step % options.checkpoint_every == 0 or last:
+            self.save(log, watch)
+            meter.restart_clock()
+
+    def sample(self, log: Log) -> None:
+        """Write `samples/STEP.png`: what the products make of the held-out images."""
+        products = self._test_products()
+        with self._untouched():
+            rows = [self.method.preview(batch, products) for batch in self._held_out[: self.options.samples]]
+        sheet = draw_sheet(rows, self.method.value_range)
+        images.write(self.run / "samples" / f"{self.step:08d}.png", sheet)
+        log.sheet(self.step, torch.from_numpy(sheet).permute(2, 0, 1))
+
+    def save(self, log: Log, watch: Watch) -> None:
+        """Score the products, write a checkpoint, and drop the oldest."""
+        if (self.run / "checkpoints" / f"{self.step:08d}").exists():
+            return
+        products = self._test_products()
+        with self._untouched():
+            score = float(torch.stack([self.method.score(batch, products).float() for batch in self._held_out]).mean())
+        better = score < self.best
+        self.best = min(self.best, score)
+        facts = {"recipe": self.recipe.toml(), "test_time": self.method.test_time, "version": __version__}
+        saved = checkpoint.save(self.run, self.step, self.state(), self._kept_products(), facts)
+        log.score(self.step, score)
+        if better:
+            checkpoint.point(self.run / "best", saved)
+        checkpoint.prune(self.run, self.options.keep)
+        watch.say(
+            f"step {self.step}: saved {saved} (held-out score {score:.4f}{', the best so far' if better else ''})"
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {
+            "step": self.step,
+            "best": self.best,
+            "method": self.method.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self._update.optimizers.items()},
+            "averages": {name: average.state_dict() for name, average in self._averages.items()},
+            "random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`. Raises ValueError where it belongs to other networks than the recipe's."""
+        try:
+            self.method.load_state_dict(state["method"])
+            for name, optimizer in self._update.optimizers.items():
+                optimizer.load_state_dict(state["optimizers"][name])
+            for name, average in self._averages.items():
+                average.load_state_dict(state["averages"][name])
+        except (RuntimeError, KeyError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(
+                f"the checkpoint does not fit method {self.recipe.method['name']!r} as its recipe describes it: {reason}"
+            ) from None
+        self.step, self.best = state["step"], state["best"]
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda" and state["cuda_random"]:
+            torch.cuda.set_rng_state_all(state["cuda_random"])
+
+    def _kept_products(self) -> Mapping[str, ImageGenerator]:
+        # The average is what is used, so it is what is kept; the weights of the last step stay in the state.
+        averages = {name: cast(ImageGenerator, average.module) for name, average in self._averages.items()}
+        return averages or self.method.products()
+
+    def _test_products(self) -> dict[str, nn.Module]:
+        """Copies of the products as they run after training, so that looking at them changes nothing."""
+        return {
+            name: set_test_time(deepcopy(product), self.method.test_time)
+            for name, product in self._kept_products().items()
+        }
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16")
+
+    @contextmanager
+    def _untouched(self) -> Iterator[None]:
+        """For looking at products: no gradients, and nothing drawn from the run's random numbers."""
+        with torch.no_grad(), torch.random.fork_rng(), self._autocast():
+            yield
+
+
+class _Meter:
+    """Means of the loss terms, and the rate, since the last log entry; terms stay on their device until they are asked
+    for.
+    """
+
+    def __init__(self) -> None:
+        self.restart()
+        self._rate = 0.0
+
+    def add(self, terms: Mapping[str, Tensor]) -> None:
+        for name, term in terms.items():
+            self._sums[name] = self._sums.get(name, 0.0) + term
+            self._counts[name] = self._counts.get(name, 0) + 1
+        self._steps += 1
+
+    def means(self) -> Mapping[str, float]:
+        return {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+
+    def rate(self) -> float:
+        """Steps per second; samples and checkpoints are not counted as training."""
+        if self._steps:
+            self._rate = self._steps / max(time.monotonic() - self._since, 1e-9)
+        return self._rate
+
+    def restart(self) -> None:
+        self._sums: dict[str, Tensor | float] = {}
+        self._counts: dict[str, int] = {}
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        self._steps, self._since = 0, time.monotonic()
+
+
+def _to(batch: Any, device: torch.device, channels_last: bool = False) -> Any:
+    layout = torch.channels_last if channels_last else torch.preserve_format
+    return type(batch)(*(image.to(device, non_blocking=True, memory_format=layout) for image in batch))

@@ -1,0 +1,56 @@
+"""How a loss becomes weights: the one place that calls `backward` and `optimizer.step`."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from i2i.recipe import Optimizer
+
+
+class NotFinite(ArithmeticError):
+    """A loss term stopped being finite; says which and when."""
+
+
+class TrainingUpdate:
+    """`i2i.methods.base.Update` with one Adam for each player.
+
+    `terms` holds the detached loss terms of the latest step as `player.term`; `step` is set by the trainer.
+    """
+
+    def __init__(self, players: Mapping[str, nn.Module], options: Optimizer, *, clip_norm: float = 0.0) -> None:
+        self.step = 0
+        self.terms: dict[str, Tensor] = {}
+        self._parameters = {
+            name: [p for p in player.parameters() if p.requires_grad] for name, player in players.items()
+        }
+        self._clip_norm = clip_norm
+        self.optimizers = {
+            # One fused kernel over all weights: a quarter of a Pix2Pix step on a CPU is Adam otherwise.
+            name: torch.optim.Adam(parameters, lr=options.lr, betas=options.betas, fused=_can_fuse(parameters))
+            for name, parameters in self._parameters.items()
+        }
+
+    def __call__(self, player: str, **terms: Tensor) -> None:
+        self.accumulate(player, **terms)
+        if self._clip_norm:
+            nn.utils.clip_grad_norm_(self._parameters[player], self._clip_norm)
+        self.optimizers[player].step()
+        self.optimizers[player].zero_grad(set_to_none=True)
+
+    def accumulate(self, player: str, **terms: Tensor) -> None:
+        self._check_finite(player, terms)
+        # Autocast is for forward passes only. `inputs` leaves the other players' gradients uncomputed.
+        with torch.autocast(next(iter(terms.values())).device.type, enabled=False):
+            torch.stack([term.float() for term in terms.values()]).sum().backward(inputs=self._parameters[player])
+        self.terms |= {f"{player}.{name}": term.detach() for name, term in terms.items()}
+
+    def _check_finite(self, player: str, terms: Mapping[str, Tensor]) -> None:
+        values = torch.stack([term.detach().float() for term in terms.values()])
+        if not bool(torch.isfinite(values).all()):
+            bad = [name for name, value in zip(terms, values.tolist(), strict=True) if not abs(value) < float("inf")]
+            raise NotFinite(f"step {self.step + 1}: the loss of {player} is not finite in {', '.join(bad)}")
+
+
+def _can_fuse(parameters: list[nn.Parameter]) -> bool:
+    return all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)

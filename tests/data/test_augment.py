@@ -1,0 +1,198 @@
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from i2i.data.augment import Pipeline
+from i2i.registry import augmentations
+
+DEFAULT = {"resize": {"size": 286}, "crop": {"size": 256}, "flip": {"p": 0.5}}
+
+
+def coordinates(height: int, width: int) -> np.ndarray:
+    """An image whose every pixel tells where it comes from."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([rows, columns, np.zeros_like(rows)], axis=2).astype(np.uint8)
+
+
+def smooth(height: int, width: int, sigma: float = 3) -> np.ndarray:
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    blurred = cv2.GaussianBlur(noise, (0, 0), sigma).astype(float)
+    return np.interp(blurred, (blurred.min(), blurred.max()), (0, 255)).astype(np.uint8)
+
+
+def labels(height: int, width: int) -> np.ndarray:
+    blocks = np.random.default_rng(1).choice([0, 7, 200], (height // 4, width // 4, 1))
+    return blocks.repeat(4, 0).repeat(4, 1).astype(np.int32)
+
+
+def test_crop_is_a_window_of_the_image():
+    (window,) = Pipeline({"crop": {"size": [20, 30]}})((coordinates(50, 60),), 3)
+    top, left = window[0, 0, :2]
+    assert window.shape == (20, 30, 3)
+    assert (window == coordinates(50, 60)[top : top + 20, left : left + 30]).all()
+
+
+def test_crop_reaches_every_place_and_no_more():
+    crop = Pipeline({"crop": {"size": 3}})
+    corners = {tuple(crop((coordinates(5, 4),), seed)[0][0, 0, :2]) for seed in range(200)}
+    assert corners == {(row, column) for row in range(3) for column in range(2)}
+
+
+def test_center_crop_is_in_the_middle():
+    (window,) = Pipeline({"center_crop": {"size": 4}})((coordinates(10, 20),), 0)
+    assert tuple(window[0, 0, :2]) == (3, 8)
+
+
+def test_flip_mirrors_columns_as_often_as_asked():
+    image = coordinates(4, 6)
+    assert (Pipeline({"flip": {"p": 1.0}})((image,), 0)[0] == image[:, ::-1]).all()
+    flipped = sum(Pipeline({"flip": {"p": 0.3}})((image,), seed)[0][0, 0, 1] != 0 for seed in range(1000))
+    assert 250 < flipped < 350
+
+
+@pytest.mark.parametrize("step, size", [
+    ({"resize": {"size": 32}}, (32, 32)),
+    ({"resize": {"size": [20, 90]}}, (20, 90)),
+    ({"scale_width": {"width": 120}}, (80, 120)),
+    ({"scale_short": {"size": 20}}, (20, 30)),
+])  # fmt: skip
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_scaling_gives_the_size_asked_for(step, size, channels):
+    image = np.zeros((40, 60, channels), np.uint8)
+    assert Pipeline(step)((image,), 0)[0].shape == (*size, channels)
+
+
+@pytest.mark.parametrize("size", [72, 90, 144, 286])
+def test_resizing_looks_like_the_published_one(size):
+    image = smooth(144, 144, sigma=1)
+    (ours,) = Pipeline({"resize": {"size": size}})((image,), 0)
+    published = np.asarray(Pillow.fromarray(image).resize((size, size), Pillow.Resampling.BICUBIC))
+    assert np.abs(ours.astype(int) - published).mean() < 3
+
+
+def test_floats_stay_within_zero_and_one_and_agree_with_bytes():
+    image = (np.indices((16, 16)).sum(0) // 4 % 2 * 255).astype(np.uint8)[..., None]
+    pipeline = Pipeline({"resize": {"size": 40}})
+    (eight,), (real,) = pipeline((image,), 0), pipeline((image.astype(np.float32) / 255,), 0)
+    assert real.dtype == np.float32 and real.min() >= 0 and real.max() <= 1
+    assert np.abs(eight / 255 - real).max() < 1.01 / 255
+
+
+@pytest.mark.parametrize("extra", [None, "Rotate", "ElasticTransform"])
+def test_images_of_a_pair_move_together(extra):
+    image = smooth(300, 280)
+    pipeline = Pipeline({**DEFAULT, **({extra: {"border_mode": cv2.BORDER_REFLECT, "p": 1.0}} if extra else {})})
+    for seed in range(5):
+        first, second = pipeline((image, 255 - image), seed)
+        assert np.abs(first.astype(int) + second - 255).max() <= 2  # each rounded on its own
+
+
+def test_label_maps_move_with_the_image_and_keep_their_values():
+    classes = labels(280, 300)
+    image = classes.astype(np.uint8).repeat(3, 2)
+    pipeline = Pipeline({**DEFAULT, "ElasticTransform": {"p": 1.0}, "RandomBrightnessContrast": {"p": 1.0}})
+    nearest = Pipeline({"resize": {"size": 286, "interpolation": "nearest"}, "crop": {"size": 256}, "flip": {}})
+    _, moved = pipeline((image, classes), 4)
+    assert moved.dtype == np.int32 and set(np.unique(moved)) == {0, 7, 200}
+    together, moved = nearest((image, classes), 4)
+    assert (together == moved).all()
+
+
+def test_equal_seeds_give_equal_results_and_others_do_not():
+    pipeline = Pipeline({**DEFAULT, "ColorJitter": {"p": 1.0}, "GaussNoise": {"p": 1.0}})
+    image = smooth(300, 300)
+    first, again, other = (pipeline((image,), seed)[0] for seed in ((1, 2), (1, 2), (1, 3)))
+    assert (first == again).all() and (first != other).any()
+
+
+def test_every_albumentations_step_shares_its_draw_and_repeats_it():
+    needed = {
+        "CenterCrop": {"height": 32, "width": 32},
+        "Crop": {"x_max": 32, "y_max": 32},
+        "CropAndPad": {"px": 4},
+        "GridElasticDeform": {"num_grid_xy": [4, 4], "magnitude": 5},
+        "LongestMaxSize": {"max_size": 40},
+        "RandomCrop": {"height": 32, "width": 32},
+        "RandomResizedCrop": {"size": [32, 32]},
+        "RandomSizedCrop": {"min_max_height": [20, 40], "size": [32, 32]},
+        "Resize": {"height": 32, "width": 32},
+        "SmallestMaxSize": {"max_size": 40},
+    }
+    image = smooth(48, 48)
+    names = [name for name in augmentations if name[0].isupper()]
+    assert len(names) > 50
+    for name in names:
+        if name in ("PiecewiseAffine", "ShiftScaleRotate"):  # they warn: slow, and superseded
+            continue
+        pipeline = Pipeline({name: {"p": 1.0, **needed.get(name, {})}})
+        for picture in (image, image.astype(np.float32) / 255):
+            first, second = pipeline((picture, picture), 5)
+            assert (first == second).all(), name
+            assert (first == pipeline((picture, picture), 5)[0]).all(), name
+            assert first.dtype == picture.dtype and first.ndim == 3, name
+
+
+def test_a_step_set_to_false_is_left_out():
+    image = smooth(30, 30)
+    assert Pipeline({"crop": {"size": 20}, "flip": False})((image,), 0)[0].shape == (20, 20, 3)
+    assert Pipeline({})((image,), 0)[0] is image
+
+
+def test_a_plain_callable_is_a_step():
+    if "test-invert" not in augmentations:
+
+        @augmentations.register("test-invert")
+        class Invert:
+            def __init__(self, *, p: float = 1.0) -> None:
+                self.p = p
+
+            def __call__(self, images, rng):
+                return tuple(255 - image for image in images) if rng.random() < self.p else images
+
+    image = smooth(8, 8)
+    assert (Pipeline({"test-invert": {}})((image,), 0)[0] == 255 - image).all()
+
+
+def test_a_pipeline_survives_the_way_to_a_worker():
+    pipeline = Pipeline({**DEFAULT, "ColorJitter": {}})
+    image = smooth(300, 300)
+    assert (pickle.loads(pickle.dumps(pipeline))((image,), 9)[0] == pipeline((image,), 9)[0]).all()
+
+
+@pytest.mark.parametrize("steps, words", [
+    ({"flop": {}}, ["augmentation 'flop'", "did you mean 'flip'"]),
+    ({"flip": {"prob": 1.0}}, ["flip.prob"]),
+    ({"crop": {"size": "big"}}, ["crop.size"]),
+    ({"crop": {}}, ["crop.size", "missing"]),
+    ({"crop": {"size": 0}}, ["crop: size 0"]),
+    ({"flip": {"p": 1.5}}, ["flip: p = 1.5"]),
+    ({"Rotate": {"limt": 3}}, ["Rotate.limt", "did you mean 'limit'"]),
+    ({"Rotate": {"limit": "far"}}, ["Rotate.limit"]),
+    ({"Rotate": {"p": 2.0}}, ["Rotate: p: Input should be less than or equal to 1"]),
+])  # fmt: skip
+def test_a_wrong_step_is_refused_in_one_sentence(steps, words):
+    with pytest.raises(ValueError) as caught:
+        Pipeline(steps)
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_an_image_smaller_than_the_crop_is_refused():
+    with pytest.raises(ValueError, match="crop: 240x180 image is smaller than size 256; resize first"):
+        Pipeline({"crop": {"size": 256}})((np.zeros((180, 240, 3), np.uint8),), 0)
+
+
+@pytest.mark.parametrize("step", [{"crop": {"size": 8}}, {"Rotate": {}}])
+def test_a_pair_of_unequal_sizes_is_refused_where_it_cannot_move_together(step):
+    unequal = np.zeros((20, 20, 3), np.uint8), np.zeros((20, 30, 3), np.uint8)
+    with pytest.raises(ValueError, match="differ in size, 20x20 and 30x20; resize first"):
+        Pipeline(step)(unequal, 0)
+
+
+def test_a_transform_that_needs_colour_says_so_on_grey():
+    with pytest.raises(ValueError, match=r"^RandomRain: "):
+        Pipeline({"RandomRain": {"p": 1.0}})((np.zeros((20, 20, 1), np.uint8),), 0)

@@ -1,0 +1,209 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from i2i.data.check import check
+from i2i_runtime import images
+
+
+def put(path: Path, shape: tuple[int, ...] = (6, 8, 3), *, seed: int = 0, bits: int = 8) -> Path:
+    """A noise image of that (height, width, channels); another seed, other pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 2**bits, shape)
+    images.write(path, noise.astype(np.uint8 if bits == 8 else np.uint16))
+    return path
+
+
+def fill(folder: Path, count: int, *, seed: int = 0, name: str = "{}.png") -> None:
+    for index in range(count):
+        put(folder / name.format(index), seed=seed + index)
+
+
+@pytest.fixture
+def unpaired(tmp_path: Path) -> Path:
+    """Two domains, well-formed, of unequal number and different names."""
+    fill(tmp_path / "trainA", 3, name="horse{}.png")
+    fill(tmp_path / "trainB", 4, seed=10, name="zebra{}.png")
+    fill(tmp_path / "testA", 2, seed=20, name="horse{}.png")
+    fill(tmp_path / "testB", 1, seed=30, name="zebra{}.png")
+    return tmp_path
+
+
+def test_a_sound_set_has_no_problems(unpaired: Path) -> None:
+    report = check(unpaired)
+    assert report.problems == []
+    assert [(split.name, len(split.seen)) for split in report.splits] == [
+        ("trainA", 3), ("trainB", 4), ("testA", 2), ("testB", 1)
+    ]  # fmt: skip
+    assert report.lines()[0] == "trainA: 3 images; all 8x6; RGB 8-bit"
+    assert report.lines()[-1] == "no problems"
+
+
+def test_sizes_and_modes_are_told_apart(tmp_path: Path) -> None:
+    put(tmp_path / "a.png", (4, 4, 3))
+    put(tmp_path / "b.png", (5, 9, 1))
+    put(tmp_path / "deep" / "c.png", (20, 10, 4), bits=16)
+    put(tmp_path / "deep" / "d.jpg", (20, 10, 1))
+    (line, *_) = check(tmp_path).lines()
+    assert line == (
+        f"{tmp_path}: 4 images; 4x4 to 10x20, median 10x20, 3 sizes; 2 grey 8-bit, 1 RGB 8-bit, 1 RGBA 16-bit"
+    )
+
+
+def test_every_unreadable_file_is_named_with_its_reason(unpaired: Path) -> None:
+    (unpaired / "trainA" / "empty.jpg").write_bytes(b"")
+    cut = unpaired / "testB" / "zebra0.png"
+    cut.write_bytes(cut.read_bytes()[:40])
+    report = check(unpaired)
+    assert len(report.problems) == 2
+    assert any("empty.jpg" in problem and "empty" in problem for problem in report.problems)
+    assert any("zebra0.png" in problem for problem in report.problems)
+    assert "trainA: 4 images; all 8x6; RGB 8-bit; 1 unreadable" in report.lines()
+    assert "testB: 0 of 1 images can be read" in report.lines()
+
+
+def test_the_same_pixels_in_training_and_test_are_found_whatever_the_format(unpaired: Path) -> None:
+    images.write(unpaired / "testA" / "copy.bmp", images.read(unpaired / "trainA" / "horse1.png"))
+    (problem,) = check(unpaired).problems
+    assert problem == "testA: in training too are 1 of 3 images: testA/copy.bmp is trainA/horse1.png"
+
+
+def test_equal_bytes_of_another_shape_are_no_duplicate(tmp_path: Path) -> None:
+    for name, shape in (("train/1.png", (2, 6, 1)), ("test/2.png", (3, 4, 1))):
+        path = tmp_path / name
+        path.parent.mkdir()
+        images.write(path, np.full(shape, 7, np.uint8))
+    assert check(tmp_path).problems == []
+
+
+def test_repeats_within_a_folder_are_counted(unpaired: Path) -> None:
+    shutil.copy(unpaired / "trainB" / "zebra0.png", unpaired / "trainB" / "again.png")
+    assert "trainB: 5 images; all 8x6; RGB 8-bit; 1 repeat another one" in check(unpaired).lines()
+
+
+def test_pairs_without_partner_and_of_unequal_size_are_named(tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    fill(a, 10)
+    fill(b / "x", 1)
+    fill(b, 10, seed=10, name="{}.jpg")
+    put(b / "3.jpg", (7, 8, 3))
+    first, second = check(a, b).problems
+    assert first == f"{a} and {b}: no partner of the same name for 1 of 21 images: {b}/x/0.png"
+    assert second == f"{a} and {b}: unequal sizes in 1 of 10 pairs: 3 (8x6 and 8x7)"
+
+
+def test_domains_are_held_for_pairs_only_when_told_or_by_their_names(unpaired: Path) -> None:
+    assert check(unpaired).problems == []
+    (train, test) = check(unpaired, paired=True).problems
+    assert train.startswith("trainA and trainB: no partner of the same name for 7 of 7 images: trainA/horse0.png, ")
+    assert test.startswith("testA and testB: no partner of the same name for 3 of 3")
+
+
+def test_unpaired_images_of_one_name_may_differ_in_size(tmp_path: Path) -> None:
+    put(tmp_path / "trainA" / "1.png", (6, 8, 3))
+    put(tmp_path / "trainB" / "1.png", (9, 9, 3), seed=1)
+    assert check(tmp_path, paired=False).problems == []
+    assert len(check(tmp_path, paired=True).problems) == 1
+
+
+def test_an_unreadable_image_still_counts_as_a_partner(tmp_path: Path) -> None:
+    fill(tmp_path / "trainA", 2)
+    fill(tmp_path / "trainB", 2, seed=10)
+    (tmp_path / "trainB" / "0.png").write_bytes(b"")
+    (problem,) = check(tmp_path, paired=True).problems
+    assert "trainB/0.png" in problem and "partner" not in problem
+
+
+def test_two_images_of_one_name_in_a_folder_are_ambiguous(tmp_path: Path) -> None:
+    fill(tmp_path / "trainA", 2)
+    put(tmp_path / "trainA" / "1.jpg", seed=5)
+    fill(tmp_path / "trainB", 2, seed=10)
+    (problem,) = check(tmp_path, paired=True).problems
+    assert problem == "trainA: the name of another for 1 of 3 images: 1.png"
+
+
+def test_a_domain_that_is_missing_or_empty_is_a_problem(tmp_path: Path) -> None:
+    fill(tmp_path / "trainA", 1)
+    assert check(tmp_path).problems == ["trainA: no trainB beside it"]
+    (tmp_path / "trainB").mkdir()
+    assert check(tmp_path).problems == ["trainB: no images in it"]
+
+
+def test_names_that_are_not_text_can_be_printed(tmp_path: Path) -> None:
+    try:
+        put(tmp_path / "trainA" / "a.png").rename(tmp_path / "trainA" / "\udcff.txt")
+    except OSError:
+        pytest.skip("a file system of text names")
+    put(tmp_path / "trainA" / "1.png")
+    "\n".join(check(tmp_path).lines()).encode()
+
+
+def test_label_maps_belong_to_their_images(unpaired: Path) -> None:
+    fill(unpaired / "trainA_labels", 3, seed=50, name="horse{}.png")
+    # Equal label maps are nothing special.
+    shutil.copytree(unpaired / "trainA_labels", unpaired / "testA_labels")
+    put(unpaired / "trainA_labels" / "horse0.png", (6, 9, 1))
+    size, alone = check(unpaired).problems
+    assert size == "trainA and trainA_labels: unequal sizes in 1 of 3 pairs: horse0 (8x6 and 9x6)"
+    assert alone == "testA and testA_labels: no partner of the same name for 1 of 5 images: testA_labels/horse2.png"
+
+
+def test_side_by_side_images_must_have_two_halves(tmp_path: Path) -> None:
+    put(tmp_path / "train" / "1.png", (4, 8, 3))
+    put(tmp_path / "train" / "2.png", (4, 9, 3))
+    put(tmp_path / "val" / "3.png", (4, 8, 3), seed=3)
+    sentence = "train: odd width, so not two halves, in 1 of 2 images: 2.png (9x4)"
+    assert check(tmp_path).problems == [sentence]
+    assert check(tmp_path, paired=False).problems == []
+    # A mere folder holds pairs only if told so.
+    assert check(tmp_path / "val").problems == check(tmp_path / "val", paired=True).problems == []
+    put(tmp_path / "val" / "4.png", (4, 9, 3))
+    assert check(tmp_path / "val").problems == []
+    assert len(check(tmp_path / "val", paired=True).problems) == 1
+
+
+def test_what_is_not_read_is_told(unpaired: Path) -> None:
+    (unpaired / "notes.txt").write_text("")
+    put(unpaired / "trainC" / "1.png")
+    (unpaired / "trainA" / ".hidden.png").write_bytes(b"")
+    report = check(unpaired)
+    assert report.facts == [f"files ignored: 2 ({unpaired}/notes.txt, {unpaired}/trainC/1.png)"]
+    assert report.problems == []
+
+
+def test_the_result_does_not_depend_on_the_threads(unpaired: Path) -> None:
+    (unpaired / "trainA" / "bad.png").write_bytes(b"bad")
+    assert check(unpaired, threads=1).lines() == check(unpaired, threads=7).lines()
+
+
+def test_progress_counts_every_image(unpaired: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    check(unpaired, progress=lambda *numbers: steps.append(numbers))
+    assert steps == [(done, 10) for done in range(1, 11)]
+
+
+def test_a_long_list_of_problems_is_cut(tmp_path: Path) -> None:
+    for index in range(25):
+        path = tmp_path / f"{index}.png"
+        path.write_bytes(b"")
+    report = check(tmp_path)
+    assert len(report.problems) == 25
+    assert report.lines()[-1] == "! and 5 more"
+
+
+def test_nothing_to_read_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"{tmp_path}: no images in it; legal suffixes: .png "):
+        check(tmp_path)
+    with pytest.raises(ValueError, match="missing: no such folder"):
+        check(tmp_path / "missing")
+    with pytest.raises(ValueError, match="3 folders given; legal: one folder or two"):
+        check(tmp_path, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["facades", "carla2camvid"])
+def test_real_sets_are_sound(name: str, shared: Path) -> None:
+    report = check(shared / "data" / name)
+    assert report.problems == []
+    assert sum(len(split.seen) for split in report.splits) > 200

@@ -1,0 +1,189 @@
+import hashlib
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from i2i.data import download as module
+from i2i.data.download import Unreachable, download, mirrored
+
+CONTENT = bytes(range(256)) * 4096  # 1 MiB
+
+
+@dataclass
+class Server:
+    """A server of one file, whose manners the tests choose."""
+
+    content: bytes = CONTENT
+    ranges: bool = True
+    etag: str = '"one"'
+    breaks: list[int] = field(default_factory=list)  # after how many bytes each of the next answers breaks off
+    status: list[int] = field(default_factory=list)  # what the next requests are answered instead of the file
+    paths: list[str] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    url: str = ""
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        self.paths.append(handler.path)
+        if self.status:
+            handler.send_error(self.status.pop(0))
+            return
+        start = 0
+        asked = handler.headers.get("Range")
+        if asked and self.ranges and handler.headers.get("If-Range") == self.etag:
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        handler.send_response(206 if start else 200)
+        if start:
+            handler.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
+        handler.send_header("Content-Length", str(len(self.content) - start))
+        if self.etag:
+            handler.send_header("ETag", self.etag)
+        handler.end_headers()
+        body = self.content[start:]
+        body = body[: self.breaks.pop(0)] if self.breaks else body
+        self.sent.append(len(body))
+        handler.wfile.write(body)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(module, "PAUSE", 0.0)
+    monkeypatch.delenv("I2I_MIRROR", raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    served = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served.answer(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        served.url = f"http://127.0.0.1:{listening.server_port}"
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
+        thread.start()
+        yield served
+        listening.shutdown()
+        thread.join()
+
+
+def test_a_file_arrives_whole_and_alone(server: Server, tmp_path: Path) -> None:
+    progress: list[tuple[int, int]] = []
+    download(f"{server.url}/a/b.zip", tmp_path / "new" / "b.zip", progress=lambda *numbers: progress.append(numbers))
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["b.zip"]
+    assert (tmp_path / "new" / "b.zip").read_bytes() == CONTENT
+    assert progress[-1] == (len(CONTENT), len(CONTENT))
+    assert progress == sorted(progress)
+
+
+def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
+    server.breaks = [600_000, 300_000]
+    download(f"{server.url}/b.zip", tmp_path / "b.zip")
+    assert (tmp_path / "b.zip").read_bytes() == CONTENT
+    # One byte is asked for twice at each of the two joints.
+    assert sum(server.sent) == len(CONTENT) + 2
+
+
+def test_a_later_call_resumes_what_an_earlier_one_left(server: Server, tmp_path: Path) -> None:
+    server.breaks = [600_000, 0, 0, 0]
+    with pytest.raises(Unreachable, match=f"600000 of {len(CONTENT)} bytes"):
+        download(f"{server.url}/b.zip", tmp_path / "b.zip")
+    assert not (tmp_path / "b.zip").exists()
+    server.breaks, server.sent = [], []
+    download(f"{server.url}/b.zip", tmp_path / "b.zip")
+    assert (tmp_path / "b.zip").read_bytes() == CONTENT
+    assert server.sent == [len(CONTENT) - 600_000 + 1]
+
+
+def test_a_part_that_is_whole_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "b.zip.part").write_bytes(CONTENT)
+    (tmp_path / "b.zip.part.tag").write_text(server.etag)
+    download(f"{server.url}/b.zip", tmp_path / "b.zip")
+    assert (tmp_path / "b.zip").read_bytes() == CONTENT
+    assert server.sent == [1]
+
+
+def test_a_file_that_changed_in_between_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "b.zip.part").write_bytes(b"x" * 600_000)
+    (tmp_path / "b.zip.part.tag").write_text('"old"')
+    download(f"{server.url}/b.zip", tmp_path / "b.zip")
+    assert (tmp_path / "b.zip").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("manners", [{"ranges": False}, {"etag": ""}, {"etag": 'W/"one"'}])
+def test_a_server_that_cannot_resume_safely_starts_over(
+    server: Server, tmp_path: Path, manners: dict[str, object]
+) -> None:
+    vars(server).update(manners)
+    server.breaks = [600_000]
+    download(f"{server.url}/b.zip", tmp_path / "b.zip")
+    assert (tmp_path / "b.zip").read_bytes() == CONTENT
+    assert server.sent == [600_000, len(CONTENT)]
+
+
+def test_a_body_that_is_always_cut_gives_up_after_a_few_tries(server: Server, tmp_path: Path) -> None:
+    server.ranges, server.breaks = False, [1000] * 20
+    with pytest.raises(Unreachable, match="1000 of"):
+        download(f"{server.url}/b.zip", tmp_path / "b.zip")
+    # The first brings something new, three more do not.
+    assert len(server.sent) <= module.TRIES + 1
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_a_file_that_is_not_there_is_asked_for_once(server: Server, tmp_path: Path) -> None:
+    server.status = [404]
+    with pytest.raises(Unreachable, match=f"{server.url}/b.zip: the server answers 404 Not Found"):
+        download(f"{server.url}/b.zip", tmp_path / "b.zip")
+    assert len(server.paths) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_is_busy_is_asked_again(server: Server, tmp_path: Path) -> None:
+    server.status = [503, 429]
+    download(f"{server.url}/b.zip", tmp_path / "b.zip")
+    assert (tmp_path / "b.zip").read_bytes() == CONTENT
+
+
+def test_a_wrong_sum_leaves_nothing_behind(server: Server, tmp_path: Path) -> None:
+    right = hashlib.sha256(CONTENT).hexdigest()
+    with pytest.raises(ValueError, match=f"sha256 is {right}, not 00"):
+        download(f"{server.url}/b.zip", tmp_path / "b.zip", sha256="00")
+    assert not list(tmp_path.iterdir())
+    download(f"{server.url}/b.zip", tmp_path / "b.zip", sha256=right)
+
+
+def test_a_refused_connection_is_one_sentence(server: Server, tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port}/b.zip: can't be reached \\(Connection refused\\)"):
+        download(f"http://127.0.0.1:{port}/b.zip", tmp_path / "b.zip")
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/b.zip", "b.zip"])
+def test_only_http_is_fetched(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("I2I_MIRROR", raising=False)
+    with pytest.raises(ValueError, match="only http:// and https://"):
+        download(url, tmp_path / "b.zip")
+
+
+def test_a_mirror_takes_the_servers_place_and_keeps_the_path(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("I2I_MIRROR", f"{server.url}/copy/")
+    download("https://nowhere.invalid/sets/b.zip", tmp_path / "b.zip")
+    assert server.paths == ["/copy/sets/b.zip"]
+    monkeypatch.setenv("I2I_MIRROR", "")
+    assert mirrored("https://nowhere.invalid/sets/b.zip") == "https://nowhere.invalid/sets/b.zip"
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"b\.zip: can't be written"):
+        download(f"{server.url}/b.zip", tmp_path / "file" / "b.zip")

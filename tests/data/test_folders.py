@@ -1,0 +1,142 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from i2i.data.folders import find_pairs, find_unpaired
+from i2i_runtime import images
+
+
+def fill(folder: Path, *names: str, width: int = 4) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        images.write(folder / name, np.zeros((2, width, 3), np.uint8))
+    return folder
+
+
+def numbered(count: int) -> list[str]:
+    return [f"{index}.png" for index in range(count)]
+
+
+def test_side_by_side_pairs_are_found_in_train_and_val(tmp_path):
+    fill(tmp_path / "train", "2.png", "10.png", "deep/1.jpg")
+    fill(tmp_path / "val", "1.png")
+    files = find_pairs(tmp_path)
+    assert files.side_by_side and not files.held_out_from_train
+    names = [(a.relative_to(tmp_path).as_posix(), a == b) for a, b in files.train]
+    assert sorted(names) == [("train/10.png", True), ("train/2.png", True), ("train/deep/1.jpg", True)]
+    assert names.index(("train/2.png", True)) < names.index(("train/10.png", True))
+    assert files.test == ((tmp_path / "val/1.png", tmp_path / "val/1.png"),)
+
+
+def test_a_folder_called_test_goes_before_val(tmp_path):
+    for name in ("train", "test", "val"):
+        fill(tmp_path / name, "1.png")
+    assert find_pairs(tmp_path).test[0][0].parent.name == "test"
+
+
+def test_side_by_side_images_may_lie_in_the_folder_itself(tmp_path):
+    assert find_pairs(fill(tmp_path, "only.png")).train == ((tmp_path / "only.png", tmp_path / "only.png"),)
+
+
+def test_pairs_of_one_folder_match_by_stem(tmp_path):
+    for name in ("trainA", "testA"):
+        fill(tmp_path / name, "1.png", "2.PNG")
+    for name in ("trainB", "testB"):
+        fill(tmp_path / name, "1.jpg", "2.bmp")
+    files = find_pairs(tmp_path)
+    assert not files.side_by_side
+    assert [(a.name, b.name) for a, b in files.train] == [("1.png", "1.jpg"), ("2.PNG", "2.bmp")]
+    assert [a.parent.name for a, _ in files.test] == ["testA", "testA"]
+
+
+def test_pairs_of_two_folders_match_by_relative_path(tmp_path):
+    a, b = fill(tmp_path / "a", "x/1.jpg", "y/1.jpg"), fill(tmp_path / "b", "y/1.png", "x/1.png")
+    assert find_pairs(a, b).train == ((a / "x/1.jpg", b / "x/1.png"), (a / "y/1.jpg", b / "y/1.png"))
+
+
+def test_a_tenth_is_held_out_whole_and_at_most_eight(tmp_path):
+    a, b = fill(tmp_path / "a", *numbered(200)), fill(tmp_path / "b", *numbered(200))
+    files = find_pairs(a, b)
+    assert files.held_out_from_train and len(files.test) == 8 and len(files.train) == 192
+    assert set(files.train) | set(files.test) == {(a / name, b / name) for name in numbered(200)}
+    gaps = np.diff([int(path.stem) for path, _ in files.test])
+    assert gaps.min() == gaps.max() == 25
+
+
+@pytest.mark.parametrize("count, held", [(1, 0), (9, 0), (10, 1), (25, 2)])
+def test_small_data_sets_hold_out_little(tmp_path, count, held):
+    files = find_unpaired(fill(tmp_path / "a", *numbered(count)), fill(tmp_path / "b", *numbered(count)))
+    assert [len(domain) for domain in files.test] == [held, held]
+    assert [len(domain) for domain in files.train] == [count - held] * 2
+    assert files.held_out_from_train == (held > 0)
+
+
+def test_unpaired_domains_keep_their_test_folders(tmp_path):
+    for name, count in {"trainA": 20, "trainB": 3, "testA": 2, "testB": 1}.items():
+        fill(tmp_path / name, *numbered(count))
+    files = find_unpaired(tmp_path)
+    assert [len(domain) for domain in (*files.train, *files.test)] == [20, 3, 2, 1]
+    assert not files.held_out_from_train
+
+
+def test_a_domain_without_test_folder_holds_out_its_own(tmp_path):
+    for name, count in {"trainA": 20, "trainB": 20, "testB": 1}.items():
+        fill(tmp_path / name, *numbered(count))
+    files = find_unpaired(tmp_path)
+    assert [len(domain) for domain in (*files.train, *files.test)] == [18, 20, 2, 1]
+    assert files.held_out_from_train
+
+
+def test_hidden_files_are_no_images(tmp_path):
+    a, b = fill(tmp_path / "a", "1.png"), fill(tmp_path / "b", "1.png")
+    (a / "._1.png").write_bytes(b"left by another system")
+    assert len(find_unpaired(a, b).train[0]) == 1
+
+
+def refusal(find, *folders: Path) -> str:
+    with pytest.raises(ValueError) as caught:
+        find(*folders)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_missing_and_empty_folders_are_named(tmp_path):
+    (tmp_path / "empty").mkdir()
+    full = fill(tmp_path / "full", "1.png")
+    for find in (find_pairs, find_unpaired):
+        assert refusal(find, tmp_path / "nowhere") == f"{tmp_path / 'nowhere'}: no such folder"
+        assert refusal(find, full, tmp_path / "nowhere") == f"{tmp_path / 'nowhere'}: no such folder"
+        empty = refusal(find, full, tmp_path / "empty")
+        assert empty.startswith(f"{tmp_path / 'empty'}: no images in it; legal suffixes: .png")
+        assert "one folder or two" in refusal(find, full, full, full)
+
+
+def test_an_unknown_layout_says_what_is_there(tmp_path):
+    fill(tmp_path / "photos", "1.png"), fill(tmp_path / "paintings", "1.png")
+    for find in (find_pairs, find_unpaired):
+        sentence = refusal(find, tmp_path)
+        assert "trainA/" in sentence and "two folders" in sentence and sentence.endswith("found paintings/, photos/")
+
+
+def test_a_lone_domain_folder_misses_the_other(tmp_path):
+    fill(tmp_path / "trainA", "1.png")
+    for find in (find_pairs, find_unpaired):
+        assert refusal(find, tmp_path) == f"{tmp_path / 'trainB'}: no such folder"
+
+
+def test_missing_partners_are_counted_and_three_are_named(tmp_path):
+    a, b = fill(tmp_path / "a", *numbered(6)), fill(tmp_path / "b", "0.png", "extra.png")
+    sentence = refusal(find_pairs, a, b)
+    assert "6 of 8 images have no partner" in sentence
+    assert [f"{name}.png" in sentence for name in (1, 2, 3, 4)] == [True, True, True, False]
+
+
+def test_two_files_of_one_stem_are_ambiguous(tmp_path):
+    a, b = fill(tmp_path / "a", "1.png", "1.jpg"), fill(tmp_path / "b", "1.png")
+    assert "1.jpg" in (sentence := refusal(find_pairs, a, b)) and "1.png" in sentence
+
+
+def test_an_odd_width_is_not_side_by_side(tmp_path):
+    fill(tmp_path, "1.png", width=5)
+    assert refusal(find_pairs, tmp_path).startswith(f"{tmp_path / '1.png'}: 5 pixels wide, which is odd")

@@ -1,0 +1,225 @@
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from i2i.data.augment import Pipeline
+from i2i.data.folders import PairedFiles, UnpairedFiles, find_pairs, find_unpaired
+from i2i.data.samples import PairedImages, UnpairedImages
+from i2i_runtime import images
+
+PLAIN = Pipeline({})
+RANDOM = Pipeline({"resize": {"size": 20}, "crop": {"size": 16}, "flip": {}, "ColorJitter": {}})
+
+
+def picture(seed: int, height: int = 16, width: int = 16, channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, (height, width, channels)).astype(dtype)
+
+
+def written(path: Path, image: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images.write(path, image)
+    return path
+
+
+def pairs(folder: Path, count: int = 4, **shape) -> PairedFiles:
+    train = tuple(
+        (written(folder / f"a/{i}.png", picture(i, **shape)), written(folder / f"b/{i}.png", picture(100 + i, **shape)))
+        for i in range(count)
+    )
+    return PairedFiles(train, train[:1], side_by_side=False, held_out_from_train=False)
+
+
+def domains(folder: Path, count_a: int, count_b: int) -> UnpairedFiles:
+    a, b = (
+        tuple(written(folder / f"{name}/{i}.png", np.full((16, 16, 3), i, np.uint8)) for i in range(count))
+        for name, count in (("a", count_a), ("b", count_b))
+    )
+    return UnpairedFiles((a, b), (a[:2], b[:1]), held_out_from_train=False)
+
+
+def paired(files: PairedFiles, train: Pipeline = PLAIN, **options) -> PairedImages:
+    return PairedImages(files, **{"train": train, "test": PLAIN, "seed": 0, **options})
+
+
+def as_tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(image.astype(np.float32) / np.iinfo(image.dtype).max).permute(2, 0, 1)
+
+
+def test_tensors_are_the_image_in_the_value_range(tmp_path):
+    files = pairs(tmp_path)
+    for low, high in ((-1.0, 1.0), (0.0, 1.0)):
+        source, target = paired(files, value_range=(low, high))[0, 2]
+        for tensor, seed in ((source, 2), (target, 102)):
+            assert tensor.dtype == torch.float32 and tensor.is_contiguous()
+            torch.testing.assert_close(tensor, low + (high - low) * as_tensor(picture(seed)))
+
+
+def test_sixteen_bits_are_kept(tmp_path):
+    files = pairs(tmp_path, dtype=np.uint16, channels=1)
+    source, _ = paired(files, channels=(1, 1), value_range=(0.0, 1.0))[0, 0]
+    expected = as_tensor(picture(0, channels=1, dtype=np.uint16))
+    torch.testing.assert_close(source * 65535, expected * 65535, atol=0.01, rtol=0)
+
+
+def test_every_field_gets_the_channels_declared_for_it(tmp_path):
+    source, target = paired(pairs(tmp_path), channels=(1, 4))[0, 0]
+    assert source.shape == (1, 16, 16) and target.shape == (4, 16, 16)
+
+
+def test_the_left_half_is_the_source_and_direction_swaps(tmp_path):
+    written(tmp_path / "1.png", np.concatenate([picture(1), picture(2)], axis=1))
+    files = find_pairs(tmp_path)
+    source, target = paired(files, value_range=(0.0, 1.0))[0, 0]
+    torch.testing.assert_close(source, as_tensor(picture(1)))
+    torch.testing.assert_close(target, as_tensor(picture(2)))
+    swapped = paired(files, value_range=(0.0, 1.0), direction="b_to_a")[0, 0]
+    assert swapped.source.equal(target) and swapped.target.equal(source)
+
+
+def test_direction_swaps_files_too_and_leaves_declarations_to_the_fields(tmp_path):
+    swapped = paired(pairs(tmp_path), channels=(1, 3), direction="b_to_a", value_range=(0.0, 1.0))[0, 0]
+    assert swapped.source.shape[0] == 1
+    torch.testing.assert_close(swapped.target, as_tensor(picture(0)))
+
+
+def test_both_images_of_a_pair_get_the_same_draw(tmp_path):
+    files = pairs(tmp_path, height=40, width=40)
+    same = PairedFiles(tuple((a, a) for a, _ in files.train), (), side_by_side=False, held_out_from_train=False)
+    dataset = paired(same, RANDOM)
+    for index in range(4):
+        assert dataset[3, index].source.equal(dataset[3, index].target)
+
+
+def test_a_sample_depends_on_seed_epoch_and_index_alone(tmp_path):
+    files = pairs(tmp_path, height=40, width=40)
+    dataset, twin = paired(files, RANDOM), paired(files, RANDOM)
+    first = dataset[1, 2].source
+    dataset[1, 3], dataset[7, 0]
+    torch.rand(1), np.random.random()
+    assert first.equal(dataset[1, 2].source) and first.equal(twin[1, 2].source)
+    assert not first.equal(dataset[2, 2].source)
+    assert not first.equal(paired(files, RANDOM, seed=1)[1, 2].source)
+
+
+def test_samples_leave_the_global_random_states_alone(tmp_path):
+    dataset = paired(pairs(tmp_path, height=40, width=40), RANDOM)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    dataset[0, 0]
+    assert torch.get_rng_state().equal(before[0]) and (np.random.get_state()[1] == before[1]).all()
+
+
+def test_held_out_samples_go_through_the_test_pipeline(tmp_path):
+    dataset = paired(pairs(tmp_path), RANDOM, test=Pipeline({"resize": {"size": 8}}))
+    assert dataset.held_out_count == 1
+    assert dataset.held_out(0).source.shape == (3, 8, 8)
+    assert dataset.held_out(0).source.equal(dataset.held_out(0).source)
+
+
+def test_label_maps_keep_their_values(tmp_path):
+    classes = np.random.default_rng(0).choice([0, 1, 11], (16, 16, 1)).astype(np.uint8)
+    pair = written(tmp_path / "a.png", classes), written(tmp_path / "b.png", picture(0))
+    files = PairedFiles((pair,), (), side_by_side=False, held_out_from_train=False)
+    enlarge = Pipeline({"resize": {"size": 50}, "RandomBrightnessContrast": {"p": 1.0}})
+    dataset = paired(files, enlarge, channels=(1, 3), label_maps=["source"], value_range=(0.0, 1.0))
+    assert {round(value * 255, 4) for value in dataset[0, 0].source.unique().tolist()} == {0, 1, 11}
+    with pytest.raises(ValueError, match="unknown field 'sauce'; did you mean 'source'"):
+        paired(files, label_maps=["sauce"])
+    with pytest.raises(ValueError, match="1 channels of uint8 cannot be the label map"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        paired(files, label_maps=["source"], channels=(3, 3))[0, 0]
+
+
+def unpaired(files: UnpairedFiles, **options) -> UnpairedImages:
+    return UnpairedImages(files, **{"train": PLAIN, "test": PLAIN, "seed": 0, "value_range": (0.0, 255.0), **options})
+
+
+def test_an_epoch_covers_the_larger_domain_and_draws_the_partner(tmp_path):
+    dataset = unpaired(domains(tmp_path, 3, 7))
+    assert len(dataset) == 7
+    shown = [[int(x.mean().round()) for x in dataset[epoch, index]] for epoch in range(30) for index in range(7)]
+    assert [a for a, _ in shown] == [index % 3 for index in range(7)] * 30
+    counts = np.bincount([b for _, b in shown], minlength=7)
+    assert counts.min() > 15 and counts.max() < 45  # 30 each on average
+    assert len(unpaired(domains(tmp_path / "other", 5, 2))) == 5
+
+
+def test_unpaired_images_get_draws_of_their_own(tmp_path):
+    path = written(tmp_path / "1.png", picture(0, 40, 40))
+    files = UnpairedFiles(((path,), (path,)), ((), ()), held_out_from_train=False)
+    dataset = unpaired(files, train=RANDOM)
+    assert not all(a.equal(b) for a, b in (dataset[0, index] for index in range(3)))
+    assert dataset[0, 0].a.equal(dataset[0, 0].a)
+    assert dataset.held_out_count == 0
+
+
+def test_held_out_domains_start_over_when_shorter(tmp_path):
+    dataset = unpaired(domains(tmp_path, 3, 3))
+    assert dataset.held_out_count == 2
+    assert [[int(x.mean().round()) for x in dataset.held_out(index)] for index in range(2)] == [[0, 0], [1, 0]]
+
+
+def test_an_unreadable_image_is_replaced_by_the_next_with_one_warning(tmp_path):
+    files = domains(tmp_path, 4, 4)
+    files.train[0][3].write_bytes(b"no image")
+    dataset = unpaired(files)
+    with pytest.warns(UserWarning, match=r"a/3\.png.*the next image takes its place") as caught:
+        shown = [int(dataset[epoch, 3].a.mean().round()) for epoch in range(3)]
+    assert shown == [0, 0, 0] and len(caught) == 1
+
+
+def test_an_unreadable_half_replaces_the_whole_pair(tmp_path):
+    files = pairs(tmp_path)
+    files.train[1][1].write_bytes(b"")
+    dataset = paired(files)
+    with pytest.warns(UserWarning, match=r"b/1\.png"):
+        source, target = dataset[0, 1]
+    assert source.equal(dataset[0, 2].source) and target.equal(dataset[0, 2].target)
+
+
+def test_one_odd_side_by_side_image_does_not_stop_the_rest(tmp_path):
+    for name, width in (("1", 8), ("2", 9)):
+        written(tmp_path / f"{name}.png", picture(0, width=width))
+    dataset = paired(find_pairs(tmp_path))
+    with pytest.warns(UserWarning, match="9 pixels wide, which is odd"):
+        assert dataset[0, 1].source.equal(dataset[0, 0].source)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_when_nothing_can_be_read_a_sentence_says_so(tmp_path):
+    files = domains(tmp_path, 2, 2)
+    for path in files.train[1]:
+        path.write_bytes(b"no image")
+    with pytest.raises(ValueError, match="none of 2 images can be read"):
+        unpaired(files)[0, 0]
+
+
+def test_an_unreadable_held_out_image_is_an_error(tmp_path):
+    files = pairs(tmp_path)
+    files.test[0][0].write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"a/0\.png"):
+        paired(files).held_out(0)
+
+
+def test_a_refused_image_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"crop: 16x16 image is smaller than size 20; resize first \(.*a/1\.png\)"):
+        paired(pairs(tmp_path), Pipeline({"crop": {"size": 20}}))[0, 1]
+
+
+def test_a_pair_of_unequal_sizes_is_refused_unless_resized(tmp_path):
+    pair = written(tmp_path / "a.png", picture(0)), written(tmp_path / "b.png", picture(0, 20, 30))
+    files = PairedFiles((pair,), (), side_by_side=False, held_out_from_train=False)
+    with pytest.raises(ValueError, match=r"a\.png: the images of the pair differ in size, 16x16 and 30x20"):
+        paired(files)[0, 0]
+    assert paired(files, RANDOM)[0, 0].target.shape == (3, 16, 16)
+
+
+def test_real_data_sets_give_samples(shared):
+    default = Pipeline({"resize": {"size": 286}, "crop": {"size": 256}, "flip": {}})
+    dataset = PairedImages(find_pairs(shared / "data/facades"), train=default, test=default, seed=0)
+    assert len(dataset) == 200 and dataset.held_out_count == 40
+    horses = UnpairedImages(find_unpaired(shared / "data/horse2zebra"), train=default, test=default, seed=0)
+    for tensor in (*dataset[0, 5], *horses[0, 5], *horses.held_out(3)):
+        assert tensor.shape == (3, 256, 256) and tensor.min() >= -1 and tensor.max() <= 1 and tensor.std() > 0.1

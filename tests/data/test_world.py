@@ -1,0 +1,168 @@
+"""The built-in world shows the same street three times, whatever its size, and is worth learning."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from i2i.data.world import CLASSES, Scene, draw_scene, held_out, make_world
+from i2i.data.world.looks import SIM_COLOURS
+
+SIZE = 48
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[Scene]:
+    return [draw_scene(size=SIZE, seed=0, index=index) for index in range(20)]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("worlds") / "new" / "street"
+    make_world(folder, count=6, size=24, seed=3)
+    return folder
+
+
+def psnr(ours: np.ndarray, truth: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean((ours.astype(float) - truth) ** 2)))
+
+
+def inside(labels: np.ndarray) -> np.ndarray:
+    """Pixels whose 5 x 5 neighbourhood has one label only."""
+    square = np.ones((5, 5), np.uint8)
+    return cv2.dilate(labels, square) == cv2.erode(labels, square)
+
+
+def sharpness(image: np.ndarray, where: np.ndarray) -> float:
+    return float(np.abs(cv2.Laplacian(image.astype(np.float32).mean(axis=-1), cv2.CV_32F))[where].mean())
+
+
+def test_a_scene_depends_on_its_arguments_alone() -> None:
+    first = draw_scene(size=SIZE, seed=5, index=2)
+    np.random.seed(123)
+    draw_scene(size=SIZE, seed=5, index=7)
+    for ours, again in zip(first, draw_scene(size=SIZE, seed=5, index=2), strict=True):
+        np.testing.assert_array_equal(ours, again)
+
+
+@pytest.mark.parametrize("other", [{"seed": 5, "index": 3}, {"seed": 6, "index": 2}])
+def test_another_seed_or_index_is_another_street(other: dict[str, int]) -> None:
+    ours, theirs = draw_scene(size=SIZE, seed=5, index=2), draw_scene(size=SIZE, **other)
+    assert np.mean(ours.labels != theirs.labels) > 0.05
+
+
+@pytest.mark.parametrize("size", [16, 17, 64, 129])
+def test_any_size_gives_three_pictures_of_that_size(size: int) -> None:
+    scene = draw_scene(size=size, seed=0, index=0)
+    assert scene.sim.shape == scene.real.shape == (size, size, 3)
+    assert scene.labels.shape == (size, size)
+    assert {image.dtype for image in scene} == {np.dtype(np.uint8)}
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_another_size_shows_the_same_street(index: int) -> None:
+    small, large = (draw_scene(size=size, seed=0, index=index) for size in (64, 192))
+    centres = large.labels[1::3, 1::3]
+    assert np.mean(small.labels == centres) > 0.93
+    assert psnr(cv2.resize(large.real, (64, 64), interpolation=cv2.INTER_AREA), small.real) > 18
+
+
+def test_labels_can_be_read_off_the_hue_of_sim(scenes: list[Scene]) -> None:
+    hues = SIM_COLOURS / np.linalg.norm(SIM_COLOURS, axis=1, keepdims=True)
+    for scene in scenes:
+        np.testing.assert_array_equal((scene.sim @ hues.T).argmax(axis=-1), scene.labels)
+
+
+def test_every_class_occurs(scenes: list[Scene]) -> None:
+    counts = sum(np.bincount(scene.labels.ravel(), minlength=len(CLASSES)) for scene in scenes)
+    assert len(counts) == len(CLASSES)
+    assert (counts > 0.005 * counts.sum()).all(), dict(zip(CLASSES, counts, strict=True))
+
+
+def test_sky_is_above_and_road_below(scenes: list[Scene]) -> None:
+    labels = np.stack([scene.labels for scene in scenes])
+    rows = np.arange(SIZE)[None, :, None] * np.ones_like(labels)
+    assert rows[labels == CLASSES.index("sky")].max() < 0.6 * SIZE
+    assert rows[labels == CLASSES.index("road")].min() > 0.4 * SIZE
+
+
+def test_real_has_texture_where_sim_is_flat(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        where = inside(scene.labels)
+        assert sharpness(scene.real, where) > 3 * sharpness(scene.sim, where)
+
+
+def test_real_is_noisy_even_in_the_sky(scenes: list[Scene]) -> None:
+    sky = [inside(s.labels) & (s.labels == CLASSES.index("sky")) for s in scenes]
+    # A Laplacian (weights 1, 1, 1, 1, -4) of the mean of three channels of white noise has deviation sqrt(20 / 3) times
+    # theirs, and the mean of its magnitude is sqrt(2 / pi) of that.
+    expected = 2.5 * np.sqrt(20 / 3) * np.sqrt(2 / np.pi)
+    measured = np.mean([sharpness(s.real, where) for s, where in zip(scenes, sky, strict=True) if where.sum() > 50])
+    assert measured == pytest.approx(expected, rel=0.2)
+
+
+def test_leaving_sim_as_it_is_scores_badly_and_colouring_it_by_class_better(scenes: list[Scene]) -> None:
+    sim, real, labels = (np.stack(images) for images in zip(*scenes, strict=True))
+    means = np.stack([real[labels == index].mean(axis=0) for index in range(len(CLASSES))])
+    assert psnr(sim, real) < 14
+    assert 19 < psnr(means[labels], real) < 25
+
+
+def test_classes_look_different_in_real(scenes: list[Scene]) -> None:
+    _, real, labels = (np.stack(images) for images in zip(*scenes, strict=True))
+    means = np.stack([real[labels == index].mean(axis=0) for index in range(len(CLASSES))])
+    apart = np.linalg.norm(means[:, None] - means[None], axis=-1) + 1e3 * np.eye(len(CLASSES))
+    assert apart.min() > 10
+
+
+def test_the_folder_holds_each_scene_under_one_stem(world: Path) -> None:
+    for split, count in (("train", 6), ("test", held_out(6))):
+        stems = [sorted(p.name for p in (world / f"{split}{part}").iterdir()) for part in ("A", "B", "A_labels")]
+        assert stems[0] == stems[1] == stems[2]
+        assert len(stems[0]) == count
+    scene = draw_scene(size=24, seed=3, index=4)
+    names = ("trainA", "trainB", "trainA_labels")
+    for name, ours in zip(names, scene, strict=True):
+        written = cv2.imread(str(world / name / "00004.png"), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(written[..., ::-1] if ours.ndim == 3 else written, ours)
+
+
+def test_held_out_scenes_are_new_and_the_same_for_any_count(world: Path, tmp_path: Path) -> None:
+    make_world(tmp_path / "larger", count=12, size=24, seed=3)
+    held = (world / "testA" / "00000.png").read_bytes()
+    assert (tmp_path / "larger" / "testA" / "00000.png").read_bytes() == held
+    assert held not in [p.read_bytes() for p in (tmp_path / "larger" / "trainA").iterdir()]
+
+
+def test_progress_reaches_the_end(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    make_world(tmp_path / "out", count=5, size=16, seed=0, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(done, 6) for done in range(1, 7)]
+
+
+def test_a_folder_that_holds_something_is_left_alone(world: Path) -> None:
+    before = sorted(world.rglob("*"))
+    with pytest.raises(ValueError, match="exists and is not an empty folder"):
+        make_world(world, count=1, size=16, seed=0)
+    assert sorted(world.rglob("*")) == before
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    make_world(tmp_path, count=1, size=16, seed=0)
+    assert (tmp_path / "trainA" / "00000.png").is_file()
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_world(tmp_path / "out", count=3, size=16, seed=0, progress=stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("wrong", "sentence"), [({"size": 15}, "16 or more"), ({"index": -1}, "negative")])
+def test_impossible_scenes_are_refused(wrong: dict[str, int], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        draw_scene(**{"size": 32, "seed": 0, "index": 0, **wrong})

@@ -1,0 +1,97 @@
+"""One image: any kind comes back as its own kind, whatever the network takes."""
+
+import numpy as np
+import pytest
+
+from i2i_runtime.card import Card
+from i2i_runtime.translate import translate_image
+
+RNG = np.random.default_rng(0)
+RGB = Card(product="generator", in_channels=3, out_channels=3)
+GREY = Card(product="generator", in_channels=1, out_channels=1)
+X3 = Card(product="generator", in_channels=3, out_channels=3, scale=3, multiple_of=4, min_size=24)
+
+
+def image(shape: tuple[int, ...], dtype) -> np.ndarray:
+    if dtype == np.float32:
+        return RNG.random(shape, np.float32)
+    return RNG.integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
+
+
+def enlarge(batch: np.ndarray) -> np.ndarray:
+    return batch.repeat(3, axis=2).repeat(3, axis=3)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_the_identity_changes_nothing(dtype, channels):
+    given = image((13, 18, channels), dtype)
+    card = Card(product="generator", in_channels=3, out_channels=3, multiple_of=16, min_size=40)
+    result = translate_image(lambda batch: batch, card, given)
+    assert result.dtype == dtype
+    np.testing.assert_array_equal(result, given)
+
+
+@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1)])
+def test_grey_through_a_grey_network_keeps_its_shape(shape):
+    given = image(shape, np.uint16)
+    np.testing.assert_array_equal(translate_image(lambda batch: batch, GREY, given), given)
+
+
+def test_grey_through_a_colour_network_comes_out_in_colour():
+    given = image((9, 7), np.uint8)
+    result = translate_image(lambda batch: batch, RGB, given)
+    np.testing.assert_array_equal(result, np.dstack([given] * 3))
+
+
+def test_colour_with_alpha_through_a_grey_network_stays_rgba():
+    given = image((9, 7, 4), np.uint8)
+    result = translate_image(lambda batch: batch, GREY, given)
+    assert result.shape == given.shape
+    assert (result[..., 0] == result[..., 1]).all()
+    np.testing.assert_array_equal(result[..., 3], given[..., 3])
+
+
+def test_the_network_sees_a_legal_batch():
+    seen = []
+
+    def network(batch):
+        seen.append(batch)
+        return enlarge(batch)
+
+    given = image((10, 50, 3), np.uint8)
+    result = translate_image(network, X3, given)
+    assert seen[0].shape == (1, 3, 24, 52)
+    assert seen[0].dtype == np.float32
+    assert seen[0].flags.c_contiguous
+    assert 0 <= seen[0].min() < seen[0].max() <= 1
+    np.testing.assert_array_equal(result, given.repeat(3, axis=0).repeat(3, axis=1))
+
+
+def test_alpha_grows_with_the_image():
+    given = np.zeros((8, 8, 4), np.uint8)
+    given[:, 4:, 3] = 255
+    alpha = translate_image(enlarge, X3, given)[..., 3]
+    assert alpha.shape == (24, 24)
+    assert (alpha[:, :10] == 0).all()
+    assert (alpha[:, 14:] == 255).all()
+
+
+def test_results_out_of_range_are_clipped():
+    given = np.array([[[0, 128, 255]]], np.uint8)
+    assert translate_image(lambda batch: 3 * batch - 1, RGB, given).tolist() == [[[0, 129, 255]]]
+
+
+@pytest.mark.parametrize(
+    ("network", "given", "sentence"),
+    [
+        (lambda batch: batch[:, :, 1:], image((4, 4, 3), np.uint8), r"generator made \(1, 3, 3, 4\) of \(1, 3, 4, 4\)"),
+        (lambda batch: batch * np.nan, image((4, 4, 3), np.uint8), "generator gave values that are not finite"),
+        (lambda batch: batch, image((4, 4, 2), np.uint8), r"image of shape \(4, 4, 2\); legal"),
+        (lambda batch: batch, image((0, 4, 3), np.uint8), r"image of shape \(0, 4, 3\); legal"),
+        (lambda batch: batch, np.zeros((4, 4, 3), np.int32), "image of int32; legal: uint8"),
+    ],
+)
+def test_what_cannot_be_right_is_refused(network, given, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        translate_image(network, RGB, given)
