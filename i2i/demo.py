@@ -70,8 +70,8 @@ def _show(out: Path, names: list[str], chosen: recipe.Recipe) -> tuple[Path, lis
     write_page(
         page,
         title="From simulation to street, without pairs",
-        summary="A CycleGAN that has never seen two pictures of the same scene turns the simulator's pictures into the camera's. "
-        "Input, result and truth side by side, on scenes that it was not trained on.",
+        summary="A CycleGAN that was never told which pictures show the same scene turns the simulator's pictures "
+        "into the camera's. Input, result and truth side by side, on scenes that it was not trained on.",
         measures=measures,
         rows=rows,
         curves=read_log(out / "run" / LOSSES),

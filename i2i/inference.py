@@ -98,9 +98,8 @@ def load(
         try:
             generator.load_state_dict(weights)
         except RuntimeError as error:
-            raise ValueError(
-                f"{file}: the weights do not fit the generator that the file names ({' '.join(str(error).split())[:200]})"
-            ) from None
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"{file}: the weights do not fit the generator that the file names ({reason})") from None
     card = Card(
         product=facts["product"],
         in_channels=generator.in_channels,

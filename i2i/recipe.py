@@ -104,14 +104,14 @@ class Recipe(BaseModel):
 
 @dataclass(frozen=True)
 class Part:
-    """Marks a constructor parameter that is a component itself: its registry, and the options that the owner supplies."""
+    """Marks a constructor parameter that is a component itself; the owner supplies some of its options."""
 
     registry: Registry
     supplied: tuple[str, ...] = ()
 
 
 class Factory:
-    """A component still to be made: call it with the options that the owner supplies. What it makes carries its `spec`."""
+    """A component still to be made: called with what its owner supplies, it makes one that carries its `spec`."""
 
     def __init__(self, part: Part, table: dict[str, Any]) -> None:
         self._part, self._table = part, table

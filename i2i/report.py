@@ -1,4 +1,4 @@
-"""One self-contained HTML page: measures, pictures side by side, and curves; readable on a phone, opened from a file."""
+"""One self-contained HTML page: measures, pictures side by side, and curves; readable on a phone and from a file."""
 
 import base64
 import os

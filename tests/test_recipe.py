@@ -69,8 +69,9 @@ def test_misspelt_keys_are_refused_with_the_nearest_legal_one(assignment: str, k
 
 @pytest.mark.parametrize(
     "assignment",
-    ["train.steps=many", "train.steps=1.5", "train.steps=-1", "optimizer.lr=0", "optimizer.lr=nan", "train.compile=1",
-     "method.l1_weight=true", "optimizer.betas=[0.5]", "method.generator.norm=layer", "train.precision=float16", "train=5"],
+    ["train.steps=many", "train.steps=1.5", "train.steps=-1", "train.compile=1", "train.precision=float16", "train=5",
+     "optimizer.lr=0", "optimizer.lr=nan", "optimizer.betas=[0.5]", "method.l1_weight=true",
+     "method.generator.norm=layer"],
 )  # fmt: skip
 def test_ill_typed_values_are_refused_by_key(assignment: str) -> None:
     with pytest.raises(ValueError) as error:

@@ -29,7 +29,8 @@ def test_a_plugin_file_registers_components(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
         "from i2i.registry import schedules\n"
-        "@schedules.register('mine')\nclass Mine:\n    def __call__(self, step: int, steps: int) -> float:\n        return 0.5\n"
+        "@schedules.register('mine')\n"
+        "class Mine:\n    def __call__(self, step: int, steps: int) -> float:\n        return 0.5\n"
     )
     assert load_plugins([file]) == ["mine"]
     assert "mine" in schedules

@@ -57,4 +57,5 @@ def _sentence(error: Exception) -> str:
         return f"{error.filename or 'file system'}: {error.strerror}" if error.strerror else str(error)
     if "out of memory" in str(error):
         return "out of memory: use smaller images (augment.train.crop.size), fewer features, or another --device"
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} (unexpected: run again with --debug for the traceback)"
+    words = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {words} (unexpected: run again with --debug for the traceback)"

@@ -19,7 +19,7 @@ _LIVE_INTERVAL, _PLAIN_INTERVAL = 0.25, 10.0  # seconds
 
 
 class Line:
-    """One line that changes in place; without a terminal, a new line every few seconds. `say` prints a line that stays."""
+    """One line that changes in place; without a terminal, a new line every few seconds."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
@@ -49,6 +49,7 @@ class Line:
             self.say(text())
 
     def say(self, message: str) -> None:
+        """Print a line that stays."""
         self._console.print(Text(message))
         sys.stdout.flush()
 

@@ -33,7 +33,7 @@ def train(
             if resume is not None:
                 if method or data or out:
                     raise ValueError(
-                        "--resume takes its recipe, data and folder from the run; only --set train.steps=… and the like may change"
+                        "--resume takes its recipe, data and folder from the run; only --set may stand beside it"
                     )
                 folder = run.resume(resume, overrides, watch=line, device=device, stop=stop)
             else:

@@ -1,1 +1,1 @@
-"""Images from disk to batches: folders, known data sets, augmentation pipelines, samples, the endless stream of batches."""
+"""Images from disk to batches: folders, known data sets, augmentation pipelines, samples, endless batches."""

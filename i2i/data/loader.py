@@ -2,7 +2,7 @@
 
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import cv2
@@ -44,12 +44,16 @@ def batches(
 ) -> Iterator[Batch]:
     """Batches from step `start_step` on, without end; every epoch is a permutation drawn from (seed, epoch).
 
-    Starting at step s gives what an uninterrupted stream gives from s on. Raises ValueError for a data set smaller than
+    Starting at step s gives what an uninterrupted stream gives from s on. Without workers, batches are made when they are
+    asked for, in pageable memory. Raises ValueError for a data set smaller than
     a batch, and while iterating for samples that can't be had or stacked.
     """
+    keys = _Keys(len(dataset), steps_per_epoch(dataset, batch_size), batch_size, seed, start_step)
+    if workers == 0:
+        return _unwrapped(map(_Batches(dataset).__getitems__, keys))
     loader: DataLoader[_Loaded] = DataLoader(
         _Batches(dataset),
-        batch_sampler=_Keys(len(dataset), steps_per_epoch(dataset, batch_size), batch_size, seed, start_step),
+        batch_sampler=keys,
         num_workers=workers,
         collate_fn=_as_is,
         pin_memory=pin_memory,
@@ -68,7 +72,7 @@ class _Loaded(NamedTuple):
     warnings: list[str]
 
 
-def _unwrapped(loader: "DataLoader[_Loaded]") -> Iterator[Any]:
+def _unwrapped(loader: Iterable[_Loaded]) -> Iterator[Any]:
     told: set[str] = set()
     for loaded in loader:
         for text in loaded.warnings:

@@ -41,7 +41,8 @@ class CycleGAN(Method):
         super().__init__()
         if identity_weight and a_channels != b_channels:
             raise ValueError(
-                f"method.identity_weight: a has {a_channels} channels and b {b_channels}; an identity needs equal numbers, set it to 0"
+                f"method.identity_weight: an identity needs equal channels, a has {a_channels} and b {b_channels}; "
+                "set it to 0"
             )
         self.a_to_b = generator(in_channels=a_channels, out_channels=b_channels)  # G
         self.b_to_a = generator(in_channels=b_channels, out_channels=a_channels)  # F

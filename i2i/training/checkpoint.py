@@ -67,9 +67,8 @@ def _save_product(file: Path, product: ImageGenerator, facts: Mapping[str, Any])
     weights = {key: value.detach().cpu().contiguous() for key, value in product.state_dict().items()}
     broken = [key for key, value in weights.items() if not bool(torch.isfinite(value).all())]
     if broken:
-        raise ValueError(
-            f"step {facts['step']}: weights of {facts['product']} are not finite ({broken[0]}); this checkpoint is not written"
-        )
+        what = f"weights of {facts['product']} are not finite ({broken[0]})"
+        raise ValueError(f"step {facts['step']}: {what}; this checkpoint is not written")
     try:
         save_file(
             weights,

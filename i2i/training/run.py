@@ -79,9 +79,8 @@ def _fit(
             trainer.load_state(state)
         (run / "samples").mkdir(parents=True, exist_ok=True)
         (run / RECIPE).write_text(recipe.toml(), encoding="utf-8")
-        watch.say(
-            f"{run}: {recipe.method['name']}, {len(samples)} images an epoch, steps {trainer.step} to {steps}, on {chosen}"
-        )
+        name = recipe.method["name"]
+        watch.say(f"{run}: {name}, {len(samples)} images an epoch, steps {trainer.step} to {steps}, on {chosen}")
         options = recipe.train
         stream = batches(
             samples,

@@ -184,9 +184,8 @@ class Trainer:
                 average.load_state_dict(state["averages"][name])
         except (RuntimeError, KeyError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise ValueError(
-                f"the checkpoint does not fit method {self.recipe.method['name']!r} as its recipe describes it: {reason}"
-            ) from None
+            name = self.recipe.method["name"]
+            raise ValueError(f"the checkpoint does not fit {name!r} as its recipe describes it: {reason}") from None
         self.step, self.best = state["step"], state["best"]
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and state["cuda_random"]:
