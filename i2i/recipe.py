@@ -160,20 +160,27 @@ def validate(model: type[BaseModel], table: dict[str, Any], where: str) -> Any:
         # Through JSON, so that a TOML array may be a tuple while text stays refused where a number belongs.
         return model.model_validate_json(json.dumps(table, allow_nan=False))
     except ValidationError as error:
-        raise ValueError(_sentence(model, error.errors()[0], where)) from None
+        # A misspelt option is the cause where another one is missing because of it.
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        raise ValueError(_sentence(model, table, problems[0], where)) from None
     except ValueError:
         raise ValueError(f"recipe: {where or 'a value'}: not a finite number") from None
 
 
-def _sentence(model: type[BaseModel], problem: Any, where: str) -> str:
-    path = [str(part) for part in problem["loc"]]
+def _sentence(model: type[BaseModel], table: Any, problem: Any, where: str) -> str:
+    path: list[str] = []
+    for part in problem["loc"]:
+        if not isinstance(table, dict):
+            break  # what follows are places in a list, or names of types where a value may be of several
+        path.append(str(part))
+        table = table.get(part)
     key = ".".join(filter(None, [where, *path]))
     if problem["type"] == "extra_forbidden":
         for name in path[:-1]:
             inner: Any = model.model_fields[name].annotation
             model = inner
         return f"recipe: unknown option {key!r}; {did_you_mean(path[-1], model.model_fields)}"
-    if problem["type"] == "missing":
+    if problem["type"] == "missing" and table is None:
         return f"recipe: {key} is missing"
     return f"recipe: {key} = {json.dumps(problem['input'])}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 

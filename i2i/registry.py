@@ -16,14 +16,21 @@ from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
+_LISTED = 24  # names in a sentence
 
 
 def did_you_mean(word: str, legal: Iterable[str]) -> str:
     """The end of a sentence that refuses `word`: the nearest legal word if there is one, and all that is legal."""
-    legal = sorted(legal)
+    legal = sorted(legal, key=_ours_first)
     near = difflib.get_close_matches(word, legal, n=1, cutoff=0.55)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}legal: {', '.join(legal) or 'nothing'}"
+    more = f" and {len(legal) - _LISTED} more" if len(legal) > _LISTED else ""
+    return f"{hint}legal: {', '.join(legal[:_LISTED]) or 'nothing'}{more}"
+
+
+def _ours_first(name: str) -> tuple[bool, str]:
+    """Names in lower case are ours; the many in capitals are another library's."""
+    return not name.islower(), name
 
 
 class Registry:
@@ -60,7 +67,7 @@ class Registry:
 
     def __iter__(self) -> Iterator[str]:
         self._load()
-        return iter(sorted(self._parts))
+        return iter(sorted(self._parts, key=_ours_first))
 
     def _load(self) -> None:
         importlib.import_module(self._home)

@@ -44,9 +44,9 @@ def batches(
 ) -> Iterator[Batch]:
     """Batches from step `start_step` on, without end; every epoch is a permutation drawn from (seed, epoch).
 
-    Starting at step s gives what an uninterrupted stream gives from s on. Without workers, batches are made when they are
-    asked for, in pageable memory. Raises ValueError for a data set smaller than
-    a batch, and while iterating for samples that can't be had or stacked.
+    Starting at step s gives what an uninterrupted stream gives from s on. Without workers, batches are made when they
+    are asked for and `pin_memory` has no effect. Raises ValueError for a data set smaller than a batch, and while
+    iterating for samples that can't be had or stacked.
     """
     keys = _Keys(len(dataset), steps_per_epoch(dataset, batch_size), batch_size, seed, start_step)
     if workers == 0:

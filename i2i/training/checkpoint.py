@@ -36,11 +36,8 @@ def save(
     partial.mkdir(parents=True)
     try:
         for name, product in products.items():
-            _save_product(
-                partial / f"{name}.safetensors",
-                product,
-                {**facts, "product": name, "generator": product.spec, "step": step},
-            )
+            own = {"product": name, "generator": product.spec, "value_range": list(product.value_range)}
+            _save_product(partial / f"{name}.safetensors", product, {**facts, **own, "step": step})
         _save_state(partial / STATE, state)
         shutil.rmtree(final, ignore_errors=True)
         partial.rename(final)

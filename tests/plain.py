@@ -1,0 +1,90 @@
+"""The published training steps, plainly: all forward passes first, then one loss, one backward and Adam for each player.
+
+What `training_step` is held against: in its results by tests/methods/test_plain.py, in time and memory by
+tests/benchmarks/training.py. A plain step trains the networks of a method, with their losses and their histories.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from i2i.data.batch import Pair, Unpaired
+from i2i.methods.base import Method
+from i2i.methods.cyclegan import CycleGAN
+from i2i.methods.pix2pix import Pix2Pix
+from i2i.recipe import Optimizer
+
+
+def plain_step(method: Method, options: Optimizer) -> Callable[[Any], None]:
+    """The published step for the networks of `method`, which are trained in place: a function of a batch."""
+    adam = {
+        name: torch.optim.Adam(player.parameters(), lr=options.lr, betas=options.betas, fused=False)
+        for name, player in method.players().items()
+    }
+    match method:
+        case CycleGAN():
+            return lambda batch: _cyclegan(method, batch, adam["generators"], adam["discriminators"])
+        case Pix2Pix():
+            return lambda batch: _pix2pix(method, batch, adam["generator"], adam["discriminator"])
+    raise ValueError(f"no plain step for {type(method).__name__}")
+
+
+def _cyclegan(method: CycleGAN, batch: Unpaired, generators: torch.optim.Adam, judges: torch.optim.Adam) -> None:
+    a, b = batch
+    a_to_b, b_to_a, judge_a, judge_b = method.a_to_b, method.b_to_a, method.judge_a, method.judge_b
+    adversarial, cycle = method.adversarial, method.cycle_weight
+    fake_b = a_to_b(a)
+    again_a = b_to_a(fake_b)
+    fake_a = b_to_a(b)
+    again_b = a_to_b(fake_a)
+
+    _set_trainable([judge_a, judge_b], False)
+    generators.zero_grad()
+    loss = adversarial.generator(judge_b, fake_b) + adversarial.generator(judge_a, fake_a)
+    loss = loss + cycle * F.l1_loss(again_a, a) + cycle * F.l1_loss(again_b, b)
+    if method.identity_weight:
+        loss = loss + method.identity_weight * cycle * (F.l1_loss(a_to_b(b), b) + F.l1_loss(b_to_a(a), a))
+    loss.backward()
+    generators.step()
+
+    _set_trainable([judge_a, judge_b], True)
+    judges.zero_grad()
+    for judge, real, fake, history in (
+        (judge_b, b, fake_b, method.history_b),
+        (judge_a, a, fake_a, method.history_a),
+    ):
+        (0.5 * _total(adversarial.discriminator(judge, real=real, fake=history(fake.detach())))).backward()
+    judges.step()
+    for judge in (judge_a, judge_b):
+        adversarial.constrain(judge)
+
+
+def _pix2pix(method: Pix2Pix, batch: Pair, generator: torch.optim.Adam, discriminator: torch.optim.Adam) -> None:
+    source, target = batch
+    fake = method.generator(source)
+
+    def judge(image: Tensor) -> Tensor:
+        return method.discriminator(torch.cat([source, image], 1) if method.conditional else image)
+
+    _set_trainable([method.discriminator], True)
+    discriminator.zero_grad()
+    (0.5 * _total(method.adversarial.discriminator(judge, real=target, fake=fake.detach()))).backward()
+    discriminator.step()
+    method.adversarial.constrain(method.discriminator)
+
+    _set_trainable([method.discriminator], False)
+    generator.zero_grad()
+    (method.adversarial.generator(judge, fake) + method.l1_weight * F.l1_loss(fake, target)).backward()
+    generator.step()
+
+
+def _total(terms: dict[str, Tensor]) -> Tensor:
+    return torch.stack(list(terms.values())).sum()
+
+
+def _set_trainable(networks: Iterable[nn.Module], trainable: bool) -> None:
+    for network in networks:
+        network.requires_grad_(trainable)

@@ -1,0 +1,138 @@
+"""A run that was killed and resumed ends with the same bits as one that was left alone."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from i2i import recipe
+from i2i.training import checkpoint, run
+from tests.worlds import Silent, overrides, tiny_recipe, tiny_world
+
+STEPS = 60
+SETTINGS = [
+    f"train.steps={STEPS}",
+    "train.checkpoint_every=5",
+    "train.sample_every=7",
+    "train.log_every=1",
+    "train.keep=2",
+]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+def test_killed_and_resumed_is_bit_for_bit_the_uninterrupted_run(method: str, workers: int, tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world")
+    settings = [*SETTINGS, f"train.workers={workers}", "train.ema=0.9", "train.batch_size=2"]
+    whole = run.train(tiny_recipe(method, world, *settings), tmp_path / "whole", watch=Silent())
+
+    killed = tmp_path / "killed"
+    _train_until_killed(method, world, killed, settings)
+    reached = int(checkpoint.find(killed).name)
+    assert 0 < reached < STEPS, "it was killed on the way"
+    run.resume(killed / "latest", watch=Silent())
+
+    _assert_equal_weights(whole, killed)
+    ours, theirs = (checkpoint.load_state(checkpoint.find(folder)) for folder in (whole, killed))
+    assert torch.equal(ours["random"], theirs["random"])
+    _assert_equal(ours["method"], theirs["method"])
+    _assert_equal(ours["optimizers"], theirs["optimizers"])
+    # The log continues without a gap and without a row twice.
+    rows = [line.split(",")[0] for line in (killed / "losses.csv").read_text().splitlines()[1:]]
+    assert rows == [str(step) for step in range(1, STEPS + 1)]
+
+
+def _train_until_killed(method: str, world: Path, folder: Path, settings: list[str]) -> None:
+    assignments = [word for text in overrides(method, *settings) for word in ("--set", text)]
+    command = [sys.executable, "-m", "i2i", "train", method, str(world), "--out", str(folder), *assignments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not checkpoint.list_checkpoints(folder) and time.monotonic() < deadline:
+        assert process.poll() is None, "the run ended by itself"
+        time.sleep(0.005)
+    time.sleep(random.random() * 0.3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _assert_equal_weights(first: Path, second: Path) -> None:
+    files = sorted(checkpoint.find(first).glob("*.safetensors"))
+    assert files
+    for file in files:
+        _assert_equal(load_file(file), load_file(checkpoint.find(second) / file.name))
+
+
+def _assert_equal(first: object, second: object) -> None:
+    if isinstance(first, torch.Tensor):
+        assert isinstance(second, torch.Tensor) and torch.equal(first, second)
+    elif isinstance(first, dict):
+        assert isinstance(second, dict) and first.keys() == second.keys()
+        for key in first:
+            _assert_equal(first[key], second[key])
+    elif isinstance(first, list | tuple):
+        assert isinstance(second, list | tuple) and len(first) == len(second)
+        for ours, theirs in zip(first, second, strict=True):
+            _assert_equal(ours, theirs)
+    else:
+        assert first == second
+
+
+def test_a_finished_run_says_so_and_can_be_made_longer(tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world")
+    folder = run.train(tiny_recipe("pix2pix", world, "train.steps=2"), tmp_path / "run", watch=Silent())
+    with pytest.raises(ValueError, match=r"finished at step 2; .*train\.steps"):
+        run.resume(folder, watch=Silent())
+    watch = Silent()
+    run.resume(folder, ["train.steps=4"], watch=watch)
+    assert watch.steps == [3, 4] and checkpoint.find(folder).name == "00000004"
+
+
+def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world")
+    chosen = tiny_recipe("pix2pix", world, "train.steps=1")
+    folder = run.train(chosen, tmp_path / "run", watch=Silent())
+    with pytest.raises(ValueError, match="holds a run already"):
+        run.train(chosen, folder, watch=Silent())
+
+
+def test_the_run_is_reproducible_from_the_recipe_in_it(tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world")
+    first = run.train(tiny_recipe("cyclegan", world, "train.epochs=1"), tmp_path / "first", watch=Silent())
+    again = recipe.load(first / run.RECIPE)
+    assert again.train.steps == 12, "epochs are resolved to steps"
+    second = run.train(again, tmp_path / "second", watch=Silent())
+    _assert_equal_weights(first, second)
+
+
+def test_a_run_leaves_torchs_random_numbers_as_they_were(tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world")
+    before = torch.get_rng_state()
+    run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", watch=Silent())
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_checkpoint_of_another_method_is_refused(tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world")
+    pix2pix = run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "pix2pix", watch=Silent())
+    cyclegan = run.train(tiny_recipe("cyclegan", world, "train.steps=1"), tmp_path / "cyclegan", watch=Silent())
+    state = (checkpoint.find(pix2pix) / checkpoint.STATE).read_bytes()
+    (checkpoint.find(cyclegan) / checkpoint.STATE).write_bytes(state)
+    with pytest.raises(ValueError, match="does not fit 'cyclegan'"):
+        run.resume(cyclegan, ["train.steps=2"], watch=Silent())
+
+
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world")
+    folder = run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", watch=Silent())
+    state = checkpoint.find(folder) / checkpoint.STATE
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"state\.pt: damaged"):
+        run.resume(folder, ["train.steps=2"], watch=Silent())

@@ -1,0 +1,121 @@
+"""When things happen in a run, and what it leaves behind."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from i2i import recipe
+from i2i.losses.adversarial import LeastSquares
+from i2i.registry import adversarial
+from i2i.training import checkpoint, run
+from i2i.training.log import read_log
+from i2i.training.trainer import Interrupted
+from i2i.training.update import NotFinite
+from i2i_runtime import images
+from tests.worlds import Silent, overrides, tiny_recipe, tiny_world
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_world(tmp_path_factory.mktemp("data") / "world")
+
+
+def test_a_run_leaves_recipe_logs_sheets_and_checkpoints(world: Path, tmp_path: Path) -> None:
+    settings = [
+        "train.steps=6",
+        "train.checkpoint_every=2",
+        "train.sample_every=3",
+        "train.log_every=2",
+        "train.keep=2",
+    ]
+    folder = run.train(tiny_recipe("cyclegan", world, *settings), tmp_path / "run", watch=Silent())
+    kept = [path.name for path in checkpoint.list_checkpoints(folder)]
+    assert kept[-2:] == ["00000004", "00000006"] and len(kept) <= 3
+    assert checkpoint.find(folder).name == "00000006"
+    scores = read_log(folder / "scores.csv")
+    best = min(zip(scores["score"], scores["step"], strict=True))[1]
+    assert (folder / "best").resolve().name == f"{int(best):08d}"
+    assert [path.name for path in sorted((folder / "samples").iterdir())] == ["00000003.png", "00000006.png"]
+    assert images.read(folder / "samples/00000003.png").shape[2] == 3
+    log = read_log(folder / "losses.csv")
+    assert log["step"] == [2, 4, 6] and {"generators.cycle_a_to_b", "discriminators.real_a"} <= log.keys()
+    assert list((folder / "tensorboard").iterdir())
+
+
+def test_weights_carry_what_is_needed_to_use_them(world: Path, tmp_path: Path) -> None:
+    folder = run.train(tiny_recipe("cyclegan", world, "train.steps=1"), tmp_path / "run", watch=Silent())
+    with safe_open(checkpoint.find(folder) / "a_to_b.safetensors", framework="pt") as file:
+        facts = file.metadata()
+    assert json.loads(facts["generator"])["features"] == 4 and facts["product"] == "a_to_b" and facts["step"] == "1"
+    assert facts["recipe"] == (folder / "recipe.toml").read_text()
+    assert json.loads(facts["value_range"]) == [-1.0, 1.0]
+
+
+def test_asked_to_stop_it_saves_and_says_where(world: Path, tmp_path: Path) -> None:
+    watch = Silent()
+    with pytest.raises(Interrupted, match="latest"):
+        run.train(
+            tiny_recipe("pix2pix", world, "train.steps=50"),
+            tmp_path / "run",
+            watch=watch,
+            stop=lambda: len(watch.steps) >= 3,
+        )
+    assert checkpoint.find(tmp_path / "run").name == "00000003"
+
+
+class Breaks(LeastSquares):
+    """Ceases to be finite at the eighth call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def fooled(self, logits: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return super().fooled(logits) * (float("nan") if self.calls > 7 else 1.0)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_good_checkpoint(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(adversarial._parts, "breaks", Breaks)
+    settings = ["train.steps=20", "train.checkpoint_every=1", "method.adversarial=breaks"]
+    chosen = tiny_recipe("cyclegan", world, *settings)
+    with pytest.raises(NotFinite, match="step 4: the loss of generators is not finite in gan_b_to_a"):
+        run.train(chosen, tmp_path / "run", watch=Silent())
+    assert checkpoint.find(tmp_path / "run").name == "00000003"
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
+    from i2i.generators.resnet import ResnetGenerator
+
+    generator = ResnetGenerator(features=4, blocks=0)
+    generator.spec = {"name": "resnet"}
+    checkpoint.save(tmp_path, 1, {"step": 1}, {"a": generator}, {})
+    generator.head[1].bias.data[0] = float("inf")
+    with pytest.raises(ValueError, match=r"weights of a are not finite \(head"):
+        checkpoint.save(tmp_path, 2, {"step": 2}, {"a": generator}, {})
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["00000001"], "and nothing half-written"
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_precision_compile_clipping_and_layout_are_options(precision: str, world: Path, tmp_path: Path) -> None:
+    settings = [f"train.precision={precision}", "train.clip_norm=1", "train.channels_last=true", "train.steps=3"]
+    folder = run.train(tiny_recipe("cyclegan", world, *settings), tmp_path / "run", watch=Silent())
+    assert checkpoint.find(folder).name == "00000003"
+
+
+def test_small_sets_show_training_images(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for side in "AB":
+        (tmp_path / side).mkdir()
+        for number in range(3):
+            images.write(tmp_path / side / f"{number}.png", rng.integers(0, 256, (20, 20, 3), np.uint8))
+    folders = [str(tmp_path / side) for side in "AB"]
+    chosen = recipe.load(recipe.find("cyclegan"), folders, overrides("cyclegan", "train.steps=1"))
+    folder = run.train(chosen, tmp_path / "run", watch=Silent())
+    assert (folder / "samples/00000001.png").exists()
