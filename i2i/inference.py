@@ -90,7 +90,9 @@ def load(
     path = Path(path)
     if path.is_file() and not _is_ours(path):
         generator = interop.load_published(path)
-        facts: Mapping[str, Any] = {"product": path.stem}
+        # Batch norm was published to be used with the statistics of the image at hand.
+        shown = "eval" if generator.batch_independent else "published"
+        facts: Mapping[str, Any] = {"product": path.stem, "test_time": shown}
     else:
         file = path if path.is_file() else _product_file(checkpoint.find(path), product)
         weights, facts = checkpoint.load_product(file)

@@ -4,6 +4,8 @@ from.
 
 import os
 import sys
+import warnings
+from typing import Any
 
 import typer
 from typer.exceptions import TyperException
@@ -33,6 +35,7 @@ def main() -> None:
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it looks for updates at import, also without a network
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    warnings.showwarning = _warn
     try:
         code = app(args=arguments, standalone_mode=False, prog_name="i2i") or 0
     except KeyboardInterrupt:
@@ -46,6 +49,12 @@ def main() -> None:
         print(f"error: {_sentence(error)}", file=sys.stderr)
         code = 1
     sys.exit(code)
+
+
+def _warn(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Our own warnings are sentences for the user; other libraries' are for their developers."""
+    if category is UserWarning and isinstance(message, Warning):
+        print(f"warning: {message}", file=sys.stderr)
 
 
 def _sentence(error: Exception) -> str:

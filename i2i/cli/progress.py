@@ -26,7 +26,7 @@ class Line:
         self._live = (
             Live(console=self._console, auto_refresh=False, transient=True) if self._console.is_terminal else None
         )
-        self._last = 0.0
+        self._last = 0.0 if self._live else time.monotonic()
 
     def __enter__(self) -> Self:
         if self._live:
@@ -60,7 +60,7 @@ class Line:
         def show(done: int, total: int) -> None:
             seconds = max(time.monotonic() - begin, 1e-9)
             left = f"  {clock((total - done) * seconds / done)} left" if done and total else ""
-            self.update(lambda: f"{done:,} of {total:,} {noun}  {done / seconds:,.1f}/s{left}")
+            self.update(lambda: f"{done:,} of {total:,} {noun}  {done / seconds:,.1f}/s{left}", last=done == total)
 
         return show
 

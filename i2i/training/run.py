@@ -94,6 +94,8 @@ def _fit(
             trainer.fit(stream, watch, stop)
         except Interrupted:
             raise Interrupted(str(run / "latest")) from None
+        except OSError as error:
+            raise OSError(f"{run}: {error.strerror or error}; {_where_to_go_on(run)}") from error
     return run
 
 
@@ -109,7 +111,7 @@ def open_samples(method: Method, recipe: Recipe, tell: Callable[[str], None]) ->
     """The recipe's data as the method wants them. Raises ValueError for data that are missing or not of its kind."""
     data = recipe.data
     if not 1 <= len(data.source) <= 2:
-        raise ValueError(f"data.source: {len(data.source)} given; legal: a known data set, one folder, or two folders")
+        raise ValueError(f"data: {len(data.source)} sources given; name a known data set, one folder, or two folders")
     kind = {Pair: "paired", Unpaired: "unpaired"}[method.batch]
     folders = [known.find(source, kind=kind, tell=tell) for source in data.source]
     options: dict[str, Any] = {
@@ -123,6 +125,13 @@ def open_samples(method: Method, recipe: Recipe, tell: Callable[[str], None]) ->
     if method.batch is Pair:
         return PairedImages(find_pairs(*folders), direction=data.direction, **options)
     return UnpairedImages(find_unpaired(*folders), **options)
+
+
+def _where_to_go_on(run: Path) -> str:
+    saved = checkpoint.list_checkpoints(run)
+    if not saved:
+        return "nothing had been saved yet"
+    return f"step {int(saved[-1].name)} is saved whole; make room and go on with: i2i train --resume {run}"
 
 
 def _held_out(method: Method, samples: Samples) -> list[Any]:

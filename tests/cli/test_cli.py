@@ -1,0 +1,185 @@
+"""The program as a user meets it: exit codes, one sentence for an error, nothing lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import i2i.cli
+from i2i.training import checkpoint
+from tests.worlds import overrides, tiny_world
+
+
+def i2i_run(*words: str | Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Exit code, output and errors of `i2i WORDS`, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["i2i", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            i2i.cli.main()
+    printed = capsys.readouterr()
+    return int(end.value.code or 0), printed.out, printed.err
+
+
+def settings(method: str, *more: str) -> list[str]:
+    return [word for text in overrides(method, *more) for word in ("--set", text)]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_world(tmp_path_factory.mktemp("data") / "world")
+
+
+def test_train_translate_and_translate_again(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = i2i_run("train", "cyclegan", world, *settings("cyclegan", "train.steps=2"), capsys=capsys)
+    assert code == 0 and "runs/cyclegan/world" in out
+    latest = Path("runs/cyclegan/world/latest")
+    code, out, _ = i2i_run("translate", latest, world / "testA", "out", capsys=capsys)
+    assert code == 0 and "2 translated" in out and "b_to_a" in out
+    assert sorted(path.name for path in Path("out").iterdir()) == sorted(
+        path.name for path in (world / "testA").iterdir()
+    )
+    code, out, _ = i2i_run("translate", latest, world / "testA", "out", capsys=capsys)
+    assert code == 0 and "0 translated, 2 were there already" in out
+
+
+def test_an_unreadable_image_is_reported_and_the_rest_continues(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    i2i_run("train", "pix2pix", world, "--out", tmp_path / "run", *settings("pix2pix", "train.steps=1"), capsys=capsys)
+    images = tmp_path / "images"
+    images.mkdir()
+    for file in (world / "testA").iterdir():
+        (images / file.name).write_bytes(file.read_bytes())
+    (images / "bad.png").write_bytes(b"no image")
+    code, out, _ = i2i_run("translate", tmp_path / "run", images, tmp_path / "out", capsys=capsys)
+    assert code == 3 and "2 translated" in out and "1 failed" in out and "bad.png: not an image" in out
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train"], "name a method and its data"),
+        (["train", "cyclegan"], "name a known data set, one folder, or two"),
+        (["train", "cyclgan", "x"], "did you mean 'cyclegan'"),
+        (["train", "cyclegan", "./nowhere"], "./nowhere: no such folder"),
+        (["train", "cyclegan", "horse2zebr"], "did you mean 'horse2zebra'"),
+        (["train", "cyclegan", "x", "--set", "train.stesp=5"], "did you mean 'steps'"),
+        (["train", "cyclegan", "x", "--set", "train.steps"], "write it as section.option=value"),
+        (["train", "cyclegan", "x", "--stps", "5"], "No such option: --stps"),
+        (["train", "cyclegan", "x", "--plugin", "gone.py"], "gone.py: no such file"),
+        (["train", "--resume", "nowhere"], "nowhere: no such file or folder"),
+        (["train", "cyclegan", "x", "--resume", "nowhere"], "--resume takes its recipe"),
+        (["translate", "nowhere", "a", "b"], "nowhere: no such file or folder"),
+        (["list", "generatrs"], "did you mean 'generators'"),
+        (["show", "cyclegan", "--set", "method.generator=unett"], "did you mean 'unet'"),
+        (["data", "check", "./nowhere"], "nowhere"),
+        (["data", "make", "simreal", "x"], "did you mean 'sim2real'"),
+        (["data", "download", "horse2zebr"], "did you mean 'horse2zebra'"),
+        (["trian"], "trian"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_sentence_and_exit_code_1(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = i2i_run(*words, capsys=capsys)
+    assert code == 1 and said in errors and "Traceback" not in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir()), "and nothing was left behind"
+
+
+def test_debug_shows_where_an_error_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["i2i", "train", "--debug"])
+    with pytest.raises(ValueError, match="name a method"):
+        i2i.cli.main()
+
+
+def test_images_smaller_than_the_crop_are_named(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "cyclegan", world, "--set", "augment.train.resize=false", "--set", "train.steps=1"]
+    code, _, errors = i2i_run(*words, capsys=capsys)
+    assert code == 1 and "crop: 16x16 image is smaller than size 256; resize first" in errors and "00000.png" in errors
+
+
+def test_sizes_that_a_network_cannot_take_are_refused_before_training(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "pix2pix", world, "--out", tmp_path / "run", "--set", "augment.train.crop.size=200"]
+    code, _, errors = i2i_run(*words, "--set", "method.generator.features=2", capsys=capsys)
+    assert code == 1 and "multiples of 256" in errors and not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_saves_and_exits_130(world: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "i2i", "train", "pix2pix", world, "--out", tmp_path / "run"]
+    command += settings("pix2pix", "train.steps=100000", "train.workers=2", "train.log_every=1")
+    process = subprocess.Popen(
+        list(map(str, command)), env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run/losses.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the loader's processes get it too
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in errors
+    assert "go on with: i2i train --resume" in out
+    assert int(checkpoint.find(tmp_path / "run").name) > 0
+
+
+def test_every_kind_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = i2i_run("list", capsys=capsys)
+    assert code == 0
+    for word in (
+        "cyclegan",
+        "resnet",
+        "patchgan",
+        "wgan-gp",
+        "scale_width",
+        "linear",
+        "horse2zebra",
+        "pix2pix/facades",
+    ):
+        assert f"  {word}" in out
+    _, some, _ = i2i_run("list", "generators", capsys=capsys)
+    assert "unet" in some and "patchgan" not in some
+
+
+def test_show_prints_a_recipe_that_train_takes(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = i2i_run("show", "pix2pix", world, *settings("pix2pix", "train.steps=1"), capsys=capsys)
+    assert code == 0 and "# generator: " in out
+    (tmp_path / "mine.toml").write_text(out)
+    code, _, _ = i2i_run("train", tmp_path / "mine.toml", "--out", tmp_path / "run", capsys=capsys)
+    assert code == 0 and checkpoint.find(tmp_path / "run").name == "00000001"
+
+
+def test_doctor_and_the_data_commands_answer(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("I2I_DATA", str(tmp_path / "cache"))
+    _, out, _ = i2i_run("doctor", capsys=capsys)
+    assert "torch" in out and str(tmp_path / "cache") in out
+    code, out, _ = i2i_run("data", "list", capsys=capsys)
+    assert code == 0 and "horse2zebra" in out
+    code, out, _ = i2i_run("data", "check", world, capsys=capsys)
+    assert code == 0 and "no problems" in out
+    code, out, _ = i2i_run("data", "make", "sim2real", tmp_path / "w", "--n", "2", "--size", "16", capsys=capsys)
+    assert code == 0 and (tmp_path / "w/trainA_labels/00001.png").exists()
+    code, out, _ = i2i_run("data", "download", "sim2real", capsys=capsys)
+    assert code == 0 and (tmp_path / "cache/sim2real/trainB").is_dir()
+
+
+def test_without_a_network_one_sentence_says_where_to_put_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("I2I_DATA", str(tmp_path))
+    monkeypatch.setenv("I2I_MIRROR", "http://127.0.0.1:9")  # nobody listens there
+    code, _, errors = i2i_run("train", "cyclegan", "horse2zebra", capsys=capsys)
+    assert code == 1 and str(tmp_path / "horse2zebra.zip") in errors and len(errors.strip().splitlines()) == 1

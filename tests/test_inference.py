@@ -1,0 +1,119 @@
+"""A trained generator as a function: same type in and out, any size, the same result every time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import i2i
+from i2i.generators.unet import UnetGenerator
+from i2i.training import checkpoint, run
+from tests.test_interop import published_resnet
+from tests.worlds import Silent, tiny_recipe, tiny_world
+
+
+@pytest.fixture(scope="module")
+def cyclegan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cyclegan")
+    world = tiny_world(folder / "world")
+    return run.train(tiny_recipe("cyclegan", world, "train.steps=2", "train.ema=0.5"), folder / "run", watch=Silent())
+
+
+@pytest.fixture(scope="module")
+def pix2pix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pix2pix")
+    world = tiny_world(folder / "world")
+    return run.train(tiny_recipe("pix2pix", world, "train.steps=8"), folder / "run", watch=Silent())
+
+
+def picture(height: int, width: int, channels: int, dtype: type) -> np.ndarray:
+    values = np.random.default_rng(0).random((height, width, channels))
+    return values.astype(np.float32) if dtype is np.float32 else (values * np.iinfo(dtype).max).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("size", [(16, 16), (17, 23), (3, 40)])
+def test_arrays_keep_type_and_size(cyclegan: Path, dtype: type, size: tuple[int, int]) -> None:
+    result = i2i.load(cyclegan)(picture(*size, 3, dtype))
+    assert result.dtype == dtype and result.shape == (*size, 3)
+
+
+@pytest.mark.parametrize("shape", [(3, 17, 23), (2, 3, 16, 16)])
+def test_tensors_keep_type_and_size(cyclegan: Path, shape: tuple[int, ...]) -> None:
+    result = i2i.load(cyclegan)(torch.rand(shape, dtype=torch.float64))
+    assert result.dtype == torch.float64 and result.shape == shape and result.min() >= 0 and result.max() <= 1
+
+
+def test_arrays_and_tensors_give_the_same_picture(cyclegan: Path) -> None:
+    translator, image = i2i.load(cyclegan), picture(18, 22, 3, np.float32)
+    from_tensor = translator(torch.from_numpy(image).permute(2, 0, 1)).permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(translator(image), from_tensor, atol=1e-6)
+
+
+def test_products_are_named(cyclegan: Path) -> None:
+    image = picture(16, 16, 3, np.float32)
+    forth, back = (i2i.load(cyclegan / "latest", product=name)(image) for name in ("a_to_b", "b_to_a"))
+    assert not np.allclose(forth, back)
+    np.testing.assert_array_equal(i2i.load(cyclegan)(image), forth)
+    with pytest.raises(ValueError, match="no product 'a_to_c'; did you mean"):
+        i2i.load(cyclegan, product="a_to_c")
+
+
+def test_the_average_is_what_is_kept(cyclegan: Path) -> None:
+    state = checkpoint.load_state(checkpoint.find(cyclegan))
+    kept = checkpoint.load_product(checkpoint.find(cyclegan) / "a_to_b.safetensors")[0]
+    average = state["averages"]["a_to_b"]
+    assert all(torch.equal(kept[key], average[f"module.{key}"]) for key in kept)
+    assert any(not torch.equal(kept[key], state["method"][f"a_to_b.{key}"]) for key in kept)
+
+
+def test_the_published_test_time_uses_dropout_and_each_images_own_statistics(pix2pix: Path) -> None:
+    published, plain = i2i.load(pix2pix), i2i.load(pix2pix, test_time="eval")
+    image = torch.rand(3, 16, 16)
+    assert not torch.allclose(published(image), plain(image))
+    assert torch.equal(published(image), published(image)), "and still the same picture every time"
+    batch = torch.stack([image, torch.rand(3, 16, 16)])
+    torch.testing.assert_close(published(batch)[0], published(image), msg="whatever stands beside it in the batch")
+
+
+def test_looking_leaves_torchs_random_numbers_alone(pix2pix: Path) -> None:
+    translator, before = i2i.load(pix2pix), torch.get_rng_state()
+    translator(torch.rand(3, 16, 16, generator=torch.Generator()))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    "image",
+    [torch.rand(4, 16, 16), torch.rand(16, 16), torch.zeros(3, 16, 16, dtype=torch.uint8)],
+    ids=lambda t: str(t.shape),
+)
+def test_other_tensors_are_refused(cyclegan: Path, image: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="legal: float"):
+        i2i.load(cyclegan)(image)
+
+
+def test_a_published_generator_is_loaded_from_its_file(tmp_path: Path) -> None:
+    state = published_resnet(blocks=1)
+    state["model.1.weight"] = torch.randn(4, 3, 7, 7)
+    state["model.18.weight"], state["model.18.bias"] = torch.randn(3, 4, 7, 7), torch.zeros(3)
+    torch.save(dict(state), tmp_path / "latest_net_G.pth")
+    translator = i2i.load(tmp_path / "latest_net_G.pth")
+    assert translator.card.product == "latest_net_G" and translator(picture(9, 14, 3, np.uint8)).shape == (9, 14, 3)
+
+
+def test_what_is_no_model_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(b"nothing")
+    (tmp_path / "a.safetensors").write_bytes(b"nothing")
+    for path in (tmp_path / "a.pth", tmp_path / "a.safetensors", tmp_path / "gone", tmp_path):
+        with pytest.raises(ValueError) as error:
+            i2i.load(path)
+        assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_weights_that_do_not_fit_are_refused(cyclegan: Path, tmp_path: Path) -> None:
+    facts = checkpoint.load_product(checkpoint.find(cyclegan) / "a_to_b.safetensors")[1]
+    save_file(UnetGenerator(depth=2, features=4).state_dict(), tmp_path / "a.safetensors", metadata=facts)
+    with pytest.raises(ValueError, match="do not fit the generator"):
+        i2i.load(tmp_path / "a.safetensors")
