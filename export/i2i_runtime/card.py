@@ -11,7 +11,7 @@ class Card:
 
     `product` is what the method calls it ("generator", "a_to_b"). The result is `scale` times as high and wide. Height
     and width must be a multiple of `multiple_of` and at least `min_size` pixels; `translate_image` pads to that.
-    Channels are 1 (grey) or 3 (RGB). `value_range` is the network's own, for information: who runs it passes [0, 1] in
+    Channels are 1 (grey), 3 (RGB) or 4 (RGBA). `value_range` is the network's own, for information: who runs it passes [0, 1] in
     and out.
     """
 
@@ -28,8 +28,8 @@ class Card:
 
     def __post_init__(self) -> None:
         for name in ("in_channels", "out_channels"):
-            if getattr(self, name) not in (1, 3):
-                raise ValueError(f"card: {name} is {getattr(self, name)!r}; legal: 1 (grey), 3 (RGB)")
+            if getattr(self, name) not in (1, 3, 4):
+                raise ValueError(f"card: {name} is {getattr(self, name)!r}; legal: 1 (grey), 3 (RGB), 4 (RGBA)")
         for name in ("scale", "multiple_of", "min_size"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:

@@ -17,15 +17,15 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 def translate_image(network: Network, card: Card, image: Array) -> Array:
     """(H, W) or (H, W, 1|3|4) in uint8, uint16 or float32 [0, 1] -> (H * scale, W * scale, out_channels), same type.
 
-    Colour is converted to what the network takes. Alpha goes past it, resized where the scale is not 1; grey with alpha
-    comes out as RGBA. (H, W) comes back as (H, W) if the network makes grey. Raises ValueError for another shape or
+    Colour is converted to what the network takes. Alpha goes past a network of grey or RGB, resized where the scale is
+    not 1; grey with alpha comes out as RGBA. (H, W) comes back as (H, W) if the network makes grey. Raises ValueError for another shape or
     type, and when the network gives something else than its card says.
     """
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or not image.size:
         raise ValueError(f"image of shape {image.shape}; legal: (height, width) or (height, width, 1, 3 or 4)")
     pixels = image.reshape(*image.shape[:2], -1)
-    colour, alpha = (pixels[..., :3], pixels[..., 3]) if pixels.shape[2] == 4 else (pixels, None)
-    taken = to_float(with_channels(colour, card.in_channels)).transpose(2, 0, 1)[None]
+    alpha = pixels[..., 3] if pixels.shape[2] == 4 and 4 not in (card.in_channels, card.out_channels) else None
+    taken = to_float(with_channels(pixels, card.in_channels)).transpose(2, 0, 1)[None]
     result = from_float(_run(network, card, taken)[0].transpose(1, 2, 0), image.dtype)
     if alpha is not None:
         return _with_alpha(result, alpha)

@@ -112,8 +112,10 @@ def find(path: Path) -> Path:
     """The checkpoint meant by a run, its `latest` or `best`, or a checkpoint folder. Raises ValueError where there is
     none.
     """
-    if list_checkpoints(path):
-        path = path / "latest"
+    # The newest needs no link, which is lost where a run is copied to a disk without links.
+    newest = list_checkpoints(path.parent if path.name == "latest" else path)
+    if newest:
+        return newest[-1].resolve()
     if any(path.glob("*.safetensors")):
         return path.resolve()
     if (path / "recipe.toml").is_file():

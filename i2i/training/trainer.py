@@ -114,6 +114,7 @@ class Trainer:
         for optimizer in self._update.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = self.recipe.optimizer.lr * self._schedule(self.step, self.options.steps)
+        self.method.check_size(*(image.shape[-2:] for image in batch))
         self.method.train()
         with self._autocast():
             self.method.training_step(_to(batch, self.device, self.options.channels_last), self._update)

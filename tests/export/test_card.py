@@ -15,7 +15,7 @@ def test_a_card_survives_json():
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [
-        ({"in_channels": 2}, r"card: in_channels is 2; legal: 1 \(grey\), 3 \(RGB\)"),
+        ({"in_channels": 2}, r"card: in_channels is 2; legal: 1 \(grey\), 3 \(RGB\), 4 \(RGBA\)"),
         ({"scale": 0}, "card: scale is 0; legal: whole numbers from 1"),
         ({"multiple_of": 2.5}, "card: multiple_of is 2.5"),
         ({"colour": "red"}, "card: unknown colour; legal: product"),

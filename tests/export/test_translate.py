@@ -95,3 +95,13 @@ def test_results_out_of_range_are_clipped():
 def test_what_cannot_be_right_is_refused(network, given, sentence):
     with pytest.raises(ValueError, match=sentence):
         translate_image(network, RGB, given)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_network_of_rgba_is_shown_the_alpha_and_makes_it(channels):
+    seen = []
+    card = Card(product="generator", in_channels=4, out_channels=4)
+    given = image((5, 6, channels), np.uint8)
+    result = translate_image(lambda batch: (seen.append(batch), batch[:, ::-1])[1], card, given)
+    assert seen[0].shape == (1, 4, 5, 6) and result.shape == (5, 6, 4)
+    np.testing.assert_array_equal(result[..., 0], given[..., 3] if channels == 4 else 255)
