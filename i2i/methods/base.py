@@ -41,23 +41,27 @@ class Method(nn.Module, ABC):
     batch: ClassVar[type[NamedTuple]]
     test_time: TestTime = "eval"  # how the products run after training, see `i2i.layers.set_test_time`
 
-    @property
-    @abstractmethod
-    def channels(self) -> tuple[int, ...]:
-        """Channels of each image of a sample, in the order of the batch's fields."""
-
-    @property
-    @abstractmethod
-    def value_range(self) -> tuple[float, float]:
-        """The range in which the networks want their images."""
-
     @abstractmethod
     def players(self) -> Mapping[str, nn.Module]:
         """What each optimiser owns."""
 
     @abstractmethod
     def products(self) -> Mapping[str, ImageGenerator]:
-        """Generators to average, sample, translate with and export."""
+        """Generators to average, sample, translate with and export; the first is the one meant where none is named."""
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels of each image of a sample, in the order of the batch's fields."""
+        return self._main_product.in_channels, self._main_product.out_channels
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """The range in which the networks want their images."""
+        return self._main_product.value_range
+
+    @property
+    def _main_product(self) -> ImageGenerator:
+        return next(iter(self.products().values()))
 
     @abstractmethod
     def training_step(self, batch: Any, update: Update) -> None:

@@ -53,14 +53,6 @@ class CycleGAN(Method):
         self.identity_weight = identity_weight
         self.history_a, self.history_b = ImageHistory(history), ImageHistory(history)
 
-    @property
-    def channels(self) -> tuple[int, ...]:
-        return self.a_to_b.in_channels, self.a_to_b.out_channels
-
-    @property
-    def value_range(self) -> tuple[float, float]:
-        return self.a_to_b.value_range
-
     def players(self) -> Mapping[str, nn.Module]:
         return {
             "generators": nn.ModuleList([self.a_to_b, self.b_to_a]),

@@ -46,14 +46,6 @@ class Pix2Pix(Method):
         self.conditional = conditional
         self.test_time = test_time
 
-    @property
-    def channels(self) -> tuple[int, ...]:
-        return self.generator.in_channels, self.generator.out_channels
-
-    @property
-    def value_range(self) -> tuple[float, float]:
-        return self.generator.value_range
-
     def players(self) -> Mapping[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator}
 

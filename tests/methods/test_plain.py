@@ -6,10 +6,11 @@ Dropout is off, because the two draw in another order.
 """
 
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from i2i import recipe, registry
 from i2i.data.batch import Pair, Unpaired
@@ -19,9 +20,12 @@ from i2i.training.update import TrainingUpdate
 from tests.plain import plain_step
 
 STEPS = 3
+LEARNING_RATE = Optimizer().lr
 TINY = ["method.generator.features=4", "method.discriminator.features=4", "method.discriminator.layers=2"]
-RESNET = ["method.generator.name=resnet", "method.generator.blocks=1"]
-UNET = ["method.generator.name=unet", "method.generator.depth=4", "method.generator.dropout=false"]
+GENERATORS = {
+    "resnet": ["method.generator.name=resnet", "method.generator.blocks=1"],
+    "unet": ["method.generator.name=unet", "method.generator.depth=4", "method.generator.dropout=false"],
+}
 OBJECTIVES = [f"method.adversarial={name}" for name in registry.adversarial]
 
 
@@ -35,13 +39,11 @@ CYCLEGAN = {
     "batch norm": with_norms("batch", "batch"),
     "spectral norm": [*with_norms("instance", "none"), "method.discriminator.spectral_norm=true"],
     "no norm": with_norms("none", "none"),
-    "unet": UNET,
     "no history": ["method.history=0"],
 }
 PIX2PIX = {
     **{objective: [objective, *with_norms("instance", "instance")] for objective in OBJECTIVES},
     "batch norm": [],
-    "resnet": RESNET,
     "no condition": ["method.conditional=false"],
     "spectral norm": [*with_norms("batch", "none"), "method.discriminator.spectral_norm=true"],
 }
@@ -50,15 +52,23 @@ PIX2PIX = {
 def build(name: str, overrides: list[str]) -> Method:
     chosen = recipe.load(recipe.find(name), ["unused"], [*TINY, *overrides])
     torch.manual_seed(0)
-    # Weights ten times the published ones: all that these shallow networks compute is well away from zero.
     method = recipe.build(registry.methods, chosen.method).double()
     for layer in method.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and not hasattr(layer, "parametrizations"):
-            layer.weight.data *= 10
+            layer.weight.data *= 10  # with so few features the published ones leave next to nothing of an image
     return method
 
 
-def assert_equal_after_training(method: Method, batches: list) -> None:
+def images(count: int, *sizes: tuple[int, int]) -> list[list[Tensor]]:
+    """For each step, a batch of `count` images of every (height, width)."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(count, 3, *size) for size in sizes]
+    return [
+        [torch.rand(shape, generator=generator, dtype=torch.float64) * 2 - 1 for shape in shapes] for _ in range(STEPS)
+    ]
+
+
+def assert_trained_alike(method: Method, batches: list[Any]) -> None:
     ours, plain = deepcopy(method), deepcopy(method)
     torch.manual_seed(1)  # the history and the gradient penalty draw, in the same order in both
     update = TrainingUpdate(ours.players(), Optimizer())
@@ -68,34 +78,26 @@ def assert_equal_after_training(method: Method, batches: list) -> None:
     step = plain_step(plain, Optimizer())
     for batch in batches:
         step(batch)
-    moved = 0.0
-    for (name, mine), published, before in zip(
-        ours.named_parameters(), plain.parameters(), method.parameters(), strict=True
-    ):
-        torch.testing.assert_close(mine, published, rtol=1e-9, atol=1e-9, msg=lambda text, name=name: f"{name}: {text}")
-        moved = max(moved, float((mine - before).abs().max()))
-    assert moved > 1e-4
-
-
-def images(step: int, size: tuple[int, int], count: int = 1) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(hash((step, size)))
-    return torch.rand(count, 3, *size, generator=generator, dtype=torch.float64) * 2 - 1
+    weights, published, before = (dict(trained.named_parameters()) for trained in (ours, plain, method))
+    assert all((weights[name] - before[name]).abs().max() > LEARNING_RATE / 10 for name in weights if "bias" not in name)
+    torch.testing.assert_close(weights, published, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("case", CYCLEGAN)
-def test_cyclegan_trains_as_published(case: str) -> None:
-    overrides = [*RESNET, "method.history=2", *CYCLEGAN[case]]
-    batches = [Unpaired(images(step, (32, 32)), images(-1 - step, (32, 32))) for step in range(STEPS)]
-    assert_equal_after_training(build("cyclegan", overrides), batches)
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_cyclegan_trains_as_published(generator: str, case: str) -> None:
+    method = build("cyclegan", [*GENERATORS[generator], "method.history=2", *CYCLEGAN[case]])
+    assert_trained_alike(method, [Unpaired(*pair) for pair in images(1, (32, 32), (32, 32))])
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 def test_cyclegan_trains_as_published_on_domains_of_different_sizes(norm: str) -> None:
-    batches = [Unpaired(images(step, (24, 32), 2), images(step, (32, 20), 2)) for step in range(STEPS)]
-    assert_equal_after_training(build("cyclegan", [*RESNET, *with_norms(norm, norm)]), batches)
+    method = build("cyclegan", [*GENERATORS["resnet"], *with_norms(norm, norm)])
+    assert_trained_alike(method, [Unpaired(*pair) for pair in images(2, (24, 32), (32, 20))])
 
 
 @pytest.mark.parametrize("case", PIX2PIX)
-def test_pix2pix_trains_as_published(case: str) -> None:
-    batches = [Pair(images(step, (32, 48), 2), images(-1 - step, (32, 48), 2)) for step in range(STEPS)]
-    assert_equal_after_training(build("pix2pix", [*UNET, *PIX2PIX[case]]), batches)
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_pix2pix_trains_as_published(generator: str, case: str) -> None:
+    method = build("pix2pix", [*GENERATORS[generator], *PIX2PIX[case]])
+    assert_trained_alike(method, [Pair(*pair) for pair in images(2, (32, 48), (32, 48))])
