@@ -132,9 +132,15 @@ def list_checkpoints(run: Path) -> list[Path]:
     return sorted(folder for folder in run.glob("checkpoints/[0-9]*") if (folder / STATE).is_file())
 
 
-def prune(run: Path, keep: int) -> None:
-    """Remove all but the last `keep` checkpoints, the one that `best` leads to, and half-written ones."""
-    kept = {*list_checkpoints(run)[-keep:], (run / "best").resolve(), (run / "latest").resolve()}
-    for folder in (run / "checkpoints").iterdir():
-        if folder.resolve() not in {path.resolve() for path in kept}:
+def prune(newest: Path, keep: int) -> None:
+    """Keep `newest`, the `keep` - 1 before it, and the one that `best` leads to; remove half-written ones and later
+    ones, which belong to a continuation that was given up by resuming before them.
+    """
+    run = newest.parents[1]
+    earlier = [folder.name for folder in list_checkpoints(run) if folder.name <= newest.name]
+    best = (run / "best").resolve().name
+    for folder in newest.parent.iterdir():
+        if folder.name not in earlier[-keep:] and (folder.name != best or best > newest.name):
             shutil.rmtree(folder, ignore_errors=True)
+    if not (run / "best").exists():
+        (run / "best").unlink(missing_ok=True)

@@ -74,7 +74,7 @@ class Trainer:
     ) -> None:
         self.method = method.to(device)
         self.recipe, self.options, self.run, self.device = recipe, recipe.train, run, device
-        self.step, self.best = 0, float("inf")
+        self.step, self.best, self._saved = 0, float("inf"), -1
         self._schedule = schedule
         self._held_out = [_to(batch, device) for batch in held_out]
         if self.options.channels_last:
@@ -146,7 +146,7 @@ class Trainer:
 
     def save(self, log: Log, watch: Watch) -> None:
         """Score the products, write a checkpoint, and drop the oldest."""
-        if (self.run / "checkpoints" / f"{self.step:08d}").exists():
+        if self.step == self._saved:
             return
         products = self._test_products()
         with self._untouched():
@@ -158,7 +158,8 @@ class Trainer:
         log.score(self.step, score)
         if better:
             checkpoint.point(self.run / "best", saved)
-        checkpoint.prune(self.run, self.options.keep)
+        checkpoint.prune(saved, self.options.keep)
+        self._saved = self.step
         watch.say(
             f"step {self.step}: saved {saved} (held-out score {score:.4f}{', the best so far' if better else ''})"
         )

@@ -136,3 +136,19 @@ def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(ValueError, match=r"state\.pt: damaged"):
         run.resume(folder, ["train.steps=2"], watch=Silent())
+
+
+def test_resuming_before_the_latest_checkpoint_gives_up_what_came_after(tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world")
+    chosen = tiny_recipe(
+        "pix2pix", world, "train.steps=6", "train.checkpoint_every=2", "train.log_every=1", "train.keep=9"
+    )
+    folder = run.train(chosen, tmp_path / "run", watch=Silent())
+    before = load_file(checkpoint.find(folder) / "source_to_target.safetensors")
+    run.resume(folder / "checkpoints/00000002", ["optimizer.lr=0.01", "train.steps=4"], watch=Silent())
+    assert [path.name for path in checkpoint.list_checkpoints(folder)][-2:] == ["00000002", "00000004"]
+    run.resume(folder, ["train.steps=6"], watch=Silent())
+    after = load_file(checkpoint.find(folder) / "source_to_target.safetensors")
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+    rows = [line.split(",")[0] for line in (folder / "losses.csv").read_text().splitlines()[1:]]
+    assert rows == [str(step) for step in range(1, 7)]
