@@ -29,6 +29,8 @@ FLOORS = {
     "i2i.doctor": 7,
     "i2i.demo": 8,
     "i2i.cli": 9,
+    "i2i.__main__": 10,
+    "i2i.__version__": 0,
     "i2i": 10,
 }
 

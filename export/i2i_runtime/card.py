@@ -11,8 +11,8 @@ class Card:
 
     `product` is what the method calls it ("generator", "a_to_b"). The result is `scale` times as high and wide. Height
     and width must be a multiple of `multiple_of` and at least `min_size` pixels; `translate_image` pads to that.
-    Channels are 1 (grey), 3 (RGB) or 4 (RGBA). `value_range` is the network's own, for information: who runs it passes [0, 1] in
-    and out.
+    Channels are 1 (grey), 3 (RGB) or 4 (RGBA). `value_range` is the network's own, for information: who runs it passes
+    [0, 1] in and out.
     """
 
     product: str

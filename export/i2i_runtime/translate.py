@@ -18,8 +18,8 @@ def translate_image(network: Network, card: Card, image: Array) -> Array:
     """(H, W) or (H, W, 1|3|4) in uint8, uint16 or float32 [0, 1] -> (H * scale, W * scale, out_channels), same type.
 
     Colour is converted to what the network takes. Alpha goes past a network of grey or RGB, resized where the scale is
-    not 1; grey with alpha comes out as RGBA. (H, W) comes back as (H, W) if the network makes grey. Raises ValueError for another shape or
-    type, and when the network gives something else than its card says.
+    not 1; grey with alpha comes out as RGBA. (H, W) comes back as (H, W) if the network makes grey. Raises ValueError
+    for another shape or type, and when the network gives something else than its card says.
     """
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or not image.size:
         raise ValueError(f"image of shape {image.shape}; legal: (height, width) or (height, width, 1, 3 or 4)")
