@@ -226,7 +226,7 @@ def list_recipes() -> list[str]:
 
 
 def find(method: str, data: Sequence[str] = ()) -> Path:
-    """The recipe for a method on some data: the one named after the data set, else the method's general one.
+    """The recipe for a method on some data: the one named after the data set or its folder, else the general one.
 
     `method` may be the path of a TOML file. Raises ValueError where there is none.
     """
@@ -242,7 +242,7 @@ def find(method: str, data: Sequence[str] = ()) -> Path:
                 f"method {method!r} has no packaged recipe; give one as a TOML file: i2i train my.toml DATA"
             )
         raise ValueError(f"unknown method {method!r}; {did_you_mean(method, known)}")
-    named = folder / f"{data[0]}.toml" if len(data) == 1 else folder / "general.toml"
+    named = folder / f"{Path(data[0]).resolve().name}.toml" if len(data) == 1 else folder / "general.toml"
     return named if named.is_file() else folder / "general.toml"
 
 

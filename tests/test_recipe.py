@@ -111,6 +111,8 @@ def test_misspelt_methods_are_refused() -> None:
 
 def test_the_recipe_named_after_the_data_set_is_taken() -> None:
     assert recipe.find("cyclegan", ["horse2zebra"]).name == "horse2zebra.toml"
+    assert recipe.find("pix2pix", ["some/where/facades/"]).name == "facades.toml"
+    assert recipe.find("cyclegan", ["some/general"]).name == "general.toml"
     assert recipe.find("cyclegan", ["photos", "paintings"]).name == "general.toml"
 
 

@@ -39,7 +39,9 @@ def train(
             else:
                 if method is None:
                     raise ValueError("name a method and its data, for example: i2i train cyclegan horse2zebra")
-                chosen = recipe.load(recipe.find(method, data or []), data or [], overrides)
+                file = recipe.find(method, data or [])
+                line.say(f"recipe: {file}")
+                chosen = recipe.load(file, data or [], overrides)
                 folder = run.train(chosen, out, watch=line, device=device, stop=stop)
         except Interrupted as interrupted:
             line.say(f"stopped; go on with: i2i train --resume {interrupted}")
