@@ -1,4 +1,4 @@
-"""The published training steps, plainly: all forward passes first, then one loss, one backward and Adam for each player.
+"""The published training steps, plainly: all forward passes first, then for each player one loss and torch's Adam.
 
 What `training_step` is held against: in its results by tests/methods/test_plain.py, in time and memory by
 tests/benchmarks/training.py. A plain step trains the networks of a method, with their losses and their histories.

@@ -1,0 +1,199 @@
+"""Time and memory of one full-size training step, ours against the published step written plainly, in one run.
+
+    python -m tests.benchmarks.training [--size 256] [--threads 2] [--repeats 5] [--method cyclegan|pix2pix]
+
+Each of the two lives in a process of its own, and they step in turn, so that what else the machine does hits both.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+import torch
+from torch.autograd import DeviceType
+from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from i2i import recipe, registry
+from i2i.methods.base import Method
+from i2i.recipe import Recipe
+from i2i.training.update import TrainingUpdate
+from tests.plain import plain_step
+
+METHODS = ("cyclegan", "pix2pix")
+GOALS = {"cyclegan": "time at most 1.00, memory at most 0.75", "pix2pix": "time at most 0.80"}
+MATMUL_SIZE = 4096
+MATMUL_FLOPS = 2 * MATMUL_SIZE**3
+# Kinds of operators by what their names contain, the first that fits; what fits none is "rest".
+KINDS = {
+    "convolutions": ("conv",),
+    "norms": ("batch_norm",),
+    "optimiser": ("adam",),
+    "activations and padding": ("relu", "threshold", "tanh", "pad"),
+    "copies and sums": ("copy_", "::cat", "::add", "fill_"),
+}
+
+
+class Cost(NamedTuple):
+    """What one step took. CPU-seconds are steadier than seconds where other work shares the machine."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=256, help="height and width of the images in pixels")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--repeats", type=int, default=5, help="measured steps of each, after one to warm up")
+    parser.add_argument("--method", choices=METHODS, action="append", help="can be repeated; both by default")
+    options = parser.parse_args(arguments)
+    os.environ["KINETO_LOG_LEVEL"] = "99"  # or every process tells that it finds no CUDA device to profile
+    size, threads = options.size, options.threads
+    print(f"{size}x{size} pixels, batch 1, float32, {threads} threads, torch {torch.__version__}")
+    for name in options.method or METHODS:
+        compare(name, size, threads, options.repeats)
+
+
+def compare(name: str, size: int, threads: int, repeats: int) -> None:
+    """Print what a step of one method costs."""
+    workers = {kind: Worker(kind, name, size, threads) for kind in ("ours", "plain", "matmul")}
+    costs: dict[str, list[Cost]] = {kind: [] for kind in workers}
+    for repeat in range(1 + repeats):
+        for kind, worker in workers.items():
+            cost = worker.ask("step")
+            if repeat:  # the first one warms up
+                costs[kind].append(cost)
+    memory = {kind: workers[kind].ask("memory") for kind in ("ours", "plain")}
+    shares = workers["ours"].ask("shares")
+    for worker in workers.values():
+        worker.close()
+
+    print(f"\n{name}, goal: {GOALS[name]}")
+    rows = {kind: [*_summary(costs[kind]), memory[kind]] for kind in ("ours", "plain")}
+    print(f"  {'':6}{'seconds':>10}{'CPU-seconds':>14}{'at best':>10}{'peak MiB':>12}")
+    for kind, (seconds, cpu, best, peak) in rows.items():
+        print(f"  {kind:6}{seconds:10.2f}{cpu:14.2f}{best:10.2f}{peak:12.0f}")
+    seconds, cpu, best, peak = (ours / plain for ours, plain in zip(rows["ours"], rows["plain"], strict=True))
+    print(f"  {'ratio':6}{seconds:10.2f}{cpu:14.2f}{best:10.2f}{peak:12.2f}")
+    flops = count_flops(name, size) / 1e9
+    product = MATMUL_FLOPS / 1e9 / min(cost.seconds for cost in costs["matmul"])
+    speed = flops / rows["ours"][0]
+    print(f"  {flops:.0f} GFLOP a step, as published; ours makes {speed:.0f} GFLOP/s,", end=" ")
+    print(f"{speed / product:.0%} of the {product:.0f} that this machine reaches in a large matrix product")
+    print("  our time goes to: " + ", ".join(f"{kind} {share:.0%}" for kind, share in shares.items()))
+
+
+def _summary(costs: Sequence[Cost]) -> tuple[float, float, float]:
+    """Median seconds, median CPU-seconds and fewest CPU-seconds."""
+    seconds, cpu_seconds = zip(*costs, strict=True)
+    return statistics.median(seconds), statistics.median(cpu_seconds), min(cpu_seconds)
+
+
+class Worker:
+    """A process that makes one step whenever it is asked to."""
+
+    def __init__(self, kind: str, name: str, size: int, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, kind, name, size, threads), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def ask(self, question: str) -> Any:
+        """The Cost of a "step", the "memory" at its peak in MiB, or the "shares" of a step by kind of work."""
+        self._connection.send(question)
+        return self._connection.recv()
+
+    def close(self) -> None:
+        self._connection.send("stop")
+        self._process.join()
+
+
+def _serve(connection: Connection, kind: str, name: str, size: int, threads: int) -> None:
+    torch.set_num_threads(threads)
+    before = peak_memory()
+    step = _matmul() if kind == "matmul" else _training_step(kind, name, size)
+    while (question := connection.recv()) != "stop":
+        match question:
+            case "memory":
+                connection.send(peak_memory() - before)
+            case "shares":
+                connection.send(time_shares(step))
+            case "step":
+                wall, cpu = time.perf_counter(), time.process_time()
+                step()
+                connection.send(Cost(time.perf_counter() - wall, time.process_time() - cpu))
+
+
+def _training_step(kind: str, name: str, size: int) -> Callable[[], Any]:
+    torch.manual_seed(0)
+    chosen, method = build(name)
+    batch = random_batch(method, size)
+    if kind == "plain":
+        step = plain_step(method, chosen.optimizer)
+        return lambda: step(batch)
+    update = TrainingUpdate(method.players(), chosen.optimizer)
+    return lambda: method.training_step(batch, update)
+
+
+def _matmul() -> Callable[[], Any]:
+    # oneDNN computes the convolutions; on some processors it is twice as fast as what computes torch.mm.
+    onednn = torch.backends.mkldnn.is_available()
+    left, right = (torch.randn(MATMUL_SIZE, MATMUL_SIZE) for _ in range(2))
+    if onednn:
+        left, right = left.to_mkldnn(), right.to_mkldnn()
+    return torch.inference_mode()(lambda: F.linear(left, right))
+
+
+def build(name: str) -> tuple[Recipe, Method]:
+    """The published recipe and its method."""
+    chosen = recipe.load(recipe.find(name), ["unused"])
+    return chosen, recipe.build(registry.methods, chosen.method).train()
+
+
+def random_batch(method: Method, size: int) -> Any:
+    """One sample of noise in [-1, 1]."""
+    kind: Any = method.batch
+    return kind(*(torch.rand(1, channels, size, size) * 2 - 1 for channels in method.channels))
+
+
+def peak_memory() -> float:
+    """The most memory that this process has held, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def count_flops(name: str, size: int) -> int:
+    """Operations of the published step's convolutions; a multiplication and an addition are two."""
+    with torch.device("meta"):
+        chosen, method = build(name)
+        batch, step = random_batch(method, size), plain_step(method, chosen.optimizer)
+        with FlopCounterMode(display=False) as counter:
+            step(batch)
+    return counter.get_total_flops()
+
+
+def time_shares(step: Callable[[], Any]) -> dict[str, float]:
+    """What a step spends its time on, largest first; the shares sum to 1."""
+    with profile(activities=[ProfilerActivity.CPU]) as recorded:
+        step()
+    spent = dict.fromkeys([*KINDS, "rest"], 0.0)
+    for event in recorded.key_averages():
+        if event.device_type == DeviceType.CPU:
+            name = event.key.lower()
+            kind = next((kind for kind, words in KINDS.items() if any(word in name for word in words)), "rest")
+            spent[kind] += event.self_cpu_time_total
+    total = sum(spent.values())
+    return {kind: taken / total for kind, taken in sorted(spent.items(), key=lambda pair: -pair[1])}
+
+
+if __name__ == "__main__":
+    main()
