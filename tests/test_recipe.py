@@ -90,6 +90,13 @@ def test_another_component_starts_from_its_own_defaults() -> None:
     assert load("method.generator=unet").method["generator"]["depth"] == 8
 
 
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+def test_a_translation_needs_a_generator_that_keeps_the_size(method: str) -> None:
+    chosen = load("method.generator=srvgg", "method.generator.features=4", method=method)
+    with pytest.raises(ValueError, match="SRVGGNet enlarges 4 times"):
+        recipe.build(registry.methods, chosen.method)
+
+
 def test_a_pipeline_step_can_be_left_out_and_added() -> None:
     steps = load("augment.train.flip=false", "augment.train.VerticalFlip.p=0.1").augment.train
     assert list(steps) == ["resize", "crop", "VerticalFlip"]

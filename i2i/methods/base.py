@@ -19,6 +19,13 @@ DiscriminatorFactory = Annotated[Callable[..., Discriminator], Part(registry.dis
 AdversarialFactory = Annotated[Callable[[], Adversarial], Part(registry.adversarial)]
 
 
+def require_same_size(generator: ImageGenerator) -> None:
+    """Raises ValueError for a generator that enlarges: a translation is as large as its source."""
+    if generator.scale != 1:
+        name = type(generator).__name__
+        raise ValueError(f"method.generator: {name} enlarges {generator.scale} times; a translation needs scale 1")
+
+
 class Update(Protocol):
     """What the trainer lends a method for one step."""
 

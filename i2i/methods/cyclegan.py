@@ -11,7 +11,14 @@ from torch.nn import functional as F
 from i2i.data.batch import Unpaired
 from i2i.discriminators.base import Discriminator
 from i2i.generators.base import ImageGenerator
-from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, GeneratorFactory, Method, Update
+from i2i.methods.base import (
+    AdversarialFactory,
+    DiscriminatorFactory,
+    GeneratorFactory,
+    Method,
+    Update,
+    require_same_size,
+)
 from i2i.methods.history import ImageHistory
 from i2i.registry import methods
 
@@ -46,6 +53,7 @@ class CycleGAN(Method):
             )
         self.a_to_b = generator(in_channels=a_channels, out_channels=b_channels)  # G
         self.b_to_a = generator(in_channels=b_channels, out_channels=a_channels)  # F
+        require_same_size(self.a_to_b)
         self.judge_a = discriminator(in_channels=a_channels)  # D_X
         self.judge_b = discriminator(in_channels=b_channels)  # D_Y
         self.adversarial = adversarial()

@@ -11,7 +11,14 @@ from torch.nn import functional as F
 from i2i.data.batch import Pair
 from i2i.generators.base import ImageGenerator
 from i2i.layers import TestTime
-from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, GeneratorFactory, Method, Update
+from i2i.methods.base import (
+    AdversarialFactory,
+    DiscriminatorFactory,
+    GeneratorFactory,
+    Method,
+    Update,
+    require_same_size,
+)
 from i2i.registry import methods
 
 
@@ -40,6 +47,7 @@ class Pix2Pix(Method):
     ) -> None:
         super().__init__()
         self.generator = generator(in_channels=source_channels, out_channels=target_channels)
+        require_same_size(self.generator)
         self.discriminator = discriminator(in_channels=target_channels + (source_channels if conditional else 0))
         self.adversarial = adversarial()
         self.l1_weight = l1_weight  # lambda

@@ -1,0 +1,64 @@
+"""Published checkpoints as generators of ours, recognised from their keys and shapes, never from a file's name.
+
+Pix2Pix and CycleGAN (`latest_net_G.pth` and the like), ESRGAN and Real-ESRGAN. The keys of such a file say where in the
+published network a layer stands: sorted by that, its layers come in the order in which our networks hold theirs.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from i2i.generators import ImageGenerator
+from i2i.interop import super_resolution, translation
+from i2i.interop.files import read
+from i2i.interop.layers import rename
+from i2i.registry import generators
+
+__all__ = ["load_published", "recognise", "rename"]
+
+# The key that only this kind of network has -> whose it is, the registered name, and what tells the options.
+KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]]]] = {
+    "model.model.0.weight": ("the U-Net's key", "unet", translation.unet_options),
+    "model.10.conv_block.1.weight": ("the ResNet's (with reflection padding)", "resnet", translation.resnet_options),
+    "body.0.rdb1.conv1.weight": ("the RRDB network's (Real-ESRGAN)", "rrdb", super_resolution.rrdb_options),
+    "RRDB_trunk.0.RDB1.conv1.weight": ("the RRDB network's (2019)", "rrdb", super_resolution.rrdb_options),
+    "model.1.sub.0.RDB1.conv1.0.weight": ("the RRDB network's (2018)", "rrdb", super_resolution.rrdb_options),
+    "body.2.weight": ("the compact SRVGG network's", "srvgg", super_resolution.srvgg_options),
+}
+
+
+def load_published(path: str | Path) -> ImageGenerator:
+    """The generator in a published checkpoint, `.pth` or `.safetensors`, on the CPU and in eval mode.
+
+    The file is read as data, nothing in it is run. Where it holds weights and their average, the average is taken. The
+    reference shows Pix2Pix in training mode (batch statistics and dropout); call `.train()` on the result for that.
+    Raises ValueError for a file that is missing, truncated or something else.
+    """
+    path = Path(path)
+    state = read(path)
+    try:
+        name, options = recognise(state)
+        # Built without memory: the checkpoint's tensors become the weights.
+        with torch.device("meta"):
+            generator = generators[name](**options)  # type: ignore[operator]
+        generator.load_state_dict(rename(state, generator), assign=True)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return generator.float().eval()
+
+
+def recognise(state: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
+    """The registered name and the options of the generator that a published state dict belongs to.
+
+    Told from its keys and shapes. They do not say whether a U-Net was trained with dropout, nor whether an RRDB network
+    of one up-sampling is for x2 or x3: x2 is assumed. Raises ValueError if it is of another kind.
+    """
+    for key, (_, name, options) in KINDS.items():
+        if key in state:
+            return name, options(state)
+    looked_for = " or ".join(f"{whose} {key}" for key, (whose, *_) in KINDS.items())
+    found = ", ".join([*map(str, state)][:3]) + ", ..." if state else "no keys at all"
+    raise ValueError(f"not a published generator: looked for {looked_for}; found {found}")
