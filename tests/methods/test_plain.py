@@ -92,6 +92,13 @@ def test_cyclegan_trains_as_published(generator: str, case: str) -> None:
     assert_trained_alike(method, [Unpaired(*pair) for pair in images(1, (32, 32), (32, 32))])
 
 
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_cyclegan_trains_alike_where_a_gpu_batches_its_calls(generator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i2i.methods.cyclegan._is_batched", lambda *anything: True)
+    method = build("cyclegan", [*GENERATORS[generator], "method.generator.norm=instance"])
+    assert_trained_alike(method, [Unpaired(*pair) for pair in images(1, (32, 32), (32, 32))])
+
+
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 def test_cyclegan_trains_as_published_on_domains_of_different_sizes(norm: str) -> None:
     method = build("cyclegan", [*GENERATORS["resnet"], *with_norms(norm, norm)])
