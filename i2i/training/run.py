@@ -18,6 +18,7 @@ from i2i.devices import choose_device
 from i2i.methods.base import Method
 from i2i.recipe import Recipe, build, load
 from i2i.training import checkpoint
+from i2i.training.memory import keep_freed_memory
 from i2i.training.trainer import Interrupted, Trainer, Watch
 
 RECIPE = "recipe.toml"
@@ -66,6 +67,8 @@ def _fit(
     recipe: Recipe, run: Path, state: dict[str, Any] | None, watch: Watch, device: str, stop: Callable[[], bool]
 ) -> Path:
     chosen = choose_device(device)
+    if chosen.type == "cpu":
+        keep_freed_memory()
     with _seeded(recipe.train.seed, chosen):
         method = build(registry.methods, recipe.method)
         samples = open_samples(method, recipe, watch.say)

@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from i2i import recipe, registry
 from i2i.methods.base import Method
 from i2i.recipe import Recipe
+from i2i.training.memory import keep_freed_memory
 from i2i.training.update import TrainingUpdate
 from tests.plain import plain_step
 
@@ -141,6 +142,7 @@ def _training_step(kind: str, name: str, size: int) -> Callable[[], Any]:
     if kind == "plain":
         step = plain_step(method, chosen.optimizer)
         return lambda: step(batch)
+    keep_freed_memory()  # as a run does on a CPU
     update = TrainingUpdate(method.players(), chosen.optimizer)
     return lambda: method.training_step(batch, update)
 
