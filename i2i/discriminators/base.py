@@ -2,6 +2,9 @@
 
 from torch import nn
 
+SMALLEST_SIZE = 32
+LAST_SIZE = 4  # where the strided convolutions of a discriminator of fixed size end
+
 
 class Discriminator(nn.Module):
     """A judge of images; a subclass sets the attributes that differ from the defaults below.
@@ -22,4 +25,23 @@ class Discriminator(nn.Module):
             raise ValueError(
                 f"{type(self).__name__} can't judge images of height {height} and width {width}; "
                 f"both must be at least {self.min_size}"
+            )
+
+
+class FixedSizeDiscriminator(Discriminator):
+    """One that judges images of one square size only: `halvings` strided convolutions down to 4x4, then one logit."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        if size < SMALLEST_SIZE or size & (size - 1):
+            raise ValueError(f"size = {size} is refused; legal: a power of two, {SMALLEST_SIZE} or more")
+        self.size = self.min_size = size
+        self.halvings = (size // LAST_SIZE).bit_length() - 1
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raises ValueError for any size but its own."""
+        if (height, width) != (self.size, self.size):
+            raise ValueError(
+                f"{type(self).__name__} of size {self.size} can't judge images of height {height} and width {width}; "
+                f"resize or crop them to {self.size}x{self.size}, or set its option size"
             )

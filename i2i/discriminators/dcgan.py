@@ -8,16 +8,13 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from i2i.discriminators.base import Discriminator
+from i2i.discriminators.base import LAST_SIZE, FixedSizeDiscriminator
 from i2i.layers import Initialisation, Norm, add_spectral_norm, at_least, has_bias, initialise, normalisation
 from i2i.registry import discriminators
 
-SMALLEST_SIZE = 32
-LAST_SIZE = 4  # Strided convolutions go down to 4x4, where one convolution sees all that is left.
-
 
 @discriminators.register("dcgan")
-class DCGANDiscriminator(Discriminator):
+class DCGANDiscriminator(FixedSizeDiscriminator):
     """Strided 4x4 convolutions down to 4x4, no norm at the first, then one 4x4 convolution to a logit.
 
     Shapes: (N, in_channels, size, size) in any range -> logits (N, 1, 1, 1); `size` is a power of two, at least 32.
@@ -35,16 +32,12 @@ class DCGANDiscriminator(Discriminator):
         init: Initialisation = "normal",
         init_gain: float = 0.02,
     ) -> None:
-        super().__init__()
+        super().__init__(size)
         at_least(1, in_channels=in_channels, features=features)
-        if size < SMALLEST_SIZE or size & (size - 1):
-            raise ValueError(f"size = {size} is refused; legal: a power of two, {SMALLEST_SIZE} or more")
         self.in_channels = in_channels
-        self.size = self.min_size = size
         # The power iteration of spectral norm moves on at every call.
         self.batch_independent = norm != "batch" and not spectral_norm
-        halvings = (size // LAST_SIZE).bit_length() - 1
-        widths = [features * 2 ** min(level, 3) for level in range(halvings)]
+        widths = [features * 2 ** min(level, 3) for level in range(self.halvings)]
 
         def block(width: int, wider: int) -> nn.Sequential:
             return nn.Sequential(
@@ -61,14 +54,6 @@ class DCGANDiscriminator(Discriminator):
         initialise(self, init, init_gain)
         if spectral_norm:
             add_spectral_norm(self)
-
-    def check_size(self, height: int, width: int) -> None:
-        """Raises ValueError for any size but its own."""
-        if (height, width) != (self.size, self.size):
-            raise ValueError(
-                f"{type(self).__name__} of size {self.size} can't judge images of height {height} and width {width}; "
-                f"resize or crop them to {self.size}x{self.size}, or set its option size"
-            )
 
     def forward(self, image: Tensor) -> Tensor:
         self.check_size(*image.shape[-2:])

@@ -9,17 +9,15 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from i2i.discriminators.base import Discriminator
+from i2i.discriminators.base import LAST_SIZE, FixedSizeDiscriminator
 from i2i.layers import at_least
 from i2i.registry import discriminators
 
-SMALLEST_SIZE = 32
-LAST_SIZE = 4  # Strided convolutions go down to 4x4, which two linear layers judge.
 HIDDEN = 100  # width between the linear layers
 
 
 @discriminators.register("vgg")
-class VGGDiscriminator(Discriminator):
+class VGGDiscriminator(FixedSizeDiscriminator):
     """At every size down to 4x4 a 3x3 and a strided 4x4 convolution with batch norm, then two linear layers to a logit.
 
     Shapes: (N, in_channels, size, size) in any range -> logits (N, 1); `size` is a power of two, at least 32.
@@ -29,14 +27,10 @@ class VGGDiscriminator(Discriminator):
     batch_independent = False
 
     def __init__(self, *, in_channels: int = 3, size: int = 128, features: int = 64) -> None:
-        super().__init__()
+        super().__init__(size)
         at_least(1, in_channels=in_channels, features=features)
-        if size < SMALLEST_SIZE or size & (size - 1):
-            raise ValueError(f"size = {size} is refused; legal: a power of two, {SMALLEST_SIZE} or more")
         self.in_channels = in_channels
-        self.size = self.min_size = size
-        halvings = (size // LAST_SIZE).bit_length() - 1
-        widths = [features * 2 ** min(level, 3) for level in range(halvings)]
+        widths = [features * 2 ** min(level, 3) for level in range(self.halvings)]
 
         # No norm at the input layer.
         first = nn.Sequential(nn.Conv2d(in_channels, features, 3, padding=1), nn.LeakyReLU(0.2, inplace=True))
@@ -51,14 +45,6 @@ class VGGDiscriminator(Discriminator):
             nn.LeakyReLU(0.2, inplace=True),
             nn.Linear(HIDDEN, 1),
         )
-
-    def check_size(self, height: int, width: int) -> None:
-        """Raises ValueError for any size but its own."""
-        if (height, width) != (self.size, self.size):
-            raise ValueError(
-                f"{type(self).__name__} of size {self.size} can't judge images of height {height} and width {width}; "
-                f"resize or crop them to {self.size}x{self.size}, or set its option size"
-            )
 
     def forward(self, image: Tensor) -> Tensor:
         self.check_size(*image.shape[-2:])
