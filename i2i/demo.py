@@ -14,7 +14,7 @@ from i2i.metrics.pixels import psnr
 from i2i.report import Measure, Row, write_page
 from i2i.training import run
 from i2i.training.log import LOSSES, read_log
-from i2i.training.trainer import Watch
+from i2i.training.watch import Watch
 from i2i_runtime import images
 from i2i_runtime.folder import translate_folder
 

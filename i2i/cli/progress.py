@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from i2i.training.trainer import Progress
+    from i2i.training.watch import Progress
 
 _LIVE_INTERVAL, _PLAIN_INTERVAL = 0.25, 10.0  # seconds
 

@@ -19,7 +19,8 @@ from i2i.methods.base import Method
 from i2i.recipe import Recipe, build, load
 from i2i.training import checkpoint
 from i2i.training.memory import keep_freed_memory
-from i2i.training.trainer import Interrupted, Trainer, Watch
+from i2i.training.trainer import Interrupted, Trainer
+from i2i.training.watch import Quiet, Watch
 
 RECIPE = "recipe.toml"
 Samples = Any  # PairedImages or UnpairedImages
@@ -30,7 +31,12 @@ def _never() -> bool:
 
 
 def train(
-    recipe: Recipe, run: Path | None = None, *, watch: Watch, device: str = "auto", stop: Callable[[], bool] = _never
+    recipe: Recipe,
+    run: Path | None = None,
+    *,
+    watch: Watch | None = None,
+    device: str = "auto",
+    stop: Callable[[], bool] = _never,
 ) -> Path:
     """Train from the beginning into the folder `run` (`runs/METHOD/DATA` by default), which is returned.
 
@@ -41,11 +47,16 @@ def train(
         raise ValueError(
             f"{run}: holds a run already; go on with `i2i train --resume {run}`, or choose another folder with --out"
         )
-    return _fit(recipe, run, None, watch, device, stop)
+    return _fit(recipe, run, None, watch or Quiet(), device, stop)
 
 
 def resume(
-    path: Path, overrides: Sequence[str] = (), *, watch: Watch, device: str = "auto", stop: Callable[[], bool] = _never
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    watch: Watch | None = None,
+    device: str = "auto",
+    stop: Callable[[], bool] = _never,
 ) -> Path:
     """Go on with a run from its latest checkpoint, or from the checkpoint that `path` names; returns the run's folder.
 
@@ -60,7 +71,7 @@ def resume(
         raise ValueError(
             f"{run}: finished at step {state['step']}; to train longer add --set train.steps={state['step'] * 2}"
         )
-    return _fit(recipe, run, state, watch, device, stop)
+    return _fit(recipe, run, state, watch or Quiet(), device, stop)
 
 
 def _fit(
@@ -74,7 +85,12 @@ def _fit(
         samples = open_samples(method, recipe, watch.say)
         method.check_size(*(image.shape[-2:] for image in samples[0, 0]))
         steps = recipe.train.steps or recipe.train.epochs * steps_per_epoch(samples, recipe.train.batch_size)
-        recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"steps": steps})})
+        recipe = recipe.model_copy(
+            update={
+                "train": recipe.train.model_copy(update={"steps": steps}),
+                "data": recipe.data.model_copy(update={"source": _from_anywhere(recipe.data.source)}),
+            }
+        )
         trainer = Trainer(
             method, recipe, build(registry.schedules, recipe.schedule), _held_out(method, samples), run, chosen
         )
@@ -128,6 +144,11 @@ def open_samples(method: Method, recipe: Recipe, tell: Callable[[str], None]) ->
     if method.batch is Pair:
         return PairedImages(find_pairs(*folders), direction=data.direction, **options)
     return UnpairedImages(find_unpaired(*folders), **options)
+
+
+def _from_anywhere(source: Sequence[str]) -> list[str]:
+    """Folders by their whole path, so that a run can go on from another folder than it began in."""
+    return [str(Path(name).expanduser().resolve()) if Path(name).expanduser().is_dir() else name for name in source]
 
 
 def _where_to_go_on(run: Path) -> str:

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,36 +21,8 @@ from i2i.training import checkpoint
 from i2i.training.log import Log
 from i2i.training.sheet import draw_sheet
 from i2i.training.update import TrainingUpdate
+from i2i.training.watch import Progress, Watch
 from i2i_runtime import images
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run is. `terms()` gives the mean loss terms since the last log entry; asking waits for the device."""
-
-    step: int
-    steps: int
-    batch_size: int
-    steps_per_second: float
-    terms: Callable[[], Mapping[str, float]]
-
-    @property
-    def images_per_second(self) -> float:
-        return self.steps_per_second * self.batch_size
-
-    @property
-    def seconds_left(self) -> float:
-        return (self.steps - self.step) / self.steps_per_second if self.steps_per_second else float("inf")
-
-
-class Watch(Protocol):
-    """Somebody who looks on: a progress line, a test."""
-
-    def progress(self, progress: Progress) -> None:
-        """Called after every step."""
-
-    def say(self, message: str) -> None:
-        """Something worth a line of its own."""
 
 
 class Interrupted(Exception):

@@ -112,6 +112,15 @@ def test_the_run_is_reproducible_from_the_recipe_in_it(tmp_path: Path) -> None:
     _assert_equal_weights(first, second)
 
 
+def test_a_run_goes_on_from_another_folder_than_it_began_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_world(tmp_path / "world")
+    monkeypatch.chdir(tmp_path)
+    folder = run.train(tiny_recipe("pix2pix", Path("world"), "train.steps=1")).resolve()
+    monkeypatch.chdir("/")
+    run.resume(folder, ["train.steps=2"])
+    assert checkpoint.find(folder).name == "00000002"
+
+
 def test_a_run_leaves_torchs_random_numbers_as_they_were(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
     before = torch.get_rng_state()
