@@ -103,7 +103,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
-def test_precision_compile_clipping_and_layout_are_options(precision: str, world: Path, tmp_path: Path) -> None:
+def test_precision_clipping_and_layout_are_options(precision: str, world: Path, tmp_path: Path) -> None:
     settings = [f"train.precision={precision}", "train.clip_norm=1", "train.channels_last=true", "train.steps=3"]
     folder = run.train(tiny_recipe("cyclegan", world, *settings), tmp_path / "run", watch=Silent())
     assert checkpoint.find(folder).name == "00000003"
