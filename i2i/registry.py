@@ -76,10 +76,14 @@ class Registry:
 generators = Registry("generator", "i2i.generators")
 discriminators = Registry("discriminator", "i2i.discriminators")
 adversarial = Registry("adversarial loss", "i2i.losses")
+pixel_losses = Registry("pixel loss", "i2i.losses.pixel")
+perceptual = Registry("perceptual loss", "i2i.losses.perceptual")
 methods = Registry("method", "i2i.methods")
 augmentations = Registry("augmentation", "i2i.data.augment")
+degradations = Registry("degradation", "i2i.data.degradation")
 datasets = Registry("data set", "i2i.data.known")
 schedules = Registry("schedule", "i2i.training.schedules")
+weights = Registry("published weights", "i2i.weights")
 
 
 def load_plugins(files: Iterable[Path] = ()) -> list[str]:

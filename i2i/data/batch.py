@@ -17,3 +17,10 @@ class Unpaired(NamedTuple):
 
     a: Tensor
     b: Tensor
+
+
+class HighResolution(NamedTuple):
+    """What a degradation makes pairs of: a low-resolution source for every image, which becomes the target."""
+
+    image: Tensor  # as in `Pair`
+    seed: Tensor  # int64 (batch,): a sample's degradation depends on it and on the image alone
