@@ -6,7 +6,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import NamedTuple
 
-from i2i.data.known import cache_folder
+from i2i.data.cache import cache_folder
 from i2i.recipe import list_recipes
 
 _PACKAGES = (
@@ -61,7 +61,7 @@ def _devices() -> list[Finding]:
 
 
 def _cache() -> Finding:
-    folder = cache_folder()
+    folder = cache_folder("data")
     above = next(path for path in (folder, *folder.parents) if path.exists())
     detail = (
         f"{folder}" if os.access(above, os.W_OK) else f"{folder}: cannot be written; set I2I_DATA to another folder"

@@ -1,4 +1,4 @@
-"""`i2i data list | check | download | make`."""
+"""`i2i data list | check | tile | download | make`."""
 
 from pathlib import Path
 from typing import Annotated, cast
@@ -7,19 +7,21 @@ import typer
 
 from i2i.cli.train import Plugins
 
-app = typer.Typer(help="Look at, check, download and make data sets.", no_args_is_help=True)
+app = typer.Typer(help="Look at, check, cut, download and make data sets.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_datasets(plugins: Plugins = []) -> None:  # noqa: B006
     """List the known data sets: what they are for, their size, and where they lie if they are here."""
     from i2i import registry
-    from i2i.data.known import KnownData, cache_folder
+    from i2i.data.cache import cache_folder
+    from i2i.data.known import KnownData
 
     registry.load_plugins(plugins)
     for name in registry.datasets:
         known = cast(KnownData, registry.datasets[name])
-        here = f"  [{cache_folder() / name}]" if (cache_folder() / name).is_dir() else ""
+        folder = cache_folder("data") / name
+        here = f"  [{folder}]" if folder.is_dir() else ""
         print(f"{name:<24} {' and '.join(known.kinds):<20} {known.size:<22} {known.description}{here}")
 
 
@@ -35,6 +37,29 @@ def check_folders(
         report = check(*folders, progress=line.count("images"))
     print("\n".join(report.lines()))
     return 1 if report.problems else 0
+
+
+@app.command("tile")
+def tile(
+    source: Annotated[Path, typer.Argument(help="Folder of large images.")],
+    target: Annotated[Path, typer.Argument(help="Folder for the tiles: the same tree, photo_s001.png and so on.")],
+    size: Annotated[int, typer.Option(help="Height and width of a tile in pixels.")] = 480,
+    step: Annotated[int, typer.Option(help="Pixels from one tile to the next; smaller than size, they overlap.")] = 240,
+) -> int:
+    """Cut large photos into tiles once, which load many times faster than whole photos: i2i data tile photos/ tiles/.
+
+    The last tile of a row or column ends at the border. What is there already is not made again.
+    """
+    from i2i.cli.progress import Line
+    from i2i.data.tile import tile_folder
+
+    with Line() as line:
+        report = tile_folder(source, target, size=size, step=step, progress=line.count("images"))
+    there = f", {report.skipped:,} were there already" if report.skipped else ""
+    print(f"{report.images:,} image{'s' * (report.images != 1)}: {report.written:,} tiles written{there}")
+    if report.failed:
+        print("\n".join([f"{len(report.failed)} failed:", *(f"  {sentence}" for sentence in report.failed)]))
+    return 3 if report.failed else 0
 
 
 @app.command("download")

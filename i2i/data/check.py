@@ -1,64 +1,27 @@
 """Read every image of a data set and say what is in it, and what is wrong with it, before hours of training do."""
 
-import hashlib
 import os
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-
+from i2i.data.folders import without_scale
+from i2i.data.survey import SPLIT, Seen, Split, find_splits, looked_at
 from i2i_runtime import images
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
 
-_SPLIT = re.compile(r"(train|test|val)(A|B)?(_labels)?")
-_MODES = {1: "grey", 3: "RGB", 4: "RGBA"}
 _NAMED = 3  # how many files a sentence names
 _SHOWN = 20  # how many problems `lines` shows
 # Two folders share so many names only if they are meant as pairs; or both are numbered, and then no name is missing.
 _ALIKE = 0.9
-
-
-class Seen(NamedTuple):
-    """One image that could be read. Equal digests: equal pixels, whatever the file format."""
-
-    height: int
-    width: int
-    channels: int
-    bits: int
-    digest: bytes
-
-
-@dataclass(frozen=True)
-class Split:
-    """The images of one folder, by path inside it; those that can't be read are missing in `seen`."""
-
-    name: str
-    paths: list[Path]
-    seen: dict[Path, Seen]
-
-    def line(self) -> str:
-        """What is in it, in a line."""
-        if not self.seen:
-            return f"{self.name}: 0 of {len(self.paths)} images can be read"
-        modes = Counter((each.channels, each.bits) for each in self.seen.values())
-        kinds = [f"{_MODES[channels]} {bits}-bit" for (channels, bits), _ in modes.most_common()]
-        if len(kinds) > 1:
-            kinds = [f"{count} {kind}" for kind, (_, count) in zip(kinds, modes.most_common(), strict=True)]
-        plural = "s" * (len(self.paths) != 1)
-        parts = [f"{self.name}: {len(self.paths)} image{plural}", _sizes(self.seen), ", ".join(kinds)]
-        repeated = len(self.seen) - len({each.digest for each in self.seen.values()})
-        if repeated:
-            parts.append(f"{repeated} repeat another one")
-        if len(self.paths) > len(self.seen):
-            parts.append(f"{len(self.paths) - len(self.seen)} unreadable")
-        return "; ".join(parts)
+# Published pairs side by side are twice as wide as high, photos seldom.
+_WIDE = 1.9
+# Of single images: the window that ESRGAN's training cuts out, and what takes long to decode for a window alone.
+_SMALL, _LARGE = 128, 2**20  # pixels on a side, pixels in all
 
 
 @dataclass
@@ -85,16 +48,17 @@ def check(
     """Read every image of one folder (train/, test/ or trainA/, trainB/, ..., or any images) or of two (a and b).
 
     `paired` says whether the images of a and b belong together by name, and in one folder without a and b whether each
-    image is two, side by side. None guesses: images in train/ are, and a and b are pairs if nine names in ten agree.
+    image is two, side by side. None guesses: images in train/ are if most are wide, and a and b are pairs if nine names
+    in ten agree. Pairs may be of low and high resolution.
     Memory grows with the number of images only. Raises ValueError for a folder that is missing or without images.
     """
-    found = _splits(folders)
+    found = find_splits(folders)
     total = sum(len(paths) for _, _, paths in found)
     report, done = Report([]), 0
     with ThreadPoolExecutor(threads) as pool:
         for name, folder, paths in found:
             seen: dict[Path, Seen] = {}
-            for path, result in _looked_at(folder, paths, pool):
+            for path, result in looked_at(folder, paths, pool):
                 if isinstance(result, Seen):
                     seen[path] = result
                 else:
@@ -108,52 +72,9 @@ def check(
     _judge_pairs(report, paired)
     _judge_halves(report, paired)
     _judge_leaks(report)
+    _advise(report)
     report.facts += _ignored(folders, {folder / path for _, folder, paths in found for path in paths})
     return report
-
-
-def _splits(folders: tuple[Path, ...]) -> list[tuple[str, Path, list[Path]]]:
-    """(name, folder, images inside) of all that is to be read."""
-    if len(folders) not in (1, 2):
-        raise ValueError(f"data: {len(folders)} folders given; legal: one folder or two")
-    parts = [(str(folder), folder) for folder in folders]
-    if len(folders) == 1 and folders[0].is_dir():
-        inside = sorted((path for path in folders[0].iterdir() if path.is_dir()), key=_order)
-        parts = [(path.name, path) for path in inside if _SPLIT.fullmatch(path.name)] or parts
-    found = [(name, folder, images.list_images(folder)) for name, folder in parts]
-    if not any(paths for _, _, paths in found):
-        raise ValueError(f"{folders[0]}: no images in it; legal suffixes: {' '.join(images.SUFFIXES)}")
-    return found
-
-
-def _order(folder: Path) -> tuple[bool, str]:
-    return not folder.name.startswith("train"), folder.name
-
-
-def _looked_at(folder: Path, paths: list[Path], pool: ThreadPoolExecutor) -> Iterator[tuple[Path, Seen | str]]:
-    """Each image, or the sentence that says why it can't be read; a few hundred under way, in order."""
-    for start in range(0, len(paths), 256):
-        some = paths[start : start + 256]
-        yield from zip(some, pool.map(_look, [folder / path for path in some]), strict=True)
-
-
-def _look(path: Path) -> Seen | str:
-    try:
-        image = images.read(path)
-    except ValueError as error:
-        return str(error)
-    digest = hashlib.blake2b(repr((image.shape, image.dtype)).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(image).data)
-    height, width, channels = image.shape
-    return Seen(height, width, channels, 8 * image.itemsize, digest.digest())
-
-
-def _sizes(seen: dict[Path, Seen]) -> str:
-    """Smallest, middle and largest by the number of pixels, as width x height."""
-    sizes = sorted(((each.width, each.height) for each in seen.values()), key=lambda size: (size[0] * size[1], size))
-    low, middle, high = (f"{width}x{height}" for width, height in (sizes[0], sizes[len(sizes) // 2], sizes[-1]))
-    different = len(set(sizes))
-    return f"all {low}" if different == 1 else f"{low} to {high}, median {middle}, {different} sizes"
 
 
 def _judge_pairs(report: Report, paired: bool | None) -> None:
@@ -165,14 +86,20 @@ def _judge_pairs(report: Report, paired: bool | None) -> None:
             report.problems.append(f"{name}: no {other} beside it")
         if f"{name}_labels" in splits:
             _judge_partners(report, split, splits[f"{name}_labels"], paired=True)
-        if name.endswith("A") and name[:-1] + "B" in splits and _SPLIT.fullmatch(name):
+        if name.endswith("A") and name[:-1] + "B" in splits and SPLIT.fullmatch(name):
             _judge_partners(report, split, splits[name[:-1] + "B"], paired)
-    if len(splits) == 2 and not any(_SPLIT.fullmatch(name) for name in splits):
+    if len(splits) == 2 and not any(SPLIT.fullmatch(name) for name in splits):
         _judge_partners(report, report.splits[0], report.splits[1], paired)
 
 
 def _judge_partners(report: Report, one: Split, other: Split, paired: bool | None) -> None:
     here, there = _by_name(one), _by_name(other)
+    doubled = {
+        split.name: [str(path) for path in split.paths if named[path.with_suffix("")] != path]
+        for split, named in ((one, here), (other, there))
+    }
+    here = without_scale(here, there)
+    there = without_scale(there, here)
     both = [name for name in here if name in there]
     if paired is None:
         paired = len(both) >= _ALIKE * max(len(here), len(there))
@@ -180,21 +107,50 @@ def _judge_partners(report: Report, one: Split, other: Split, paired: bool | Non
         return
     where = f"{one.name} and {other.name}"
     report.facts.append(f"{where}: {len(both)} names in both")
-    for split, named in ((one, here), (other, there)):
-        doubled = [str(path) for path in split.paths if named[path.with_suffix("")] != path]
-        if doubled:
-            report.problems.append(f"{split.name}: the name of another for {_share(doubled, split.paths)}")
+    for split in (one, other):
+        if doubled[split.name]:
+            report.problems.append(f"{split.name}: the name of another for {_share(doubled[split.name], split.paths)}")
     alone = [f"{one.name}/{here[name]}" for name in here if name not in there]
     alone += [f"{other.name}/{there[name]}" for name in there if name not in here]
     if alone:
         report.problems.append(f"{where}: no partner of the same name for {_share(alone, one.paths + other.paths)}")
-    unequal = []
-    for name in both:
-        a, b = one.seen.get(here[name]), other.seen.get(there[name])
-        if a and b and a[:2] != b[:2]:
-            unequal.append(f"{name} ({a.width}x{a.height} and {b.width}x{b.height})")
+    pairs = {
+        name: (one.seen[here[name]], other.seen[there[name]])
+        for name in both
+        if here[name] in one.seen and there[name] in other.seen
+    }
+    _judge_sizes(report, (one.name, other.name), pairs)
+
+
+def _judge_sizes(report: Report, names: tuple[str, str], pairs: dict[Path, tuple[Seen, Seen]]) -> None:
+    """The images of a pair are of one size; or those of one side are all larger by the same factor, low and high."""
+    where, factors = " and ".join(names), {name: _factor(*pair) for name, pair in pairs.items()}
+    usual = 1
+    if factors and not names[1].endswith("_labels"):
+        usual = Counter(factors.values()).most_common(1)[0][0] or 1
+    if abs(usual) > 1:
+        low, high = names if usual > 0 else names[::-1]
+        report.facts.append(f"{high}: {abs(usual)} times as large as {low}, pairs for method.scale = {abs(usual)}")
+    unequal = [
+        f"{name} ({a.width}x{a.height} and {b.width}x{b.height})"
+        for name, (a, b) in pairs.items()
+        if factors[name] != usual
+    ]
     if unequal:
-        report.problems.append(f"{where}: unequal sizes in {_share(unequal, both, 'pairs')}")
+        what = "unequal sizes" if usual == 1 else "another factor"
+        report.problems.append(f"{where}: {what} in {_share(unequal, list(pairs), 'pairs')}")
+
+
+def _factor(a: Seen, b: Seen) -> int:
+    """How many times as large as `a` is `b`, negative the other way round; 0 where that is no whole number.
+
+    As in training, a rest of fewer pixels than the factor does not count.
+    """
+    low, high = sorted((a[:2], b[:2]))
+    factor = high[0] // low[0]
+    if (high[0] // factor, high[1] // factor) != low:
+        return 0
+    return factor if a[:2] == low else -factor
 
 
 def _by_name(split: Split) -> dict[Path, Path]:
@@ -205,14 +161,30 @@ def _by_name(split: Split) -> dict[Path, Path]:
 
 
 def _judge_halves(report: Report, paired: bool | None) -> None:
-    """train/, test/ and val/ hold pairs side by side, unless told otherwise; a mere folder does if told so."""
+    """train/, test/ and val/ hold pairs side by side if told so, or if most are wide; a mere folder if told so."""
     for split in report.splits:
-        mere = len(report.splits) == 1 and not _SPLIT.fullmatch(split.name)
+        mere = len(report.splits) == 1 and not SPLIT.fullmatch(split.name)
         if paired is False or not (split.name in ("train", "test", "val") or (paired and mere)):
+            continue
+        wide = [each for each in split.seen.values() if each.width >= _WIDE * each.height]
+        if paired is None and len(wide) < len(split.seen) / 2:
             continue
         odd = [f"{path} ({each.width}x{each.height})" for path, each in split.seen.items() if each.width % 2]
         if odd:
             report.problems.append(f"{split.name}: odd width, so not two halves, in {_share(odd, split.paths)}")
+
+
+def _advise(report: Report) -> None:
+    """What super-resolution would like to know of a mere folder of images."""
+    if len(report.splits) > 1 or not report.splits[0].seen or SPLIT.fullmatch(report.splits[0].name):
+        return
+    (split,) = report.splits
+    small = [f"{path} ({each.width}x{each.height})" for path, each in split.seen.items() if min(each[:2]) < _SMALL]
+    if small:
+        report.facts.append(f"{split.name}: less than {_SMALL} pixels on a side in {_share(small, split.paths)}")
+    large = sum(each.width * each.height > _LARGE for each in split.seen.values())
+    if large > len(split.seen) / 2:
+        report.facts.append(f"{split.name}: large; to train on crops, cut them once with `i2i data tile`")
 
 
 def _judge_leaks(report: Report) -> None:

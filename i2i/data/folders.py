@@ -1,8 +1,9 @@
-"""From the folders that a user names to lists of files, paired or unpaired, training and test.
+"""From the folders that a user names to lists of files, paired, unpaired or single, training and test.
 
 Pairs lie side by side in one file (left is a, right is b), or in two folders under equal names; suffixes may differ.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ T = TypeVar("T")
 
 # Without a test folder, enough files for a sample sheet are kept from training, but never more than a tenth.
 _HELD_OUT = 8
+# As `tile` names the tiles of a photo.
+_TILE = re.compile(r"_s\d{3,}(?=\.png$)")
+_HIGH_LAYOUTS = {"train": ("test", "val"), "DIV2K_train_HR": ("DIV2K_valid_HR",)}
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,31 @@ class UnpairedFiles:
     held_out_from_train: bool
 
 
-def find_pairs(*folders: Path) -> PairedFiles:
+@dataclass(frozen=True)
+class HighFiles:
+    """Single images at full resolution."""
+
+    train: tuple[Path, ...]
+    test: tuple[Path, ...]
+    held_out_from_train: bool
+
+
+def find_pairs(*folders: Path, scale: int = 1) -> PairedFiles:
     """Pairs in two folders; or in one: side by side, in train/ and test/ (or val/) or directly, or trainA/ and trainB/.
 
-    Raises ValueError for a folder that is missing, empty or laid out otherwise, and for images without a partner.
+    With `scale`, one image of a pair is that many times as large as the other, so that they are two files, and the name
+    of one may say so: 0801x4.png, 0801x4_s001.png. Raises ValueError for a folder that is missing, empty or laid out
+    otherwise, and for images without a partner.
     """
     if len(folders) == 2:
-        return _with_test(_matched(*folders), (), side_by_side=False)
+        return _with_test(_matched(*folders, scale), (), side_by_side=False)
     (folder,) = _existing(folders)
     if _has(folder, "trainA") or _has(folder, "trainB"):
-        test = _matched(folder / "testA", folder / "testB") if _has(folder, "testA") and _has(folder, "testB") else ()
-        return _with_test(_matched(folder / "trainA", folder / "trainB"), test, side_by_side=False)
+        has_test = _has(folder, "testA") and _has(folder, "testB")
+        test = _matched(folder / "testA", folder / "testB", scale) if has_test else ()
+        return _with_test(_matched(folder / "trainA", folder / "trainB", scale), test, side_by_side=False)
+    if scale > 1:
+        raise _unknown_layout(folder, "trainA/ and trainB/")
     if _has(folder, "train"):
         tests = [folder / name for name in ("test", "val") if _has(folder, name)]
         return _with_test(_doubled(folder / "train"), _doubled(tests[0]) if tests else (), side_by_side=True)
@@ -68,6 +86,19 @@ def find_unpaired(*folders: Path) -> UnpairedFiles:
         parts = [_split(_images(folder / f"train{side}"), _if_there(folder / f"test{side}")) for side in "AB"]
     (train_a, test_a, held_a), (train_b, test_b, held_b) = parts
     return UnpairedFiles((train_a, train_b), (test_a, test_b), held_a or held_b)
+
+
+def find_high(folder: Path) -> HighFiles:
+    """Single images: in train/ and test/ (or val/), in folders named as DIV2K's are, or else anywhere below.
+
+    Raises ValueError for a folder that is missing or without images.
+    """
+    _existing([folder])
+    for train, tests in _HIGH_LAYOUTS.items():
+        if _has(folder, train):
+            test = next((_images(folder / name) for name in tests if _has(folder, name)), ())
+            return HighFiles(*_split(_images(folder / train), test))
+    return HighFiles(*_split(_images(folder), ()))
 
 
 def _existing(folders: Sequence[Path]) -> Sequence[Path]:
@@ -107,8 +138,11 @@ def halves(width: int, path: Path) -> int:
     return width // 2
 
 
-def _matched(folder_a: Path, folder_b: Path) -> tuple[tuple[Path, Path], ...]:
+def _matched(folder_a: Path, folder_b: Path, scale: int = 1) -> tuple[tuple[Path, Path], ...]:
     by_name_a, by_name_b = _by_name(folder_a), _by_name(folder_b)
+    if scale > 1:
+        by_name_a = without_scale(by_name_a, by_name_b, scale)
+        by_name_b = without_scale(by_name_b, by_name_a, scale)
     alone = [by_name_a[name] for name in by_name_a if name not in by_name_b]
     alone += [by_name_b[name] for name in by_name_b if name not in by_name_a]
     if alone:
@@ -131,6 +165,20 @@ def _by_name(folder: Path) -> dict[Path, Path]:
     return named
 
 
+def without_scale(named: dict[Path, Path], others: dict[Path, Path], scale: int | None = None) -> dict[Path, Path]:
+    """Names that have no partner lose the `x4` (any number for None) at their end, or before the number of a tile.
+
+    Where that would be the name of another one, they keep it.
+    """
+    ending = re.compile(rf"x{scale or '[0-9]'}(?=(_s\d{{3,}})?$)")
+    renamed: dict[Path, Path] = {}
+    for name, path in named.items():
+        short = name.with_name(ending.sub("", name.name) or name.name)
+        taken = name in others or short in named or short in renamed
+        renamed[name if taken else short] = path
+    return renamed
+
+
 def _with_test(
     train: tuple[tuple[Path, Path], ...], test: tuple[tuple[Path, Path], ...], *, side_by_side: bool
 ) -> PairedFiles:
@@ -139,13 +187,21 @@ def _with_test(
 
 
 def _split(train: tuple[T, ...], test: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...], bool]:
-    """Where nothing is for testing, evenly spaced items are held out from training, if there are ten or more."""
+    """Where nothing is for testing, evenly spaced items are held out from training, if there are ten or more.
+
+    Tiles of one photo overlap, so that all are held out or none; of those held out only the middle one is for testing.
+    """
     if test:
         return train, test, False
-    count = min(_HELD_OUT, len(train) // 10)
-    held = {(2 * item + 1) * len(train) // (2 * count) for item in range(count)}
-    kept = tuple(item for index, item in enumerate(train) if index not in held)
-    return kept, tuple(train[index] for index in sorted(held)), count > 0
+    photos: dict[Path, list[T]] = {}
+    for item in train:
+        path = item if isinstance(item, Path) else item[0]  # type: ignore[index]
+        photos.setdefault(path.with_name(_TILE.sub("", path.name)), []).append(item)
+    groups = list(photos.values())
+    count = min(_HELD_OUT, len(groups) // 10)
+    held = [(2 * place + 1) * len(groups) // (2 * count) for place in range(count)]
+    kept = tuple(item for index, group in enumerate(groups) if index not in held for item in group)
+    return kept, tuple(groups[index][len(groups[index]) // 2] for index in held), count > 0
 
 
 def _unknown_layout(folder: Path, legal: str) -> ValueError:

@@ -60,26 +60,43 @@ class ScaleShort:
 
 @augmentations.register("crop")
 class Crop:
-    """A window of `size` (a square, or [height, width]) anywhere in the image."""
+    """A window of `size` (a square, or [height, width]) anywhere in the image; a smaller image is refused, or with
+    `pad` reflected at its right and bottom up to that size.
 
-    def __init__(self, *, size: int | tuple[int, int]) -> None:
-        self._size = _height_width("crop", size)
+    Of images that differ by a whole factor, `size` is the window in the largest one; the others show the same window.
+    """
+
+    def __init__(self, *, size: int | tuple[int, int], pad: bool = False) -> None:
+        self._size, self._pad = _height_width("crop", size), pad
 
     def __call__(self, images: Images, rng: np.random.Generator) -> Images:
-        spare_rows, spare_columns = _spare("crop", images, self._size)
+        if self._pad:
+            images = _reflected("crop", images, self._size)
+        spare_rows, spare_columns = _spare("crop", images, self._size, "resize first, or set its option pad")
         return _window(images, int(rng.integers(spare_rows + 1)), int(rng.integers(spare_columns + 1)), self._size)
 
 
 @augmentations.register("center_crop")
 class CenterCrop:
-    """A window of `size` (a square, or [height, width]) in the middle of the image."""
+    """A window of `size` (a square, or [height, width]; see `crop`) in the middle of the image."""
 
     def __init__(self, *, size: int | tuple[int, int]) -> None:
         self._size = _height_width("center_crop", size)
 
     def __call__(self, images: Images, rng: np.random.Generator) -> Images:
-        spare_rows, spare_columns = _spare("center_crop", images, self._size)
-        return _window(images, spare_rows // 2, spare_columns // 2, self._size)
+        return _middle("center_crop", images, self._size)
+
+
+@augmentations.register("limit")
+class Limit:
+    """The middle of the image, at most `size` (a square, or [height, width]; see `crop`): whole if it is smaller."""
+
+    def __init__(self, *, size: int | tuple[int, int]) -> None:
+        self._size = _height_width("limit", size)
+
+    def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+        height, width = max(image.shape[:2] for image in images)
+        return _middle("limit", images, (min(height, self._size[0]), min(width, self._size[1])))
 
 
 @augmentations.register("flip")
@@ -96,6 +113,22 @@ class Flip:
             return images
         # Not image[:, ::-1]: a view that runs backwards is slow to copy, and torch takes none.
         return tuple(cv2.flip(image, 1).reshape(image.shape) for image in images)
+
+
+@augmentations.register("quarter_turns")
+class QuarterTurns:
+    """Turned by 0, 90, 180 or 270 degrees, equally often; with `flip`, all eight symmetries of a square are.
+
+    That is the distribution of the published flips along both axes and transposition (use_hflip with use_rot).
+    """
+
+    def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+        turns = int(rng.integers(4))
+        if not turns:
+            return images
+        code = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)[turns - 1]
+        turned = (cv2.rotate(image, code) for image in images)
+        return tuple(image.reshape(*image.shape[:2], -1) for image in turned)
 
 
 def _height_width(step: str, size: int | tuple[int, int]) -> tuple[int, int]:
@@ -127,21 +160,69 @@ def _resample(image: Image, height: int, width: int, flag: int) -> Image:
     return result.clip(0, 1) if flag == cv2.INTER_CUBIC and result.dtype == np.float32 else result
 
 
-def _spare(step: str, images: Images, size: tuple[int, int]) -> tuple[int, int]:
-    height, width = common_size(step, images)
-    if height < size[0] or width < size[1]:
-        wanted = str(size[0]) if size[0] == size[1] else f"{size[1]}x{size[0]}"
-        raise ValueError(f"{step}: {width}x{height} image is smaller than size {wanted}; resize first")
-    return height - size[0], width - size[1]
-
-
 def common_size(step: str, images: Images) -> tuple[int, int]:
+    """Height and width of all images. Raises ValueError where they differ."""
     sizes = {image.shape[:2] for image in images}
     if len(sizes) > 1:
-        listed = " and ".join(f"{width}x{height}" for height, width in (image.shape[:2] for image in images))
-        raise ValueError(f"{step}: the images of a pair differ in size, {listed}; resize first")
+        raise _unequal(step, images)
     return sizes.pop()
 
 
+def _factors(step: str, images: Images) -> tuple[int, ...]:
+    """How many times as high and wide as the smallest one each image is. Raises ValueError for no whole numbers."""
+    height, width = min(image.shape[:2] for image in images)
+    factors = tuple(image.shape[0] // height for image in images)
+    if any(image.shape[:2] != (height * factor, width * factor) for image, factor in zip(images, factors, strict=True)):
+        raise _unequal(step, images)
+    return factors
+
+
+def _unequal(step: str, images: Images) -> ValueError:
+    listed = " and ".join(f"{image.shape[1]}x{image.shape[0]}" for image in images)
+    return ValueError(f"{step}: the images of a pair differ in size, {listed}; resize first")
+
+
+def _spare(step: str, images: Images, size: tuple[int, int], remedy: str = "resize first") -> tuple[int, int]:
+    """Rows and columns that a window of `size` in the largest image leaves over, in pixels of the smallest image."""
+    factor = max(_factors(step, images))
+    height, width = max(image.shape[:2] for image in images)
+    wanted = str(size[0]) if size[0] == size[1] else f"{size[1]}x{size[0]}"
+    if size[0] % factor or size[1] % factor:
+        raise ValueError(
+            f"{step}: size {wanted} is no multiple of {factor}, by which the images of a pair differ in size"
+        )
+    if height < size[0] or width < size[1]:
+        raise ValueError(f"{step}: {width}x{height} image is smaller than size {wanted}; {remedy}")
+    return (height - size[0]) // factor, (width - size[1]) // factor
+
+
 def _window(images: Images, top: int, left: int, size: tuple[int, int]) -> Images:
-    return tuple(image[top : top + size[0], left : left + size[1]] for image in images)
+    """The same window of all images: `top` and `left` in pixels of the smallest, `size` in those of the largest."""
+    factors = _factors("crop", images)
+    windows = []
+    for image, factor in zip(images, factors, strict=True):
+        height, width = (length * factor // max(factors) for length in size)
+        windows.append(image[top * factor : top * factor + height, left * factor : left * factor + width])
+    return tuple(windows)
+
+
+def _middle(step: str, images: Images, size: tuple[int, int]) -> Images:
+    spare_rows, spare_columns = _spare(step, images, size)
+    return _window(images, spare_rows // 2, spare_columns // 2, size)
+
+
+def _reflected(step: str, images: Images, size: tuple[int, int]) -> Images:
+    """Every image extended at the right and the bottom until the largest is at least of `size`."""
+    factors = _factors(step, images)
+    height, width = max(image.shape[:2] for image in images)
+    # In pixels of the smallest image, so that the extended ones differ by the same factor.
+    rows, columns = (max(0, -((have - want) // max(factors))) for have, want in ((height, size[0]), (width, size[1])))
+    if not rows and not columns:
+        return images
+    # As published, without a second edge pixel; but only with one do mirrored blocks of pixels stay blocks.
+    border = cv2.BORDER_REFLECT_101 if max(factors) == 1 else cv2.BORDER_REFLECT
+    extended = []
+    for image, factor in zip(images, factors, strict=True):
+        larger = cv2.copyMakeBorder(image, 0, rows * factor, 0, columns * factor, border)
+        extended.append(larger.reshape(*larger.shape[:2], -1))
+    return tuple(extended)

@@ -1,24 +1,15 @@
 """Data sets by name: the published ones, downloaded once into a cache, and the built-in world, which is made."""
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Protocol, cast
 
 from i2i.data.archive import unpack
+from i2i.data.cache import alone, cache_folder
 from i2i.data.download import Unreachable, download
 from i2i.registry import datasets, did_you_mean
-
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:
-    fcntl = None
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, in all): bytes while "downloading" or "unpacking", scenes while "drawing"; 0 if unknown."""
@@ -29,8 +20,8 @@ SERVER = "http://efrosgans.eecs.berkeley.edu"
 class KnownData(Protocol):
     """What the registry `datasets` holds: an object that can make a folder of images.
 
-    `kinds` says how the folder may be used: "paired", "unpaired" or both. `prepare` makes `folder`, which is not there
-    yet, complete or not at all, and raises ValueError with what to do instead.
+    `kinds` says how the folder may be used: "paired", "unpaired", "high" (photos in high resolution). `prepare` makes
+    `folder`, which is not there yet, complete or not at all, and raises ValueError with what to do instead.
     """
 
     @property
@@ -139,19 +130,15 @@ _SETS: tuple[KnownData, ...] = (
     _paired("edges2shoes", "2.0 GB", "50,000 edge drawings, left, and photographs of shoes, right"),
     _paired("edges2handbags", "8.0 GB", "137,000 edge drawings, left, and photographs of handbags, right"),
     _paired("night2day", "1.9 GB", "views by night and by day"),
+    # Agustsson and Timofte, 2017, "NTIRE 2017 Challenge on Single Image Super-Resolution: Dataset and Study".
+    Archive("div2k", ("high",), "https://data.vision.ee.ethz.ch/cvl/DIV2K/DIV2K_train_HR.zip", "3.5 GB",
+            "800 photographs of two megapixels and more, for super-resolution (academic use)",
+            "9d0b9c463f6e35b6c62cc6a930ee2224f670b34c1df841a57670f9acf0f6c335"),
     ByHand("cityscapes", ("paired", "unpaired"), "2975 images", "streets and label maps", "cityscapes-dataset.com"),
     World(),
 )  # fmt: skip
 for each in _SETS:
     datasets.register(each.name)(each)
-
-
-def cache_folder() -> Path:
-    """Where known data sets are kept: $I2I_DATA, or i2i/data in the user's cache folder (~/.cache but on Windows)."""
-    if own := os.environ.get("I2I_DATA"):
-        return Path(own).expanduser()
-    caches = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
-    return Path(caches or Path.home() / ".cache") / "i2i" / "data"
 
 
 def find(
@@ -187,15 +174,15 @@ def cached(
 ) -> Path:
     """The folder of a known data set in the cache, made now if it is not there; several processes may ask at once.
 
-    `kind` is what the method needs, "paired" or "unpaired"; empty for either. Of a set that is published as pairs and
-    apart, the right one is taken: `facades` for unpaired data is `facades-unpaired`. Raises ValueError for an unknown
-    name, a set of another kind, and whatever `prepare` refuses.
+    `kind` is what the method needs, "paired", "unpaired" or "high"; empty for any. Of a set that is published as pairs
+    and apart, the right one is taken: `facades` for unpaired data is `facades-unpaired`. Raises ValueError for an
+    unknown name, a set of another kind, and whatever `prepare` refuses.
     """
     known = _lookup(name, kind)
-    folder = cache_folder() / known.name
+    folder = cache_folder("data") / known.name
     if not folder.exists():
         tell(f"{known.name}: {known.description} ({known.size}), into {folder}")
-        with _alone(folder):
+        with alone(folder, "data"):
             if not folder.exists():
                 known.prepare(folder, progress)
     else:
@@ -212,18 +199,3 @@ def _lookup(name: str, kind: str) -> KnownData:
             return known[each]
     fitting = ", ".join(each for each in known if kind in known[each].kinds)
     raise ValueError(f"{name}: {' and '.join(known[name].kinds)} data where {kind} are needed; {kind} are: {fitting}")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time make `folder`; the others wait. Without fcntl (Windows) nobody waits."""
-    lock = folder.with_name(f".{folder.name}.lock")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock.touch()
-    except OSError as error:
-        raise ValueError(f"{lock}: can't be written ({error.strerror}); name another folder in $I2I_DATA") from error
-    with open(lock) as file:
-        if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

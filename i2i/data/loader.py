@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from i2i.data.batch import Pair, Unpaired
+from i2i.data.batch import HighResolution, Pair, Unpaired
 
-Batch = TypeVar("Batch", Pair, Unpaired, covariant=True)
+Batch = TypeVar("Batch", Pair, Unpaired, HighResolution, covariant=True)
 Key = tuple[int, int]  # (epoch, index)
 _ORDER = 0  # the use of a random draw is part of its seed; the samples have the other ones
 
@@ -119,7 +119,8 @@ class _Batches(Dataset[_Loaded]):
 
 
 def _stacked(tensors: Sequence[Tensor]) -> Tensor:
-    sizes = sorted({f"{tensor.shape[-1]}x{tensor.shape[-2]}" for tensor in tensors})
+    # Width before height; a seed, which has neither, differs from no other one.
+    sizes = sorted({"x".join(map(str, reversed(tensor.shape[-2:]))) for tensor in tensors})
     if len(sizes) > 1:
         raise ValueError(f"images of {' and '.join(sizes)} cannot be one batch; add a crop, or use batch_size 1")
     # A batch of one, as in the papers, needs no copy.

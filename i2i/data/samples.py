@@ -3,11 +3,10 @@
 A training sample depends on (seed, epoch, index) alone, whichever process makes it.
 """
 
-import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -16,22 +15,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from i2i.data.augment import Pipeline
-from i2i.data.batch import Pair, Unpaired
-from i2i.data.folders import PairedFiles, UnpairedFiles, halves
+from i2i.data.batch import HighResolution, Pair, Unpaired
+from i2i.data.folders import HighFiles, PairedFiles, UnpairedFiles
 from i2i.data.geometry import Image, Images, is_label_map
-from i2i.registry import did_you_mean
-from i2i_runtime import images
+from i2i.data.reading import Field, Readable, cut_to_scale, declare, dimensions, read_image, read_pair
 
-Item = TypeVar("Item")
 # The use of a random draw is part of its seed, so that no two draws are the same by accident.
-_TRAIN, _PARTNER, _TEST = 1, 2, 3
-
-
-class _Field(NamedTuple):
-    """What one image of a sample is declared to be."""
-
-    channels: int
-    label_map: bool
+_TRAIN, _PARTNER, _TEST, _DEGRADE, _DEGRADE_TEST = 1, 2, 3, 4, 5
 
 
 class PairedImages(Dataset[Pair]):
@@ -39,8 +29,9 @@ class PairedImages(Dataset[Pair]):
 
     Tensors are float32 (channels, height, width) in `value_range`. `label_maps` names the fields ("source", "target")
     that hold class indices: they are moved without interpolation and their values kept (0..255 maps to `value_range` as
-    in any image). A pair that cannot be read is replaced in training by the next one, with one warning. Raises
-    ValueError where none can be read, and for images that the pipeline can't take.
+    in any image). The target is `scale` times as large as the source; less than `scale` rows and columns more are cut
+    off. A pair that cannot be read is replaced in training by the next one, with one warning. Raises ValueError where
+    none can be read, and for images of other sizes or that the pipeline can't take.
     """
 
     def __init__(
@@ -54,11 +45,13 @@ class PairedImages(Dataset[Pair]):
         direction: Literal["a_to_b", "b_to_a"] = "a_to_b",
         label_maps: Collection[str] = (),
         value_range: tuple[float, float] = (-1.0, 1.0),
+        scale: int = 1,
     ) -> None:
-        fields = _fields(Pair._fields, channels, label_maps)
-        self._read = partial(_read_pair, fields=fields, side_by_side=files.side_by_side, swap=direction == "b_to_a")
-        self._pairs, self._held_out = _Readable(files.train, self._read), files.test
+        fields = declare(Pair._fields, channels, label_maps)
+        self._read = partial(read_pair, fields=fields, side_by_side=files.side_by_side, swap=direction == "b_to_a")
+        self._pairs, self._held_out = Readable(files.train, self._read), files.test
         self._train, self._test, self._seed, self._value_range = train, test, seed, value_range
+        self._scale, self._swap = scale, direction == "b_to_a"
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -78,10 +71,10 @@ class PairedImages(Dataset[Pair]):
         return self._sample(self._test, paths, self._read(paths), (_TEST, index))
 
     def _sample(self, pipeline: Pipeline, paths: tuple[Path, Path], pair: Images, seed: tuple[int, ...]) -> Pair:
+        if self._scale > 1:
+            pair = cut_to_scale(pair, self._scale, paths[::-1] if self._swap else paths)
         source, target = _augmented(pipeline, pair, seed, paths[0])
-        if source.shape[:2] != target.shape[:2]:
-            sizes = " and ".join(f"{image.shape[1]}x{image.shape[0]}" for image in (source, target))
-            raise ValueError(f"{paths[0]}: the images of the pair differ in size, {sizes}; add a resize")
+        _check_sizes(source, target, self._scale, paths[0])
         return Pair(_tensor(source, self._value_range), _tensor(target, self._value_range))
 
 
@@ -102,8 +95,8 @@ class UnpairedImages(Dataset[Unpaired]):
         label_maps: Collection[str] = (),
         value_range: tuple[float, float] = (-1.0, 1.0),
     ) -> None:
-        self._readers = [partial(_read_image, field=field) for field in _fields(Unpaired._fields, channels, label_maps)]
-        self._a, self._b = map(_Readable, files.train, self._readers)
+        self._readers = [partial(read_image, field=field) for field in declare(Unpaired._fields, channels, label_maps)]
+        self._a, self._b = map(Readable, files.train, self._readers)
         self._held_out = files.test
         self._train, self._test, self._seed, self._value_range = train, test, seed, value_range
 
@@ -134,60 +127,53 @@ class UnpairedImages(Dataset[Unpaired]):
         return _tensor(_augmented(pipeline, (image,), seed, path)[0], self._value_range)
 
 
-class _Readable(Generic[Item]):
-    """A list of files without holes: the place of an unreadable item is taken by the next one, with one warning."""
+class HighImages(Dataset[HighResolution]):
+    """Single images, of which a degradation makes pairs, each with the seed that its degradation depends on.
 
-    def __init__(self, items: Sequence[Item], read: Callable[[Item], Any]) -> None:
-        self._items, self._read = items, read
-        self._named: set[int] = set()
+    That seed is drawn from (seed, epoch, index), for a held-out image from its index. An epoch has at least `fewest`
+    samples: few photos are taken several times, each time by a draw of its own. Everything else is as in
+    `PairedImages`.
+    """
+
+    def __init__(
+        self,
+        files: HighFiles,
+        *,
+        train: Pipeline,
+        test: Pipeline,
+        seed: int,
+        channels: int = 3,
+        value_range: tuple[float, float] = (0.0, 1.0),
+        fewest: int = 1,
+    ) -> None:
+        self._read = partial(read_image, field=Field(channels, label_map=False))
+        self._images, self._held_out = Readable(files.train, self._read), files.test
+        self._train, self._test, self._seed, self._value_range = train, test, seed, value_range
+        self._fewest = fewest
 
     def __len__(self) -> int:
-        return len(self._items)
+        return max(len(self._images), self._fewest)
 
-    def __getitem__(self, index: int) -> tuple[Item, Any]:
-        for place in (*range(index, len(self)), *range(index)):
-            try:
-                return self._items[place], self._read(self._items[place])
-            except ValueError as error:
-                reason = error
-                if place not in self._named:
-                    self._named.add(place)
-                    warnings.warn(f"{error}; the next image takes its place", stacklevel=2)
-        raise ValueError(f"none of {len(self)} images can be read; {reason}")
+    @property
+    def held_out_count(self) -> int:
+        return len(self._held_out)
 
+    def __getitem__(self, key: tuple[int, int]) -> HighResolution:
+        draw = (self._seed, *key)
+        path, image = self._images[key[1] % len(self._images)]
+        return self._sample(self._train, path, image, (_TRAIN, *draw), (_DEGRADE, *draw))
 
-def _fields(names: tuple[str, ...], channels: tuple[int, int], label_maps: Collection[str]) -> list[_Field]:
-    unknown = sorted(set(label_maps) - set(names))
-    if unknown:
-        raise ValueError(f"label_maps: unknown field {unknown[0]!r}; {did_you_mean(unknown[0], names)}")
-    return [_Field(count, name in label_maps) for name, count in zip(names, channels, strict=True)]
+    def held_out(self, index: int) -> HighResolution:
+        """A test image through the test pipeline: always the same. Raises ValueError for an unreadable file."""
+        path = self._held_out[index]
+        return self._sample(self._test, path, self._read(path), (_TEST, index), (_DEGRADE_TEST, index))
 
-
-def _read_pair(paths: tuple[Path, Path], *, fields: list[_Field], side_by_side: bool, swap: bool) -> Images:
-    if side_by_side:
-        whole = images.read(paths[0])
-        half = halves(whole.shape[1], paths[0])
-        pair = [whole[:, :half], whole[:, half:]]
-    else:
-        pair = [images.read(path) for path in paths]
-    if swap:
-        pair, paths = pair[::-1], paths[::-1]
-    return tuple(map(_declared, pair, fields, paths))
-
-
-def _read_image(path: Path, *, field: _Field) -> Image:
-    return _declared(images.read(path), field, path)
-
-
-def _declared(image: Image, field: _Field, path: Path) -> Image:
-    """An image as pipelines take it: uint8, or float32 in [0, 1] where the file has 16 bits; int32 for a label map."""
-    if not field.label_map:
-        image = images.with_channels(image, field.channels)
-        return image if image.dtype == np.uint8 else images.to_float(image)
-    if image.dtype != np.uint8 or image.shape[2] != field.channels:
-        found = f"{image.shape[2]} channels of {image.dtype}"
-        raise ValueError(f"{path}: {found} cannot be the label map that is declared; legal: {field.channels} of uint8")
-    return image.astype(np.int32)
+    def _sample(
+        self, pipeline: Pipeline, path: Path, image: Image, seed: tuple[int, ...], degrade: tuple[int, ...]
+    ) -> HighResolution:
+        (image,) = _augmented(pipeline, (image,), seed, path)
+        own = int(np.random.default_rng(degrade).integers(2**63 - 1))
+        return HighResolution(_tensor(image, self._value_range), torch.tensor(own))
 
 
 def _augmented(pipeline: Pipeline, pictures: Images, seed: tuple[int, ...], path: Path) -> Images:
@@ -195,6 +181,16 @@ def _augmented(pipeline: Pipeline, pictures: Images, seed: tuple[int, ...], path
         return pipeline(pictures, seed)
     except ValueError as error:
         raise ValueError(f"{error} ({path})") from error
+
+
+def _check_sizes(source: Image, target: Image, scale: int, path: Path) -> None:
+    if target.shape[:2] == (scale * source.shape[0], scale * source.shape[1]):
+        return
+    sizes = f"{dimensions(source)} and {dimensions(target)}"
+    if scale == 1:
+        raise ValueError(f"{path}: the images of the pair differ in size, {sizes}; add a resize")
+    legal = "crop, center_crop, limit, flip, quarter_turns"
+    raise ValueError(f"{path}: {sizes} after the augmentations, not {scale} times as large any more; legal: {legal}")
 
 
 def _tensor(image: Image, value_range: tuple[float, float]) -> Tensor:

@@ -46,6 +46,64 @@ def test_center_crop_is_in_the_middle():
     assert tuple(window[0, 0, :2]) == (3, 8)
 
 
+def test_limit_keeps_the_middle_of_what_is_larger_and_all_of_what_is_not():
+    (window,) = Pipeline({"limit": {"size": [30, 8]}})((coordinates(20, 40),), 0)
+    assert window.shape == (20, 8, 3) and tuple(window[0, 0, :2]) == (0, 16)
+    low, high = Pipeline({"limit": {"size": 12}})((coordinates(20, 3), doubled(coordinates(20, 3))), 0)
+    assert low.shape == (6, 3, 3) and (high == doubled(low)).all() and low[0, 0, 0] == 7
+
+
+def doubled(image: np.ndarray) -> np.ndarray:
+    return image.repeat(2, 0).repeat(2, 1)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int32])
+@pytest.mark.parametrize("size", [24, [24, 12], [120, 48]])
+def test_low_and_high_stay_aligned_through_every_step(factor, dtype, size):
+    pipeline = Pipeline({"crop": {"size": size, "pad": True}, "flip": {}, "quarter_turns": {}, "limit": {"size": 96}})
+    low = coordinates(17, 20).astype(dtype)
+    for seed in range(20):
+        small, large = pipeline((low, low.repeat(factor, 0).repeat(factor, 1)), seed)
+        assert (large == small.repeat(factor, 0).repeat(factor, 1)).all()
+        assert small.dtype == dtype and small.shape[2] == 3
+        swapped = pipeline((low.repeat(factor, 0).repeat(factor, 1), low), seed)
+        assert (swapped[0] == large).all() and (swapped[1] == small).all()
+
+
+def test_a_crop_takes_the_same_pixels_of_a_decimated_image():
+    high = coordinates(60, 80)
+    for seed in range(20):
+        small, large = Pipeline({"crop": {"size": [24, 40]}})((high[::4, ::4], high), seed)
+        assert large.shape == (24, 40, 3) and (small == large[::4, ::4]).all()
+
+
+def test_an_aligned_crop_reaches_every_place_on_the_grid_of_the_smaller_image():
+    crop = Pipeline({"crop": {"size": 6}})
+    low = coordinates(5, 4)
+    corners = {tuple(crop((low, doubled(low)), seed)[1][0, 0, :2]) for seed in range(200)}
+    assert corners == {(row, column) for row in range(3) for column in range(2)}
+
+
+def test_an_image_smaller_than_a_padded_crop_is_mirrored_at_its_far_edges():
+    (window,) = Pipeline({"crop": {"size": [8, 5], "pad": True}})((coordinates(4, 5)[..., :1],), 0)
+    assert window[:, 0, 0].tolist() == [0, 1, 2, 3, 2, 1, 0, 1]
+    large = coordinates(9, 9)
+    assert (Pipeline({"crop": {"size": 8, "pad": True}})((large,), 1)[0] == CROP_8((large,), 1)[0]).all()
+
+
+CROP_8 = Pipeline({"crop": {"size": 8}})
+
+
+def test_flips_and_quarter_turns_give_all_eight_symmetries_equally_often():
+    image = coordinates(2, 2)
+    symmetries = Pipeline({"flip": {}, "quarter_turns": {}})
+    results = [symmetries((image,), seed)[0] for seed in range(1600)]
+    corners = [tuple(map(tuple, np.concatenate([result[0], result[1]])[:, :2].tolist())) for result in results]
+    counts = [corners.count(each) for each in set(corners)]
+    assert len(counts) == 8 and min(counts) > 140 and max(counts) < 260  # 200 each on average, deviation 13
+
+
 def test_flip_mirrors_columns_as_often_as_asked():
     image = coordinates(4, 6)
     assert (Pipeline({"flip": {"p": 1.0}})((image,), 0)[0] == image[:, ::-1]).all()
@@ -169,6 +227,8 @@ def test_a_pipeline_survives_the_way_to_a_worker():
     ({"crop": {}}, ["crop.size", "missing"]),
     ({"crop": {"size": 0}}, ["crop: size 0"]),
     ({"flip": {"p": 1.5}}, ["flip: p = 1.5"]),
+    ({"quarter_turns": {"p": 0.5}}, ["quarter_turns.p"]),
+    ({"limit": {"size": 0}}, ["limit: size 0"]),
     ({"Rotate": {"limt": 3}}, ["Rotate.limt", "did you mean 'limit'"]),
     ({"Rotate": {"limit": "far"}}, ["Rotate.limit"]),
     ({"Rotate": {"p": 2.0}}, ["Rotate: p: Input should be less than or equal to 1"]),
@@ -191,6 +251,12 @@ def test_a_pair_of_unequal_sizes_is_refused_where_it_cannot_move_together(step):
     unequal = np.zeros((20, 20, 3), np.uint8), np.zeros((20, 30, 3), np.uint8)
     with pytest.raises(ValueError, match="differ in size, 20x20 and 30x20; resize first"):
         Pipeline(step)(unequal, 0)
+
+
+def test_a_crop_that_no_whole_number_of_small_pixels_fills_is_refused():
+    pair = np.zeros((20, 20, 3), np.uint8), np.zeros((80, 80, 3), np.uint8)
+    with pytest.raises(ValueError, match="crop: size 30 is no multiple of 4, by which the images of a pair differ"):
+        Pipeline({"crop": {"size": 30}})(pair, 0)
 
 
 def test_a_transform_that_needs_colour_says_so_on_grey():

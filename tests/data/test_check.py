@@ -164,6 +164,60 @@ def test_side_by_side_images_must_have_two_halves(tmp_path: Path) -> None:
     assert len(check(tmp_path / "val", paired=True).problems) == 1
 
 
+def test_photos_in_train_and_val_are_no_pairs_side_by_side(tmp_path: Path) -> None:
+    for index, shape in enumerate([(6, 9, 3), (9, 6, 3), (6, 6, 3), (7, 13, 3)]):
+        put(tmp_path / "train" / f"{index}.png", shape, seed=index)
+        put(tmp_path / "val" / f"{index}.png", shape, seed=10 + index)
+    assert check(tmp_path).problems == []
+    assert len(check(tmp_path, paired=True).problems) == 2
+
+
+def low_and_high(folder: Path, factor: int, *, rest: int = 0, name: str = "{}.png") -> tuple[Path, Path]:
+    for index in range(4):
+        put(folder / "low" / name.format(index), (6, 8 + index, 3), seed=index)
+        put(folder / "high" / f"{index}.png", (6 * factor, (8 + index) * factor + rest, 3), seed=10 + index)
+    return folder / "low", folder / "high"
+
+
+@pytest.mark.parametrize("name", ["{}.png", "{}x4.png"])
+@pytest.mark.parametrize("rest", [0, 3])
+def test_low_and_high_pairs_state_their_factor(tmp_path: Path, name: str, rest: int) -> None:
+    low, high = low_and_high(tmp_path, 4, rest=rest, name=name)
+    for folders in ((low, high), (high, low)):
+        report = check(*folders)
+        assert report.problems == []
+        assert f"{high}: 4 times as large as {low}, pairs for method.scale = 4" in report.facts
+        assert f"{folders[0]} and {folders[1]}: 4 names in both" in report.facts
+
+
+def test_a_pair_of_another_factor_is_named(tmp_path: Path) -> None:
+    low, high = low_and_high(tmp_path, 3)
+    put(low / "2.png", (18, 30, 3))
+    assert check(low, high).problems == [f"{low} and {high}: another factor in 1 of 4 pairs: 2 (30x18 and 30x18)"]
+    put(low / "2.png", (6, 7, 3))
+    assert check(low, high).problems == [f"{low} and {high}: another factor in 1 of 4 pairs: 2 (7x6 and 30x18)"]
+
+
+def test_label_maps_are_of_no_other_scale(unpaired: Path) -> None:
+    for index in range(3):
+        put(unpaired / "trainA_labels" / f"horse{index}.png", (12, 16, 1))
+    (sentence,) = check(unpaired).problems
+    assert sentence.startswith("trainA and trainA_labels: unequal sizes in 3 of 3 pairs: horse0 (8x6 and 16x12), ")
+
+
+def test_a_mere_folder_of_photos_is_advised(tmp_path: Path) -> None:
+    for index, shape in enumerate([(130, 140, 3), (127, 400, 3), (400, 100, 3)]):
+        put(tmp_path / f"{index}.png", shape)
+    report = check(tmp_path)
+    assert report.problems == []
+    small = "less than 128 pixels on a side in 2 of 3 images: 1.png (400x127), 2.png (100x400)"
+    assert report.facts == [f"{tmp_path}: {small}"]
+    for index in range(4):
+        put(tmp_path / f"large{index}.png", (1025, 1024, 1), seed=index)
+    large = "large; to train on crops, cut them once with `i2i data tile`"
+    assert check(tmp_path).facts == [f"{tmp_path}: {small.replace('of 3', 'of 7')}", f"{tmp_path}: {large}"]
+
+
 def test_what_is_not_read_is_told(unpaired: Path) -> None:
     (unpaired / "notes.txt").write_text("")
     put(unpaired / "trainC" / "1.png")

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i2i.data.folders import find_pairs, find_unpaired
+from i2i.data.folders import find_high, find_pairs, find_unpaired
 from i2i_runtime import images
 
 
@@ -88,6 +88,56 @@ def test_a_domain_without_test_folder_holds_out_its_own(tmp_path):
     assert files.held_out_from_train
 
 
+def test_single_images_lie_anywhere_below(tmp_path):
+    fill(tmp_path, "2.png", "10.png", "deep/er/1.jpg")
+    files = find_high(tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in files.train] == ["2.png", "10.png", "deep/er/1.jpg"]
+    assert files.test == () and not files.held_out_from_train
+    held = find_high(fill(tmp_path / "many", *numbered(30)))
+    assert held.held_out_from_train and len(held.test) == 3 and len({*held.train, *held.test}) == 30
+
+
+@pytest.mark.parametrize("train, test", [("train", "test"), ("train", "val"), ("DIV2K_train_HR", "DIV2K_valid_HR")])
+def test_single_images_keep_their_test_folder(tmp_path, train, test):
+    fill(tmp_path / train, *numbered(12)), fill(tmp_path / test, "a.png"), fill(tmp_path / "other", "b.png")
+    files = find_high(tmp_path)
+    assert len(files.train) == 12 and files.test == (tmp_path / test / "a.png",) and not files.held_out_from_train
+
+
+def test_tiles_of_one_photo_are_held_out_together(tmp_path):
+    names = [f"{photo}_s{tile:03d}.png" for photo in range(20) for tile in range(1, 6)]
+    low, high = fill(tmp_path / "low", *names), fill(tmp_path / "high", *names)
+    for files in (find_high(high), find_pairs(low, high)):
+        assert files.held_out_from_train and (len(files.train), len(files.test)) == (90, 2)
+    photos = [{path.name.split("_")[0] for path in paths} for paths in (find_high(high).train, find_high(high).test)]
+    assert len(photos[1]) == 2 and not photos[0] & photos[1]
+    assert {path.name.split("_")[1] for path in find_high(high).test} == {"s003.png"}
+
+
+def test_low_and_high_match_with_the_scale_in_a_name(tmp_path):
+    partners = {
+        "0001x4.png": "0001.png",
+        "3x4_s012.png": "3_s012.png",
+        "deep/2x4.png": "deep/2.jpg",
+        # A name is taken as it is where it has a partner so.
+        "matrix4.png": "matrix4.png",
+        "x4.png": "x4.png",
+    }
+    low, high = fill(tmp_path / "low", *partners), fill(tmp_path / "high", *partners.values())
+    expected = {(low / name, high / partner) for name, partner in partners.items()}
+    assert set(find_pairs(low, high, scale=4).train) == expected
+    assert {pair[::-1] for pair in find_pairs(high, low, scale=4).train} == expected
+    assert "have no partner" in refusal(find_pairs, low, high)
+    with pytest.raises(ValueError, match="have no partner"):
+        find_pairs(low, high, scale=2)
+
+
+def test_a_name_without_its_scale_takes_no_other_files_place(tmp_path):
+    low, high = fill(tmp_path / "low", "1.png", "1x4.png"), fill(tmp_path / "high", "1.png")
+    with pytest.raises(ValueError, match=r"1 of 3 images have no partner .*1x4\.png"):
+        find_pairs(low, high, scale=4)
+
+
 def test_hidden_files_are_no_images(tmp_path):
     a, b = fill(tmp_path / "a", "1.png"), fill(tmp_path / "b", "1.png")
     (a / "._1.png").write_bytes(b"left by another system")
@@ -110,6 +160,18 @@ def test_missing_and_empty_folders_are_named(tmp_path):
         empty = refusal(find, full, tmp_path / "empty")
         assert empty.startswith(f"{tmp_path / 'empty'}: no images in it; legal suffixes: .png")
         assert "one folder or two" in refusal(find, full, full, full)
+
+
+def test_images_side_by_side_are_not_of_two_scales(tmp_path):
+    fill(tmp_path / "train", "1.png")
+    with pytest.raises(ValueError, match=r"expected trainA/ and trainB/ in it, or give two folders; found train/"):
+        find_pairs(tmp_path, scale=4)
+
+
+def test_a_folder_without_single_images_is_named(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert refusal(find_high, tmp_path / "empty").startswith(f"{tmp_path / 'empty'}: no images in it")
+    assert refusal(find_high, tmp_path / "nowhere") == f"{tmp_path / 'nowhere'}: no such folder"
 
 
 def test_an_unknown_layout_says_what_is_there(tmp_path):

@@ -10,7 +10,8 @@ from typing import cast
 import pytest
 
 from i2i.data import download, known
-from i2i.data.known import Archive, KnownData, cache_folder, cached, find
+from i2i.data.cache import cache_folder
+from i2i.data.known import Archive, KnownData, cached, find
 from i2i.registry import datasets
 
 
@@ -53,7 +54,7 @@ def dots() -> Made:
 def test_every_known_set_keeps_the_contract(name: str) -> None:
     each = cast(KnownData, datasets[name])
     assert each.name == name
-    assert each.kinds and set(each.kinds) <= {"paired", "unpaired"}
+    assert each.kinds and set(each.kinds) <= {"paired", "unpaired", "high"}
     assert each.size and each.description
     if isinstance(each, Archive):
         assert each.url.endswith((".zip", ".tar.gz"))
@@ -81,7 +82,7 @@ def test_a_folder_of_that_name_wins_and_the_caller_is_told(dots: Made) -> None:
     assert told == [f"dots: the folder {Path('dots').resolve()}, not the known data set of that name"]
     assert not dots.calls
     # But who asks for the known one gets it.
-    assert cached("dots").parent == cache_folder()
+    assert cached("dots").parent == cache_folder("data")
 
 
 def test_any_other_folder_is_taken_silently(tmp_path: Path) -> None:
@@ -118,6 +119,13 @@ def test_a_set_of_the_wrong_kind_is_refused_before_it_is_made(dots: Made) -> Non
     with pytest.raises(ValueError, match=r"dots: unpaired data where paired are needed; paired are: .*facades, "):
         find("dots", kind="paired")
     assert not dots.calls
+
+
+def test_super_resolution_learns_from_photos_in_high_resolution(dots: Made) -> None:
+    datasets.register("dots-high")(Made("dots-high", kinds=("high",)))
+    assert cached("dots", kind="high").name == "dots-high"
+    with pytest.raises(ValueError, match=r"facades: paired data where high are needed; high are: div2k, dots-high$"):
+        find("facades", kind="high")
 
 
 def test_several_processes_make_it_once(cache: Path) -> None:
@@ -197,17 +205,6 @@ def test_the_built_in_world_serves_both_kinds(cache: Path, monkeypatch: pytest.M
     monkeypatch.setattr("i2i.data.world.make_world", make_world)
     assert find("sim2real", kind="paired") == find("sim2real", kind="unpaired") == cache / "sim2real"
     assert made == [(cache / "sim2real", 0)]
-
-
-def test_the_cache_folder_is_the_users_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cache_folder() == tmp_path / "cache"
-    monkeypatch.delenv("I2I_DATA")
-    monkeypatch.setattr(known.sys, "platform", "linux")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "i2i" / "data"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert cache_folder() == tmp_path / ".cache" / "i2i" / "data"
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from i2i.data.augment import Pipeline
-from i2i.data.folders import PairedFiles, UnpairedFiles, find_pairs, find_unpaired
-from i2i.data.samples import PairedImages, UnpairedImages
+from i2i.data.folders import HighFiles, PairedFiles, UnpairedFiles, find_high, find_pairs, find_unpaired
+from i2i.data.samples import HighImages, PairedImages, UnpairedImages
 from i2i_runtime import images
 
 PLAIN = Pipeline({})
@@ -204,7 +204,7 @@ def test_an_unreadable_held_out_image_is_an_error(tmp_path):
 
 
 def test_a_refused_image_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"crop: 16x16 image is smaller than size 20; resize first \(.*a/1\.png\)"):
+    with pytest.raises(ValueError, match=r"crop: 16x16 image is smaller than size 20; resize first.* \(.*a/1\.png\)"):
         paired(pairs(tmp_path), Pipeline({"crop": {"size": 20}}))[0, 1]
 
 
@@ -216,6 +216,98 @@ def test_a_pair_of_unequal_sizes_is_refused_unless_resized(tmp_path):
     assert paired(files, RANDOM)[0, 0].target.shape == (3, 16, 16)
 
 
+def low_high(folder: Path, low: tuple[int, int], high: tuple[int, int]) -> PairedFiles:
+    """One pair of these (height, width), the larger one being the smaller one with every pixel repeated."""
+    small = picture(0, *low)
+    large = small.repeat(5, 0).repeat(5, 1)[: high[0], : high[1]]
+    pair = written(folder / "low/1x4.png", small), written(folder / "high/1.png", large)
+    return PairedFiles((pair,), (pair,), side_by_side=False, held_out_from_train=False)
+
+
+def test_a_target_is_scale_times_as_large_and_cut_where_it_is_larger(tmp_path):
+    for high in ((40, 48), (43, 49)):
+        dataset = paired(low_high(tmp_path, (10, 12), high), scale=4)
+        for pair in (dataset[0, 0], dataset.held_out(0)):
+            assert pair.source.shape == (3, 10, 12) and pair.target.shape == (3, 40, 48)
+
+
+def test_low_and_high_share_one_draw_in_both_directions(tmp_path):
+    small = picture(0, 20, 20)
+    pair = written(tmp_path / "low.png", small), written(tmp_path / "high.png", small.repeat(3, 0).repeat(3, 1))
+    random = Pipeline({"crop": {"size": 24}, "flip": {}, "quarter_turns": {}})
+    for order, direction in ((pair, "a_to_b"), (pair[::-1], "b_to_a")):
+        files = PairedFiles((order,), (), side_by_side=False, held_out_from_train=False)
+        dataset = paired(files, random, scale=3, direction=direction)
+        for epoch in range(8):
+            source, target = dataset[epoch, 0]
+            assert source.shape == (3, 8, 8) and target.shape == (3, 24, 24)
+            assert target[:, ::3, ::3].equal(source)
+
+
+@pytest.mark.parametrize("high", [(40, 52), (44, 48), (39, 48), (20, 24)])
+def test_a_target_of_another_size_is_refused_with_both_files(tmp_path, high):
+    files = low_high(tmp_path, (10, 12), high)
+    sentence = rf"low/1x4\.png is 12x10 and .*high/1\.png is {high[1]}x{high[0]}, not 4 times as large; .* 48x40, and"
+    with pytest.raises(ValueError, match=sentence):
+        paired(files, scale=4)[0, 0]
+    swapped = PairedFiles((files.train[0][::-1],), (), side_by_side=False, held_out_from_train=False)
+    with pytest.raises(ValueError, match=sentence):
+        paired(swapped, scale=4, direction="b_to_a")[0, 0]
+
+
+def test_augmentations_that_lose_the_scale_are_refused(tmp_path):
+    files = low_high(tmp_path, (10, 12), (40, 48))
+    with pytest.raises(ValueError, match=r"1x4\.png: 8x8 and 8x8 after the augmentations, not 4 times as"):
+        paired(files, Pipeline({"resize": {"size": 8}}), scale=4)[0, 0]
+
+
+def singles(folder: Path, count: int = 4, **shape) -> HighFiles:
+    train = tuple(written(folder / f"{i}.png", picture(i, **shape)) for i in range(count))
+    return HighFiles(train, train[:2], held_out_from_train=False)
+
+
+def high(files: HighFiles, train: Pipeline = PLAIN, **options) -> HighImages:
+    return HighImages(files, **{"train": train, "test": PLAIN, "seed": 0, **options})
+
+
+def test_single_images_come_in_the_value_range_with_a_seed(tmp_path):
+    dataset = high(singles(tmp_path))
+    assert len(dataset) == 4 and dataset.held_out_count == 2
+    for sample in (dataset[0, 1], dataset.held_out(1)):
+        torch.testing.assert_close(sample.image, as_tensor(picture(1)))
+        assert sample.image.dtype == torch.float32
+        assert sample.seed.shape == () and sample.seed.dtype == torch.int64 and sample.seed >= 0
+    assert high(singles(tmp_path), channels=1, value_range=(-1.0, 1.0))[0, 0].image.shape == (1, 16, 16)
+
+
+def test_a_degradation_seed_depends_on_seed_epoch_and_index_alone(tmp_path):
+    files = singles(tmp_path)
+    first, twin, other = high(files), high(files, RANDOM), high(files, seed=1)
+    keys = [(epoch, index) for epoch in range(3) for index in range(4)]
+    seeds = [int(dataset[key].seed) for dataset in (first, other) for key in keys]
+    held_out = [int(first.held_out(index).seed) for index in range(2)]
+    assert len({*seeds, *held_out}) == 26
+    assert seeds[: len(keys)] == [int(twin[key].seed) for key in keys]
+    assert held_out == [int(other.held_out(index).seed) for index in range(2)]
+
+
+def test_a_single_image_is_augmented_anew_in_every_epoch(tmp_path):
+    dataset = high(singles(tmp_path, height=40, width=40), Pipeline({"crop": {"size": 16}}))
+    assert dataset[0, 1].image.shape == (3, 16, 16)
+    assert dataset[0, 1].image.equal(dataset[0, 1].image) and not dataset[0, 1].image.equal(dataset[1, 1].image)
+    assert dataset.held_out(0).image.shape == (3, 40, 40)
+
+
+def test_an_unreadable_single_image_is_replaced_and_a_held_out_one_is_an_error(tmp_path):
+    files = singles(tmp_path)
+    files.train[0].write_bytes(b"no image")
+    dataset = high(files)
+    with pytest.warns(UserWarning, match=r"0\.png.*the next image takes its place"):
+        assert dataset[0, 0].image.equal(dataset[0, 1].image)
+    with pytest.raises(ValueError, match=r"0\.png"):
+        dataset.held_out(0)
+
+
 def test_real_data_sets_give_samples(shared):
     default = Pipeline({"resize": {"size": 286}, "crop": {"size": 256}, "flip": {}})
     dataset = PairedImages(find_pairs(shared / "data/facades"), train=default, test=default, seed=0)
@@ -223,3 +315,24 @@ def test_real_data_sets_give_samples(shared):
     horses = UnpairedImages(find_unpaired(shared / "data/horse2zebra"), train=default, test=default, seed=0)
     for tensor in (*dataset[0, 5], *horses[0, 5], *horses.held_out(3)):
         assert tensor.shape == (3, 256, 256) and tensor.min() >= -1 and tensor.max() <= 1 and tensor.std() > 0.1
+
+
+def test_real_photos_give_crops(shared):
+    crops = Pipeline({"crop": {"size": 128}, "flip": {}, "quarter_turns": {}})
+    files = find_high(shared / "data/bsds200")
+    dataset = HighImages(files, train=crops, test=Pipeline({"limit": {"size": 480}}), seed=0)
+    assert len(dataset) == 192 and dataset.held_out_count == 8
+    assert dataset[0, 5].image.shape == (3, 128, 128) and dataset[0, 5].image.std() > 0.02
+    assert sorted(dataset.held_out(0).image.shape) == [3, 321, 480]
+
+
+def test_few_photos_are_taken_several_times_each_with_a_draw_of_its_own(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        images.write(tmp_path / f"{name}.png", rng.integers(0, 256, (32, 32, 3), np.uint8))
+    samples = HighImages(
+        find_high(tmp_path), train=Pipeline({"crop": {"size": 8}}), test=Pipeline({}), seed=0, fewest=6
+    )
+    drawn = [samples[0, index] for index in range(len(samples))]
+    assert len(drawn) == 6 and len({int(sample.seed) for sample in drawn}) == 6
+    assert not torch.equal(drawn[0].image, drawn[2].image), "the same photo, another crop"

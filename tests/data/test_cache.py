@@ -1,0 +1,27 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from i2i.data.cache import alone, cache_folder
+
+
+def test_the_cache_folder_is_the_users_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("I2I_WEIGHTS", str(tmp_path / "own"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder("weights") == tmp_path / "own"
+    monkeypatch.delenv("I2I_WEIGHTS")
+    assert cache_folder("weights") == tmp_path / "xdg" / "i2i" / "weights"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert cache_folder("weights") == tmp_path / ".cache" / "i2i" / "weights"
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(ValueError, match=r"\.net\.pth\.lock: can't be written .*; name another folder in \$I2I_WEIGHTS"),
+        alone(tmp_path / "file" / "cache" / "net.pth", "weights"),
+    ):
+        pass
