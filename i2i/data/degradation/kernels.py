@@ -1,0 +1,107 @@
+"""The blurs of Real-ESRGAN: Gaussians, generalised Gaussians, plateaus and sincs, round or stretched.
+
+X. Wang et al., "Real-ESRGAN", 2021, sections 3.2 and 3.4, https://arxiv.org/abs/2107.10833; generalised and plateau
+shapes after Y.-Q. Liu et al., "Estimating generalized Gaussian blur kernels for out-of-focus image deblurring", 2020.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Range = tuple[float, float]
+Kind = Literal[
+    "isotropic",
+    "anisotropic",
+    "generalised-isotropic",
+    "generalised-anisotropic",
+    "plateau-isotropic",
+    "plateau-anisotropic",
+]
+LARGE = 13  # pixels from which on a sinc may be smoother (the published code; not in the paper)
+
+
+class Kernel(NamedTuple):
+    """One blur, sampled on `size` x `size` pixels; by default the one that changes nothing."""
+
+    size: int = 1
+    sigma: float = 1.0  # in pixels, along the axis that `angle` turns away from the x axis
+    sigma_across: float = 1.0
+    angle: float = 0.0  # radians
+    shape: float = 1.0  # beta: below 1 sharper in the middle than a Gaussian, above flatter
+    plateau: bool = False  # 1 / (1 + d^beta) in place of exp(-d^beta / 2)
+    cutoff: float = 0.0  # of a sinc, radians a pixel, in place of all of the above; 0: none
+
+
+class KernelOptions(NamedTuple):
+    """What both passes draw their kernels from."""
+
+    size: tuple[int, int]
+    kinds: Mapping[Kind, float]
+    generalised_shape: Range
+    plateau_shape: Range
+
+    @property
+    def side(self) -> int:
+        return self.size[1]
+
+
+def draw_kernel(rng: np.random.Generator, options: KernelOptions, sigma: Range) -> Kernel:
+    """A Gaussian or one of its kin, its sigma within `sigma` on both axes."""
+    size = _draw_size(rng, options)
+    kind = rng.choice(list(options.kinds), p=list(options.kinds.values()))
+    along = across = rng.uniform(*sigma)
+    angle = 0.0
+    if kind.endswith("anisotropic"):
+        across, angle = rng.uniform(*sigma), rng.uniform(-math.pi, math.pi)
+    shape = 1.0
+    if kind.startswith("generalised"):
+        shape = _draw_shape(rng, options.generalised_shape)
+    elif kind.startswith("plateau"):
+        shape = _draw_shape(rng, options.plateau_shape)
+    return Kernel(size, along, across, angle, shape, kind.startswith("plateau"))
+
+
+def draw_sinc(rng: np.random.Generator, options: KernelOptions, large_cutoff: float) -> Kernel:
+    """A low-pass filter that rings: its cutoff from pi/3 on, of large kernels from `large_cutoff` on, up to pi."""
+    size = _draw_size(rng, options)
+    return Kernel(size, cutoff=rng.uniform(math.pi / 3 if size < LARGE else large_cutoff, math.pi))
+
+
+def _draw_size(rng: np.random.Generator, options: KernelOptions) -> int:
+    smallest, largest = options.size
+    return int(rng.integers(smallest // 2, largest // 2 + 1)) * 2 + 1
+
+
+def _draw_shape(rng: np.random.Generator, shape: Range) -> float:
+    """Half of them below 1 and half above, as far as the range reaches there."""
+    low, high = shape
+    return rng.uniform(low, 1.0) if rng.random() < 0.5 else rng.uniform(1.0, high)
+
+
+def render(kernels: Sequence[Kernel], side: int) -> Tensor:
+    """The kernels in the middle of `side` x `side` pixels, zero around: float32 (N, side, side), each of sum 1.
+
+    `side` is odd. All are symmetric about the middle, so that convolution and correlation with them are the same.
+    """
+    table = torch.tensor(kernels, dtype=torch.float64)[..., None, None]
+    size, sigma, sigma_across, angle, shape, plateau, cutoff = table.unbind(1)
+    offset = torch.arange(side, dtype=torch.float64) - side // 2
+    y, x = offset[:, None], offset[None, :]
+    along = (x * angle.cos() + y * angle.sin()) / sigma
+    across = (y * angle.cos() - x * angle.sin()) / sigma_across
+    distance = (along.square() + across.square()) ** shape
+    values = torch.where(plateau > 0, 1 / (1 + distance), torch.exp(-distance / 2))
+    values = torch.where(cutoff > 0, _sinc(torch.hypot(x, y), cutoff), values)
+    values = values * (torch.maximum(x.abs(), y.abs()) <= size // 2)
+    return (values / values.sum((1, 2), keepdim=True)).float()
+
+
+def _sinc(radius: Tensor, cutoff: Tensor) -> Tensor:
+    """Equation 6: the circular low-pass filter; its value in the middle is the limit."""
+    away = radius.clamp(min=0.5)
+    middle = cutoff**2 / (4 * math.pi)
+    return torch.where(radius > 0, cutoff * torch.special.bessel_j1(cutoff * away) / (2 * math.pi * away), middle)
