@@ -12,9 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.data.batch import Pair, Unpaired
+from i2i.data.degradation.sharpen import sharpen
+from i2i.losses.adversarial import Adversarial, Judge, RelativisticAverage
+from i2i.losses.perceptual import VGG19
 from i2i.methods.base import Method
 from i2i.methods.cyclegan import CycleGAN
+from i2i.methods.esrgan import ESRGAN
 from i2i.methods.pix2pix import Pix2Pix
+from i2i.methods.real_esrgan import RealESRGAN, RealESRNet
+from i2i.methods.rrdb_psnr import RRDBPSNR
 from i2i.recipe import Optimizer
 
 
@@ -29,6 +35,10 @@ def plain_step(method: Method, options: Optimizer) -> Callable[[Any], None]:
             return lambda batch: _cyclegan(method, batch, adam["generators"], adam["discriminators"])
         case Pix2Pix():
             return lambda batch: _pix2pix(method, batch, adam["generator"], adam["discriminator"])
+        case ESRGAN():
+            return lambda batch: _esrgan(method, batch, adam["generator"], adam.get("discriminator"))
+        case RRDBPSNR():
+            return lambda batch: _rrdb_psnr(method, batch, adam["generator"])
     raise ValueError(f"no plain step for {type(method).__name__}")
 
 
@@ -43,7 +53,7 @@ def _cyclegan(method: CycleGAN, batch: Unpaired, generators: torch.optim.Adam, j
 
     _set_trainable([judge_a, judge_b], False)
     generators.zero_grad()
-    loss = adversarial.generator(judge_b, fake_b) + adversarial.generator(judge_a, fake_a)
+    loss = _fool(adversarial, judge_b, fake_b, b) + _fool(adversarial, judge_a, fake_a, a)
     loss = loss + cycle * F.l1_loss(again_a, a) + cycle * F.l1_loss(again_b, b)
     if method.identity_weight:
         loss = loss + method.identity_weight * cycle * (F.l1_loss(a_to_b(b), b) + F.l1_loss(b_to_a(a), a))
@@ -77,8 +87,71 @@ def _pix2pix(method: Pix2Pix, batch: Pair, generator: torch.optim.Adam, discrimi
 
     _set_trainable([method.discriminator], False)
     generator.zero_grad()
-    (method.adversarial.generator(judge, fake) + method.l1_weight * F.l1_loss(fake, target)).backward()
+    (_fool(method.adversarial, judge, fake, target) + method.l1_weight * F.l1_loss(fake, target)).backward()
     generator.step()
+
+
+def _rrdb_psnr(method: RRDBPSNR, batch: Pair, generator: torch.optim.Adam) -> None:
+    low, high = method.pool(batch) if isinstance(method, RealESRNet) else batch
+    generator.zero_grad()
+    method.pixel(method.generator(low), sharpen(high) if isinstance(method, RealESRNet) else high).backward()
+    generator.step()
+
+
+def _esrgan(method: ESRGAN, batch: Pair, generator: torch.optim.Adam, judge: torch.optim.Adam | None) -> None:
+    low, high = method.pool(batch) if isinstance(method, RealESRGAN) else batch
+    wanted = sharpen(high) if isinstance(method, RealESRGAN) else high
+    fake = method.generator(low)
+    generator.zero_grad()
+    loss = method.pixel_weight * method.pixel(fake, wanted)
+    if method.perceptual_weight:
+        assert isinstance(method.perceptual, VGG19)
+        loss = loss + method.perceptual_weight * _perceptual(method.perceptual, fake, wanted)
+    if judge is None or method.discriminator is None:
+        loss.backward()
+        generator.step()
+        return
+    _set_trainable([method.discriminator], False)
+    (loss + method.adversarial_weight * _fool(method.adversarial, method.discriminator, fake, high)).backward()
+    generator.step()
+
+    _set_trainable([method.discriminator], True)
+    judge.zero_grad()
+    _tell_apart(method.adversarial, method.discriminator, fake.detach(), high)
+    judge.step()
+    method.adversarial.constrain(method.discriminator)
+
+
+def _perceptual(vgg: VGG19, fake: Tensor, wanted: Tensor) -> Tensor:
+    found = vgg.features(fake)
+    with torch.no_grad():
+        aims = vgg.features(wanted)
+    return _total({name: weight * F.l1_loss(found[name], aims[name]) for name, weight in vgg.layers.items()})
+
+
+def _fool(adversarial: Adversarial, judge: Judge, fake: Tensor, real: Tensor) -> Tensor:
+    if not isinstance(adversarial, RelativisticAverage):
+        return adversarial.generator(judge, fake, real)
+    real_logits, fake_logits = judge(real).detach(), judge(fake)
+    return 0.5 * (
+        _cross_entropy(real_logits - fake_logits.mean(), 0) + _cross_entropy(fake_logits - real_logits.mean(), 1)
+    )
+
+
+def _tell_apart(adversarial: Adversarial, judge: Judge, fake: Tensor, real: Tensor) -> None:
+    if not isinstance(adversarial, RelativisticAverage):
+        real_logits = judge(real)  # before the fakes
+        terms = adversarial.discriminator(lambda image: real_logits if image is real else judge(image), real, fake)
+        _total(terms).backward()
+        return
+    fake_logits, real_logits = judge(fake).detach(), judge(real)
+    (0.5 * _cross_entropy(real_logits - fake_logits.mean(), 1)).backward()
+    fake_logits = judge(fake)  # once more, with a graph
+    (0.5 * _cross_entropy(fake_logits - real_logits.mean().detach(), 0)).backward()
+
+
+def _cross_entropy(logits: Tensor, target: float) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
 
 def _total(terms: dict[str, Tensor]) -> Tensor:

@@ -63,8 +63,8 @@ class Adversarial(ABC):
         """
 
     @abstractmethod
-    def generator(self, judge: Judge, fake: Tensor) -> Tensor:
-        """What the generator minimises for its fakes to be taken for real."""
+    def generator(self, judge: Judge, fake: Tensor, real: Tensor) -> Tensor:
+        """What the generator minimises for its fakes to be taken for real; some objectives compare them with `real`."""
 
     def constrain(self, discriminator: nn.Module) -> None:
         """Force on the discriminator, in place, what the objective demands of its weights; called after its steps."""
@@ -91,7 +91,7 @@ class Absolute(Adversarial):
         fake_logits, real_logits = at_least_float32(judge(fake)), at_least_float32(judge(real))
         return {"real": self.on_real(real_logits), "fake": self.on_fake(fake_logits)}
 
-    def generator(self, judge: Judge, fake: Tensor) -> Tensor:
+    def generator(self, judge: Judge, fake: Tensor, real: Tensor) -> Tensor:
         return self.fooled(at_least_float32(judge(fake)))
 
 
@@ -188,6 +188,29 @@ class WassersteinPenalty(Wasserstein):
     def discriminator(self, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         penalty = self.penalty_weight * gradient_penalty(judge, real, fake)
         return super().discriminator(judge, real, fake) | {"penalty": penalty}
+
+
+@adversarial.register("relativistic")
+class RelativisticAverage(Adversarial):
+    """Whether an image looks more real than those of the other kind do on average (Jolicoeur-Martineau 2018, section
+    4.2, https://arxiv.org/abs/1807.00734).
+
+    In the form of BasicSR, with which ESRGAN was published (section 3.2, https://arxiv.org/abs/1809.00219): every term
+    is halved, and the averages that the discriminator compares with have no gradient.
+    """
+
+    def discriminator(self, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        real_logits, fake_logits = at_least_float32(judge(real)), at_least_float32(judge(fake))
+        return {
+            "real": 0.5 * cross_entropy(real_logits - fake_logits.detach().mean(), 1.0),
+            "fake": 0.5 * cross_entropy(fake_logits - real_logits.detach().mean(), 0.0),
+        }
+
+    def generator(self, judge: Judge, fake: Tensor, real: Tensor) -> Tensor:
+        real_logits, fake_logits = at_least_float32(judge(real)).detach(), at_least_float32(judge(fake))
+        less_real = cross_entropy(real_logits - fake_logits.mean(), 0.0)
+        more_real = cross_entropy(fake_logits - real_logits.mean(), 1.0)
+        return 0.5 * (less_real + more_real)
 
 
 def _smoothed(smoothing: float) -> float:

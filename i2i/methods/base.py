@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 from torch import Tensor, nn
 
 from i2i import registry
+from i2i.components import Part
 from i2i.discriminators.base import Discriminator
 from i2i.generators.base import ImageGenerator
 from i2i.layers import TestTime
 from i2i.losses.adversarial import Adversarial
-from i2i.recipe import Part
 
 # Constructor parameters that are components; the method supplies the channels, the recipe everything else.
 GeneratorFactory = Annotated[Callable[..., ImageGenerator], Part(registry.generators, ("in_channels", "out_channels"))]
@@ -65,6 +65,11 @@ class Method(nn.Module, ABC):
     def value_range(self) -> tuple[float, float]:
         """The range in which the networks want their images."""
         return self._main_product.value_range
+
+    @property
+    def scale(self) -> int:
+        """How many times as large as its source a target is."""
+        return self._main_product.scale
 
     @property
     def _main_product(self) -> ImageGenerator:

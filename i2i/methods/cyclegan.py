@@ -105,7 +105,7 @@ class CycleGAN(Method):
             if self.identity_weight:
                 update.accumulate("generators", **{f"identity_{name}": self._identity(forth(target), target)})
             fake = forth(source)
-        terms[f"gan_{name}"] = self.adversarial.generator(judge, fake)
+        terms[f"gan_{name}"] = self.adversarial.generator(judge, fake, target)
         terms[f"cycle_{name}"] = self.cycle_weight * F.l1_loss(back(fake), source)
         return fake.detach(), terms
 

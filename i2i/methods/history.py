@@ -34,7 +34,7 @@ class ImageHistory(nn.Module):
         if torch.rand(()) < 0.5:
             return image
         chosen = int(torch.randint(self.size, ()))
-        old, self._images[chosen] = self._images[chosen], image.clone()
+        old, self._images[chosen] = self._images[chosen].to(image), image.clone()  # after a resume it is on the CPU
         return old if old.shape == image.shape else image
 
     def get_extra_state(self) -> list[Tensor]:

@@ -71,7 +71,8 @@ class Pix2Pix(Method):
         # Halved to slow the discriminator down (section 3.3).
         update("discriminator", **{name: 0.5 * term for name, term in terms.items()})
         self.adversarial.constrain(self.discriminator)
-        update("generator", gan=self.adversarial.generator(judge, fake), l1=self.l1_weight * F.l1_loss(fake, target))
+        gan = self.adversarial.generator(judge, fake, target)
+        update("generator", gan=gan, l1=self.l1_weight * F.l1_loss(fake, target))
 
     def check_size(self, *sizes: tuple[int, int]) -> None:
         for height, width in sizes:

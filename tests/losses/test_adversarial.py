@@ -32,6 +32,8 @@ def linear(weight: Tensor):
         ("hinge", -2.0, 0.5, (3, 1.5)),
         ("wgan", 3.0, -1.0, (-3, -1)),
         ("wgan-gp", 3.0, -1.0, (-3, -1)),
+        ("relativistic", 3.0, 3.0, (math.log(2) / 2, math.log(2) / 2)),
+        ("relativistic", 1.0, -1.0, (math.log1p(math.exp(-2)) / 2, math.log1p(math.exp(-2)) / 2)),
     ],
 )
 def test_discriminator_terms_have_their_closed_form(name, real, fake, terms):
@@ -52,10 +54,12 @@ def test_discriminator_terms_have_their_closed_form(name, real, fake, terms):
         ("hinge", 7.0, -7.0),
         ("wgan", 7.0, -7.0),
         ("wgan-gp", 7.0, -7.0),
+        ("relativistic", 0.0, math.log(2)),
+        ("relativistic", -2.0, math.log1p(math.exp(2))),
     ],
 )
 def test_generator_terms_have_their_closed_form(name, logit, expected):
-    assert adversarial[name]().generator(oracle(0.0, logit), FAKE).item() == pytest.approx(expected)
+    assert adversarial[name]().generator(oracle(0.0, logit), FAKE, REAL).item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", list(adversarial))
@@ -68,7 +72,7 @@ def test_generators_want_higher_logits_for_fakes_and_discriminators_the_opposite
 
     for_real, for_fake = torch.autograd.grad(sum(loss.discriminator(judge, REAL, FAKE).values()), shift)[0]
     assert for_real < 0 < for_fake
-    assert torch.autograd.grad(loss.generator(judge, FAKE), shift)[0][1] < 0
+    assert torch.autograd.grad(loss.generator(judge, FAKE, REAL), shift)[0][1] < 0
 
 
 @pytest.mark.parametrize("name", ["vanilla", "lsgan"])
@@ -78,7 +82,7 @@ def test_smoothing_is_one_sided(name):
     before, after = plain.discriminator(judge, REAL, FAKE), smooth.discriminator(judge, REAL, FAKE)
     assert before["real"] != after["real"]
     assert before["fake"] == after["fake"]
-    assert plain.generator(judge, FAKE) == smooth.generator(judge, FAKE)
+    assert plain.generator(judge, FAKE, REAL) == smooth.generator(judge, FAKE, REAL)
 
 
 @pytest.mark.parametrize(("name", "optimum"), [("vanilla", math.log(0.9 / 0.1)), ("lsgan", 0.9)])
@@ -113,8 +117,28 @@ def test_terms_are_float32_also_from_half_precision_logits(name):
     def judge(image: Tensor) -> Tensor:
         return image.mean(dim=(1, 2, 3)).bfloat16()
 
-    terms = [*loss.discriminator(judge, REAL, FAKE).values(), loss.generator(judge, FAKE)]
+    terms = [*loss.discriminator(judge, REAL, FAKE).values(), loss.generator(judge, FAKE, REAL)]
     assert all(term.dtype == torch.float32 and term.ndim == 0 for term in terms)
+
+
+def test_relativistic_logits_are_compared_with_the_average_of_the_other_kind():
+    real, fake = torch.tensor([1.0, 5.0]), torch.tensor([-2.0, 0.0, 2.0])
+    judge = lambda image: real if image.mean() == 0 else fake  # noqa: E731
+    softplus = nn.functional.softplus
+    expected = {"real": softplus(-(real - fake.mean())).mean() / 2, "fake": softplus(fake - real.mean()).mean() / 2}
+    torch.testing.assert_close(adversarial["relativistic"]().discriminator(judge, REAL, FAKE), expected)
+    fooled = softplus(real - fake.mean()).mean() / 2 + softplus(-(fake - real.mean())).mean() / 2
+    torch.testing.assert_close(adversarial["relativistic"]().generator(judge, FAKE, REAL), fooled)
+
+
+def test_relativistic_averages_have_no_gradient_for_the_discriminator_but_for_the_generator():
+    logits = torch.tensor([1.0, -0.5], requires_grad=True)  # of real images and of fakes
+    judge = lambda image: (logits[0] if image.mean() == 0 else logits[1])[None]  # noqa: E731
+    loss, gap = adversarial["relativistic"](), math.exp(-1.5) / (1 + math.exp(-1.5))
+    (gradient,) = torch.autograd.grad(loss.discriminator(judge, REAL, FAKE)["real"], logits)
+    torch.testing.assert_close(gradient, torch.tensor([-gap / 2, 0]))
+    (gradient,) = torch.autograd.grad(loss.generator(judge, FAKE, REAL), logits)
+    torch.testing.assert_close(gradient, torch.tensor([0, -(1 - gap)]))  # half by its own term, half by the average
 
 
 def test_penalty_of_a_linear_critic_is_its_slope_minus_one_squared():

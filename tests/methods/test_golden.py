@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from i2i import recipe, registry
+from i2i import components, recipe, registry
 from i2i.data.batch import Pair, Unpaired
 from i2i.methods.base import Method
 from i2i.training.update import TrainingUpdate
@@ -69,7 +69,7 @@ def test_steps_are_those_of_the_reference(shared: Path, name: str) -> None:
     kind, (overrides, tolerance) = name.partition("_")[0], CASES[name]
     precision = torch.float64 if kind == "cyclegan" else torch.float32
     chosen = recipe.load(recipe.find(kind), ["unused"], overrides)
-    method = recipe.build(registry.methods, chosen.method).to(precision).train()
+    method = components.build(registry.methods, chosen.method).to(precision).train()
     norms = json.loads(str(recorded["final_norms"]))
     published = {
         theirs: _published_keys(getattr(method, ours), norms[theirs]) for theirs, ours in NETWORKS[kind].items()

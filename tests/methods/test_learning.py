@@ -90,13 +90,13 @@ class Break(NamedTuple):
 
 
 def discriminator_off(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Absolute, "generator", lambda self, judge, fake: 0 * fake.sum())
+    patch.setattr(Absolute, "generator", lambda self, judge, fake, real: 0 * fake.sum())
 
 
 def sign_flipped(patch: pytest.MonkeyPatch) -> None:
     """The generator wants its fakes to be found out."""
     healthy = Absolute.generator
-    patch.setattr(Absolute, "generator", lambda self, judge, fake: -healthy(self, judge, fake))
+    patch.setattr(Absolute, "generator", lambda self, judge, fake, real: -healthy(self, judge, fake, real))
 
 
 def discriminator_frozen(patch: pytest.MonkeyPatch) -> None:

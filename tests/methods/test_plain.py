@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from i2i import recipe, registry
+from i2i import components, recipe, registry
 from i2i.data.batch import Pair, Unpaired
 from i2i.methods.base import Method
 from i2i.recipe import Optimizer
@@ -52,7 +52,7 @@ PIX2PIX = {
 def build(name: str, overrides: list[str]) -> Method:
     chosen = recipe.load(recipe.find(name), ["unused"], [*TINY, *overrides])
     torch.manual_seed(0)
-    method = recipe.build(registry.methods, chosen.method).double()
+    method = components.build(registry.methods, chosen.method).double()
     for layer in method.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and not hasattr(layer, "parametrizations"):
             layer.weight.data *= 10  # with so few features the published ones leave next to nothing of an image

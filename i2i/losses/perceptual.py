@@ -1,0 +1,136 @@
+"""Distances between images in the features of a classifier: Johnson, Alahi, Fei-Fei, "Perceptual Losses for Real-Time
+Style Transfer and Super-Resolution", 2016, https://arxiv.org/abs/1603.08155; before activation since ESRGAN, section
+3.3, https://arxiv.org/abs/1809.00219.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from i2i.losses.adversarial import at_least_float32
+from i2i.registry import did_you_mean, perceptual
+
+# Of images in [0, 1], as torchvision normalises them for its classifiers.
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Simonyan and Zisserman 2015, table 1, column E, https://arxiv.org/abs/1409.1556: (convolutions, channels) of a block.
+VGG19_BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
+VGG19_LAYERS = [f"conv{i}_{j + 1}" for i, (count, _) in enumerate(VGG19_BLOCKS, 1) for j in range(count)]
+ESRGAN_LAYERS = {"conv5_4": 1.0}
+
+
+class Perceptual(nn.Module, ABC):
+    """A distance between images (N, 1 or 3, H, W) in [0, 1], as one number; H and W are at least `min_size`.
+
+    The classifier is a constant: neither trained nor saved.
+    """
+
+    min_size: int = 1
+
+    @abstractmethod
+    def forward(self, fake: Tensor, target: Tensor) -> Tensor:
+        """Mean distance of the fakes' features to the targets', in float32 or better; only fakes have gradients."""
+
+
+@perceptual.register("vgg19")
+class VGG19(Perceptual):
+    """L1 between the features of VGG19, at each of `layers` (name -> weight), before or after its activation.
+
+    `weights` is a local file of torchvision's VGG19 (`.pth` or `.safetensors`); without one torchvision finds them in
+    its cache or downloads them. Raises ValueError where neither can be had.
+    """
+
+    def __init__(
+        self, *, layers: dict[str, float] = ESRGAN_LAYERS, weights: str = "", before_activation: bool = True
+    ) -> None:
+        super().__init__()
+        unknown = [name for name in layers if name not in VGG19_LAYERS]
+        if unknown or not layers:
+            name = unknown[0] if unknown else ""
+            raise ValueError(f"method.perceptual.layers: no layer {name!r}; {did_you_mean(name, VGG19_LAYERS)}")
+        self.layers, self.before_activation = dict(layers), before_activation
+        self._depth = 1 + max(VGG19_LAYERS.index(name) for name in layers)  # no deeper than it is looked at
+        self.min_size = 2 ** (int(VGG19_LAYERS[self._depth - 1][4]) - 1)  # halved once before every block but the first
+        # Buffers that are not persistent move with the method, but are no part of its state, nor of any player.
+        for name, tensor in _vgg19_tensors(weights, self._depth).items():
+            self.register_buffer(name, tensor, persistent=False)
+        self.register_buffer("_mean", torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("_deviation", torch.tensor(IMAGENET_DEVIATION).reshape(1, 3, 1, 1), persistent=False)
+
+    def forward(self, fake: Tensor, target: Tensor) -> Tensor:
+        with torch.no_grad():
+            wanted = self.features(target)
+        found = self.features(fake)
+        distances = [weight * F.l1_loss(found[name], wanted[name]) for name, weight in self.layers.items()]
+        return torch.stack(distances).sum()
+
+    def features(self, image: Tensor) -> dict[str, Tensor]:
+        """What each of `layers` makes of images (N, 1 or 3, H, W) in [0, 1]; grey ones are seen as colour."""
+        found = {}
+        image = (image - self.get_buffer("_mean")) / self.get_buffer("_deviation")
+        for name in VGG19_LAYERS[: self._depth]:
+            if name.endswith("_1") and name != VGG19_LAYERS[0]:
+                image = F.max_pool2d(image, 2)
+            image = F.conv2d(image, self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias"), padding=1)
+            kept = name in self.layers and self.before_activation
+            if kept:
+                found[name] = at_least_float32(image)
+            image = F.relu(image, inplace=not kept)
+            if name in self.layers and not kept:
+                found[name] = at_least_float32(image)
+        return found
+
+
+def _vgg19_tensors(file: str, depth: int) -> dict[str, Tensor]:
+    """`conv1_1_weight`, `conv1_1_bias` and so on for the first `depth` convolutions."""
+    state = _read(Path(file).expanduser()) if file else _torchvision_vgg19()
+    tensors, inner = {}, 3
+    for name, key in list(zip(VGG19_LAYERS, _torchvision_keys(), strict=True))[:depth]:
+        outer = VGG19_BLOCKS[int(name[4]) - 1][1]
+        for kind, shape in (("weight", (outer, inner, 3, 3)), ("bias", (outer,))):
+            tensor = state.get(f"{key}.{kind}")
+            if tensor is None or tensor.shape != shape:
+                found = "is missing" if tensor is None else f"has shape {tuple(tensor.shape)}, not {shape}"
+                raise ValueError(f"method.perceptual.weights: {file}: not torchvision's VGG19: {key}.{kind} {found}")
+            layout = torch.channels_last if kind == "weight" else torch.contiguous_format  # the faster one for 3x3
+            tensors[f"{name}_{kind}"] = tensor.detach().float().contiguous(memory_format=layout)
+        inner = outer
+    return tensors
+
+
+def _torchvision_keys() -> list[str]:
+    """`features.0` for conv1_1 and so on: a convolution and its activation each have a place, and so has a pooling."""
+    return [f"features.{2 * index + int(name[4]) - 1}" for index, name in enumerate(VGG19_LAYERS)]
+
+
+def _read(file: Path) -> Mapping[str, Tensor]:
+    """A file of tensors, as data only."""
+    if not file.is_file():
+        raise ValueError(f"method.perceptual.weights: {file}: no such file")
+    try:
+        if file.suffix == ".safetensors":
+            return safetensors.torch.load_file(file)
+        return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # whatever a damaged file makes the readers raise
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(f"method.perceptual.weights: {file}: not a file of tensors ({reason})") from error
+
+
+def _torchvision_vgg19() -> Mapping[str, Tensor]:
+    from torchvision.models import VGG19_Weights  # here, because it takes two seconds
+
+    published = VGG19_Weights.IMAGENET1K_V1
+    try:
+        return published.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
+    except Exception as error:  # no network, no space, a damaged file: all end the same way
+        cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(published.url).name
+        reason = re.sub(r"\s+", " ", str(error))[:120] or type(error).__name__
+        raise ValueError(
+            f"method.perceptual: VGG19's weights can't be had ({reason}); download {published.url} to {cached}, or say "
+            "where it is with --set method.perceptual.weights=FILE, or train without: --set method.perceptual_weight=0"
+        ) from error

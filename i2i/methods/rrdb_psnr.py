@@ -1,0 +1,23 @@
+"""The first stage of ESRGAN, for the highest PSNR: Wang et al., "ESRGAN: Enhanced Super-Resolution Generative
+Adversarial Networks", 2018, section 4.1. https://arxiv.org/abs/1809.00219
+"""
+
+from i2i.data.batch import Pair
+from i2i.methods.base import Update
+from i2i.methods.upscaling import PixelLossFactory, UpscalerFactory, Upscaling
+from i2i.registry import methods
+
+
+@methods.register("rrdb-psnr")
+class RRDBPSNR(Upscaling):
+    """A generator held to its targets pixel by pixel, and by nothing else."""
+
+    def __init__(
+        self, *, generator: UpscalerFactory, pixel: PixelLossFactory, scale: int = 4, channels: int = 3
+    ) -> None:
+        super().__init__(generator, scale=scale, channels=channels)
+        self.pixel = pixel()
+
+    def training_step(self, batch: Pair, update: Update) -> None:
+        low, high = batch
+        update("generator", pixel=self.pixel(self.generator(low), high))

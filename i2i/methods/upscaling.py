@@ -1,0 +1,55 @@
+"""What all methods of super-resolution share: one generator that enlarges, trained on pairs."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from i2i import registry
+from i2i.components import Part
+from i2i.data.batch import Pair
+from i2i.generators.base import ImageGenerator
+from i2i.losses.perceptual import Perceptual
+from i2i.losses.pixel import PixelLoss
+from i2i.methods.base import Method
+
+# Constructor parameters that are components, as in `i2i.methods.base`.
+UpscalerFactory = Annotated[
+    Callable[..., ImageGenerator], Part(registry.generators, ("in_channels", "out_channels", "scale"))
+]
+PixelLossFactory = Annotated[Callable[[], PixelLoss], Part(registry.pixel_losses)]
+PerceptualFactory = Annotated[Callable[[], Perceptual], Part(registry.perceptual)]
+
+
+class Upscaling(Method):
+    """A generator that makes images `scale` times as high and wide; `source` is low, `target` is high resolution."""
+
+    batch = Pair
+
+    def __init__(self, generator: Callable[..., ImageGenerator], *, scale: int, channels: int) -> None:
+        super().__init__()
+        self.generator = generator(in_channels=channels, out_channels=channels, scale=scale)
+
+    def players(self) -> Mapping[str, nn.Module]:
+        return {"generator": self.generator}
+
+    def products(self) -> Mapping[str, ImageGenerator]:
+        return {"low_to_high": self.generator}
+
+    def check_size(self, *sizes: tuple[int, int]) -> None:
+        low, high = sizes
+        self.generator.check_size(*low)
+        if high != (low[0] * self.scale, low[1] * self.scale):
+            raise ValueError(
+                f"scale {self.scale}: a source of height {low[0]} and width {low[1]} has a target of {high[0]} and "
+                f"{high[1]}; legal: exactly {self.scale} times the source"
+            )
+
+    def preview(self, batch: Any, products: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        enlarged = F.interpolate(batch.source, scale_factor=self.scale, mode="nearest")
+        return {"low": enlarged, "fake": products["low_to_high"](batch.source), "high": batch.target}
+
+    def score(self, batch: Any, products: Mapping[str, nn.Module]) -> Tensor:
+        """Mean absolute distance of the fakes to their targets."""
+        return F.l1_loss(products["low_to_high"](batch.source), batch.target)
