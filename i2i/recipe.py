@@ -1,31 +1,25 @@
 """A run as data: read a recipe (TOML), override it, check every key and type, fill in the defaults, write it back.
 
-The sections that every run has are pydantic models here; a component's section is checked against the signature of its
-constructor. Nothing is evaluated and nothing misspelt becomes a default.
+The sections that every run has are pydantic models here; those of components are checked in `i2i.components`.
 """
 
-import inspect
-import json
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, Field
 
 from i2i import registry
-from i2i.registry import Registry, did_you_mean
-
-_STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, protected_namespaces=(), frozen=True)
+from i2i.components import STRICT, complete, options_of, validate
+from i2i.registry import did_you_mean
 
 
 class Data(BaseModel):
     """Which images to learn from."""
 
-    model_config = _STRICT
+    model_config = STRICT
     source: list[str] = Field(default=[], description="a known data set, one folder, or two folders")
     direction: Literal["a_to_b", "b_to_a"] = Field(
         default="a_to_b", description="which half (or folder) of a pair is the source"
@@ -36,17 +30,18 @@ class Data(BaseModel):
 
 
 class Augment(BaseModel):
-    """Pipelines: step name -> options, in order; `false` leaves a step out."""
+    """Pipelines: step name -> options, in order; `false` leaves a step out. `batch` is for training, on the device."""
 
-    model_config = _STRICT
+    model_config = STRICT
     train: dict[str, dict[str, Any] | Literal[False]] = {}
     test: dict[str, dict[str, Any] | Literal[False]] = {}
+    batch: dict[str, dict[str, Any] | Literal[False]] = {}
 
 
 class Optimizer(BaseModel):
     """Adam for every player."""
 
-    model_config = _STRICT
+    model_config = STRICT
     lr: float = Field(default=2e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
 
@@ -54,11 +49,12 @@ class Optimizer(BaseModel):
 class Train(BaseModel):
     """How long, how, and what is kept on the way. Counts are optimisation steps of `batch_size` images."""
 
-    model_config = _STRICT
+    model_config = STRICT
     seed: int = Field(default=0, ge=0)
     steps: int = Field(default=0, ge=0, description="0: `epochs` times the steps of an epoch")
     epochs: int = Field(default=200, ge=1, description="used where `steps` is 0")
     batch_size: int = Field(default=1, ge=1)
+    start: str = Field(default="", description="weights that the generators start from: a run, a file, or a known name")
     workers: int = Field(default=2, ge=0, description="processes that load images")
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = Field(default=False, description="torch.compile the networks")
@@ -72,143 +68,87 @@ class Train(BaseModel):
     keep: int = Field(default=3, ge=1, description="last checkpoints kept, besides the best")
 
 
-class Recipe(BaseModel):
-    """One complete run. `method` and `schedule` are component tables: a `name` and the options of its constructor."""
+class First(BaseModel):
+    """A run before this one, whose generator this one starts from; what it leaves out is as in this one."""
 
-    model_config = _STRICT
+    model_config = STRICT
+    method: dict[str, Any]
+    optimizer: dict[str, Any] = {}
+    schedule: dict[str, Any] = {}
+    train: dict[str, Any] = {}
+
+
+class Recipe(BaseModel):
+    """One complete run. `method`, `degradation` and `schedule` are component tables: a `name` and the options of its
+    constructor. `degradation` makes low-resolution sources of single images; without one the data are pairs.
+    """
+
+    model_config = STRICT
     method: dict[str, Any]
     data: Data = Data()
     augment: Augment = Augment()
+    degradation: dict[str, Any] = {}
     optimizer: Optimizer = Optimizer()
     schedule: dict[str, Any]
     train: Train = Train()
+    first: First | None = None
 
     @classmethod
     def parse(cls, table: dict[str, Any]) -> Self:
         """Check a whole recipe and fill in every default. Raises ValueError naming the key and what is legal."""
-        recipe = validate(cls, table, "")
-        return recipe.model_copy(
-            update={
-                "method": complete(registry.methods, recipe.method, "method"),
-                "schedule": complete(registry.schedules, recipe.schedule, "schedule"),
-                "augment": Augment(
-                    train=_complete_steps(recipe.augment.train, "augment.train"),
-                    test=_complete_steps(recipe.augment.test, "augment.test"),
-                ),
-            }
-        )
+        if table.get("first") is False:  # `--set first=false`; TOML has no word for nothing
+            table = {key: value for key, value in table.items() if key != "first"}
+        given = validate(cls, table, "")
+        filled = {
+            "method": complete(registry.methods, given.method, "method"),
+            "schedule": complete(registry.schedules, given.schedule, "schedule"),
+            "augment": Augment(
+                train=_complete_steps(registry.augmentations, given.augment.train, "augment.train"),
+                test=_complete_steps(registry.augmentations, given.augment.test, "augment.test"),
+                batch=_complete_steps(registry.batch_augmentations, given.augment.batch, "augment.batch"),
+            ),
+        }
+        if given.degradation:
+            filled["degradation"] = complete(registry.degradations, given.degradation, "degradation", ("scale",))
+        recipe = given.model_copy(update=filled)
+        recipe.first_stage()
+        return recipe
+
+    def first_stage(self) -> Self | None:
+        """The whole recipe of the run before this one, if there is one. Raises ValueError like `parse`."""
+        if self.first is None or self.train.start:
+            return None
+        table = self.model_dump(mode="json") | {"first": None}
+        for section, changes in self.first.model_dump(mode="json").items():
+            if "name" in changes:  # another component shares only the options that both have
+                legal = options_of(registry.methods[changes["name"]]) if section == "method" else {}
+                table[section] = {key: value for key, value in table[section].items() if key in legal}
+            table[section] = table[section] | changes
+        try:
+            return self.parse(table)
+        except ValueError as error:
+            raise ValueError(f"{error} (in the first stage, [first])") from None
 
     def toml(self) -> str:
-        return tomli_w.dumps(self.model_dump(mode="json"))
+        """The recipe as a file. What is None is left out, for which TOML has no word: so it was given, by default."""
+        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
 
 
-@dataclass(frozen=True)
-class Part:
-    """Marks a constructor parameter that is a component itself; the owner supplies some of its options."""
-
-    registry: Registry
-    supplied: tuple[str, ...] = ()
-
-
-class Factory:
-    """A component still to be made: called with what its owner supplies, it makes one that carries its `spec`."""
-
-    def __init__(self, part: Part, table: dict[str, Any]) -> None:
-        self._part, self._table = part, table
-
-    def __call__(self, **supplied: Any) -> Any:
-        component = build(self._part.registry, {**self._table, **supplied})
-        component.spec = {**self._table, **supplied}
-        return component
-
-
-def build(kind: Registry, table: dict[str, Any]) -> Any:
-    """Make the component that a checked table describes; the components in it are handed over as factories."""
-    options = {key: value for key, value in table.items() if key != "name"}
-    cls: Any = kind[table["name"]]
-    for key, (_, part, _) in _parameters(cls).items():
-        if part is not None and key in options:
-            options[key] = Factory(part, options[key])
-    return cls(**options)
-
-
-def complete(kind: Registry, table: dict[str, Any], where: str, supplied: Iterable[str] = ()) -> dict[str, Any]:
-    """The table of a component with its defaults filled in. Raises ValueError for an unknown name, key or an ill-typed
-    value.
-    """
-    if not isinstance(table.get("name"), str):
-        raise ValueError(f"{where}: `name` is missing; legal: {', '.join(kind)}")
-    name, options = table["name"], {key: value for key, value in table.items() if key != "name"}
-    try:
-        parameters = _parameters(kind[name])
-    except ValueError as error:
-        raise ValueError(f"{where}.name: {error}") from None
-    fields: Any = {
-        k: (dict if part else hint, default) for k, (hint, part, default) in parameters.items() if k not in supplied
+def _without_none(table: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in table.items()
+        if value is not None
     }
-    model = create_model(f"{kind.kind} {name}", __config__=_STRICT, **fields)
-    checked = validate(model, options, where).model_dump(mode="json")
-    for key, (_, part, _) in parameters.items():
-        if part is not None and key in checked:
-            checked[key] = complete(part.registry, checked[key], f"{where}.{key}", part.supplied)
-    return {"name": name, **checked}
 
 
-def validate(model: type[BaseModel], table: dict[str, Any], where: str) -> Any:
-    """`table` as `model`; raises ValueError with one sentence about the first thing that is wrong."""
-    try:
-        # Through JSON, so that a TOML array may be a tuple while text stays refused where a number belongs.
-        return model.model_validate_json(json.dumps(table, allow_nan=False))
-    except ValidationError as error:
-        # A misspelt option is the cause where another one is missing because of it.
-        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-        raise ValueError(_sentence(model, table, problems[0], where)) from None
-    except ValueError:
-        raise ValueError(f"recipe: {where or 'a value'}: not a finite number") from None
-
-
-def _sentence(model: type[BaseModel], table: Any, problem: Any, where: str) -> str:
-    path: list[str] = []
-    for part in problem["loc"]:
-        if not isinstance(table, dict):
-            break  # what follows are places in a list, or names of types where a value may be of several
-        path.append(str(part))
-        table = table.get(part)
-    key = ".".join(filter(None, [where, *path]))
-    if problem["type"] == "extra_forbidden":
-        for name in path[:-1]:
-            inner: Any = model.model_fields[name].annotation
-            model = inner
-        return f"recipe: unknown option {key!r}; {did_you_mean(path[-1], model.model_fields)}"
-    if problem["type"] == "missing" and table is None:
-        return f"recipe: {key} is missing"
-    return f"recipe: {key} = {json.dumps(problem['input'])}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-@cache
-def _parameters(cls: Callable[..., Any]) -> dict[str, tuple[Any, Part | None, Any]]:
-    """The keyword-only parameters of a component: type, what component it is if it is one, and default."""
-    hints = get_type_hints(cls.__init__ if inspect.isclass(cls) else cls, include_extras=True)
-    found = {}
-    for parameter in inspect.signature(cls).parameters.values():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            raise ValueError(
-                f"{cls.__name__}: parameter {parameter.name!r} must be keyword-only to be set from a recipe"
-            )
-        hint = hints.get(parameter.name, Any)
-        extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-        part = next((extra for extra in extras if isinstance(extra, Part)), None)
-        found[parameter.name] = (hint, part, ... if parameter.default is parameter.empty else parameter.default)
-    return found
-
-
-def _complete_steps(steps: dict[str, Any], where: str) -> dict[str, Any]:
+def _complete_steps(kind: registry.Registry, steps: dict[str, Any], where: str) -> dict[str, Any]:
     filled = {}
     for name, options in steps.items():
-        if name not in registry.augmentations:
-            raise ValueError(f"recipe: {where}: unknown step {name!r}; {did_you_mean(name, registry.augmentations)}")
+        if name not in kind:
+            raise ValueError(f"recipe: {where}: unknown step {name!r}; {did_you_mean(name, kind)}")
         if options is not False:
-            table = complete(registry.augmentations, {"name": name, **options}, f"{where}.{name}")
+            table = complete(kind, {"name": name, **options}, f"{where}.{name}")
             filled[name] = {key: value for key, value in table.items() if key != "name"}
     return filled
 

@@ -23,11 +23,37 @@ TINY = {
         "method.discriminator.layers=1",
     ],
 }
+TINY_RRDB = [
+    "method.scale=2",
+    "method.generator.blocks=1",
+    "method.generator.features=4",
+    "method.generator.growth=2",
+    "augment.train.crop.size=16",
+    "train.batch_size=2",
+]
+TINY_GAN = [
+    "method.perceptual_weight=0",
+    "method.discriminator=patchgan",
+    "method.discriminator.features=4",
+    "method.discriminator.layers=1",
+]
+TINY |= {
+    "rrdb-psnr": TINY_RRDB,
+    "esrgan": [*TINY_RRDB, *TINY_GAN, "first.train.steps=2"],
+    "real-esrnet": [*TINY_RRDB, "method.pool=6", "degradation.crop=8"],
+    "real-esrgan": [*TINY_RRDB, *TINY_GAN, "method.pool=6", "degradation.crop=8", "first.train.steps=2"],
+}
 SIZES = ["augment.train.resize.size=18", "augment.train.crop.size=16", "augment.test.resize.size=16"]
 
 
 def overrides(method: str, *more: str) -> list[str]:
-    return [*TINY[method], *SIZES, "train.workers=0", "train.samples=2", *more]
+    sizes = [] if enlarges(method) else SIZES
+    return [*TINY[method], *sizes, "train.workers=0", "train.samples=2", *more]
+
+
+def enlarges(method: str) -> bool:
+    """Whether it trains on one folder of single images; of the world those of one domain."""
+    return TINY[method][: len(TINY_RRDB)] == TINY_RRDB
 
 
 def tiny_recipe(method: str, data: Path, *more: str) -> recipe.Recipe:

@@ -16,6 +16,7 @@ def list_components(
 ) -> None:
     """List what recipes can name."""
     from i2i import recipe, registry
+    from i2i.weights import overview
 
     registry.load_plugins(plugins)
     kinds = {
@@ -23,15 +24,21 @@ def list_components(
         "generators": registry.generators,
         "discriminators": registry.discriminators,
         "losses": registry.adversarial,
+        "pixel losses": registry.pixel_losses,
+        "perceptual losses": registry.perceptual,
         "augmentations": registry.augmentations,
+        "batch augmentations": registry.batch_augmentations,
+        "degradations": registry.degradations,
         "schedules": registry.schedules,
         "datasets": registry.datasets,
     }
-    if kind is not None and kind not in (*kinds, "recipes"):
-        raise ValueError(f"list {kind!r}: {registry.did_you_mean(kind, (*kinds, 'recipes'))}")
+    if kind is not None and kind not in (*kinds, "weights", "recipes"):
+        raise ValueError(f"list {kind!r}: {registry.did_you_mean(kind, (*kinds, 'weights', 'recipes'))}")
     for name, parts in kinds.items():
-        if kind in (None, name):
+        if kind in (None, name, name.split()[-1]):  # all losses are losses
             _print(name, {part: _summary(parts[part]) for part in parts})
+    if kind in (None, "weights"):
+        print("weights:", *overview(), sep="\n  ")
     if kind in (None, "recipes"):
         _print(
             "recipes",
@@ -62,13 +69,13 @@ def show(
     plugins: Plugins = [],  # noqa: B006
 ) -> None:
     """Show the whole recipe that `train` with the same words would run, and its networks."""
-    from i2i import recipe, registry
+    from i2i import components, recipe, registry
 
     registry.load_plugins(plugins)
     file = recipe.find(method, data or [])
     chosen = recipe.load(file, data or [], overrides)
     print(f"# {file}\n{chosen.toml()}")
-    made = recipe.build(registry.methods, chosen.method)
+    made = components.build(registry.methods, chosen.method)
     for name, player in made.players().items():
         print(f"# {name}: {sum(weight.numel() for weight in player.parameters()):,} parameters")
 

@@ -8,22 +8,20 @@ from typing import Any
 import torch
 
 from i2i import registry
-from i2i.data import known
-from i2i.data.augment import Pipeline
-from i2i.data.batch import Pair, Unpaired
-from i2i.data.folders import find_pairs, find_unpaired
+from i2i.components import build
 from i2i.data.loader import batches, steps_per_epoch
-from i2i.data.samples import PairedImages, UnpairedImages
 from i2i.devices import choose_device
 from i2i.methods.base import Method
-from i2i.recipe import Recipe, build, load
+from i2i.recipe import Recipe, load
 from i2i.training import checkpoint
+from i2i.training.data import check_sizes, held_out, open_augmentation, open_degradation, open_samples
 from i2i.training.memory import keep_freed_memory
+from i2i.training.stored import load_generator
 from i2i.training.trainer import Interrupted, Trainer
 from i2i.training.watch import Quiet, Watch
 
 RECIPE = "recipe.toml"
-Samples = Any  # PairedImages or UnpairedImages
+FIRST = "first"  # the folder of a run that holds its first stage
 
 
 def _never() -> bool:
@@ -40,14 +38,15 @@ def train(
 ) -> Path:
     """Train from the beginning into the folder `run` (`runs/METHOD/DATA` by default), which is returned.
 
-    Raises ValueError where that folder holds a run with checkpoints already, and what `Trainer.fit` raises.
+    Where the recipe has a first stage, that is trained before, in the folder `first` of the run. Raises ValueError
+    where the folder holds a run with checkpoints already, and what `Trainer.fit` raises.
     """
     run = run or Path("runs") / recipe.method["name"] / _data_name(recipe)
-    if checkpoint.list_checkpoints(run):
+    if checkpoint.list_checkpoints(run) or checkpoint.list_checkpoints(run / FIRST):
         raise ValueError(
             f"{run}: holds a run already; go on with `i2i train --resume {run}`, or choose another folder with --out"
         )
-    return _fit(recipe, run, None, watch or Quiet(), device, stop)
+    return _fit_stages(_placed(recipe), run, watch or Quiet(), device, stop)
 
 
 def resume(
@@ -61,8 +60,11 @@ def resume(
     """Go on with a run from its latest checkpoint, or from the checkpoint that `path` names; returns the run's folder.
 
     What follows is bit for bit what would have followed without the interruption, on the same machine and without
-    `overrides`.
+    `overrides`. A run that is still at its first stage goes on with that.
     """
+    watch = watch or Quiet()
+    if (path / RECIPE).is_file() and not checkpoint.list_checkpoints(path):
+        return _fit_stages(load(path / RECIPE, overrides=overrides), path, watch, device, stop)
     saved = checkpoint.find(path)
     run = saved.parents[1]
     recipe = load(run / RECIPE, overrides=overrides)
@@ -71,7 +73,29 @@ def resume(
         raise ValueError(
             f"{run}: finished at step {state['step']}; to train longer add --set train.steps={state['step'] * 2}"
         )
-    return _fit(recipe, run, state, watch or Quiet(), device, stop)
+    return _fit(recipe, run, state, watch, device, stop)
+
+
+def _fit_stages(recipe: Recipe, run: Path, watch: Watch, device: str, stop: Callable[[], bool]) -> Path:
+    """A run from its beginning, or from wherever its first stage is."""
+    first = recipe.first_stage()
+    if first:
+        build(registry.methods, recipe.method)  # what it lacks is to be said now, not when the first stage is over
+        _write(recipe, run)
+        folder = run / FIRST
+        saved = checkpoint.list_checkpoints(folder)
+        state = checkpoint.load_state(saved[-1]) if saved else None
+        if state is None or state["step"] < load(folder / RECIPE).train.steps:
+            watch.say(f"first stage of two: {first.method['name']}")
+            try:
+                _fit(load(folder / RECIPE) if state else first, folder, state, watch, device, stop)
+            except Interrupted:
+                raise Interrupted(str(run)) from None
+        watch.say(f"second stage of two: {recipe.method['name']}, from the generator in {folder / 'latest'}")
+        recipe = recipe.model_copy(
+            update={"train": recipe.train.model_copy(update={"start": str((folder / "latest").resolve())})}
+        )
+    return _fit(recipe, run, None, watch, device, stop)
 
 
 def _fit(
@@ -82,22 +106,19 @@ def _fit(
         keep_freed_memory()
     with _seeded(recipe.train.seed, chosen):
         method = build(registry.methods, recipe.method)
-        samples = open_samples(method, recipe, watch.say)
-        method.check_size(*(image.shape[-2:] for image in samples[0, 0]))
+        if recipe.train.start and state is None:
+            _start_from(recipe.train.start, method)
+        samples, degradation = open_samples(method, recipe, watch.say), open_degradation(method, recipe)
+        augmentation = open_augmentation(method, recipe)
+        check_sizes(method, samples, augmentation, degradation)
         steps = recipe.train.steps or recipe.train.epochs * steps_per_epoch(samples, recipe.train.batch_size)
-        recipe = recipe.model_copy(
-            update={
-                "train": recipe.train.model_copy(update={"steps": steps}),
-                "data": recipe.data.model_copy(update={"source": _from_anywhere(recipe.data.source)}),
-            }
-        )
-        trainer = Trainer(
-            method, recipe, build(registry.schedules, recipe.schedule), _held_out(method, samples), run, chosen
-        )
+        recipe = _placed(recipe.model_copy(update={"train": recipe.train.model_copy(update={"steps": steps})}))
+        schedule, looked_at = build(registry.schedules, recipe.schedule), held_out(method, samples, degradation)
+        trainer = Trainer(method, recipe, schedule, looked_at, run, chosen, augmentation, degradation)
         if state:
             trainer.load_state(state)
         (run / "samples").mkdir(parents=True, exist_ok=True)
-        (run / RECIPE).write_text(recipe.toml(), encoding="utf-8")
+        _write(recipe, run)
         name = recipe.method["name"]
         watch.say(f"{run}: {name}, {len(samples)} images an epoch, steps {trainer.step} to {steps}, on {chosen}")
         options = recipe.train
@@ -118,6 +139,23 @@ def _fit(
     return run
 
 
+def _write(recipe: Recipe, run: Path) -> None:
+    run.mkdir(parents=True, exist_ok=True)
+    (run / RECIPE).write_text(recipe.toml(), encoding="utf-8")
+
+
+def _start_from(model: str, method: Method) -> None:
+    """Give the method's generators the weights of others. Raises ValueError where they are of another architecture."""
+    products = method.products()
+    for name, product in products.items():
+        generator, _ = load_generator(model, name if len(products) > 1 else None)
+        try:
+            product.load_state_dict(generator.state_dict())
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"train.start: {model} is another network than method.generator ({reason})") from None
+
+
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """The run has torch's random numbers for itself, and leaves them as it found them."""
@@ -126,29 +164,16 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def open_samples(method: Method, recipe: Recipe, tell: Callable[[str], None]) -> Samples:
-    """The recipe's data as the method wants them. Raises ValueError for data that are missing or not of its kind."""
-    data = recipe.data
-    if not 1 <= len(data.source) <= 2:
-        raise ValueError(f"data: {len(data.source)} sources given; name a known data set, one folder, or two folders")
-    kind = {Pair: "paired", Unpaired: "unpaired"}[method.batch]
-    folders = [known.find(source, kind=kind, tell=tell) for source in data.source]
-    options: dict[str, Any] = {
-        "train": Pipeline(recipe.augment.train),
-        "test": Pipeline(recipe.augment.test),
-        "seed": recipe.train.seed,
-        "channels": method.channels,
-        "label_maps": data.label_maps,
-        "value_range": method.value_range,
-    }
-    if method.batch is Pair:
-        return PairedImages(find_pairs(*folders), direction=data.direction, **options)
-    return UnpairedImages(find_unpaired(*folders), **options)
+def _placed(recipe: Recipe) -> Recipe:
+    """With whole paths, so that a run can go on from another folder than it began in."""
+    data = recipe.data.model_copy(update={"source": [_from_anywhere(source) for source in recipe.data.source]})
+    start = recipe.train.start and _from_anywhere(recipe.train.start)
+    return recipe.model_copy(update={"data": data, "train": recipe.train.model_copy(update={"start": start})})
 
 
-def _from_anywhere(source: Sequence[str]) -> list[str]:
-    """Folders by their whole path, so that a run can go on from another folder than it began in."""
-    return [str(Path(name).expanduser().resolve()) if Path(name).expanduser().is_dir() else name for name in source]
+def _from_anywhere(name: str) -> str:
+    path = Path(name).expanduser()
+    return str(path.resolve()) if path.exists() else name
 
 
 def _where_to_go_on(run: Path) -> str:
@@ -156,21 +181,6 @@ def _where_to_go_on(run: Path) -> str:
     if not saved:
         return "nothing had been saved yet"
     return f"step {int(saved[-1].name)} is saved whole; make room and go on with: i2i train --resume {run}"
-
-
-def _held_out(method: Method, samples: Samples) -> list[Any]:
-    """A few samples for sheets and scores, as batches of one, cut to sizes that the networks can take."""
-    count = samples.held_out_count
-    chosen = [samples.held_out(index) for index in range(min(count, 8))] or [
-        samples[0, index] for index in range(min(len(samples), 4))
-    ]
-    multiple = max(product.multiple_of for product in method.products().values())
-    return [type(sample)(*(_cut(image, multiple)[None] for image in sample)) for sample in chosen]
-
-
-def _cut(image: torch.Tensor, multiple: int) -> torch.Tensor:
-    height, width = image.shape[-2:]
-    return image[..., : height - height % multiple, : width - width % multiple]
 
 
 def _data_name(recipe: Recipe) -> str:

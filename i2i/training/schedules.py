@@ -37,7 +37,34 @@ class Linear:
 
 @schedules.register("cosine")
 class Cosine:
-    """Half a cosine from the base rate to zero over the whole run."""
+    """Half a cosine from the base rate to `floor` of it over the whole run, or over each of `periods` equal parts of
+    it, starting anew (ESRGAN's first stage as published with BasicSR: 4 periods).
+    """
+
+    def __init__(self, *, periods: int = 1, floor: float = 0.0) -> None:
+        if periods < 1 or not 0 <= floor <= 1:
+            raise ValueError(f"schedule cosine: periods {periods} must be 1 or more and floor {floor} lie in 0..1")
+        self.periods, self.floor = periods, floor
 
     def __call__(self, step: int, steps: int) -> float:
-        return 0.5 * (1.0 + math.cos(math.pi * min(step, steps) / steps))
+        place = min(step, steps) * self.periods / steps
+        place = place % 1.0 if step < steps else 1.0
+        return self.floor + (1.0 - self.floor) * 0.5 * (1.0 + math.cos(math.pi * place))
+
+
+@schedules.register("multistep")
+class MultiStep:
+    """The base rate times `gamma` for every one of the `milestones` that is behind; they are shares of the run.
+
+    ESRGAN as published: halved after 50, 100, 200 and 300 thousand of 400 thousand steps (section 4.1).
+    """
+
+    def __init__(self, *, milestones: list[float] = [0.125, 0.25, 0.5, 0.75], gamma: float = 0.5) -> None:  # noqa: B006
+        if not all(0 <= milestone <= 1 for milestone in milestones):
+            raise ValueError(f"schedule multistep: milestones {milestones} are shares of the run; legal: 0 to 1")
+        if not 0 < gamma <= 1:
+            raise ValueError(f"schedule multistep: gamma = {gamma} is refused; legal: above 0, up to 1")
+        self.milestones, self.gamma = milestones, gamma
+
+    def __call__(self, step: int, steps: int) -> float:
+        return self.gamma ** sum(step >= round(milestone * steps) for milestone in self.milestones)

@@ -42,17 +42,20 @@ class Trainer:
         held_out: Iterable[Any],
         run: Path,
         device: torch.device,
+        augmentation: Callable[[Any], Any] | None = None,
+        degradation: Callable[[Any], Any] | None = None,
     ) -> None:
         self.method = method.to(device)
         self.recipe, self.options, self.run, self.device = recipe, recipe.train, run, device
         self.step, self.best, self._saved = 0, float("inf"), -1
         self._schedule = schedule
+        self._preparations = [each for each in (augmentation, degradation) if each]
         self._held_out = [_to(batch, device) for batch in held_out]
         if self.options.channels_last:
             self.method.to(memory_format=torch.channels_last)
-        average = get_ema_multi_avg_fn(self.options.ema)
+        averaging = _moving_average(self.options.ema)
         self._averages = {
-            name: AveragedModel(product, multi_avg_fn=average, use_buffers=True)
+            name: AveragedModel(product, multi_avg_fn=averaging, use_buffers=True)
             for name, product in (method.products() if self.options.ema else {}).items()
         }
         self._update = TrainingUpdate(method.players(), recipe.optimizer, clip_norm=self.options.clip_norm)
@@ -85,14 +88,23 @@ class Trainer:
         for optimizer in self._update.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = self.recipe.optimizer.lr * self._schedule(self.step, self.options.steps)
+        batch = self._prepared(batch)
         self.method.check_size(*(image.shape[-2:] for image in batch))
         self.method.train()
         with self._autocast():
-            self.method.training_step(_to(batch, self.device, self.options.channels_last), self._update)
+            self.method.training_step(batch, self._update)
         self.step += 1
         products = self.method.products()
         for name, average in self._averages.items():
             average.update_parameters(products[name])
+
+    def _prepared(self, batch: Any) -> Any:
+        """As the method takes it: on the device, augmented, degraded, in the networks' memory layout."""
+        batch = _to(batch, self.device)
+        for prepare in self._preparations:
+            batch = prepare(batch)
+        layout = torch.channels_last if self.options.channels_last else torch.preserve_format
+        return type(batch)(*(image.to(memory_format=layout) for image in batch))
 
     def _record(self, log: Log, watch: Watch, meter: "_Meter", progress: Progress) -> None:
         options, last = self.options, self.step == self.options.steps
@@ -153,6 +165,7 @@ class Trainer:
             self.method.load_state_dict(state["method"])
             for name, optimizer in self._update.optimizers.items():
                 optimizer.load_state_dict(state["optimizers"][name])
+                _lay_out_as_parameters(optimizer)
             for name, average in self._averages.items():
                 average.load_state_dict(state["averages"][name])
         except (RuntimeError, KeyError, ValueError) as error:
@@ -219,6 +232,25 @@ class _Meter:
         self._steps, self._since = 0, time.monotonic()
 
 
-def _to(batch: Any, device: torch.device, channels_last: bool = False) -> Any:
-    layout = torch.channels_last if channels_last else torch.preserve_format
-    return type(batch)(*(image.to(device, non_blocking=True, memory_format=layout) for image in batch))
+def _lay_out_as_parameters(optimizer: torch.optim.Optimizer) -> None:
+    """The fused Adam takes moments in another memory layout than their parameter's for the same, and says nothing."""
+    for parameter, moments in optimizer.state.items():
+        for name, moment in moments.items():
+            if moment.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter).copy_(moment)
+
+
+def _moving_average(decay: float) -> Callable[..., None]:
+    """Exponential, over ever more steps until it has the published decay: the weights that a run began with would be a
+    third of an average over 1000 steps else.
+    """
+
+    def average(averaged: Any, current: Any, count: Tensor) -> None:
+        steps = int(count)
+        get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averaged, current, count)
+
+    return average
+
+
+def _to(batch: Any, device: torch.device) -> Any:
+    return type(batch)(*(tensor.to(device, non_blocking=True) for tensor in batch))

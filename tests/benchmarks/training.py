@@ -1,6 +1,6 @@
 """Time and memory of one full-size training step, ours against the published step written plainly, in one run.
 
-    python -m tests.benchmarks.training [--size 256] [--threads 2] [--repeats 5] [--method cyclegan|pix2pix]
+    python -m tests.benchmarks.training [--size PIXELS] [--threads 2] [--repeats 5] [--method cyclegan|pix2pix|esrgan]
 
 Each of the two lives in a process of its own, and they step in turn, so that what else the machine does hits both.
 """
@@ -11,10 +11,12 @@ import os
 import resource
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch.autograd import DeviceType
@@ -22,15 +24,20 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from i2i import recipe, registry
+from i2i import components, recipe, registry
 from i2i.methods.base import Method
 from i2i.recipe import Recipe
 from i2i.training.memory import keep_freed_memory
 from i2i.training.update import TrainingUpdate
 from tests.plain import plain_step
+from tests.vgg import write_vgg19
 
-METHODS = ("cyclegan", "pix2pix")
-GOALS = {"cyclegan": "time at most 1.00, memory at most 0.75", "pix2pix": "time at most 0.80"}
+SIZES = {"cyclegan": 256, "pix2pix": 256, "esrgan": 128}  # of the largest images of each method, in pixels
+GOALS = {
+    "cyclegan": "time at most 1.00, memory at most 0.75",
+    "pix2pix": "time at most 0.80",
+    "esrgan": "time at most 0.75",
+}
 MATMUL_SIZE = 4096
 MATMUL_FLOPS = 2 * MATMUL_SIZE**3
 # Kinds of operators by what their names contain, the first that fits; what fits none is "rest".
@@ -50,23 +57,34 @@ class Cost(NamedTuple):
     cpu_seconds: float
 
 
+class Case(NamedTuple):
+    """Which step is measured, on what."""
+
+    name: str  # of the method, whose general recipe is taken
+    overrides: list[str]
+    size: int
+    threads: int
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=256, help="height and width of the images in pixels")
+    parser.add_argument("--size", type=int, help="height and width of the (largest) images in pixels")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=5, help="measured steps of each, after one to warm up")
-    parser.add_argument("--method", choices=METHODS, action="append", help="can be repeated; both by default")
+    parser.add_argument("--method", choices=SIZES, action="append", help="can be repeated; all by default")
     options = parser.parse_args(arguments)
     os.environ["KINETO_LOG_LEVEL"] = "99"  # or every process tells that it finds no CUDA device to profile
-    size, threads = options.size, options.threads
-    print(f"{size}x{size} pixels, batch 1, float32, {threads} threads, torch {torch.__version__}")
-    for name in options.method or METHODS:
-        compare(name, size, threads, options.repeats)
+    print(f"batch 1, float32, {options.threads} threads, torch {torch.__version__}")
+    with tempfile.TemporaryDirectory() as folder:
+        vgg19 = write_vgg19(Path(folder) / "vgg19.safetensors")
+        for name in options.method or SIZES:
+            overrides = [f"method.perceptual.weights={vgg19}"] if name == "esrgan" else []
+            compare(Case(name, overrides, options.size or SIZES[name], options.threads), options.repeats)
 
 
-def compare(name: str, size: int, threads: int, repeats: int) -> None:
+def compare(case: Case, repeats: int) -> None:
     """Print what a step of one method costs."""
-    workers = {kind: Worker(kind, name, size, threads) for kind in ("ours", "plain", "matmul")}
+    workers = {kind: Worker(kind, case) for kind in ("ours", "plain", "matmul")}
     costs: dict[str, list[Cost]] = {kind: [] for kind in workers}
     for repeat in range(1 + repeats):
         for kind, worker in workers.items():
@@ -78,14 +96,14 @@ def compare(name: str, size: int, threads: int, repeats: int) -> None:
     for worker in workers.values():
         worker.close()
 
-    print(f"\n{name}, goal: {GOALS[name]}")
+    print(f"\n{case.name}, {case.size}x{case.size} pixels, goal: {GOALS[case.name]}")
     rows = {kind: [*_summary(costs[kind]), memory[kind]] for kind in ("ours", "plain")}
     print(f"  {'':6}{'seconds':>10}{'CPU-seconds':>14}{'at best':>10}{'peak MiB':>12}")
     for kind, (seconds, cpu, best, peak) in rows.items():
         print(f"  {kind:6}{seconds:10.2f}{cpu:14.2f}{best:10.2f}{peak:12.0f}")
     seconds, cpu, best, peak = (ours / plain for ours, plain in zip(rows["ours"], rows["plain"], strict=True))
     print(f"  {'ratio':6}{seconds:10.2f}{cpu:14.2f}{best:10.2f}{peak:12.2f}")
-    flops = count_flops(name, size) / 1e9
+    flops = count_flops(case) / 1e9
     product = MATMUL_FLOPS / 1e9 / min(cost.seconds for cost in costs["matmul"])
     speed = flops / rows["ours"][0]
     print(f"  {flops:.0f} GFLOP a step, as published; ours makes {speed:.0f} GFLOP/s,", end=" ")
@@ -102,10 +120,10 @@ def _summary(costs: Sequence[Cost]) -> tuple[float, float, float]:
 class Worker:
     """A process that makes one step whenever it is asked to."""
 
-    def __init__(self, kind: str, name: str, size: int, threads: int) -> None:
+    def __init__(self, kind: str, case: Case) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, kind, name, size, threads), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, kind, case), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -119,10 +137,10 @@ class Worker:
         self._process.join()
 
 
-def _serve(connection: Connection, kind: str, name: str, size: int, threads: int) -> None:
-    torch.set_num_threads(threads)
+def _serve(connection: Connection, kind: str, case: Case) -> None:
+    torch.set_num_threads(case.threads)
     before = peak_memory()
-    step = _matmul() if kind == "matmul" else _training_step(kind, name, size)
+    step = _matmul() if kind == "matmul" else _training_step(kind, case)
     while (question := connection.recv()) != "stop":
         match question:
             case "memory":
@@ -135,13 +153,17 @@ def _serve(connection: Connection, kind: str, name: str, size: int, threads: int
                 connection.send(Cost(time.perf_counter() - wall, time.process_time() - cpu))
 
 
-def _training_step(kind: str, name: str, size: int) -> Callable[[], Any]:
+def _training_step(kind: str, case: Case) -> Callable[[], Any]:
     torch.manual_seed(0)
-    chosen, method = build(name)
-    batch = random_batch(method, size)
+    chosen, method = build(case)
+    batch = random_batch(method, case.size)
     if kind == "plain":
+        method.to(memory_format=torch.contiguous_format)
         step = plain_step(method, chosen.optimizer)
         return lambda: step(batch)
+    if chosen.train.channels_last:
+        method.to(memory_format=torch.channels_last)
+        batch = type(batch)(*(image.to(memory_format=torch.channels_last) for image in batch))
     keep_freed_memory()  # as a run does on a CPU
     update = TrainingUpdate(method.players(), chosen.optimizer)
     return lambda: method.training_step(batch, update)
@@ -156,16 +178,19 @@ def _matmul() -> Callable[[], Any]:
     return torch.inference_mode()(lambda: F.linear(left, right))
 
 
-def build(name: str) -> tuple[Recipe, Method]:
+def build(case: Case) -> tuple[Recipe, Method]:
     """The published recipe and its method."""
-    chosen = recipe.load(recipe.find(name), ["unused"])
-    return chosen, recipe.build(registry.methods, chosen.method).train()
+    chosen = recipe.load(recipe.find(case.name), ["unused"], case.overrides)
+    return chosen, components.build(registry.methods, chosen.method).train()
 
 
 def random_batch(method: Method, size: int) -> Any:
-    """One sample of noise in [-1, 1]."""
-    kind: Any = method.batch
-    return kind(*(torch.rand(1, channels, size, size) * 2 - 1 for channels in method.channels))
+    """One sample of noise in the networks' range; what is enlarged is smaller."""
+    kind, (low, high) = cast(Any, method.batch), method.value_range
+    sides = (size // method.scale, size)
+    return kind(
+        *(torch.empty(1, n, side, side).uniform_(low, high) for n, side in zip(method.channels, sides, strict=True))
+    )
 
 
 def peak_memory() -> float:
@@ -173,11 +198,12 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def count_flops(name: str, size: int) -> int:
+def count_flops(case: Case) -> int:
     """Operations of the published step's convolutions; a multiplication and an addition are two."""
+    chosen, method = build(case)
+    method.to("meta")
     with torch.device("meta"):
-        chosen, method = build(name)
-        batch, step = random_batch(method, size), plain_step(method, chosen.optimizer)
+        batch, step = random_batch(method, case.size), plain_step(method, chosen.optimizer)
         with FlopCounterMode(display=False) as counter:
             step(batch)
     return counter.get_total_flops()

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from i2i import recipe
 from i2i.training import checkpoint, run
-from tests.worlds import Silent, overrides, tiny_recipe, tiny_world
+from tests.worlds import Silent, enlarges, overrides, tiny_recipe, tiny_world
 
 STEPS = 60
 SETTINGS = [
@@ -26,10 +26,21 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+@pytest.mark.parametrize(
+    ("method", "workers"),
+    [
+        ("cyclegan", 0),
+        ("cyclegan", 2),
+        ("pix2pix", 0),
+        ("pix2pix", 2),
+        ("rrdb-psnr", 2),
+        ("esrgan", 0),
+        ("real-esrgan", 2),
+    ],
+)
 def test_killed_and_resumed_is_bit_for_bit_the_uninterrupted_run(method: str, workers: int, tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
+    world = world / "trainB" if enlarges(method) else world
     settings = [*SETTINGS, f"train.workers={workers}", "train.ema=0.9", "train.batch_size=2"]
     whole = run.train(tiny_recipe(method, world, *settings), tmp_path / "whole", watch=Silent())
 

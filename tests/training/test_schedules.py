@@ -1,8 +1,10 @@
 """Learning-rate schedules against their closed forms."""
 
+import math
+
 import pytest
 
-from i2i.training.schedules import Constant, Cosine, Linear
+from i2i.training.schedules import Constant, Cosine, Linear, MultiStep
 
 STEPS_PER_EPOCH = 1334  # of horse2zebra
 
@@ -31,3 +33,26 @@ def test_cosine_falls_from_one_by_a_half_in_the_middle() -> None:
 
 def test_constant_stays() -> None:
     assert {Constant()(step, 8) for step in range(8)} == {1.0}
+
+
+@pytest.mark.parametrize("epoch", [0, 100, 249, 250, 600, 999])
+def test_cosine_starts_anew_in_every_period_and_ends_at_its_floor(epoch: int) -> None:
+    """Loshchilov and Hutter 2017, equation 5, with four equal periods and a floor of 1e-7 / 2e-4."""
+    schedule = Cosine(periods=4, floor=5e-4)
+    expected = 5e-4 + (1 - 5e-4) * (1 + math.cos(math.pi * (epoch % 250) / 250)) / 2
+    assert schedule(epoch * 1000, 1_000_000) == pytest.approx(expected)
+    assert schedule(1_000_000, 1_000_000) == pytest.approx(5e-4)
+
+
+def test_multistep_halves_where_esrgan_does() -> None:
+    schedule = MultiStep()
+    steps = [0, 49_999, 50_000, 99_999, 100_000, 200_000, 300_000, 399_999]
+    assert [schedule(step, 400_000) for step in steps] == [1, 1, 0.5, 0.5, 0.25, 0.125, 0.0625, 0.0625]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [(MultiStep, {"milestones": [1.5]}), (MultiStep, {"gamma": 0}), (Cosine, {"periods": 0})]
+)
+def test_shapes_outside_the_run_are_refused(kind: type, options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="schedule"):
+        kind(**options)

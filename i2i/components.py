@@ -1,0 +1,120 @@
+"""Components from tables: the constructor of a registered class is the schema of its table in a recipe.
+
+Nothing is evaluated and nothing misspelt becomes a default.
+"""
+
+import inspect
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from i2i.registry import Registry, did_you_mean
+
+STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, protected_namespaces=(), frozen=True)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Marks a constructor parameter that is a component itself; the owner supplies some of its options."""
+
+    registry: Registry
+    supplied: tuple[str, ...] = ()
+
+
+class Factory:
+    """A component still to be made: called with what its owner supplies, it makes one that carries its `spec`."""
+
+    def __init__(self, part: Part, table: dict[str, Any]) -> None:
+        self._part, self._table = part, table
+
+    def __call__(self, **supplied: Any) -> Any:
+        component = build(self._part.registry, {**self._table, **supplied})
+        component.spec = {**self._table, **supplied}
+        return component
+
+
+def build(kind: Registry, table: dict[str, Any]) -> Any:
+    """Make the component that a checked table describes; the components in it are handed over as factories."""
+    options = {key: value for key, value in table.items() if key != "name"}
+    cls: Any = kind[table["name"]]
+    for key, (_, part, _) in options_of(cls).items():
+        if part is not None and key in options:
+            options[key] = Factory(part, options[key])
+    return cls(**options)
+
+
+def complete(kind: Registry, table: dict[str, Any], where: str, supplied: Iterable[str] = ()) -> dict[str, Any]:
+    """The table of a component with its defaults filled in. Raises ValueError for an unknown name, key or an ill-typed
+    value.
+    """
+    if not isinstance(table.get("name"), str):
+        raise ValueError(f"{where}: `name` is missing; legal: {', '.join(kind)}")
+    name, options = table["name"], {key: value for key, value in table.items() if key != "name"}
+    try:
+        known = options_of(kind[name])
+    except ValueError as error:
+        raise ValueError(f"{where}.name: {error}") from None
+    if missing := [key for key in supplied if key not in known]:
+        fitting = [each for each in kind if set(supplied) <= set(options_of(kind[each]))]
+        raise ValueError(f"{where}.name: {name} has no option {missing[0]!r}; legal here: {', '.join(fitting)}")
+    fields: Any = {
+        k: (dict if part else hint, default) for k, (hint, part, default) in known.items() if k not in supplied
+    }
+    model = create_model(f"{kind.kind} {name}", __config__=STRICT, **fields)
+    checked = validate(model, options, where).model_dump(mode="json")
+    for key, (_, part, _) in known.items():
+        if part is not None and key in checked:
+            checked[key] = complete(part.registry, checked[key], f"{where}.{key}", part.supplied)
+    return {"name": name, **checked}
+
+
+def validate(model: type[BaseModel], table: dict[str, Any], where: str) -> Any:
+    """`table` as `model`; raises ValueError with one sentence about the first thing that is wrong."""
+    try:
+        # Through JSON, so that a TOML array may be a tuple while text stays refused where a number belongs.
+        return model.model_validate_json(json.dumps(table, allow_nan=False))
+    except ValidationError as error:
+        # A misspelt option is the cause where another one is missing because of it.
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        raise ValueError(_sentence(model, table, problems[0], where)) from None
+    except ValueError:
+        raise ValueError(f"recipe: {where or 'a value'}: not a finite number") from None
+
+
+def _sentence(model: type[BaseModel], table: Any, problem: Any, where: str) -> str:
+    path: list[str] = []
+    for part in problem["loc"]:
+        if not isinstance(table, dict):
+            break  # what follows are places in a list, or names of types where a value may be of several
+        path.append(str(part))
+        table = table.get(part)
+    key = ".".join(filter(None, [where, *path]))
+    if problem["type"] == "extra_forbidden":
+        for name in path[:-1]:
+            inner: Any = model.model_fields[name].annotation
+            model = next(iter(get_args(inner)), inner)  # of `First | None` the first
+        return f"recipe: unknown option {key!r}; {did_you_mean(path[-1], model.model_fields)}"
+    if problem["type"] == "missing" and table is None:
+        return f"recipe: {key} is missing"
+    return f"recipe: {key} = {json.dumps(problem['input'])}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+@cache
+def options_of(cls: Callable[..., Any]) -> dict[str, tuple[Any, Part | None, Any]]:
+    """The keyword-only parameters of a component: type, what component it is if it is one, and default."""
+    hints = get_type_hints(cls.__init__ if inspect.isclass(cls) else cls, include_extras=True)
+    found = {}
+    for parameter in inspect.signature(cls).parameters.values():
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            raise ValueError(
+                f"{cls.__name__}: parameter {parameter.name!r} must be keyword-only to be set from a recipe"
+            )
+        hint = hints.get(parameter.name, Any)
+        extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+        part = next((extra for extra in extras if isinstance(extra, Part)), None)
+        found[parameter.name] = (hint, part, ... if parameter.default is parameter.empty else parameter.default)
+    return found

@@ -1,0 +1,53 @@
+"""A run that augments its batches on the device: resumed, refused, and different from one that does not."""
+
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from torch import Tensor
+
+from i2i.training import checkpoint, run
+from tests.worlds import Silent, enlarges, tiny_recipe, tiny_world
+
+BATCH = [
+    "augment.batch.RandomAffine.degrees=10",
+    "augment.batch.ColorJiggle.brightness=0.2",
+    "augment.batch.RandomErasing={}",
+]
+SHORT = ["train.batch_size=2", "train.checkpoint_every=2", "train.keep=9"]
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    saved = checkpoint.find(folder)
+    return {
+        f"{file.stem}.{key}": value for file in saved.glob("*.safetensors") for key, value in load_file(file).items()
+    }
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(first[key].equal(second[key]) for key in first)
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix", "rrdb-psnr"])
+def test_a_resumed_run_draws_the_same_whatever_the_workers(method: str, tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world")
+    world = world / "trainB" if enlarges(method) else world
+    plain = run.train(tiny_recipe(method, world, *SHORT, "train.steps=4"), tmp_path / "plain", watch=Silent())
+    whole = run.train(tiny_recipe(method, world, *SHORT, "train.steps=4", *BATCH), tmp_path / "whole", watch=Silent())
+    uninterrupted = weights(whole)
+    assert not same(uninterrupted, weights(plain)), "it does something"
+    run.resume(whole / "checkpoints/00000002", ["train.workers=1"], watch=Silent())
+    assert same(uninterrupted, weights(whole))
+
+
+def test_sizes_after_the_batch_steps_are_checked_before_training(tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world")
+    with pytest.raises(ValueError, match="15"):
+        run.train(tiny_recipe("cyclegan", world, "augment.batch.Resize.size=[15, 15]"), tmp_path / "run")
+
+
+def test_label_maps_are_refused(tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world")
+    chosen = tiny_recipe("pix2pix", world, *BATCH, 'data.label_maps=["source"]')
+    with pytest.raises(ValueError, match=r"augment\.batch.*label_maps"):
+        run.train(chosen, tmp_path / "run")

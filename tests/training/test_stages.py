@@ -1,0 +1,122 @@
+"""A run of two stages: the second starts from the generator that the first one made."""
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from i2i import recipe
+from i2i.training import checkpoint, run
+from i2i.training.trainer import Interrupted
+from tests.worlds import Silent, tiny_recipe, tiny_world
+
+SHORT = ["first.train.steps=3", "train.steps=2"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_world(tmp_path_factory.mktemp("data") / "world") / "trainB"
+
+
+def weights(checkpoint_folder: Path) -> dict[str, object]:
+    return load_file(checkpoint_folder / "low_to_high.safetensors")
+
+
+def same(first: dict[str, object], second: dict[str, object]) -> bool:
+    return all(bool((first[key] == second[key]).all()) for key in first)  # type: ignore[attr-defined]
+
+
+def test_the_first_stage_shares_generator_data_and_scale_and_keeps_its_own_schedule(photos: Path) -> None:
+    chosen = tiny_recipe("esrgan", photos, *SHORT)
+    first = chosen.first_stage()
+    assert first is not None and first.first is None
+    assert first.method["name"] == "rrdb-psnr" and first.method["scale"] == 2
+    assert first.method["generator"] == chosen.method["generator"]
+    assert first.degradation == chosen.degradation and first.data == chosen.data and first.augment == chosen.augment
+    assert first.optimizer.lr == 2e-4 and first.optimizer.betas == chosen.optimizer.betas == (0.9, 0.99)
+    assert first.schedule["name"] == "cosine" and chosen.schedule["name"] == "multistep"
+    assert first.train.steps == 3 and first.train.batch_size == chosen.train.batch_size
+
+
+def test_the_second_stage_starts_from_the_average_that_the_first_one_made(photos: Path, tmp_path: Path) -> None:
+    chosen = tiny_recipe("esrgan", photos, "first.train.steps=3", "train.steps=1", "optimizer.lr=1e-30")
+    chosen = chosen.model_copy(update={"first": chosen.first.model_copy(update={"optimizer": {"lr": 1e-2}})})
+    watch = Silent()
+    folder = run.train(chosen, tmp_path / "run", watch=watch)
+    first, second = checkpoint.find(folder / run.FIRST), checkpoint.find(folder)
+    assert first.name == "00000003" and second.name == "00000001"
+    assert watch.steps == [1, 2, 3, 1] and any("first stage" in said for said in watch.said)
+    assert all(bool(((ours - theirs).abs() < 1e-6).all()) for ours, theirs in zip(  # type: ignore[operator]
+        weights(first).values(), weights(second).values(), strict=True))
+
+
+def test_stopped_in_its_first_stage_a_run_goes_on_with_both(photos: Path, tmp_path: Path) -> None:
+    whole = run.train(tiny_recipe("esrgan", photos, *SHORT), tmp_path / "whole", watch=Silent())
+    stops = iter([False, True])
+    with pytest.raises(Interrupted, match=str(tmp_path / "stopped")):
+        run.train(
+            tiny_recipe("esrgan", photos, *SHORT), tmp_path / "stopped", watch=Silent(), stop=lambda: next(stops, False)
+        )
+    assert checkpoint.find(tmp_path / "stopped" / run.FIRST).name == "00000002"
+    with pytest.raises(ValueError, match="holds a run already"):
+        run.train(tiny_recipe("esrgan", photos, *SHORT), tmp_path / "stopped", watch=Silent())
+    watch = Silent()
+    resumed = run.resume(tmp_path / "stopped", watch=watch)
+    assert watch.steps == [3, 1, 2]
+    assert same(weights(checkpoint.find(whole)), weights(checkpoint.find(resumed)))
+
+
+def test_a_first_stage_that_is_done_is_not_done_again(photos: Path, tmp_path: Path) -> None:
+    stops = iter([False, False, False, True])  # after the first step of the second stage
+    with pytest.raises(Interrupted):
+        run.train(tiny_recipe("esrgan", photos, *SHORT), tmp_path, watch=Silent(), stop=lambda: next(stops, False))
+    for saved in checkpoint.list_checkpoints(tmp_path):
+        (saved / checkpoint.STATE).unlink()  # as if it had been killed before its first checkpoint
+    watch = Silent()
+    run.resume(tmp_path, watch=watch)
+    assert watch.steps == [1, 2]
+
+
+def test_weights_to_start_from_take_the_place_of_the_first_stage(photos: Path, tmp_path: Path) -> None:
+    stage = run.train(tiny_recipe("rrdb-psnr", photos, "train.steps=2"), tmp_path / "psnr", watch=Silent())
+    start = f"train.start={stage / 'latest'}"
+    chosen = tiny_recipe("esrgan", photos, start, "train.steps=1", "optimizer.lr=1e-30")
+    assert chosen.first_stage() is None
+    folder = run.train(chosen, tmp_path / "gan", watch=Silent())
+    assert same(weights(checkpoint.find(stage)), weights(checkpoint.find(folder)))
+    other = tiny_recipe("esrgan", photos, start, "train.steps=1", "method.generator.features=8")
+    with pytest.raises(ValueError, match=r"train\.start.*another network"):
+        run.train(other, tmp_path / "other", watch=Silent())
+
+
+def test_without_a_first_stage_training_starts_from_nothing(photos: Path, tmp_path: Path) -> None:
+    folder = run.train(tiny_recipe("esrgan", photos, "first=false", "train.steps=1"), tmp_path, watch=Silent())
+    assert not (folder / run.FIRST).exists()
+    assert recipe.load(folder / run.RECIPE).first is None
+
+
+@pytest.mark.parametrize(
+    ("assignment", "sentence"),
+    [
+        ("first.train.stepz=1", "train.stepz.*first stage"),
+        ("first.method.name=rrdb-snr", "rrdb-psnr"),
+        ("first.schedul.name=cosine", "did you mean 'schedule'"),
+    ],
+)
+def test_what_is_wrong_in_the_first_stage_is_named(photos: Path, assignment: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        tiny_recipe("esrgan", photos, assignment)
+
+
+def test_the_checkpoint_says_which_generator_it_holds(photos: Path, tmp_path: Path) -> None:
+    folder = run.train(tiny_recipe("rrdb-psnr", photos, "train.steps=1"), tmp_path, watch=Silent())
+    _, facts = checkpoint.load_product(checkpoint.find(folder) / "low_to_high.safetensors")
+    assert json.loads(facts["generator"])["scale"] == 2
+
+
+def test_what_the_second_stage_lacks_is_said_before_the_first_one_is_trained(photos: Path, tmp_path: Path) -> None:
+    chosen = tiny_recipe("esrgan", photos, "method.perceptual_weight=1", "method.perceptual.weights=none.pth")
+    with pytest.raises(ValueError, match=r"none\.pth"):
+        run.train(chosen, tmp_path / "run", watch=Silent())
+    assert not (tmp_path / "run").exists()
