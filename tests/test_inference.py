@@ -8,9 +8,16 @@ import torch
 from safetensors.torch import save_file
 
 import i2i
+from i2i.generators.rrdb import RRDBNet
+from i2i.generators.srvgg import SRVGGNet
 from i2i.generators.unet import UnetGenerator
+from i2i.inference import Translator
 from i2i.training import checkpoint, run
-from tests.test_interop import published_resnet
+from i2i_runtime import images
+from i2i_runtime.card import Card
+from i2i_runtime.tiles import Tiling
+from i2i_runtime.translate import translate_image
+from tests.published import published_resnet
 from tests.worlds import Silent, tiny_recipe, tiny_world
 
 
@@ -92,6 +99,83 @@ def test_looking_leaves_torchs_random_numbers_alone(pix2pix: Path) -> None:
 def test_other_tensors_are_refused(cyclegan: Path, image: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="legal: float"):
         i2i.load(cyclegan)(image)
+
+
+UPSCALERS = {
+    "srvgg": SRVGGNet(features=6, convolutions=4),
+    "rrdb": RRDBNet(features=6, blocks=1, growth=4),
+    "rrdb x2, unshuffled": RRDBNet(features=6, blocks=1, growth=4, scale=2),
+}
+
+
+def upscaler(name: str) -> Translator:
+    torch.manual_seed(0)
+    generator = UPSCALERS[name]
+    for weight in generator.parameters():  # so large that every pixel in reach counts
+        torch.nn.init.normal_(weight, std=(2 / weight[0].numel()) ** 0.5 if weight.ndim > 1 else 0.1)
+    card = Card(
+        product=name, in_channels=3, out_channels=3, scale=generator.scale, multiple_of=generator.multiple_of,
+        min_size=generator.min_size, overlap=generator.overlap,
+    )  # fmt: skip
+    return Translator(generator, card)
+
+
+@pytest.mark.parametrize("name", UPSCALERS)
+def test_tiles_give_the_picture_of_the_whole(name: str) -> None:
+    translator, image = upscaler(name), picture(230, 170, 3, np.float32)
+    card, tiling = translator.card, Tiling(translator.card, 3 * translator.card.overlap)
+    whole = translate_image(translator.network, card, image, tiling=Tiling(card, 0))
+    tiled = translate_image(translator.network, card, image, tiling=tiling)
+    assert len(tiling.spans(232)) > 1 and whole.std() > 0.1, "several tiles, and more to see than one colour"
+    np.testing.assert_allclose(tiled, whole, atol=1e-4)
+
+
+def test_memory_that_runs_out_is_one_kind_of_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    translator, batch = upscaler("srvgg"), np.zeros((1, 3, 8, 8), np.float32)
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    monkeypatch.setattr(translator._generator, "forward", lambda image: torch.empty(2**50))
+    with pytest.raises(MemoryError, match="DefaultCPUAllocator"):
+        translator.network(batch)
+    monkeypatch.setattr(translator._generator, "forward", lambda image: fail(torch.OutOfMemoryError("CUDA out of")))
+    with pytest.raises(MemoryError, match="CUDA out of"):
+        translator.network(batch)
+    monkeypatch.setattr(translator._generator, "forward", lambda image: fail(RuntimeError("another one")))
+    with pytest.raises(RuntimeError, match="another one"):
+        translator.network(batch)
+
+
+def test_a_picture_is_made_where_the_whole_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    translator, image = upscaler("srvgg"), picture(200, 150, 3, np.float32)
+    whole, forward, sizes = translator(image), translator._generator.forward, []
+
+    def limited(tile: torch.Tensor) -> torch.Tensor:
+        sizes.append(tile.shape[2])
+        return torch.empty(2**50) if tile.shape[2] > 120 else forward(tile)
+
+    monkeypatch.setattr(translator._generator, "forward", limited)
+    np.testing.assert_allclose(translator(image), whole, atol=1e-4)
+    count = len(sizes)
+    translator(image)
+    assert max(sizes[:count]) > 120 >= max(sizes[count:]), "the second time it knows"
+
+
+def test_values_that_are_not_finite_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = upscaler("srvgg")
+    monkeypatch.setattr(translator._generator, "forward", lambda image: torch.full((1, 3, 32, 32), torch.inf))
+    with pytest.raises(ValueError, match="not finite"):
+        translator(picture(8, 8, 3, np.uint8))
+
+
+def test_the_published_compact_network_needs_no_more_than_its_overlap(shared: Path) -> None:
+    translator = i2i.load(shared / "weights/realesr-animevideov3.pth", device="cpu")
+    photo = images.read(next((shared / "data/bsds200").rglob("*.jpg")))[:120, :160]
+    whole, tiling = translator(photo), Tiling(translator.card, 80)
+    assert translator.card.overlap == 36 and len(tiling.spans(160)) > 1
+    tiled = translate_image(translator.network, translator.card, photo, tiling=tiling)
+    assert np.abs(tiled.astype(int) - whole).max() <= 1
 
 
 def test_a_published_generator_is_loaded_from_its_file(tmp_path: Path) -> None:

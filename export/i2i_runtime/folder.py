@@ -6,18 +6,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from i2i_runtime import images
 from i2i_runtime.card import Card
+from i2i_runtime.encode import check_size
 from i2i_runtime.headers import shown
-from i2i_runtime.images import Array
-from i2i_runtime.translate import Network, translate_image
+from i2i_runtime.images import Array, Picture
+from i2i_runtime.tiles import Tiling
+from i2i_runtime.translate import Network, result_size, translate_image
 
 # After these every further file would fail as well.
 _NO_USE_GOING_ON = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# Bytes of images that may wait for the network, and of results that may wait for the disk while the next one is made.
+_WAITING = 2**28
 
 
 class Progress(NamedTuple):
@@ -45,6 +48,8 @@ def translate_folder(
     source: Path,
     target: Path,
     *,
+    tile: int | None = None,
+    outscale: float | None = None,
     overwrite: bool = False,
     threads: int = 2,
     progress: Callable[[Progress], None] | None = None,
@@ -55,11 +60,20 @@ def translate_folder(
     `source` may be one image; `target` is then a folder, or a file if it has the suffix of an image. Results that exist
     are skipped unless `overwrite`. Files appear whole or not at all, also after Ctrl-C. An image that cannot be read,
     translated or written is reported and the rest goes on, except when the disk is full. `stop` is asked before each
-    image. The network, `progress` and `stop` are called in the caller's thread. Raises ValueError, before anything is
-    done, when there is nothing to translate, or the target cannot be written or lies in the source.
+    image. The network, `progress` and `stop` are called in the caller's thread. `tile` and `outscale` are those of
+    `Tiling` and `translate_image`. Raises ValueError, before anything is done, when an option is illegal, there is
+    nothing to translate, or the target cannot be written or lies in the source.
     """
     if threads < 1:
         raise ValueError(f"threads is {threads}; legal: whole numbers from 1")
+    result_size(card, 1, 1, outscale)
+    tiling = Tiling(card, tile)
+
+    def translate(job: _Job, image: Array) -> Array:
+        height, width = image.shape[:2]
+        check_size(job.result, *result_size(card, height, width, outscale))
+        return translate_image(network, card, image, tiling=tiling, outscale=outscale)
+
     jobs = _plan(source, target)
     there = set() if overwrite else {job.name for job in jobs if job.result.is_file()}
     report = Report(skipped=[job.name for job in jobs if job.name in there])
@@ -67,7 +81,7 @@ def translate_folder(
     with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
         try:
             reading = _ahead(readers, todo, 2 * threads)
-            writing = ((job, _translate(network, card, job, image, writers)) for job, image in reading)
+            writing = (_start(translate, job, picture, writers) for job, picture in reading)
             for job, result in _behind(writing, 2 * threads, lambda: _stops(report, stop)):
                 error = _note(report, job, result)
                 if progress is not None:
@@ -108,40 +122,67 @@ def _plan(source: Path, target: Path) -> list[_Job]:
     return jobs
 
 
-def _ahead(pool: Executor, jobs: Iterable[_Job], depth: int) -> Iterator[tuple[_Job, Future[Array]]]:
-    """The jobs in order, each with its image on the way; at most `depth` images wait."""
+def _ahead(pool: Executor, jobs: Iterable[_Job], depth: int) -> Iterator[tuple[_Job, Future[Picture]]]:
+    """The jobs in order, each with its image on the way; at most `depth` images wait, and fewer large ones."""
     waiting = iter(jobs)
-    reading = deque((job, pool.submit(images.read, job.source)) for job in islice(waiting, depth))
-    while reading:
-        yield reading.popleft()
-        reading.extend((job, pool.submit(images.read, job.source)) for job in islice(waiting, 1))
+    reading: deque[tuple[_Job, Future[Picture], int]] = deque()
+    while True:
+        while len(reading) < depth and sum(size for *_, size in reading) < _WAITING and (job := next(waiting, None)):
+            reading.append((job, pool.submit(images.read_picture, job.source), _bytes(job.source)))
+        if not reading:
+            return
+        job, picture, _ = reading.popleft()
+        yield job, picture
 
 
-def _translate(network: Network, card: Card, job: _Job, reading: Future[Array], pool: Executor) -> Future[None]:
+def _bytes(path: Path) -> int:
+    """How large the image will be in memory; 0 if it will not be, for which `read` has a sentence."""
+    try:
+        header = images.header(path)
+    except ValueError:
+        return 0
+    return header.height * header.width * header.channels * header.bits // 8
+
+
+class _Started(NamedTuple):
+    """A result of so many bytes on its way to the disk."""
+
+    job: _Job
+    writing: Future[None]
+    size: int
+
+
+def _start(translate: Callable[[_Job, Array], Array], job: _Job, reading: Future[Picture], pool: Executor) -> _Started:
     """The result on its way to the disk, or the sentence about what went wrong before."""
     try:
-        return pool.submit(_write, job.result, translate_image(network, card, reading.result()))
+        pixels, profile = reading.result()
+        result = translate(job, pixels)
+        return _Started(job, pool.submit(_write, job.result, result, profile), result.nbytes)
     except Exception as error:  # a network may raise anything, and must not take the other images along
         failed: Future[None] = Future()
-        failed.set_exception(ValueError(_sentence(job.source, error)))
-        return failed
+        failed.set_exception(ValueError(_sentence(job, error)))
+        return _Started(job, failed, 0)
 
 
-def _write(path: Path, image: Array) -> None:
+def _write(path: Path, image: Array, profile: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    images.write(path, image)
+    images.write(path, image, profile=profile)
 
 
-def _behind(
-    writing: Iterator[tuple[_Job, Future[None]]], depth: int, stops: Callable[[], bool]
-) -> Iterator[tuple[_Job, Future[None]]]:
-    """What was started, in order, up to `depth` later, so that the network need not wait for the disk."""
-    started: deque[tuple[_Job, Future[None]]] = deque()
+def _behind(writing: Iterator[_Started], depth: int, stops: Callable[[], bool]) -> Iterator[tuple[_Job, Future[None]]]:
+    """What was started, in order, up to `depth` later, so that the network need not wait for the disk.
+
+    It does wait where large results would fill the memory.
+    """
+    started: deque[_Started] = deque()
     while not stops() and (step := next(writing, None)) is not None:
         started.append(step)
-        while started and (len(started) > depth or started[0][1].done()):
-            yield started.popleft()
-    yield from started
+        while started and (
+            len(started) > depth or started[0].writing.done() or sum(step.size for step in started) > _WAITING
+        ):
+            yield started.popleft()[:2]
+    for job, future, _ in started:
+        yield job, future
 
 
 def _stops(report: Report, stop: Callable[[], bool] | None) -> bool:
@@ -161,11 +202,11 @@ def _note(report: Report, job: _Job, writing: Future[None]) -> str:
         if error.errno in _NO_USE_GOING_ON:
             report.stopped = report.stopped or sentence
     else:
-        sentence = str(error) if isinstance(error, ValueError) else _sentence(job.result, error)
+        sentence = _sentence(job, error)
     report.failed.append((job.name, sentence))
     return sentence
 
 
-def _sentence(path: Path, error: BaseException) -> str:
+def _sentence(job: _Job, error: BaseException) -> str:
     text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-    return text if text.startswith(shown(path)) else f"{shown(path)}: {text}"
+    return text if text.startswith((shown(job.source), shown(job.result))) else f"{shown(job.source)}: {text}"

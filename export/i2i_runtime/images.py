@@ -19,15 +19,20 @@ from numpy.typing import DTypeLike, NDArray
 
 from i2i_runtime import headers
 from i2i_runtime.decode import decode
+from i2i_runtime.encode import SUFFIXES, check_holds, encode
 from i2i_runtime.headers import shown
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 # 800 MB of 8-bit colour: room for any camera and for maps, not for a few bytes that claim a million by a million.
 MAX_PIXELS = 2**28
 
 Array = NDArray[Any]
 
-_16_BIT_SUFFIXES = (".png", ".tif", ".tiff")
+
+class Picture(NamedTuple):
+    """An image, and the ICC profile that says which colours its numbers mean; empty if the file does not say."""
+
+    pixels: Array
+    profile: bytes
 
 
 class Header(NamedTuple):
@@ -97,6 +102,11 @@ def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> Array:
     animation the first frame is read. Raises ValueError, naming the file, when it is missing, empty, truncated, no
     image, or larger than `max_pixels`.
     """
+    return read_picture(path, max_pixels=max_pixels).pixels
+
+
+def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """An image file as `read` gives it, and its ICC profile. Raises ValueError like `read`."""
     with headers.stream_of(path) as stream:
         data = stream.read()
     file = headers.parse(BytesIO(data), path)
@@ -106,58 +116,26 @@ def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> Array:
     pixels = decode(data, file, headers.channels(file), headers.bits(file, path))
     if pixels is None:
         raise ValueError(f"{shown(path)}: {headers.DAMAGED}")
-    return pixels
+    return Picture(pixels, file.info.get("icc_profile") or b"")
 
 
-def write(path: Path, image: Array, *, quality: int = 95) -> None:
+def write(path: Path, image: Array, *, quality: int = 95, profile: bytes = b"") -> None:
     """Write (height, width[, channels]) uint8 or uint16 in the format of the path's suffix: whole, or not at all.
 
-    `quality` is for JPEG (1 to 100) and WebP (1 to 99; 100 is lossless). WebP keeps grey as equal RGB. The bytes go
-    to a hidden file beside it that is renamed at the end. Raises ValueError when the format cannot hold the image,
-    OSError when the disk cannot.
+    `quality` is for JPEG (1 to 100) and WebP (1 to 99; 100 is lossless). WebP keeps grey as equal RGB. An ICC `profile`
+    is kept by all formats but BMP, if it is one for such channels. The bytes go to a hidden file beside it that is
+    renamed at the end. Raises ValueError when the format cannot hold the image, OSError when the disk cannot.
     """
-    data = _encode(path, image, quality)
+    check_holds(path, image)
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with open(temporary, "xb") as stream:
-            stream.write(data)
+            encode(stream, path, image, quality=quality, profile=profile)
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
-
-
-def _encode(path: Path, image: Array, quality: int) -> bytes:
-    _check_holds(path, image)
-    suffix = path.suffix.lower()
-    image = image.reshape(*image.shape[:2], -1)
-    if image.shape[2] > 1:
-        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
-    webp_quality = 101 if quality >= 100 else quality  # OpenCV's word for lossless
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_WEBP_QUALITY, webp_quality]
-    try:
-        done, data = cv2.imencode(suffix, image, options)
-    except cv2.error:
-        done = False
-    if not done:
-        raise ValueError(f"{shown(path)}: {image.shape[1]}x{image.shape[0]} is too large for {suffix}; write a .png")
-    return data.tobytes()
-
-
-def _check_holds(path: Path, image: Array) -> None:
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ValueError(f"{shown(path)}: cannot write {suffix or 'without a suffix'}; legal: {', '.join(SUFFIXES)}")
-    channels = 1 if image.ndim == 2 else image.shape[-1]
-    known = image.dtype in (np.uint8, np.uint16) and image.ndim in (2, 3) and channels in (1, 3, 4)
-    if not known or not image.size:
-        legal = "legal: uint8 or uint16 (height, width[, 1, 3 or 4]), at least one pixel"
-        raise ValueError(f"{shown(path)}: cannot write {image.dtype} of shape {image.shape}; {legal}")
-    if image.dtype == np.uint16 and suffix not in _16_BIT_SUFFIXES:
-        raise ValueError(f"{shown(path)}: {suffix} holds 8 bits, not 16; legal: {', '.join(_16_BIT_SUFFIXES)}")
-    if channels == 4 and suffix in (".jpg", ".jpeg"):
-        raise ValueError(f"{shown(path)}: {suffix} holds no alpha; write a .png, or drop alpha")
 
 
 def to_float(image: Array) -> NDArray[np.float32]:

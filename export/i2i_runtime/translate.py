@@ -1,51 +1,122 @@
-"""One image through one network, whatever runs the network and whatever kind of image it is."""
+"""One image through one network, whatever runs the network, whatever kind of image it is, and however large."""
 
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Resampling
 
 from i2i_runtime import tiles
 from i2i_runtime.card import Card
 from i2i_runtime.images import Array, from_float, to_float, with_channels
+from i2i_runtime.resize import resize
+from i2i_runtime.tiles import Span, Tiling
 
-# float32 (N, C, H, W) in [0, 1] -> float32 (N, C', H * scale, W * scale) in [0, 1]
+# float32 (N, C, H, W) in [0, 1] -> float32 (N, C', H * scale, W * scale) in [0, 1]; MemoryError asks for smaller tiles
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
+LARGEST_OUTSCALE = 16
 
-def translate_image(network: Network, card: Card, image: Array) -> Array:
+
+def translate_image(
+    network: Network, card: Card, image: Array, *, tiling: Tiling | None = None, outscale: float | None = None
+) -> Array:
     """(H, W) or (H, W, 1|3|4) in uint8, uint16 or float32 [0, 1] -> (H * scale, W * scale, out_channels), same type.
 
-    Colour is converted to what the network takes. Alpha goes past a network of grey or RGB, resized where the scale is
-    not 1; grey with alpha comes out as RGBA. (H, W) comes back as (H, W) if the network makes grey. Raises ValueError
-    for another shape or type, and when the network gives something else than its card says.
+    A large image goes through in tiles where the network can take them; `tiling` says how large, and remembers what
+    fitted into memory. With `outscale` the result is resampled to that many times the size of the image.
+
+    Colour is converted to what the network takes. Grey through a network that enlarges colours comes out grey. Alpha
+    goes past a network of grey or RGB, resampled where the size changes; no colour of a wholly transparent pixel then
+    bleeds into the others. Grey with alpha comes out as RGBA. (H, W) comes back as (H, W) if the result is grey. Raises
+    ValueError for another shape or type, when the network gives something else than its card says, and when there is
+    not enough memory for the smallest tile.
     """
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or not image.size:
         raise ValueError(f"image of shape {image.shape}; legal: (height, width) or (height, width, 1, 3 or 4)")
     pixels = image.reshape(*image.shape[:2], -1)
-    alpha = pixels[..., 3] if pixels.shape[2] == 4 and 4 not in (card.in_channels, card.out_channels) else None
-    taken = to_float(with_channels(pixels, card.in_channels)).transpose(2, 0, 1)[None]
-    result = from_float(_run(network, card, taken)[0].transpose(1, 2, 0), image.dtype)
-    if alpha is not None:
-        return _with_alpha(result, alpha)
-    return np.ascontiguousarray(result[..., 0] if image.ndim == 2 and card.out_channels == 1 else result)
+    height, width, channels = pixels.shape
+    size = result_size(card, height, width, outscale)
+    has_alpha = channels == 4 and 4 not in (card.in_channels, card.out_channels)
+    colours = _colours(card, channels, has_alpha)
+    result = np.empty((*size, colours + has_alpha), image.dtype)
+    visible = _without_hidden_colours(pixels) if has_alpha and size != (height, width) else pixels
+    _upscale(network, card, visible, result[..., :colours], tiling or Tiling(card))
+    if has_alpha:
+        # Not Lanczos, which rings into what is wholly opaque or transparent.
+        resize(pixels[..., 3:], result[..., colours:], by=Resampling.BICUBIC)
+    return result[..., 0] if image.ndim == 2 and colours == 1 else result
+
+
+def result_size(card: Card, height: int, width: int, outscale: float | None = None) -> tuple[int, int]:
+    """Height and width in pixels of what an image becomes, at least 1. Raises ValueError for an illegal `outscale`."""
+    factor = card.scale if outscale is None else outscale
+    if not 0 < factor <= max(card.scale, LARGEST_OUTSCALE):
+        raise ValueError(f"outscale: {factor} is refused; legal: above 0, up to {LARGEST_OUTSCALE}")
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def _colours(card: Card, channels: int, has_alpha: bool) -> int:
+    """How many channels the result of an image of so many has, beside alpha that goes past the network."""
+    if has_alpha:
+        return 3
+    return 1 if channels == 1 and card.scale > 1 and card.in_channels == card.out_channels == 3 else card.out_channels
+
+
+def _without_hidden_colours(pixels: Array) -> Array:
+    """RGBA whose wholly transparent pixels have the colour of the nearest that is not."""
+    hidden = pixels[..., 3] == 0
+    if not hidden.any() or hidden.all():
+        return pixels
+    # Numbers the visible pixels from 1 on, and gives every hidden one the number of the nearest.
+    _, nearest = cv2.distanceTransformWithLabels(
+        hidden.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.empty((nearest.max() + 1, 4), pixels.dtype)
+    colours[nearest[~hidden]] = pixels[~hidden]
+    return colours[nearest]
+
+
+def _upscale(network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling) -> None:
+    """Fill `out` with what the network makes of the pixels, resampled if it is of another size than that."""
+    made = (pixels.shape[0] * card.scale, pixels.shape[1] * card.scale)
+    result = out if out.shape[:2] == made else np.empty((*made, out.shape[2]), out.dtype)
+    while True:
+        try:
+            _run_in_tiles(network, card, pixels, result, tiling)
+            break
+        except MemoryError:
+            pass  # out of this block what the network held is free again
+        tiling.shrink(*pixels.shape[:2])
+    if result is not out:
+        resize(result, out, by=Resampling.LANCZOS)
+
+
+def _run_in_tiles(network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling) -> None:
+    rows, columns = (
+        tiles.reflected(size, multiple_of=card.multiple_of, min_size=card.min_size) for size in pixels.shape[:2]
+    )
+
+    def run(row: Span, column: Span) -> NDArray[np.float32]:
+        tile = pixels[np.ix_(rows[row.start : row.stop], columns[column.start : column.stop])]
+        taken = to_float(with_channels(tile, card.in_channels)).transpose(2, 0, 1)[None]
+        return _run(network, card, np.ascontiguousarray(taken))[0].transpose(1, 2, 0)
+
+    spans = tiling.spans(len(rows)), tiling.spans(len(columns))
+    for top, left, piece in tiles.blended(run, *spans, ramp=tiling.ramp, scale=card.scale):
+        # What the padding became is cut off.
+        room = out[top : top + piece.shape[0], left : left + piece.shape[1]]
+        if room.size:
+            room[...] = from_float(with_channels(piece[: room.shape[0], : room.shape[1]], out.shape[2]), out.dtype)
 
 
 def _run(network: Network, card: Card, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    result = np.asarray(network(batch), dtype=np.float32)
     number, _, height, width = batch.shape
-    padded = np.ascontiguousarray(tiles.pad(batch, multiple_of=card.multiple_of, min_size=card.min_size))
-    result = np.asarray(network(padded), dtype=np.float32)
-    promised = (number, card.out_channels, padded.shape[2] * card.scale, padded.shape[3] * card.scale)
+    promised = (number, card.out_channels, height * card.scale, width * card.scale)
     if result.shape != promised:
-        raise ValueError(f"{card.product} made {result.shape} of {padded.shape}; its card promises {promised}")
+        raise ValueError(f"{card.product} made {result.shape} of {batch.shape}; its card promises {promised}")
     if not np.isfinite(result).all():
         raise ValueError(f"{card.product} gave values that are not finite; check its weights and precision")
-    return tiles.crop(result, height=height * card.scale, width=width * card.scale)
-
-
-def _with_alpha(result: Array, alpha: Array) -> Array:
-    height, width = result.shape[:2]
-    if alpha.shape != (height, width):
-        alpha = cv2.resize(np.ascontiguousarray(alpha), (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.dstack([with_channels(result, 3), alpha])
+    return result

@@ -10,11 +10,11 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from i2i.cli import data, demo, look, train, translate
+from i2i.cli import convert, data, demo, evaluate, look, train, translate
 
 app = typer.Typer(
     name="i2i",
-    help="Turn one kind of image into another: train, translate, look.",
+    help="Turn one kind of image into another: train, translate, measure, look.",
     epilog="Add --debug to any command for the full traceback of an error.",
     no_args_is_help=True,
     add_completion=False,
@@ -23,6 +23,9 @@ app = typer.Typer(
 )
 app.command("train")(train.train)
 app.command("translate")(translate.translate)
+app.command("convert")(convert.convert)
+app.command("interpolate")(convert.interpolate)
+app.add_typer(evaluate.app, name="evaluate")
 app.command("list")(look.list_components)
 app.command("show")(look.show)
 app.add_typer(data.app, name="data")

@@ -18,6 +18,9 @@ class ImageGenerator(nn.Module):
     scale: int = 1
     multiple_of: int = 1
     min_size: int = 1
+    # Pixels of the image that tiles must share to give the result of the whole: twice as many as the result depends on
+    # to each side; 0 where it takes the whole image
+    overlap: int = 0
     # When training, a batch of two gives what two batches of one give (but for dropout's draws): calls can be batched
     batch_independent: bool = True
     # The name and options that made it, as its weights file keeps them; set by whoever builds it from a recipe.

@@ -45,6 +45,7 @@ class SRVGGNet(ImageGenerator):
             )
         self.in_channels = self.out_channels = in_channels
         self.scale = scale
+        self.overlap = 2 * (convolutions + 2)  # exact: each convolution sees one pixel further
         self.stem = _step(in_channels, features, activation)
         self.body = nn.Sequential(*(_step(features, features, activation) for _ in range(convolutions)))
         self.head = nn.Conv2d(features, in_channels * scale**2, 3, padding=1)

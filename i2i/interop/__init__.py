@@ -1,7 +1,8 @@
 """Published checkpoints as generators of ours, recognised from their keys and shapes, never from a file's name.
 
 Pix2Pix and CycleGAN (`latest_net_G.pth` and the like), ESRGAN and Real-ESRGAN. The keys of such a file say where in the
-published network a layer stands: sorted by that, its layers come in the order in which our networks hold theirs.
+published network a layer stands: sorted by that, its layers come in the order in which our networks hold theirs. The
+other way, `save_published` writes the layout which the published tools load.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,10 +15,12 @@ from torch import Tensor
 from i2i.generators import ImageGenerator
 from i2i.interop import super_resolution, translation
 from i2i.interop.files import read
+from i2i.interop.interpolation import interpolate
 from i2i.interop.layers import rename
+from i2i.interop.publish import publish, save_published
 from i2i.registry import generators
 
-__all__ = ["load_published", "recognise", "rename"]
+__all__ = ["interpolate", "load_published", "publish", "recognise", "rename", "save_published"]
 
 # The key that only this kind of network has -> whose it is, the registered name, and what tells the options.
 KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]]]] = {
@@ -31,7 +34,8 @@ KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]
 
 
 def load_published(path: str | Path) -> ImageGenerator:
-    """The generator in a published checkpoint, `.pth` or `.safetensors`, on the CPU and in eval mode.
+    """The generator in a published checkpoint, on the CPU and in eval mode: `.pth`, `.safetensors`, or ncnn's pair of
+    `.param` and `.bin`, of which `path` is either.
 
     The file is read as data, nothing in it is run. Where it holds weights and their average, the average is taken. The
     reference shows Pix2Pix in training mode (batch statistics and dropout); call `.train()` on the result for that.
@@ -45,6 +49,7 @@ def load_published(path: str | Path) -> ImageGenerator:
         with torch.device("meta"):
             generator = generators[name](**options)  # type: ignore[operator]
         generator.load_state_dict(rename(state, generator), assign=True)
+        generator.spec = {"name": name, **options}
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return generator.float().eval()

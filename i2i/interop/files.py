@@ -10,13 +10,19 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from i2i.interop.ncnn import read_ncnn
+
 # What a state dict is wrapped in, the average of the weights before the weights themselves.
 WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model")
 PARALLEL = "module."  # before every key of a network that was trained on several GPUs
 
 
 def read(path: Path) -> Mapping[str, Tensor]:
-    """The state dict in a `.pth` or `.safetensors` file, without its wrapper. Raises ValueError if there is none."""
+    """The state dict in a `.pth` or `.safetensors` file, without its wrapper, or in a pair of ncnn's. Raises ValueError
+    if there is none.
+    """
+    if path.suffix == ".param" or (path.suffix == ".bin" and path.with_suffix(".param").is_file()):
+        return read_ncnn(path)
     state = _unwrapped(_content(path))
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(f"{path}: not a published checkpoint, which is a dictionary of tensors and nothing else")

@@ -35,12 +35,8 @@ def rename(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]
     Left out are the running statistics that instance norms of PyTorch before 0.4 kept and did not use; the counters
     that batch norms of that time lacked become 0. Raises ValueError where a layer does not match.
     """
-    expected: dict[str, Layer] = {}
-    names: dict[tuple[str, str], str] = {}
-    for key, tensor in network.state_dict().items():
-        name, leaf = _split(key)
-        expected.setdefault(name, {})[leaf] = tensor
-        names[name, leaf] = key
+    expected = own_layers(network)
+    names = {_split(key): key for key in network.state_dict()}
     layers = published_layers(state)
     if len(layers) != len(expected):
         raise ValueError(f"{len(layers)} layers with weights, but {type(network).__name__} has {len(expected)}")
@@ -52,6 +48,15 @@ def rename(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]
             raise ValueError(f"{_shapes(theirs)} where {type(network).__name__} has {name} {_shapes(ours)}")
         renamed |= {names[name, leaf]: tensor for leaf, tensor in theirs.items()}
     return renamed
+
+
+def own_layers(network: nn.Module) -> dict[str, Layer]:
+    """The layers of a network of ours by name, in its order, which is the published one."""
+    layers: dict[str, Layer] = {}
+    for key, tensor in network.state_dict().items():
+        name, leaf = _split(key)
+        layers.setdefault(name, {})[leaf] = tensor
+    return layers
 
 
 def published_layers(state: Mapping[str, Tensor]) -> list[Layer]:
@@ -73,6 +78,12 @@ def convolution_weights(layers: list[Layer]) -> list[Tensor]:
     if len(weights) < 2:
         raise ValueError(f"{len(weights)} convolutions, but every generator has more")
     return weights
+
+
+def following(name: str) -> str:
+    """The name of the layer right after the one called `name`: a norm or an activation after its convolution."""
+    before, _, number = name.rpartition(".")
+    return f"{before}.{int(number) + 1}"
 
 
 def _position(name: str) -> tuple[int, tuple[int, ...], bool]:

@@ -20,6 +20,23 @@ BESIDE_BLOCKS = 4  # convolutions that are neither in a block nor after an up-sa
 UPSAMPLINGS = range(4)  # x1, x2, x4, x8
 
 
+def rrdb_names(blocks: int, upsamplings: int) -> list[str]:
+    """The convolutions of an RRDB network in its order, as BasicSR and Real-ESRGAN name them."""
+    return [
+        "conv_first",
+        *(f"body.{n}.rdb{j}.conv{k}" for n in range(blocks) for j in (1, 2, 3) for k in (1, 2, 3, 4, 5)),
+        "conv_body",
+        *(f"conv_up{n + 1}" for n in range(upsamplings)),
+        "conv_hr",
+        "conv_last",
+    ]
+
+
+def srvgg_names(convolutions: int) -> list[str]:
+    """The convolutions of a compact network, between which its activations are numbered too."""
+    return [f"body.{2 * n}" for n in range(convolutions + 2)]
+
+
 def rrdb_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """The options of the RRDB network with this published state dict. Raises ValueError."""
     layers = published_layers(state)

@@ -30,6 +30,22 @@ def resnet_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
     return _common(layers, first) | {"out_channels": last.shape[0], "blocks": blocks, "dropout": dropout}
 
 
+def unet_names(depth: int) -> list[str]:
+    """The convolutions of a U-Net from the outermost to the innermost and back: every level is nested in the one above
+    it, between its way down and its way up.
+    """
+    inner = [f"model.model.1.model{'.3.model' * level}" for level in range(depth - 1)]
+    down, up = [f"{level}.1" for level in inner], [f"{level}.5" for level in inner[:-1]]
+    return ["model.model.0", *down, f"{inner[-1]}.3", *reversed(up), "model.model.3"]
+
+
+def resnet_names(blocks: int, *, dropout: bool) -> list[str]:
+    """The convolutions of a ResNet; positions count norms, activations, paddings and dropout as well."""
+    second, after = 6 if dropout else 5, 10 + blocks
+    residual = [f"model.{10 + n}.conv_block.{position}" for n in range(blocks) for position in (1, second)]
+    return ["model.1", "model.4", "model.7", *residual, *(f"model.{after + n}" for n in (0, 3, 7))]
+
+
 def _common(layers: list[Layer], first: Tensor) -> dict[str, Any]:
     return {"in_channels": first.shape[1], "features": first.shape[0], "norm": _recognise_norm(layers)}
 

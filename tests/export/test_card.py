@@ -8,7 +8,7 @@ from i2i_runtime.card import Card
 
 
 def test_a_card_survives_json():
-    card = Card(product="a_to_b", in_channels=1, out_channels=3, scale=4, multiple_of=8, recipe="r", step=7)
+    card = Card(product="a_to_b", in_channels=1, out_channels=3, scale=4, multiple_of=8, overlap=36, recipe="r", step=7)
     assert Card.from_dict(json.loads(json.dumps(card.to_dict()))) == card
 
 
@@ -17,6 +17,7 @@ def test_a_card_survives_json():
     [
         ({"in_channels": 2}, r"card: in_channels is 2; legal: 1 \(grey\), 3 \(RGB\), 4 \(RGBA\)"),
         ({"scale": 0}, "card: scale is 0; legal: whole numbers from 1"),
+        ({"overlap": -1}, "card: overlap is -1; legal: whole numbers from 0"),
         ({"multiple_of": 2.5}, "card: multiple_of is 2.5"),
         ({"colour": "red"}, "card: unknown colour; legal: product"),
     ],

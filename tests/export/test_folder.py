@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i2i_runtime import images
+from i2i_runtime import folder, images
 from i2i_runtime.card import Card
 from i2i_runtime.folder import Progress, translate_folder
 
@@ -153,12 +153,14 @@ def test_trees_that_cannot_be_translated_are_refused_first(tree, tmp_path, sourc
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_decoding_and_encoding_stay_near_the_network(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("waiting", "most"), [(2**28, 4), (1, 1), (100, 3)])
+def test_decoding_and_encoding_stay_near_the_network(tmp_path, monkeypatch, waiting, most):
+    monkeypatch.setattr(folder, "_WAITING", waiting)  # bytes; an image has 48
     for index in range(40):
         (tmp_path / "in").mkdir(exist_ok=True)
         images.write(tmp_path / "in" / f"{index}.png", np.zeros((4, 4, 3), np.uint8))
-    read, seen, ahead = images.read, [], []
-    monkeypatch.setattr(images, "read", lambda path: seen.append(path) or read(path))
+    read, seen, ahead = images.read_picture, [], []
+    monkeypatch.setattr(images, "read_picture", lambda path: seen.append(path) or read(path))
 
     def network(batch):
         ahead.append(len(seen) - len(ahead))
@@ -166,7 +168,7 @@ def test_decoding_and_encoding_stay_near_the_network(tmp_path, monkeypatch):
 
     translate_folder(network, CARD, tmp_path / "in", tmp_path / "out", threads=2)
     assert len(ahead) == 40
-    assert max(ahead) <= 5  # twice the threads, and the one at hand
+    assert 1 <= max(ahead) <= most  # twice the threads, or what the memory holds; with the one at hand
 
 
 INTERRUPTED = """

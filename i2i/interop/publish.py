@@ -1,0 +1,97 @@
+"""Our generators in the layout of the published ones, for the tools that load those."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from i2i.generators.base import ImageGenerator
+from i2i.generators.resnet import ResnetGenerator
+from i2i.generators.rrdb import RRDBNet
+from i2i.generators.srvgg import SRVGGNet
+from i2i.generators.unet import UnetGenerator
+from i2i.interop.layers import following, own_layers
+from i2i.interop.super_resolution import rrdb_names, srvgg_names
+from i2i.interop.translation import resnet_names, unet_names
+
+
+def publish(generator: ImageGenerator) -> dict[str, Tensor]:
+    """The weights of `generator` under the published names: the inverse of `rename`.
+
+    RRDB and compact networks as Real-ESRGAN names them, U-Net and ResNet as the reference of Pix2Pix and CycleGAN does.
+    Raises ValueError for a generator that was not published, or not with these options.
+    """
+    convolutions, name = iter(_convolutions(generator)), ""
+    state: dict[str, Tensor] = {}
+    for layer in own_layers(generator).values():
+        # What has weights and is no convolution, a norm or an activation, comes right after one.
+        name = next(convolutions) if layer["weight"].ndim == 4 else following(name)
+        state |= {f"{name}.{leaf}": tensor.detach().cpu().contiguous() for leaf, tensor in layer.items()}
+    return state
+
+
+def save_published(generator: ImageGenerator, file: Path) -> None:
+    """Write `publish(generator)` to `file`, which appears only when it is whole.
+
+    `.pth` for super-resolution is wrapped as Real-ESRGAN's files are, `params_ema` or `params`, for translation bare as
+    `latest_net_G.pth`; `.safetensors` is bare. Raises ValueError.
+    """
+    state = publish(generator)
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == ".safetensors":
+            save_file(state, partial, metadata={"format": "pt"})
+        elif file.suffix == ".pth":
+            wrapper = {RRDBNet: "params_ema", SRVGGNet: "params"}.get(type(generator))
+            torch.save({wrapper: state} if wrapper else state, partial)
+        else:
+            raise ValueError(f"{file}: published tools load .pth and .safetensors; name such a file")
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _convolutions(generator: ImageGenerator) -> list[str]:
+    names: dict[type, Callable[..., list[str]]] = {
+        RRDBNet: _rrdb,
+        SRVGGNet: _srvgg,
+        UnetGenerator: _unet,
+        ResnetGenerator: _resnet,
+    }
+    if type(generator) not in names:
+        raise ValueError(
+            f"{type(generator).__name__} has no published layout; legal: the generators rrdb, srvgg, unet and resnet"
+        )
+    return names[type(generator)](generator)
+
+
+def _rrdb(generator: RRDBNet) -> list[str]:
+    if generator.scale == 3:
+        raise ValueError("the published layout of RRDB networks does not tell x3 from x2; legal: scale 1, 2, 4, 8")
+    return rrdb_names(len(generator.blocks), len(generator.up))
+
+
+def _srvgg(generator: SRVGGNet) -> list[str]:
+    if not any(isinstance(layer, nn.PReLU) for layer in generator.modules()):
+        raise ValueError("the published layout of compact networks does not tell relu from leakyrelu; legal: prelu")
+    return srvgg_names(len(generator.body))
+
+
+def _unet(generator: UnetGenerator) -> list[str]:
+    _refuse_resizing(generator)
+    return unet_names(len(generator.down) + 1)
+
+
+def _resnet(generator: ResnetGenerator) -> list[str]:
+    _refuse_resizing(generator)
+    dropout = any(isinstance(layer, nn.Dropout) for layer in generator.modules())
+    return resnet_names(len(generator.blocks), dropout=dropout)
+
+
+def _refuse_resizing(generator: ImageGenerator) -> None:
+    if not any(isinstance(layer, nn.ConvTranspose2d) for layer in generator.modules()):
+        raise ValueError(f"{type(generator).__name__} was published with upsampling = transposed only")

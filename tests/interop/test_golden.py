@@ -1,0 +1,65 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from i2i.discriminators.patchgan import PatchGAN, PixelGAN
+from i2i.discriminators.unet import UnetDiscriminator
+from i2i.discriminators.vgg import VGGDiscriminator
+from i2i.generators.resnet import ResnetGenerator
+from i2i.generators.rrdb import RRDBNet
+from i2i.generators.srvgg import SRVGGNet
+from i2i.generators.unet import UnetGenerator
+from i2i.interop import load_published, rename
+from tests import golden
+
+GOLDEN = {
+    "resnet_6blocks_batch_ngf16": lambda: ResnetGenerator(features=16, blocks=6, norm="batch"),
+    "resnet_9blocks_instance_ngf16": lambda: ResnetGenerator(features=16),
+    "unet_128_batch_ngf16": lambda: UnetGenerator(features=16, depth=7),
+    "unet_256_instance_ngf8": lambda: UnetGenerator(features=8, norm="instance"),
+    "patchgan_3layers_batch_ndf16_6ch": lambda: PatchGAN(in_channels=6, features=16),
+    "patchgan_3layers_instance_ndf16": lambda: PatchGAN(features=16, norm="instance"),
+    "pixelgan_batch_ndf16": lambda: PixelGAN(in_channels=6, features=16),
+    "rrdb_x2_2blocks_nf16_gc8": lambda: RRDBNet(features=16, growth=8, blocks=2, scale=2),
+    "rrdb_x4_3blocks_nf16_gc8": lambda: RRDBNet(features=16, growth=8, blocks=3),
+    "srvgg_x4_nf16_conv4": lambda: SRVGGNet(features=16, convolutions=4),
+    "unet_discriminator_sn_nf8": lambda: UnetDiscriminator(features=8),
+    "vgg_discriminator_128_nf8": lambda: VGGDiscriminator(features=8),
+}
+
+
+JUDGES = ("patchgan", "pixelgan", "discriminator")
+
+
+def recorded(shared, name):
+    """The recorded arrays, and the published state dict that they were recorded with."""
+    arrays = np.load(shared / "golden" / "networks" / f"{name}.npz")
+    state = golden.weights(json.loads(str(arrays["state_dict"])))
+    for key in [key for key in state if key.endswith("weight_orig")]:
+        # A power iteration that has converged: the leading singular vectors.
+        left, _, right = torch.linalg.svd(state[key].flatten(1), full_matrices=False)
+        prefix = key.removesuffix("orig")
+        state |= {f"{prefix}u": left[:, 0], f"{prefix}v": right[0]}
+    return arrays, state
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_published_weights_give_the_published_output(shared, name):
+    arrays, state = recorded(shared, name)
+    network = GOLDEN[name]().train(str(arrays["mode"]) == "train")
+    network.load_state_dict(rename(state, network))
+    with torch.no_grad():
+        output = network(torch.from_numpy(arrays["input"]))
+    torch.testing.assert_close(output, torch.from_numpy(arrays["output"]), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", [name for name in GOLDEN if not any(judge in name for judge in JUDGES)])
+def test_a_published_file_needs_no_options(shared, name, tmp_path):
+    arrays, state = recorded(shared, name)
+    torch.save(state, tmp_path / "latest_net_G.pth")
+    generator = load_published(tmp_path / "latest_net_G.pth")
+    with torch.no_grad():
+        output = generator(torch.from_numpy(arrays["input"]))
+    torch.testing.assert_close(output, torch.from_numpy(arrays["output"]), atol=1e-5, rtol=0)
