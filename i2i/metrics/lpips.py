@@ -1,0 +1,100 @@
+"""LPIPS: how far apart two images are in the features of a trained network, weighted by what people saw.
+
+Zhang, Isola, Efros, Shechtman, Wang 2018: The Unreasonable Effectiveness of Deep Features as a Perceptual Metric,
+https://arxiv.org/abs/1801.03924. The weighting is that of the package `lpips`, which ships it; the network below is
+torchvision's, trained on ImageNet, from a file that is looked for and never downloaded.
+"""
+
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Backbone(NamedTuple):
+    """A network that LPIPS looks through: torchvision's file of it, its last layer, and the least height and width."""
+
+    title: str
+    file: str
+    last_layer: int
+    min_size: int
+
+
+BACKBONES = {
+    "alex": Backbone("AlexNet", "alexnet-owt-7be5be79.pth", 10, 31),
+    "squeeze": Backbone("SqueezeNet 1.1", "squeezenet1_1-b8a52dc0.pth", 12, 17),
+    "vgg": Backbone("VGG16", "vgg16-397923af.pth", 28, 16),
+}
+_ADDRESS = "https://download.pytorch.org/models/"
+
+
+class Lpips:
+    """The distance itself, 0 for equal images; `name` says through which network, since their numbers differ.
+
+    `weights` is torchvision's AlexNet, SqueezeNet 1.1 or VGG16, told from what the file holds; by default AlexNet, as
+    papers report it, from torchvision's cache. Raises ValueError where the package or the file is missing.
+    """
+
+    def __init__(self, weights: Path | None = None, *, device: torch.device | str = "cpu") -> None:
+        try:
+            import lpips
+        except ImportError:
+            raise ValueError("LPIPS needs the package lpips; install it with: pip install 'i2i[lpips]'") from None
+        file = weights or _cached()
+        state = _read(file)
+        kind = _recognise(state, file)
+        self.name, self._backbone, self._device = f"LPIPS-{kind}", BACKBONES[kind], torch.device(device)
+        # Built with random weights, drawn aside, since it would download the trained ones; it warns of its own calls.
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network = lpips.LPIPS(net=kind, pnet_rand=True, verbose=False)
+        try:
+            trained = {key: state["features." + key.partition(".")[2]] for key in network.net.state_dict()}
+            network.net.load_state_dict(trained)
+        except (KeyError, RuntimeError):
+            raise ValueError(f"{file}: looks like {self._backbone.title}, but is not torchvision's") from None
+        self._network = network.to(self._device)
+
+    def __call__(self, image: Tensor, truth: Tensor) -> Tensor:
+        """(N, 3, H, W) images in [0, 1] -> (N,) float32 on the CPU. Raises ValueError for images that are too small."""
+        height, width = image.shape[2:]
+        if min(height, width) < self._backbone.min_size:
+            raise ValueError(f"{self.name}: {width}x{height} pixels are less than {self._backbone.min_size}")
+        with torch.inference_mode():
+            both = (2 * images.to(self._device, torch.float32) - 1 for images in (image, truth))
+            return self._network(*both).flatten().cpu()
+
+
+def _cached() -> Path:
+    backbone, folder = BACKBONES["alex"], Path(torch.hub.get_dir()) / "checkpoints"
+    file = folder / backbone.file
+    if not file.is_file():
+        legal = ", ".join(each.title for each in BACKBONES.values())
+        raise ValueError(
+            f"LPIPS needs {file}; download it from {_ADDRESS}{backbone.file}, "
+            f"or give a file of torchvision's weights (--lpips-weights; legal: {legal})"
+        )
+    return file
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    if not file.is_file():
+        raise ValueError(f"{file}: no such file")
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged file makes the reader raise
+        raise ValueError(f"{file}: not a file of weights or a damaged one ({type(error).__name__})") from error
+    return state if isinstance(state, Mapping) else {}
+
+
+def _recognise(state: Mapping[str, Any], file: Path) -> str:
+    layers = [int(found[1]) for key in state if (found := re.match(r"features\.(\d+)\.", str(key)))]
+    for kind, backbone in BACKBONES.items():
+        if max(layers, default=-1) == backbone.last_layer:
+            return kind
+    legal = ", ".join(f"{each.title} ({each.file})" for each in BACKBONES.values())
+    raise ValueError(f"{file}: not a network that LPIPS is made for; legal: torchvision's {legal}")
