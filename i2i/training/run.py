@@ -167,13 +167,16 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 def _placed(recipe: Recipe) -> Recipe:
     """With whole paths, so that a run can go on from another folder than it began in."""
     data = recipe.data.model_copy(update={"source": [_from_anywhere(source) for source in recipe.data.source]})
-    start = recipe.train.start and _from_anywhere(recipe.train.start)
-    return recipe.model_copy(update={"data": data, "train": recipe.train.model_copy(update={"start": start})})
+    train = recipe.train.model_copy(update={"start": _from_anywhere(recipe.train.start)})
+    method = dict(recipe.method)
+    if weights := method.get("perceptual", {}).get("weights"):
+        method["perceptual"] = {**method["perceptual"], "weights": _from_anywhere(weights)}
+    return recipe.model_copy(update={"method": method, "data": data, "train": train})
 
 
 def _from_anywhere(name: str) -> str:
     path = Path(name).expanduser()
-    return str(path.resolve()) if path.exists() else name
+    return str(path.resolve()) if name and path.exists() else name
 
 
 def _where_to_go_on(run: Path) -> str:

@@ -1,6 +1,5 @@
 """When things happen in a run: steps, logs, samples, checkpoints, and the end; it knows no paper."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
@@ -19,6 +18,7 @@ from i2i.methods.base import Method
 from i2i.recipe import Recipe
 from i2i.training import checkpoint
 from i2i.training.log import Log
+from i2i.training.meter import Meter
 from i2i.training.sheet import draw_sheet
 from i2i.training.update import TrainingUpdate
 from i2i.training.watch import Progress, Watch
@@ -69,7 +69,7 @@ class Trainer:
         no number.
         """
         log = Log(self.run, self.step)
-        meter = _Meter()
+        meter = Meter()
         try:
             while self.step < self.options.steps:
                 self._train_step(next(batches))
@@ -106,7 +106,7 @@ class Trainer:
         layout = torch.channels_last if self.options.channels_last else torch.preserve_format
         return type(batch)(*(image.to(memory_format=layout) for image in batch))
 
-    def _record(self, log: Log, watch: Watch, meter: "_Meter", progress: Progress) -> None:
+    def _record(self, log: Log, watch: Watch, meter: Meter, progress: Progress) -> None:
         options, last = self.options, self.step == self.options.steps
         if self.step % options.log_every == 0 or last:
             log.losses(self.step, {"images_per_second": progress.images_per_second, **meter.means()})
@@ -197,39 +197,6 @@ class Trainer:
         """For looking at products: no gradients, and nothing drawn from the run's random numbers."""
         with torch.no_grad(), torch.random.fork_rng(), self._autocast():
             yield
-
-
-class _Meter:
-    """Means of the loss terms, and the rate, since the last log entry; terms stay on their device until they are asked
-    for.
-    """
-
-    def __init__(self) -> None:
-        self.restart()
-        self._rate = 0.0
-
-    def add(self, terms: Mapping[str, Tensor]) -> None:
-        for name, term in terms.items():
-            self._sums[name] = self._sums.get(name, 0.0) + term
-            self._counts[name] = self._counts.get(name, 0) + 1
-        self._steps += 1
-
-    def means(self) -> Mapping[str, float]:
-        return {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-
-    def rate(self) -> float:
-        """Steps per second; samples and checkpoints are not counted as training."""
-        if self._steps:
-            self._rate = self._steps / max(time.monotonic() - self._since, 1e-9)
-        return self._rate
-
-    def restart(self) -> None:
-        self._sums: dict[str, Tensor | float] = {}
-        self._counts: dict[str, int] = {}
-        self.restart_clock()
-
-    def restart_clock(self) -> None:
-        self._steps, self._since = 0, time.monotonic()
 
 
 def _lay_out_as_parameters(optimizer: torch.optim.Optimizer) -> None:

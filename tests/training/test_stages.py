@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from i2i import recipe
 from i2i.training import checkpoint, run
 from i2i.training.trainer import Interrupted
+from tests.vgg import write_vgg19
 from tests.worlds import Silent, tiny_recipe, tiny_world
 
 SHORT = ["first.train.steps=3", "train.steps=2"]
@@ -47,8 +48,12 @@ def test_the_second_stage_starts_from_the_average_that_the_first_one_made(photos
     first, second = checkpoint.find(folder / run.FIRST), checkpoint.find(folder)
     assert first.name == "00000003" and second.name == "00000001"
     assert watch.steps == [1, 2, 3, 1] and any("first stage" in said for said in watch.said)
-    assert all(bool(((ours - theirs).abs() < 1e-6).all()) for ours, theirs in zip(  # type: ignore[operator]
-        weights(first).values(), weights(second).values(), strict=True))
+    assert all(
+        bool(((ours - theirs).abs() < 1e-6).all())
+        for ours, theirs in zip(  # type: ignore[operator]
+            weights(first).values(), weights(second).values(), strict=True
+        )
+    )
 
 
 def test_stopped_in_its_first_stage_a_run_goes_on_with_both(photos: Path, tmp_path: Path) -> None:
@@ -120,3 +125,19 @@ def test_what_the_second_stage_lacks_is_said_before_the_first_one_is_trained(pho
     with pytest.raises(ValueError, match=r"none\.pth"):
         run.train(chosen, tmp_path / "run", watch=Silent())
     assert not (tmp_path / "run").exists()
+
+
+def test_files_that_a_recipe_names_are_found_from_anywhere(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_vgg19(tmp_path / "vgg19.safetensors", convolutions=1)
+    monkeypatch.chdir(tmp_path)
+    settings = [
+        "method.perceptual_weight=1",
+        "method.perceptual.weights=vgg19.safetensors",
+        "method.perceptual.layers={conv1_1=1.0}",
+    ]
+    folder = run.train(tiny_recipe("esrgan", photos, *SHORT, *settings)).resolve()
+    monkeypatch.chdir("/")
+    run.resume(folder, ["train.steps=3"])
+    assert checkpoint.find(folder).name == "00000003"
