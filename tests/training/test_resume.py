@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,3 +173,18 @@ def test_resuming_before_the_latest_checkpoint_gives_up_what_came_after(tmp_path
     assert any(not torch.equal(before[key], after[key]) for key in before)
     rows = [line.split(",")[0] for line in (folder / "losses.csv").read_text().splitlines()[1:]]
     assert rows == [str(step) for step in range(1, 7)]
+
+
+def test_a_run_may_change_its_memory_layout_when_it_goes_on(tmp_path: Path) -> None:
+    """The fused Adam would take the saved moments for others, without an error."""
+    world = tiny_world(tmp_path / "world")
+    settings = ["train.steps=3", "train.channels_last=false", "method.generator.dropout=false", "optimizer.lr=1e-2"]
+    folder = run.train(tiny_recipe("pix2pix", world, *settings), tmp_path / "run", watch=Silent())
+    shutil.copytree(folder, tmp_path / "other", symlinks=True)
+    for name, layout in (("run", "false"), ("other", "true")):
+        run.resume(tmp_path / name, ["train.steps=4", f"train.channels_last={layout}"], watch=Silent())
+    ours, theirs = (
+        load_file(checkpoint.find(tmp_path / name) / "source_to_target.safetensors") for name in ("run", "other")
+    )
+    for key in ours:
+        torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=2e-3)
