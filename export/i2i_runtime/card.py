@@ -64,7 +64,8 @@ class Card:
         unknown = sorted(set(facts) - set(legal))
         if unknown:
             raise ValueError(f"card: unknown {', '.join(unknown)}; legal: {', '.join(legal)}")
+        given: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in facts.items()}
         try:
-            return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()})
+            return cls(**given)
         except TypeError as error:
             raise ValueError(f"card: {error}") from error

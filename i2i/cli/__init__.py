@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from i2i.cli import convert, data, demo, evaluate, look, train, translate
+from i2i.cli import convert, data, demo, evaluate, export, look, train, translate
 
 app = typer.Typer(
     name="i2i",
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("train")(train.train)
 app.command("translate")(translate.translate)
+app.command("export")(export.export)
 app.command("convert")(convert.convert)
 app.command("interpolate")(convert.interpolate)
 app.add_typer(evaluate.app, name="evaluate")

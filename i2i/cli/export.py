@@ -1,0 +1,96 @@
+"""`i2i export`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from i2i.cli.convert import Kept
+from i2i.cli.train import Plugins
+from i2i.cli.translate import TestTime
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help=Kept)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write.", show_default="PRODUCT.onnx")] = None,
+    product: Annotated[
+        str | None, typer.Option(help="Which generator, for example a_to_b.", show_default=False)
+    ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Half precision inside: half the size, faster on GPUs, float32 at the ends.")
+    ] = False,
+    int8: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CALIBRATION/",
+            help="Convolutions in 8 bits, by the ranges in this folder's images: such as it will be used on.",
+            show_default=False,
+        ),
+    ] = None,
+    io: Annotated[
+        Literal["float", "uint8"],
+        typer.Option(help="What goes in and comes out: float (N, C, H, W) in [0, 1], or pixels (N, H, W, C)."),
+    ] = "float",
+    static: Annotated[
+        str | None,
+        typer.Option(metavar="NxHxW", help="The only batch, height and width; for TensorRT.", show_default="any"),
+    ] = None,
+    opset: Annotated[int, typer.Option(help="Version of ONNX's operators, 18 to 24.")] = 18,
+    test_time: Annotated[
+        TestTime | None,
+        typer.Option(help="published (batch statistics) or eval; dropout is off.", show_default="the method's"),
+    ] = None,
+    least_psnr: Annotated[
+        float | None,
+        typer.Option(help="dB that the file must reach against torch.", show_default="50 for --half, 35 for --int8"),
+    ] = None,
+    plugins: Plugins = [],  # noqa: B006
+) -> None:
+    """Write a generator as one .onnx file for other programs, proven equal first: i2i export runs/pix2pix/facades.
+
+    The file carries what it needs to be used right: i2i translate takes it like any model.
+    """
+    from i2i import registry
+    from i2i.cli.progress import Line
+    from i2i.training.stored import list_products, load_generator
+
+    try:
+        from i2i import export as exporting
+    except ModuleNotFoundError as error:
+        raise ValueError(f"export needs {error.name}: pip install {error.name}") from error
+    registry.load_plugins(plugins)
+    with Line() as line:
+        generator, facts = load_generator(model, product, progress=line.count("bytes downloaded"), tell=line.say)
+        others = [name for name in list_products(model) if name != facts["product"]]
+        file = out or Path(facts["product"] + ".onnx")
+        if file.exists():
+            raise ValueError(f"{file}: is there already; name another file with --out")
+        size = _size(static) if static else None
+        card = exporting.card_of(generator, facts)
+        card, proof = exporting.export(
+            generator,
+            card,
+            file,
+            test_time=test_time or facts["test_time"],  # type: ignore[arg-type]
+            io=io,
+            half=half,
+            int8=exporting.read_calibration(int8, replace(card, size=size)) if int8 else (),
+            size=size,
+            opset=opset,
+            least_psnr=least_psnr,
+        )
+        hint = f" (--product chooses: {', '.join(others)})" if others else ""
+        line.say(f"{card.product}{hint}, test time {card.test_time}, {card.precision}, opset {card.opset}")
+        line.say(f"proof: {proof.sentence()}")
+        line.say(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")
+
+
+def _size(text: str) -> tuple[int, int, int]:
+    try:
+        number, height, width = (int(word) for word in text.split("x"))
+    except ValueError:
+        raise ValueError(
+            f"--static {text}: not a batch, a height and a width; for example: --static 1x512x512"
+        ) from None
+    return number, height, width

@@ -1,0 +1,159 @@
+"""A torch generator as one .onnx file that carries its card, and appears only if it gives what the generator gives."""
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import onnx
+import tomli_w
+import torch
+from onnx import ModelProto, helper
+from torch import nn
+
+from i2i import __version__
+from i2i.export.graph import InUnitRange, check_rules, strip, trace
+from i2i.export.int8 import Float, read_calibration, to_int8
+from i2i.export.precision import to_half, with_uint8_ends
+from i2i.export.proof import Proof, pictures, prove
+from i2i.generators.base import ImageGenerator
+from i2i.layers import TestTime, set_test_time
+from i2i_runtime.card import Card, Io, Precision
+from i2i_runtime.session import CARD, Session
+
+__all__ = ["card_of", "export", "read_calibration"]
+
+# Default: the lowest that torch writes, which every runtime takes (TensorRT 10: 9 to 20)
+OPSET = 18
+LARGEST_FILE = 2**31 - 2**24  # bytes of weights that one protobuf file holds, with room for the graph
+
+
+def export(
+    generator: ImageGenerator,
+    card: Card,
+    file: Path,
+    *,
+    test_time: TestTime = "eval",
+    io: Io = "float",
+    half: bool = False,
+    int8: Sequence[Float] = (),
+    size: tuple[int, int, int] | None = None,
+    opset: int = OPSET,
+    least_psnr: float | None = None,
+) -> tuple[Card, Proof]:
+    """Write `generator`, which `card` describes, to `file` (.onnx); returns the card in it, and the proof.
+
+    The file takes and gives float (N, C, H, W) in [0, 1], or with `io` "uint8" pixels (N, H, W, C); any batch, height
+    and width that suit the card, or the only `size` (batch, height, width). Weights beyond 2 GB stand in `file`.data.
+    With `test_time` "published" batch norms use the statistics of the image at hand, and dropout is off all the same,
+    since a file has no chance in it; the card says so. `half` is half precision between the ends. `int8` are images
+    (1, C, H, W) in [0, 1], of which half give the ranges for convolutions in 8 bits and half the proof. Both are held
+    to `least_psnr` dB, by default 50 and 35. `generator` stays as it is. Raises ValueError, and writes nothing, for
+    what cannot be exported and where the file does not give what the generator gives.
+    """
+    if file.suffix != ".onnx":
+        raise ValueError(f"{file}: an exported file is an .onnx; name such a file")
+    if half and int8:
+        raise ValueError("half precision and 8 bits exclude each other; choose one")
+    if size is not None:
+        if size[0] < 1:
+            raise ValueError(f"size: a batch of {size[0]} is empty; legal: from 1")
+        generator.check_size(*size[1:])
+    generator, said = _for_use(generator, test_time)
+    network = InUnitRange(generator).eval()
+    precision: Precision = "float16" if half else "int8" if int8 else "float32"
+    card = replace(card, io=io, precision=precision, opset=opset, size=size, test_time=said, proof={})
+    model = _graph(network, card, int8[::2])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as workshop:
+        unproven = Path(workshop) / file.name
+        _write(model, card, unproven)
+        check_rules(unproven)
+        batches = int8[1::2] or list(pictures(card))
+        proof = prove(Session(unproven, providers=["cpu"]), network, batches, least_psnr=least_psnr)
+        if not proof.holds:
+            raise ValueError(f"{card.product}: not exported, it would not give the same: {proof.sentence()}")
+        card = replace(card, proof=proof.facts())
+        _write(model, card, unproven)
+        # The weights first: the file that needs them appears when they are there.
+        for made in sorted(Path(workshop).iterdir(), reverse=True):
+            os.replace(made, file.parent / made.name)
+    return card, proof
+
+
+def _graph(network: InUnitRange, card: Card, calibration: Sequence[Float]) -> ModelProto:
+    """The graph that the card describes."""
+    model = trace(network, opset=card.opset, size=card.size)
+    if card.precision == "float16":
+        model = to_half(model)
+    if card.precision == "int8":
+        model = to_int8(model, calibration)
+    if card.io == "uint8":
+        model = with_uint8_ends(model)
+    strip(model)
+    return model
+
+
+def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
+    """The card of a generator with the facts that came with its weights, as `load_generator` gives them."""
+    return Card(
+        product=facts["product"],
+        in_channels=generator.in_channels,
+        out_channels=generator.out_channels,
+        scale=generator.scale,
+        multiple_of=generator.multiple_of,
+        min_size=generator.min_size,
+        overlap=generator.overlap,
+        value_range=generator.value_range,
+        recipe=_without_folders(facts.get("recipe", "")),
+        step=int(facts.get("step", 0)),
+        version=facts.get("version", __version__),
+        weights=_checksum(generator),
+    )
+
+
+def _for_use(generator: ImageGenerator, test_time: TestTime) -> tuple[ImageGenerator, str]:
+    """A copy of the generator in the state in which it is used, and that state in words."""
+    layers = list(generator.modules())
+    has_dropout = any(isinstance(layer, nn.Dropout) for layer in layers)
+    if not has_dropout and not any(isinstance(layer, nn.BatchNorm2d) for layer in layers):
+        test_time = "eval"  # there is nothing that differs
+    copy = set_test_time(deepcopy(generator).cpu().float(), test_time)
+    for layer in copy.modules():
+        layer.training = False
+    return copy, "published, but dropout off" if test_time == "published" and has_dropout else test_time
+
+
+def _write(model: ModelProto, card: Card, file: Path) -> None:
+    facts = {CARD: json.dumps(card.to_dict()), "product": card.product, "version": card.version}
+    helper.set_model_props(model, facts)
+    is_large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST_FILE
+    onnx.save_model(model, file, save_as_external_data=is_large, location=f"{file.name}.data")
+
+
+def _checksum(network: nn.Module) -> str:
+    """SHA-256 of the weights: their names, shapes and values, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _without_folders(recipe: str) -> str:
+    """A recipe whose paths are names alone: a file that is passed on says nothing about its maker's folders."""
+
+    def shortened(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: shortened(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [shortened(inner) for inner in value]
+        return value.replace("\\", "/").rstrip("/").rpartition("/")[2] if isinstance(value, str) else value
+
+    return tomli_w.dumps(shortened(tomllib.loads(recipe)))

@@ -1,0 +1,90 @@
+"""`i2i export`: from a run or a file to an .onnx that says what was proven, or to one sentence and no file."""
+
+import tomllib
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import typer
+from onnx import ModelProto
+from torch import nn
+
+import i2i
+from i2i import export as exporting
+from i2i.cli import export as module
+from i2i.training import run
+from i2i_runtime.session import Session
+from tests.published import published_srvgg
+from tests.worlds import Silent, tiny_recipe, tiny_world
+
+app = typer.Typer()
+app.command("export")(module.export)
+
+
+def call(*words: str | Path) -> None:
+    app(args=[str(word) for word in words], standalone_mode=False)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_run_becomes_a_file_that_says_where_it_is_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run.train(
+        tiny_recipe("pix2pix", tiny_world(tmp_path / "world"), "train.steps=3"), tmp_path / "run", watch=Silent()
+    )
+    call(folder)
+    printed = capsys.readouterr().out
+    assert "source_to_target, test time published, but dropout off, float32, opset 18" in printed
+    assert "proof: ONNX Runtime" in printed and "(within 1.0e-04)" in printed and "source_to_target.onnx (" in printed
+    session = Session("source_to_target.onnx", providers=["cpu"])
+    assert session.card.step == 3 and 'name = "pix2pix"' in session.card.recipe and session.card.proof["holds"]
+    assert tomllib.loads(session.card.recipe)["data"]["source"] == ["world"]
+    assert str(tmp_path) not in Path("source_to_target.onnx").read_bytes().decode(errors="ignore")
+
+
+def test_a_published_file_with_pixels_of_one_size_at_its_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save(published_srvgg(convolutions=1)[1], "net.pth")
+    call("net.pth", "-o", "out/x4.onnx", "--half", "--io", "uint8", "--static", "1x32x48", "--opset", "20")
+    assert "float16, opset 20" in capsys.readouterr().out
+    session = Session("out/x4.onnx", providers=["cpu"])
+    assert session.card.size == (1, 32, 48) and session.card.product == "net"
+    image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+    assert np.abs(session(image).astype(int) - i2i.load("net.pth", device="cpu")(image)).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("gone.pth",), r"gone\.pth: no such file"),
+        (("net.pth", "-o", "x.pb"), r"x\.pb: an exported file is an \.onnx; name such a file"),
+        (("net.pth", "-o", "net.pth"), r"net\.pth: is there already; name another file with --out"),
+        (("net.pth", "--static", "512x512"), "--static 512x512: not a batch, a height and a width"),
+        (("net.pth", "--test-time", "published", "--half", "--least-psnr", "190"), r"not exported.*beyond 190 dB"),
+    ],
+)
+def test_what_is_refused_is_one_sentence_and_no_file(words: tuple[str, ...], sentence: str) -> None:
+    torch.save(published_srvgg(convolutions=1)[1], "net.pth")
+    with pytest.raises(ValueError, match=sentence) as error:
+        call(*words)
+    assert "\n" not in str(error.value) and [path.name for path in Path().iterdir()] == ["net.pth"]
+
+
+def test_a_file_that_is_not_the_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(published_srvgg(convolutions=1)[1], "net.pth")
+    trace = exporting.trace
+
+    def wrong(network: nn.Module, **options: Any) -> ModelProto:
+        network = deepcopy(network)
+        with torch.no_grad():
+            network.generator.head.weight *= 1.02
+        return trace(network, **options)
+
+    monkeypatch.setattr(exporting, "trace", wrong)
+    with pytest.raises(ValueError, match=r"net: not exported, it would not give the same: .*\(beyond 1\.0e-04\)"):
+        call("net.pth")
+    assert [path.name for path in Path().iterdir()] == ["net.pth"]
