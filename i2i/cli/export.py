@@ -45,20 +45,22 @@ def export(
         float | None,
         typer.Option(help="dB that the file must reach against torch.", show_default="50 for --half, 35 for --int8"),
     ] = None,
+    triton: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Put it into this model repository of a Triton Inference Server too."),
+    ] = None,
     plugins: Plugins = [],  # noqa: B006
 ) -> None:
     """Write a generator as one .onnx file for other programs, proven equal first: i2i export runs/pix2pix/facades.
 
     The file carries what it needs to be used right: i2i translate takes it like any model.
     """
+    from i2i import export as exporting
     from i2i import registry
     from i2i.cli.progress import Line
+    from i2i.export.triton import write_repository
     from i2i.training.stored import list_products, load_generator
 
-    try:
-        from i2i import export as exporting
-    except ModuleNotFoundError as error:
-        raise ValueError(f"export needs {error.name}: pip install {error.name}") from error
     registry.load_plugins(plugins)
     with Line() as line:
         generator, facts = load_generator(model, product, progress=line.count("bytes downloaded"), tell=line.say)
@@ -84,6 +86,8 @@ def export(
         line.say(f"{card.product}{hint}, test time {card.test_time}, {card.precision}, opset {card.opset}")
         line.say(f"proof: {proof.sentence()}")
         line.say(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")
+        if triton:
+            line.say(f"{write_repository(file, card, triton)} (for tritonserver --model-repository {triton})")
 
 
 def _size(text: str) -> tuple[int, int, int]:
