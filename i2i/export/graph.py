@@ -19,7 +19,7 @@ from i2i.generators.base import ImageGenerator
 
 INPUT, OUTPUT = "image", "result"
 DYNAMIC = {0: "batch", 2: "height", 3: "width"}
-OPSETS = "18 to 24"  # what torch writes by itself
+OPSETS = range(18, 25)  # what torch writes by itself
 # What names of the maker's computer, stack traces and the structure of the program stand in.
 _NOT_COMPUTED = ("metadata_props", "doc_string", "value_info")
 _RANDOM = ("Dropout", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli")
@@ -45,6 +45,8 @@ def trace(network: InUnitRange, *, opset: int, size: tuple[int, int, int] | None
     Raises ValueError for what cannot be exported, or not in this opset, and for a network whose result depends on
     chance or on its batch.
     """
+    if opset not in OPSETS:
+        raise ValueError(f"opset: {opset} is refused; legal: {OPSETS[0]} to {OPSETS[-1]}")
     generator = network.generator
     number, height, width = size or _example(generator)
     example = torch.rand(number, generator.in_channels, height, width, generator=torch.Generator().manual_seed(0))
@@ -83,7 +85,7 @@ def _example(generator: ImageGenerator) -> tuple[int, int, int]:
 def _check(model: ModelProto, name: str, opset: int) -> None:
     written = next(each.version for each in model.opset_import if not each.domain)
     if written != opset:  # of an opset that it cannot write the exporter says so in its log only
-        raise ValueError(f"opset: {name} came out in opset {written}, not {opset}; legal: {OPSETS}")
+        raise ValueError(f"opset: {name} came out in opset {written}, not {opset}; try another one")
     for node in _nodes(model):
         is_training = any(each.name == "training_mode" and each.i for each in node.attribute)
         if node.op_type in _RANDOM or (node.op_type == "BatchNormalization" and is_training):
