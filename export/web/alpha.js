@@ -1,0 +1,62 @@
+/** What goes past a network that knows no alpha: alpha itself, and the colours that it hides. */
+
+const STRAIGHT = 3; // steps to a neighbour beside and across, for distances (Borgefors 1986)
+const ACROSS = 4;
+
+/** Enlarge alpha, every fourth byte of `pixels` (RGBA), into that of `out`: bicubic (a = -0.5), as Pillow does. */
+export function enlargeAlpha(pixels, height, width, scale, out) {
+  const wide = new Float32Array(height * width * scale);
+  taps(width, scale).forEach(([first, weights], x) => {
+    for (let y = 0; y < height; y++) {
+      let sum = 0;
+      for (let tap = 0; tap < weights.length; tap++) sum += weights[tap] * pixels[4 * (y * width + first + tap) + 3];
+      wide[y * width * scale + x] = sum;
+    }
+  });
+  taps(height, scale).forEach(([first, weights], y) => {
+    for (let x = 0; x < width * scale; x++) {
+      let sum = 0;
+      for (let tap = 0; tap < weights.length; tap++) sum += weights[tap] * wide[(first + tap) * width * scale + x];
+      out[4 * (y * width * scale + x) + 3] = sum;
+    }
+  });
+}
+
+/** For every place of the enlarged axis: the first pixel that it depends on, and the weights from there on. */
+function taps(size, scale) {
+  return Array.from({ length: size * scale }, (_, place) => {
+    const centre = (place + 0.5) / scale;
+    const first = Math.max(0, Math.trunc(centre - 1.5));
+    const last = Math.min(size, Math.trunc(centre + 2.5));
+    const weights = Array.from({ length: last - first }, (_, tap) => cubic(Math.abs(first + tap - centre + 0.5)));
+    const sum = weights.reduce((a, b) => a + b, 0);
+    return [first, weights.map((weight) => weight / sum)];
+  });
+}
+
+function cubic(x) {
+  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+  return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
+}
+
+/** Give wholly transparent pixels the colour of about the nearest that is not, so that theirs does not bleed out. */
+export function fillHidden(pixels, height, width) {
+  const distance = new Float32Array(height * width).map((_, place) => (pixels[4 * place + 3] ? 0 : Infinity));
+  const take = (place, x, y, dx, dy) => {
+    if (x + dx < 0 || x + dx >= width || y + dy < 0 || y + dy >= height) return;
+    const from = place + dy * width + dx;
+    const further = distance[from] + (dx && dy ? ACROSS : STRAIGHT);
+    if (further >= distance[place]) return;
+    distance[place] = further;
+    pixels.copyWithin(4 * place, 4 * from, 4 * from + 3);
+  };
+  for (const step of [1, -1]) {
+    for (let index = 0; index < distance.length; index++) {
+      const place = step > 0 ? index : distance.length - 1 - index;
+      if (!distance[place]) continue;
+      const [x, y] = [place % width, Math.floor(place / width)];
+      for (const dx of [-1, 0, 1]) take(place, x, y, dx, -step);
+      take(place, x, y, -step, 0);
+    }
+  }
+}

@@ -1,0 +1,122 @@
+/** Sizes a network can take: pad an image, cut a large one into tiles, blend them; as i2i_runtime/tiles.py does. */
+
+export const TILE = 384; // pixels of height and width, or more for a network whose tiles share much
+
+/** How large a piece of an image a network is given at once: `tile` pixels, 0 for the whole. Shrinks if told so. */
+export class Tiling {
+  constructor(card) {
+    this.card = card;
+    this.ramp = Math.floor(card.overlap / 8); // pixels over which a tile goes over into the next
+    this.shared = card.overlap + this.ramp;
+    this.smallest = roundUp(Math.max(2 * this.shared, card.min_size), card.multiple_of);
+    this.tile = card.overlap ? Math.max(TILE, 3 * this.shared, this.smallest) : 0;
+  }
+
+  /** The tiles along an axis of `size` pixels, a size that the network takes. */
+  spans(size) {
+    return spans(size, this.tile || size, this.shared, this.ramp, this.card.multiple_of);
+  }
+
+  /** Halve the tile, which was too large for the memory; false where no smaller one is legal. */
+  shrink(height, width) {
+    const tile = Math.min(this.tile || Infinity, Math.max(height, width));
+    if (!this.card.overlap || tile <= this.smallest) return false;
+    this.tile = Math.max(Math.floor(tile / 2), this.smallest);
+    return true;
+  }
+}
+
+/** The rows (or columns) of an image of `size`, as indices, that make up the padded one: reflected at its end. */
+export function reflected(size, card) {
+  const period = Math.max(1, 2 * (size - 1));
+  return Int32Array.from({ length: roundUp(Math.max(size, card.min_size), card.multiple_of) }, (_, index) => {
+    const place = index % period;
+    return place < size ? place : period - place;
+  });
+}
+
+/**
+ * The fewest tiles of at most `tile` pixels that share at least `overlap` with their neighbours, all equally large.
+ *
+ * Each shows the network `start` to `stop`, and its result counts from `begin` to `end`; over the first `ramp` pixels
+ * from `begin` on, except in the first tile, it is blended with the tile before.
+ */
+export function spans(size, tile, overlap, ramp, multipleOf) {
+  [size, tile, overlap] = [size / multipleOf, Math.floor(tile / multipleOf), Math.ceil(overlap / multipleOf)];
+  if (size <= tile) return [{ start: 0, stop: size * multipleOf, begin: 0, end: size * multipleOf }];
+  const number = Math.ceil((size - overlap) / (tile - overlap));
+  tile = Math.ceil((size + (number - 1) * overlap) / number);
+  const starts = Array.from({ length: number }, (_, index) => {
+    return Math.floor((index * (size - tile)) / (number - 1)) * multipleOf;
+  });
+  [size, tile] = [size * multipleOf, tile * multipleOf];
+  const seam = (index) => Math.floor((starts[index] + starts[index - 1] + tile - ramp) / 2);
+  return starts.map((start, index) => ({
+    start,
+    stop: start + tile,
+    begin: index ? seam(index) : 0,
+    end: index < number - 1 ? seam(index + 1) : size,
+  }));
+}
+
+/**
+ * The result in rectangles {top, left, piece}, every pixel of it once.
+ *
+ * `run(row, column)` resolves to the planes {data, channels, height, width} of one tile, `scale` times as large as its
+ * spans. Two tiles are weighted by ramps that sum to 1. Only the seams of one row of tiles are kept.
+ */
+export async function* blended(run, rows, columns, ramp, scale) {
+  ramp *= scale;
+  const above = [];
+  for (const row of rows) {
+    const height = (row.end - row.begin) * scale;
+    let before = null;
+    for (const [index, column] of columns.entries()) {
+      const width = (column.end - column.begin) * scale;
+      const [top, left] = [(row.begin - row.start) * scale, (column.begin - column.start) * scale];
+      const tile = crop(await run(row, column), top, left, height + ramp, width + ramp);
+      blendColumns(before, tile);
+      before = crop(tile, 0, width, tile.height, ramp);
+      const piece = crop(tile, 0, 0, tile.height, width);
+      blendRows(above[index], piece);
+      above[index] = crop(piece, height, 0, ramp, width);
+      yield { top: row.begin * scale, left: column.begin * scale, piece: crop(piece, 0, 0, height, width) };
+    }
+  }
+}
+
+function crop({ data, channels, height, width }, top, left, mostRows, mostColumns) {
+  const rows = Math.min(mostRows, height - top);
+  const columns = Math.min(mostColumns, width - left);
+  const kept = new Float32Array(channels * rows * columns);
+  for (let line = 0; line < channels * rows; line++) {
+    const from = (Math.floor(line / rows) * height + top + (line % rows)) * width + left;
+    kept.set(data.subarray(from, from + columns), line * columns);
+  }
+  return { data: kept, channels, height: rows, width: columns };
+}
+
+function blendColumns(before, tile) {
+  const ramp = before?.width ?? 0;
+  for (let line = 0; line < tile.channels * tile.height; line++) {
+    const start = line * tile.width;
+    for (let x = 0; x < ramp; x++) mix(tile.data, start + x, before.data[line * ramp + x], (x + 0.5) / ramp);
+  }
+}
+
+function blendRows(above, tile) {
+  const ramp = above?.height ?? 0;
+  for (let line = 0; line < tile.channels * ramp; line++) {
+    const y = line % ramp;
+    const start = (Math.floor(line / ramp) * tile.height + y) * tile.width;
+    for (let x = 0; x < tile.width; x++) mix(tile.data, start + x, above.data[line * tile.width + x], (y + 0.5) / ramp);
+  }
+}
+
+function mix(data, place, before, weight) {
+  data[place] = before + weight * (data[place] - before);
+}
+
+function roundUp(size, multipleOf) {
+  return Math.ceil(size / multipleOf) * multipleOf;
+}

@@ -1,0 +1,109 @@
+/** One image through one network, of any size, with or without alpha; as i2i_runtime/translate.py does. */
+
+import { enlargeAlpha, fillHidden } from "./alpha.js";
+import { Tiling, blended, reflected } from "./tiles.js";
+
+const OUT_OF_MEMORY = /bad_?alloc|out of memory|failed to allocate|allocation failed|memory access|safeint/i;
+
+/**
+ * {data (RGBA bytes), height, width, hasAlpha} -> {data, height, width, channels}, `card.scale` times as large.
+ *
+ * `network` takes planes {data, channels, height, width} of floats in [0, 1], and promises such planes. `onProgress` is
+ * told what part is done. Alpha goes past a network of grey or RGB. Grey through a network that enlarges colours stays
+ * grey. Throws a sentence for what the network cannot take.
+ */
+export async function translate(network, card, { data, height, width, hasAlpha }, onProgress) {
+  const past = hasAlpha && card.in_channels !== 4 && card.out_channels !== 4;
+  const enlargesColours = card.scale > 1 && card.in_channels === 3 && card.out_channels === 3;
+  const grey = enlargesColours && !hasAlpha && isGrey(data);
+  const channels = past ? 4 : grey ? 1 : card.out_channels;
+  if (past && card.scale > 1) fillHidden(data, height, width);
+  const result = {
+    data: new Uint8ClampedArray(height * width * card.scale ** 2 * channels),
+    height: height * card.scale,
+    width: width * card.scale,
+    channels,
+  };
+  const tiling = new Tiling(card);
+  for (;;) {
+    try {
+      await runInTiles(network, card, { data, height, width }, result, tiling, onProgress);
+      break;
+    } catch (error) {
+      if (!OUT_OF_MEMORY.test(error.message)) throw error;
+    }
+    if (!tiling.shrink(height, width)) {
+      throw new Error(`Not enough memory for ${width}x${height} pixels; try a smaller image.`);
+    }
+  }
+  if (past) enlargeAlpha(data, height, width, card.scale, result.data);
+  return result;
+}
+
+function isGrey(pixels) {
+  for (let at = 0; at < pixels.length; at += 4) {
+    if (pixels[at] !== pixels[at + 1] || pixels[at] !== pixels[at + 2]) return false;
+  }
+  return true;
+}
+
+async function runInTiles(network, card, image, result, tiling, onProgress) {
+  const rows = reflected(image.height, card);
+  const columns = reflected(image.width, card);
+  const cut = [tiling.spans(rows.length), tiling.spans(columns.length)];
+  let done = 0;
+  onProgress(0);
+  const run = async (row, column) => {
+    const places = [rows.subarray(row.start, row.stop), columns.subarray(column.start, column.stop)];
+    const made = await network(planes(image, ...places, card.in_channels));
+    onProgress(++done / (cut[0].length * cut[1].length));
+    return made;
+  };
+  for await (const { top, left, piece } of blended(run, ...cut, tiling.ramp, card.scale)) {
+    paste(piece, result, top, left);
+  }
+}
+
+/** The pixels at these rows and columns as planes of 1 (grey by luma), 3 or 4 channels. */
+function planes({ data, width }, rows, columns, channels) {
+  const area = rows.length * columns.length;
+  const floats = new Float32Array(channels * area);
+  let place = 0;
+  for (const row of rows) {
+    for (const column of columns) {
+      const at = 4 * (row * width + column);
+      for (let channel = 0; channel < channels; channel++) {
+        const byte = channels === 1 ? luma(data[at], data[at + 1], data[at + 2]) : data[at + channel];
+        floats[channel * area + place] = byte / 255;
+      }
+      place++;
+    }
+  }
+  return { data: floats, channels, height: rows.length, width: columns.length };
+}
+
+/** Of bytes to a byte, in OpenCV's fixed point. */
+function luma(red, green, blue) {
+  return (red * 9798 + green * 19235 + blue * 3735 + 16384) >> 15;
+}
+
+/** Write a piece of the result where it belongs: what the padding became is left out, alpha beside the network too. */
+function paste(piece, out, top, left) {
+  const height = Math.min(piece.height, out.height - top);
+  const width = Math.min(piece.width, out.width - left);
+  const area = piece.height * piece.width;
+  const colours = out.channels === 4 && piece.channels < 4 ? 3 : out.channels;
+  const value =
+    out.channels < piece.channels
+      ? (from) => 0.299 * piece.data[from] + 0.587 * piece.data[area + from] + 0.114 * piece.data[2 * area + from]
+      : (from, channel) => piece.data[(piece.channels > 1 ? channel * area : 0) + from];
+  for (let channel = 0; channel < colours; channel++) {
+    for (let y = 0; y < height; y++) {
+      const to = (top + y) * out.width + left;
+      // The array rounds to the nearest byte, half to even, and clips.
+      for (let x = 0; x < width; x++) {
+        out.data[(to + x) * out.channels + channel] = 255 * value(y * piece.width + x, channel);
+      }
+    }
+  }
+}
