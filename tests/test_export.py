@@ -15,8 +15,9 @@ from onnx import ModelProto, numpy_helper
 from torch import Tensor, nn
 
 from i2i import export as module
+from i2i.card import card_of, checksum
 from i2i.data.world import draw_scene
-from i2i.export import card_of, export, read_calibration
+from i2i.export import export, read_calibration
 from i2i.export.graph import InUnitRange, trace
 from i2i.generators.base import ImageGenerator
 from i2i.generators.resnet import ResnetGenerator
@@ -57,7 +58,7 @@ def traced_once() -> Iterator[None]:
     models: dict[tuple, ModelProto] = {}
 
     def remembered(network: InUnitRange, **options: Any) -> ModelProto:
-        key = (repr(network), module._checksum(network), *options.items())
+        key = (repr(network), checksum(network), *options.items())
         if key not in models:
             models[key] = trace(network, **options)
         return ModelProto.FromString(models[key].SerializeToString())

@@ -23,6 +23,7 @@ FLOORS = {
     "i2i.data": 4,
     "i2i.metrics": 4,
     "i2i.methods": 5,
+    "i2i.card": 5,
     "i2i.interop": 5,
     "i2i.weights": 5,
     "i2i.banded": 5,

@@ -9,7 +9,8 @@ import torch
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from i2i.export import card_of, export
+from i2i.card import card_of
+from i2i.export import export
 from i2i.export.triton import write_repository
 from i2i.generators.srvgg import SRVGGNet
 from i2i_runtime.card import Card

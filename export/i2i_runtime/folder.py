@@ -1,30 +1,35 @@
-"""A tree of images to a mirrored tree: files are decoded and encoded in threads beside the network."""
+"""A tree of images to a mirrored tree: what is missing or changed is made, the rest is left."""
 
 import errno
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from i2i_runtime import images
+from i2i_runtime import pipeline
 from i2i_runtime.card import Card
+from i2i_runtime.due import check_model, sort_out
 from i2i_runtime.encode import check_size
 from i2i_runtime.headers import shown
-from i2i_runtime.images import Array, Picture
+from i2i_runtime.images import Array
+from i2i_runtime.jobs import Job, Shard, folder_of, plan
+from i2i_runtime.manifest import Entry, Manifest, model_of
 from i2i_runtime.tiles import Tiling
+from i2i_runtime.together import OneByOne, Together
 from i2i_runtime.translate import Network, result_size, translate_image
 
 # After these every further file would fail as well.
 _NO_USE_GOING_ON = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 # Bytes of images that may wait for the network, and of results that may wait for the disk while the next one is made.
 _WAITING = 2**28
+_ANY = 1000  # pixels of a side, for a ratio of sizes
 
 
 class Progress(NamedTuple):
-    """One image is through, the `finished`th of `total` to do. `error` is the sentence if it failed, else empty."""
+    """One file is through, the `finished`th of `total` to do. `error` is the sentence if it failed, else empty."""
 
     finished: int
     total: int
@@ -34,10 +39,15 @@ class Progress(NamedTuple):
 
 @dataclass
 class Report:
-    """Relative paths, in natural order. `stopped` says why some images are in no list; it is empty when all are."""
+    """Relative paths of sources, images in natural order. `stopped` says why some are in no list, empty if all are.
+
+    Of the `skipped`, those whose results are not what the manifest says was made are in `unknown` too.
+    """
 
     done: list[Path] = field(default_factory=list)
+    carried: list[Path] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
+    unknown: list[Path] = field(default_factory=list)
     failed: list[tuple[Path, str]] = field(default_factory=list)
     stopped: str = ""
 
@@ -50,139 +60,106 @@ def translate_folder(
     *,
     tile: int | None = None,
     outscale: float | None = None,
+    format: str | None = None,
+    carry: Sequence[str] = (),
+    link: bool = False,
+    shard: str | None = None,
     overwrite: bool = False,
+    mix: bool = False,
+    batch: int = 1,
+    workers: int = 1,
     threads: int = 2,
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Report:
-    """Translate every image under `source` to the same relative path under `target`, in the same format.
+    """Translate every image under `source` to the same relative path under `target`, in the same format or in `format`.
 
-    `source` may be one image; `target` is then a folder, or a file if it has the suffix of an image. Results that exist
-    are skipped unless `overwrite`. Files appear whole or not at all, also after Ctrl-C. An image that cannot be read,
-    translated or written is reported and the rest goes on, except when the disk is full. `stop` is asked before each
-    image. The network, `progress` and `stop` are called in the caller's thread. `tile` and `outscale` are those of
-    `Tiling` and `translate_image`. Raises ValueError, before anything is done, when an option is illegal, there is
-    nothing to translate, or the target cannot be written or lies in the source.
+    A manifest in the target (see `i2i_runtime.manifest`) makes the next run do only what is missing, has changed, has
+    failed, or was made with another `outscale`. A result that is not in the manifest, or was changed since, is never
+    replaced unless `overwrite`, which makes everything again. Results of two models do not mix in one target unless
+    `mix`, which keeps those of the other one. `source` may be one image; `target` is then a folder, or a file if it has
+    the suffix of an image, and there is no manifest.
+
+    Files that match the patterns `carry` ("labels/**") are copied, or hard-linked with `link`, and not translated.
+    `shard` "0/4" does the first of four parts, which are the same on every machine and need not know of one another.
+
+    Up to `batch` images of equal size go through the network together, and `workers` of such at once; both are 1, and
+    the network is called in the caller's thread as `progress` and `stop` are, unless asked for. `threads` read and as
+    many write. Files appear whole or not at all, also after Ctrl-C. An image that cannot be read, translated or written
+    is reported and the rest goes on, except when the disk is full. `stop` is asked before each image. `tile` and
+    `outscale` are those of `Tiling` and `translate_image`. Raises ValueError, before anything is done, when an option
+    is illegal, there is nothing to translate, or the target cannot be written to, lies in the source, or is another
+    model's.
     """
-    if threads < 1:
-        raise ValueError(f"threads is {threads}; legal: whole numbers from 1")
-    result_size(card, 1, 1, outscale)
-    tiling = Tiling(card, tile)
+    _check_numbers(card, batch=batch, workers=workers, threads=threads)
+    height, width = result_size(card, _ANY, _ANY, outscale)
+    tiling = Tiling(card, _tile(card) if tile is None else tile)
+    part = Shard.parse(shard) if shard is not None else Shard()
+    jobs = plan(source, target, carry=carry, format=format)
+    folder = _writable(folder_of(jobs, target))
+    manifest = Manifest(folder if source.is_dir() else None, part=part.label)
+    about = Entry(source="", result="", model=model_of(card), outscale=outscale, tile=tile)
+    if not (overwrite or mix):
+        check_model(manifest, about.model, folder)
+    mine = sort_out([job for job in jobs if part.has(job.name)], manifest, about, overwrite=overwrite, mix=mix)
+    report = Report(skipped=mine.skipped, unknown=mine.unknown)
+    crew = Together(network, batch=batch, workers=workers) if batch * workers > 1 else OneByOne(network)
 
-    def translate(job: _Job, image: Array) -> Array:
-        height, width = image.shape[:2]
-        check_size(job.result, *result_size(card, height, width, outscale))
-        return translate_image(network, card, image, tiling=tiling, outscale=outscale)
+    def translate(job: Job, image: Array) -> Array:
+        check_size(job.result, *result_size(card, image.shape[0], image.shape[1], outscale))
+        return translate_image(crew.network, card, image, tiling=tiling, outscale=outscale)
 
-    jobs = _plan(source, target)
-    there = set() if overwrite else {job.name for job in jobs if job.result.is_file()}
-    report = Report(skipped=[job.name for job in jobs if job.name in there])
-    todo = [job for job in jobs if job.name not in there]
-    with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
-        try:
-            reading = _ahead(readers, todo, 2 * threads)
-            writing = (_start(translate, job, picture, writers) for job, picture in reading)
-            for job, result in _behind(writing, 2 * threads, lambda: _stops(report, stop)):
-                error = _note(report, job, result)
-                if progress is not None:
-                    progress(Progress(len(report.done) + len(report.failed), len(todo), job.name, error))
-        finally:
-            readers.shutdown(cancel_futures=True)
+    growth = height * width / _ANY**2
+    work = pipeline.Work(translate=translate, growth=growth, about=about, manifest=manifest, by_link=link)
+    outcomes = _outcomes(mine.todo, work, crew, threads, lambda: _stops(report, stop))
+    with closing(manifest), closing(outcomes):
+        for finished, (job, error) in enumerate(outcomes, 1):
+            sentence = _note(report, manifest, job, error)
+            if progress is not None:
+                progress(Progress(finished, len(mine.todo), job.name, sentence))
     return report
 
 
-class _Job(NamedTuple):
-    name: Path
-    source: Path
-    result: Path
+def _outcomes(
+    jobs: Sequence[Job], work: pipeline.Work, crew: OneByOne | Together, threads: int, stops: Callable[[], bool]
+) -> Generator[tuple[Job, BaseException | None], None, None]:
+    """Those of `pipeline.run`, with threads that end with it."""
+    with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
+        depth = 2 * threads + crew.threads - 1
+        lines = pipeline.Lines(readers=readers, crew=crew, writers=writers, depth=depth, room=_WAITING)
+        try:
+            yield from pipeline.run(jobs, work, lines, stops=stops)
+        finally:
+            readers.shutdown(cancel_futures=True)
+            crew.shutdown()  # before the writers, to which it gives work
 
 
-def _plan(source: Path, target: Path) -> list[_Job]:
-    """What is to be made of what, in a target that can be written to. Raises ValueError where that cannot be."""
-    if source.is_dir():
-        folder, inside = target, source.resolve()
-        jobs = [_Job(name, source / name, target / name) for name in images.list_images(source)]
-        if not jobs:
-            raise ValueError(f"{shown(source)}: no images in this folder; legal: {', '.join(images.SUFFIXES)}")
-    elif source.exists():
-        result = target if images.is_image(target) and not target.is_dir() else target / source.name
-        folder, inside = result.parent, source.parent.resolve() / source.name
-        jobs = [_Job(Path(source.name), source, result)]
-    else:
-        raise ValueError(f"{shown(source)}: no such file or folder")
-    real = folder.resolve()
-    if any((real / job.result.relative_to(folder)).is_relative_to(inside) for job in jobs):
-        raise ValueError(f"{shown(target)}: lies in the source, {shown(source)}; choose another target")
+def _check_numbers(card: Card, **numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"{name} is {number}; legal: whole numbers from 1")
+    if numbers["batch"] > 1 and card.test_time.startswith("published"):
+        raise ValueError(f"batch: {card.product} runs on the statistics of what it is given; legal: 1, or eval")
+
+
+def _tile(card: Card) -> int | None:
+    """The tile of a file that takes one size only, where its tiles may share what they have to."""
+    if card.size is None or not card.overlap:
+        return None
+    try:
+        return Tiling(card, min(card.size[1:])).tile
+    except ValueError:
+        return 0
+
+
+def _writable(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"{shown(folder)}: cannot be made ({error.strerror})") from error
     if not os.access(folder, os.W_OK):
         raise ValueError(f"{shown(folder)}: cannot be written to (permission denied)")
-    return jobs
-
-
-def _ahead(pool: Executor, jobs: Iterable[_Job], depth: int) -> Iterator[tuple[_Job, Future[Picture]]]:
-    """The jobs in order, each with its image on the way; at most `depth` images wait, and fewer large ones."""
-    waiting = iter(jobs)
-    reading: deque[tuple[_Job, Future[Picture], int]] = deque()
-    while True:
-        while len(reading) < depth and sum(size for *_, size in reading) < _WAITING and (job := next(waiting, None)):
-            reading.append((job, pool.submit(images.read_picture, job.source), _bytes(job.source)))
-        if not reading:
-            return
-        job, picture, _ = reading.popleft()
-        yield job, picture
-
-
-def _bytes(path: Path) -> int:
-    """How large the image will be in memory; 0 if it will not be, for which `read` has a sentence."""
-    try:
-        header = images.header(path)
-    except ValueError:
-        return 0
-    return header.height * header.width * header.channels * header.bits // 8
-
-
-class _Started(NamedTuple):
-    """A result of so many bytes on its way to the disk."""
-
-    job: _Job
-    writing: Future[None]
-    size: int
-
-
-def _start(translate: Callable[[_Job, Array], Array], job: _Job, reading: Future[Picture], pool: Executor) -> _Started:
-    """The result on its way to the disk, or the sentence about what went wrong before."""
-    try:
-        pixels, profile = reading.result()
-        result = translate(job, pixels)
-        return _Started(job, pool.submit(_write, job.result, result, profile), result.nbytes)
-    except Exception as error:  # a network may raise anything, and must not take the other images along
-        failed: Future[None] = Future()
-        failed.set_exception(ValueError(_sentence(job, error)))
-        return _Started(job, failed, 0)
-
-
-def _write(path: Path, image: Array, profile: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    images.write(path, image, profile=profile)
-
-
-def _behind(writing: Iterator[_Started], depth: int, stops: Callable[[], bool]) -> Iterator[tuple[_Job, Future[None]]]:
-    """What was started, in order, up to `depth` later, so that the network need not wait for the disk.
-
-    It does wait where large results would fill the memory.
-    """
-    started: deque[_Started] = deque()
-    while not stops() and (step := next(writing, None)) is not None:
-        started.append(step)
-        while started and (
-            len(started) > depth or started[0].writing.done() or sum(step.size for step in started) > _WAITING
-        ):
-            yield started.popleft()[:2]
-    for job, future, _ in started:
-        yield job, future
+    return folder
 
 
 def _stops(report: Report, stop: Callable[[], bool] | None) -> bool:
@@ -191,22 +168,25 @@ def _stops(report: Report, stop: Callable[[], bool] | None) -> bool:
     return bool(report.stopped)
 
 
-def _note(report: Report, job: _Job, writing: Future[None]) -> str:
-    """Enter one result in the report when it is written; returns the sentence if it failed, else nothing."""
-    error = writing.exception()
+def _note(report: Report, manifest: Manifest, job: Job, error: BaseException | None) -> str:
+    """Enter one outcome in the report; returns the sentence if it failed, else nothing."""
     if error is None:
-        report.done.append(job.name)
+        (report.carried if job.is_carried else report.done).append(job.name)
         return ""
-    if isinstance(error, OSError):
-        sentence = f"{shown(job.result)}: cannot be written ({error.strerror or error})"
-        if error.errno in _NO_USE_GOING_ON:
-            report.stopped = report.stopped or sentence
-    else:
-        sentence = _sentence(job, error)
+    sentence = _sentence(job, error)
     report.failed.append((job.name, sentence))
+    if isinstance(error, OSError) and error.errno in _NO_USE_GOING_ON:
+        report.stopped = report.stopped or sentence
+    try:
+        manifest.add(Entry(source=job.name.as_posix(), result=job.made.as_posix(), error=sentence))
+    except OSError as unwritten:
+        report.stopped = report.stopped or f"{shown(job.result)}: cannot be written ({unwritten.strerror})"
     return sentence
 
 
-def _sentence(job: _Job, error: BaseException) -> str:
-    text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+def _sentence(job: Job, error: BaseException) -> str:
+    if isinstance(error, OSError):
+        text = f"{shown(job.result)}: cannot be written ({error.strerror or error})"
+    else:
+        text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
     return text if text.startswith((shown(job.source), shown(job.result))) else f"{shown(job.source)}: {text}"

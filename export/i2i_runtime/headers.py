@@ -100,6 +100,8 @@ def channels(file: ImageFile) -> int:
 def bits(file: ImageFile, path: Path) -> int:
     """8 or 16, per channel. Raises ValueError for a TIFF that neither Pillow nor OpenCV reads right."""
     if isinstance(file, PngImageFile):
+        if not file.tile:
+            raise ValueError(f"{shown(path)}: {DAMAGED} (no pixels)")
         return 16 if ";16" in str(file.tile[0][3]) else 8
     if not isinstance(file, TiffImageFile):
         return 8

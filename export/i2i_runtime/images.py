@@ -71,7 +71,7 @@ def _walk(root: Path, inside: Path, above: tuple[str, ...]) -> Iterator[Path]:
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if os.path.isdir(entry.path):  # not entry.is_dir(), which raises for a link to itself
             yield from _walk(root, inside / entry.name, (*above, here))
         elif is_image(Path(entry.name)):
             yield inside / entry.name

@@ -57,6 +57,7 @@ def export(
     """
     from i2i import export as exporting
     from i2i import registry
+    from i2i.card import card_of
     from i2i.cli.progress import Line
     from i2i.export.triton import write_repository
     from i2i.training.stored import list_products, load_generator
@@ -69,7 +70,7 @@ def export(
         if file.exists():
             raise ValueError(f"{file}: is there already; name another file with --out")
         size = _size(static) if static else None
-        card = exporting.card_of(generator, facts)
+        card = card_of(generator, facts)
         card, proof = exporting.export(
             generator,
             card,

@@ -1,19 +1,35 @@
 """`i2i translate`."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
 from i2i.cli.train import Device, Plugins
 
+if TYPE_CHECKING:
+    from i2i.cli.progress import Line
+    from i2i_runtime.card import Card
+    from i2i_runtime.folder import Report
+    from i2i_runtime.translate import Network
+
 # As in i2i.layers, which imports torch.
 TestTime = Literal["published", "eval"]
 
 
+class _Opened(NamedTuple):
+    network: "Network"
+    card: "Card"
+    engine: str
+    others: list[str]  # further products
+    workers: int  # by default
+
+
 def translate(
     model: Annotated[
-        Path, typer.Argument(help="A run, a checkpoint, a file of weights (also published ones), or a name.")
+        Path, typer.Argument(help="A run, a checkpoint, a file of weights (also published ones), an .onnx, or a name.")
     ],
     source: Annotated[Path, typer.Argument(help="Folder of images (or one image).")],
     target: Annotated[Path, typer.Argument(help="Folder for the results: same tree, same names, same formats.")],
@@ -36,48 +52,124 @@ def translate(
             show_default="384 or more, or the whole image where the network needs it",
         ),
     ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="Of the results: png, jpg, webp, bmp, tif.", show_default="that of the image")
+    ] = None,
+    carry: Annotated[
+        list[str],
+        typer.Option(
+            metavar="GLOB", help="Copy these files as they are, byte for byte, such as 'labels/**'. May be repeated."
+        ),
+    ] = [],  # noqa: B006
+    link: Annotated[bool, typer.Option("--link", help="Hard-link what is carried instead of copying it.")] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N", help="One of N parts of the folder, 0/N to N-1/N: one per machine.", show_default="all"
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Translate again what is there already.")] = False,
+    mix: Annotated[
+        bool, typer.Option("--mix", help="Keep results of another model that are in the target, instead of refusing.")
+    ] = False,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            help="Images of equal size that go through the network together.", show_default="1, or what an .onnx takes"
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Batches at once.", show_default="2 for an .onnx on a CPU, else 1")
+    ] = None,
     device: Device = "auto",
+    providers: Annotated[str, typer.Option(help="For an .onnx, in order: cuda, cpu, tensorrt, or auto.")] = "auto",
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
     """Translate or upscale a folder of images: i2i translate runs/cyclegan/horse2zebra/latest horses/ zebras/.
 
     A folder's tree, names and formats are kept, and so are transparency, 16 bits and colour profiles. What is there
-    already is not made again. A published upscaler works by its name: i2i translate realesrgan-x4plus low/ high/.
+    already is not made again, unless its image has changed: the target's .i2i-manifest.jsonl says of what, by which
+    model and in how many milliseconds each result was made, with checksums. A published upscaler works by its name:
+    i2i translate realesrgan-x4plus low/ high/.
     """
-    from i2i import inference, registry
+    from i2i import registry
     from i2i.cli.progress import Line, stop_on_signals
     from i2i_runtime.folder import translate_folder
 
     registry.load_plugins(plugins)
     with Line() as line:
-        translator = inference.load(
-            model, product=product, device=device, test_time=test_time, progress=line.count("bytes"), tell=line.say
-        )
-    others = [name for name in inference.list_products(model) if name != translator.card.product]
+        if model.suffix.lower() == ".onnx":
+            _refuse_for_onnx(product=product, test_time=test_time, device=None if device == "auto" else device)
+            opened = _open_onnx(model, providers, workers)
+        else:
+            opened = _open_torch(model, product, test_time, device, line)
     with stop_on_signals() as stop, Line() as line:
-        hint = f" (--product chooses: {', '.join(others)})" if others else ""
-        line.say(f"{translator.card.product}{hint} on {translator.device}")
+        hint = f" (--product chooses: {', '.join(opened.others)})" if opened.others else ""
+        line.say(f"{opened.card.product}{hint} on {opened.engine}")
         count = line.count("images")
         report = translate_folder(
-            translator.network,
-            translator.card,
+            opened.network,
+            opened.card,
             source,
             target,
             tile=tile,
             outscale=outscale,
+            format=format,
+            carry=carry,
+            link=link,
+            shard=shard,
             overwrite=overwrite,
+            mix=mix,
+            batch=(opened.card.size or (1,))[0] if batch is None else batch,
+            workers=opened.workers if workers is None else workers,
             stop=stop,
             progress=lambda at: count(at.finished, at.total),
         )
-        skipped = f", {len(report.skipped)} were there already (--overwrite makes them again)" if report.skipped else ""
-        line.say(f"{len(report.done)} translated{skipped}")
-        if report.failed:
-            line.say(f"{len(report.failed)} failed:")
-            for _, sentence in report.failed:
-                line.say(f"  {sentence}")
-        if report.stopped:
-            line.say(f"stopped before the end: {report.stopped}; the same command goes on")
+        _say(report, line.say)
     if stop():
         return 128 + stop.signal
     return 3 if report.failed else 0
+
+
+def _open_torch(model: Path, product: str | None, test_time: TestTime | None, device: str, line: "Line") -> _Opened:
+    from i2i import inference
+
+    translator = inference.load(
+        model, product=product, device=device, test_time=test_time, progress=line.count("bytes"), tell=line.say
+    )
+    others = [name for name in inference.list_products(model) if name != translator.card.product]
+    return _Opened(translator.network, translator.card, str(translator.device), others, workers=1)
+
+
+def _refuse_for_onnx(**options: str | None) -> None:
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise ValueError(f"--{given[0].replace('_', '-')} is not for an .onnx file, in which it is settled")
+
+
+def _open_onnx(model: Path, providers: str, workers: int | None) -> _Opened:
+    from i2i_runtime.session import Session
+
+    session = Session(model, providers=providers.split(","))
+    if session.provider != "cpu":
+        return _Opened(session.network, session.card, session.provider, [], workers=1)
+    # Two images beside each other, each on half of the cores, are faster than one after the other on all of them.
+    cores = os.cpu_count() or 1
+    workers = min(2, cores) if workers is None else workers
+    if workers > 1:
+        session = Session(model, providers=["cpu"], threads=max(1, cores // workers))
+    return _Opened(session.network, session.card, session.provider, [], workers)
+
+
+def _say(report: "Report", say: Callable[[str], None]) -> None:
+    carried = f", {len(report.carried)} carried" if report.carried else ""
+    skipped = f", {len(report.skipped)} were there already (--overwrite makes them again)" if report.skipped else ""
+    say(f"{len(report.done)} translated{carried}{skipped}")
+    if report.unknown:
+        say(f"{len(report.unknown)} of those are not what the manifest says was made, and were left as they are")
+    if report.failed:
+        say(f"{len(report.failed)} failed:")
+        for _, sentence in report.failed:
+            say(f"  {sentence}")
+    if report.stopped:
+        say(f"stopped before the end: {report.stopped}; the same command goes on")

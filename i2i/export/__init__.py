@@ -1,10 +1,8 @@
 """A torch generator as one .onnx file that carries its card, and appears only if it gives what the generator gives."""
 
-import hashlib
 import json
 import os
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import onnx
-import tomli_w
-import torch
 from onnx import ModelProto, helper
 from torch import nn
 
-from i2i import __version__
 from i2i.export.graph import InUnitRange, check_rules, strip, trace
 from i2i.export.int8 import Float, read_calibration, to_int8
 from i2i.export.precision import to_half, with_uint8_ends
@@ -27,7 +22,7 @@ from i2i.layers import TestTime, set_test_time
 from i2i_runtime.card import Card, Io, Precision
 from i2i_runtime.session import CARD, Session
 
-__all__ = ["card_of", "export", "read_calibration"]
+__all__ = ["export", "read_calibration"]
 
 # Default: the lowest that torch writes, which every runtime takes (TensorRT 10: 9 to 20)
 OPSET = 18
@@ -100,24 +95,6 @@ def _graph(network: InUnitRange, card: Card, calibration: Sequence[Float]) -> Mo
     return model
 
 
-def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
-    """The card of a generator with the facts that came with its weights, as `load_generator` gives them."""
-    return Card(
-        product=facts["product"],
-        in_channels=generator.in_channels,
-        out_channels=generator.out_channels,
-        scale=generator.scale,
-        multiple_of=generator.multiple_of,
-        min_size=generator.min_size,
-        overlap=generator.overlap,
-        value_range=generator.value_range,
-        recipe=_without_folders(facts.get("recipe", "")),
-        step=int(facts.get("step", 0)),
-        version=facts.get("version", __version__),
-        weights=_checksum(generator),
-    )
-
-
 def _for_use(generator: ImageGenerator, test_time: TestTime) -> tuple[ImageGenerator, str]:
     """A copy of the generator in the state in which it is used, and that state in words."""
     layers = list(generator.modules())
@@ -135,25 +112,3 @@ def _write(model: ModelProto, card: Card, file: Path) -> None:
     helper.set_model_props(model, facts)
     is_large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST_FILE
     onnx.save_model(model, file, save_as_external_data=is_large, location=f"{file.name}.data")
-
-
-def _checksum(network: nn.Module) -> str:
-    """SHA-256 of the weights: their names, shapes and values, in the order of the names."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _without_folders(recipe: str) -> str:
-    """A recipe whose paths are names alone: a file that is passed on says nothing about its maker's folders."""
-
-    def shortened(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: shortened(inner) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [shortened(inner) for inner in value]
-        return value.replace("\\", "/").rstrip("/").rpartition("/")[2] if isinstance(value, str) else value
-
-    return tomli_w.dumps(shortened(tomllib.loads(recipe)))

@@ -11,6 +11,7 @@ import pytest
 
 import i2i.cli
 from i2i.training import checkpoint
+from i2i_runtime.images import list_images
 from tests.worlds import overrides, tiny_world
 
 
@@ -42,9 +43,7 @@ def test_train_translate_and_translate_again(
     latest = Path("runs/cyclegan/world/latest")
     code, out, _ = i2i_run("translate", latest, world / "testA", "out", capsys=capsys)
     assert code == 0 and "2 translated" in out and "b_to_a" in out
-    assert sorted(path.name for path in Path("out").iterdir()) == sorted(
-        path.name for path in (world / "testA").iterdir()
-    )
+    assert list_images(Path("out")) == list_images(world / "testA")
     code, out, _ = i2i_run("translate", latest, world / "testA", "out", capsys=capsys)
     assert code == 0 and "0 translated, 2 were there already" in out
 
@@ -60,7 +59,7 @@ def test_an_unreadable_image_is_reported_and_the_rest_continues(
     (images / "bad.png").write_bytes(b"no image")
     code, out, _ = i2i_run("translate", tmp_path / "run", images, tmp_path / "out", capsys=capsys)
     assert code == 3 and "2 translated" in out and "1 failed" in out and "bad.png: not an image" in out
-    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert len(list_images(tmp_path / "out")) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """A tree becomes a mirrored tree: whole files only, nothing lost to a bad neighbour, nothing done twice."""
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +115,17 @@ def test_a_full_disk_stops_early_and_leaves_no_parts(tmp_path, monkeypatch):
     assert "No space left on device" in report.stopped
     assert report.stopped == report.failed[0][1]
     assert len(report.failed) < 10
-    assert os.listdir(tmp_path / "out") == []
+    assert os.listdir(tmp_path / "out") == [".i2i-manifest.jsonl"]
+
+
+def test_a_disk_that_is_too_full_for_the_manifest_stops_early(tree, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    report = translate_folder(refuse_dark, CARD, tree, tmp_path / "out", threads=1)
+    assert "No space left on device" in report.stopped
+    assert images.list_images(tmp_path / "out") == []
 
 
 def test_stop_leaves_the_rest_for_the_next_run(tree, tmp_path):
@@ -181,11 +194,12 @@ def slow(batch):
     time.sleep(0.02)
     return batch
 
-translate_folder(slow, Card(product="g", in_channels=3, out_channels=3), Path(sys.argv[1]), Path(sys.argv[2]))
+card = Card(product="generator", in_channels=3, out_channels=3)
+translate_folder(slow, card, Path(sys.argv[1]), Path(sys.argv[2]), carry=sys.argv[3:])
 """
 
 
-def python(code: str, *arguments: Path) -> subprocess.Popen:
+def python(code: str, *arguments: Path | str) -> subprocess.Popen:
     environment = os.environ | {"PYTHONPATH": str(Path(images.__file__).parents[1])}
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
@@ -213,6 +227,90 @@ def test_an_interrupted_run_leaves_whole_files_only(tmp_path, by):
     report = translate_folder(identity, CARD, tmp_path / "in", tmp_path / "out")
     assert report.skipped == made
     assert len(report.done) == 60 - len(made)
+
+
+def test_a_killed_run_goes_on_and_nothing_is_done_twice(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "in" / "labels").mkdir(parents=True)
+    for index in range(300):
+        images.write(tmp_path / "in" / f"{index}.png", rng.integers(0, 256, (8, 8, 3)).astype(np.uint8))
+        images.write(tmp_path / "in" / "labels" / f"{index}.png", rng.integers(0, 9, (8, 8, 1)).astype(np.uint8))
+    fast = INTERRUPTED.replace("0.02", "0.002")
+    process = python(fast, tmp_path / "in", tmp_path / "out", "labels/**")
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "out" / "150.png").exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.kill()
+    process.communicate(timeout=30)
+    made = {path: path.stat() for path in (tmp_path / "out").rglob("[!.]*") if path.is_file()}
+    assert 150 < len(made) < 600
+    process = python(fast, tmp_path / "in", tmp_path / "out", "labels/**")
+    assert process.communicate(timeout=60) == (None, b"") and process.returncode == 0
+    names = [path.relative_to(tmp_path / "in") for path in (tmp_path / "in").rglob("*.png")]
+    for name in names:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "in" / name).read_bytes()
+    for path, before in made.items():
+        assert path.stat().st_ino == before.st_ino, "what was there was not made again"
+    lines = [json.loads(line) for line in (tmp_path / "out" / ".i2i-manifest.jsonl").read_text().splitlines() if line]
+    by_name = Counter(line["result"] for line in lines)
+    assert len(by_name) == len(names) == 600
+    for path in made:
+        assert by_name[path.relative_to(tmp_path / "out").as_posix()] == 1
+    for line in lines:
+        digest = hashlib.sha256((tmp_path / "out" / line["result"]).read_bytes()).hexdigest()
+        assert line["result_checksum"] == line["source_checksum"] == digest
+
+
+def test_results_are_the_same_however_many_go_through_at_once(tree, tmp_path):
+    for index in range(8):
+        images.write(tree / f"equal{index}.png", np.full((9, 9, 3), index, np.uint8))
+    for batch, workers in ((3, 1), (1, 3), (2, 2)):
+        out = tmp_path / f"{batch}x{workers}"
+        report = translate_folder(identity, CARD, tree, out, batch=batch, workers=workers)
+        assert (report.done, report.failed) == (images.list_images(tree), [])
+        for name in report.done:
+            assert (out / name).read_bytes() == (tree / name).read_bytes()
+
+
+def test_a_bad_image_does_not_take_its_batch_along(tmp_path):
+    (tmp_path / "in").mkdir()
+    for index in range(12):
+        images.write(tmp_path / "in" / f"{index}.png", np.full((6, 6, 3), 0 if index == 5 else 99, np.uint8))
+    (tmp_path / "in" / "7.png").write_bytes(b"no image")
+    shapes = []
+
+    def network(batch):
+        shapes.append(batch.shape[0])
+        if (batch.max(axis=(1, 2, 3)) == 0).any():
+            raise RuntimeError("a black image")
+        return batch
+
+    report = translate_folder(network, CARD, tmp_path / "in", tmp_path / "out", batch=4)
+    assert len(report.done) == 10 and [name.name for name, _ in report.failed] == ["5.png", "7.png"]
+    assert report.failed[0][1].endswith("5.png: RuntimeError: a black image")
+    assert max(shapes) == 4
+
+
+def test_batches_are_refused_where_images_would_mix(tree, tmp_path):
+    card = Card(product="generator", in_channels=3, out_channels=3, test_time="published")
+    with pytest.raises(ValueError, match="batch: generator runs on the statistics of what it is given; legal: 1"):
+        translate_folder(identity, card, tree, tmp_path / "out", batch=2)
+
+
+def test_a_file_of_one_size_gets_tiles_of_that_size(tmp_path):
+    images.write(tmp_path / "a.png", np.random.default_rng(0).integers(0, 256, (300, 200, 3)).astype(np.uint8))
+    card = Card(product="generator", in_channels=3, out_channels=3, overlap=8, size=(1, 64, 64))
+    seen = set()
+
+    def network(batch):
+        seen.add(batch.shape[2:])
+        return batch
+
+    assert not translate_folder(network, card, tmp_path / "a.png", tmp_path / "out").failed
+    assert max(max(size) for size in seen) <= 64
+    assert (images.read(tmp_path / "out" / "a.png") == images.read(tmp_path / "a.png")).all()
 
 
 def test_nothing_here_imports_torch_or_i2i():

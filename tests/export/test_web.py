@@ -16,7 +16,8 @@ import pytest
 import torch
 from onnx import ModelProto, TensorProto, helper
 
-from i2i.export import card_of, export
+from i2i.card import card_of
+from i2i.export import export
 from i2i.export.precision import to_half
 from i2i.generators.resnet import ResnetGenerator
 from i2i.generators.srvgg import SRVGGNet
