@@ -8,11 +8,15 @@ from typing import NamedTuple
 
 from i2i.data.cache import cache_folder
 from i2i.recipe import list_recipes
+from i2i_runtime.installed import conflicts
 
 _PACKAGES = (
     "torch",
     "torchvision",
+    "kornia",
     "albumentations",
+    "onnx",
+    "onnxscript",
     "opencv-python-headless",
     "pillow",
     "pydantic",
@@ -31,7 +35,8 @@ class Finding(NamedTuple):
 
 def examine() -> list[Finding]:
     """Versions, devices, disk and plugins, each with whether it is as it should be."""
-    return [_python(), *map(_package, _PACKAGES), *_devices(), _cache(), _disk(), _recipes(), *_plugins()]
+    packages = [*map(_package, _PACKAGES), *_conflicts()]
+    return [_python(), *packages, *_devices(), _cache(), _disk(), _recipes(), *_plugins()]
 
 
 def _python() -> Finding:
@@ -94,3 +99,7 @@ def _plugins() -> list[Finding]:
         except Exception as error:  # whatever somebody else's module does
             findings.append(Finding(f"plugin {entry.name}", False, f"{type(error).__name__}: {error}"))
     return findings
+
+
+def _conflicts() -> list[Finding]:
+    return [Finding("packages", False, sentence) for sentence in conflicts()]

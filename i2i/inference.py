@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from i2i.banded import can_band, translate_banded
 from i2i.card import card_of
 from i2i.data.download import Progress
 from i2i.devices import choose_device
@@ -21,8 +22,9 @@ from i2i.layers import TestTime, set_test_time
 from i2i.training.stored import list_products, load_generator
 from i2i_runtime import tiles
 from i2i_runtime.card import Card
+from i2i_runtime.images import Array
 from i2i_runtime.tiles import Tiling
-from i2i_runtime.translate import translate_image
+from i2i_runtime.translate import Banded, translate_image
 
 __all__ = ["Translator", "list_products", "load"]
 
@@ -58,8 +60,17 @@ class Translator:
         return (
             self._translate_tensor(image)
             if isinstance(image, Tensor)
-            else translate_image(self.network, self.card, image, tiling=self._tiling)
+            else translate_image(self.network, self.card, image, tiling=self._tiling, banded=self.banded)
         )
+
+    @property
+    def banded(self) -> Banded | None:
+        """What takes images of any size without tiles, exactly, where the generator can be run so."""
+        return self._run_banded if not self.card.overlap and can_band(self._generator) else None
+
+    def _run_banded(self, pixels: Array, out: Array) -> None:
+        with self._one_at_a_time, _memory_errors():
+            translate_banded(self._generator, pixels, out=out)
 
     def network(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, C, H, W) in [0, 1] to the same but not clipped, as an exported model does it; sizes must suit the card.

@@ -13,7 +13,7 @@ from i2i.generators.srvgg import SRVGGNet
 from i2i.generators.unet import UnetGenerator
 from i2i.inference import Translator
 from i2i.training import checkpoint, run
-from i2i_runtime import images
+from i2i_runtime import images, translate
 from i2i_runtime.card import Card
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import translate_image
@@ -201,3 +201,19 @@ def test_weights_that_do_not_fit_are_refused(cyclegan: Path, tmp_path: Path) -> 
     save_file(UnetGenerator(depth=2, features=4).state_dict(), tmp_path / "a.safetensors", metadata=facts)
     with pytest.raises(ValueError, match="do not fit the generator"):
         i2i.load(tmp_path / "a.safetensors")
+
+
+def test_a_large_image_of_an_instance_norm_network_is_the_same_in_less_memory(
+    cyclegan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translator, image = i2i.load(cyclegan), picture(70, 90, 4, np.uint8)
+    whole = translator(image)
+    monkeypatch.setattr(translate, "LARGEST_WHOLE", 99)
+    monkeypatch.setattr(Translator, "network", None)  # it is not asked
+    assert int(np.abs(translator(image).astype(int) - whole).max()) <= 1
+
+
+def test_an_exported_file_is_not_taken_for_weights(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"")
+    with pytest.raises(ValueError, match="i2i translate, bench and stream take it"):
+        i2i.load(tmp_path / "x.onnx")

@@ -19,7 +19,7 @@ from i2i_runtime.jobs import Job, Shard, folder_of, plan
 from i2i_runtime.manifest import Entry, Manifest, model_of
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.together import OneByOne, Together
-from i2i_runtime.translate import Network, result_size, translate_image
+from i2i_runtime.translate import Banded, Network, result_size, translate_image
 
 # After these every further file would fail as well.
 _NO_USE_GOING_ON = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -58,6 +58,7 @@ def translate_folder(
     source: Path,
     target: Path,
     *,
+    banded: Banded | None = None,
     tile: int | None = None,
     outscale: float | None = None,
     format: str | None = None,
@@ -86,10 +87,10 @@ def translate_folder(
     Up to `batch` images of equal size go through the network together, and `workers` of such at once; both are 1, and
     the network is called in the caller's thread as `progress` and `stop` are, unless asked for. `threads` read and as
     many write. Files appear whole or not at all, also after Ctrl-C. An image that cannot be read, translated or written
-    is reported and the rest goes on, except when the disk is full. `stop` is asked before each image. `tile` and
-    `outscale` are those of `Tiling` and `translate_image`. Raises ValueError, before anything is done, when an option
-    is illegal, there is nothing to translate, or the target cannot be written to, lies in the source, or is another
-    model's.
+    is reported and the rest goes on, except when the disk is full. `stop` is asked before each image. `banded`, `tile`
+    and `outscale` are those of `translate_image` and `Tiling`. Raises ValueError, before anything is done, when an
+    option is illegal, there is nothing to translate, or the target cannot be written to, lies in the source, or is
+    another model's.
     """
     _check_numbers(card, batch=batch, workers=workers, threads=threads)
     height, width = result_size(card, _ANY, _ANY, outscale)
@@ -107,7 +108,7 @@ def translate_folder(
 
     def translate(job: Job, image: Array) -> Array:
         check_size(job.result, *result_size(card, image.shape[0], image.shape[1], outscale))
-        return translate_image(crew.network, card, image, tiling=tiling, outscale=outscale)
+        return translate_image(crew.network, card, image, tiling=tiling, banded=banded, outscale=outscale)
 
     growth = height * width / _ANY**2
     work = pipeline.Work(translate=translate, growth=growth, about=about, manifest=manifest, by_link=link)

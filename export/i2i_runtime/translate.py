@@ -16,16 +16,28 @@ from i2i_runtime.tiles import Span, Tiling
 # float32 (N, C, H, W) in [0, 1] -> float32 (N, C', H * scale, W * scale) in [0, 1]; MemoryError asks for smaller tiles
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
+# (H, W, in_channels) and an array of the result's size and the same type, which it fills with what the network makes of
+# the whole image, in less memory than the network itself would take
+Banded = Callable[[Array, Array], None]
+
 LARGEST_OUTSCALE = 16
+LARGEST_WHOLE = 2**21  # pixels of an image that goes through at once where there is another way without tiles
 
 
 def translate_image(
-    network: Network, card: Card, image: Array, *, tiling: Tiling | None = None, outscale: float | None = None
+    network: Network,
+    card: Card,
+    image: Array,
+    *,
+    tiling: Tiling | None = None,
+    banded: Banded | None = None,
+    outscale: float | None = None,
 ) -> Array:
     """(H, W) or (H, W, 1|3|4) in uint8, uint16 or float32 [0, 1] -> (H * scale, W * scale, out_channels), same type.
 
     A large image goes through in tiles where the network can take them; `tiling` says how large, and remembers what
-    fitted into memory. With `outscale` the result is resampled to that many times the size of the image.
+    fitted into memory. Where it needs the whole image, a large one goes through `banded`, if given. With `outscale` the
+    result is resampled to that many times the size of the image.
 
     Colour is converted to what the network takes. Grey through a network that enlarges colours comes out grey. Alpha
     goes past a network of grey or RGB, resampled where the size changes; no colour of a wholly transparent pixel then
@@ -42,7 +54,7 @@ def translate_image(
     colours = _colours(card, channels, has_alpha)
     result = np.empty((*size, colours + has_alpha), image.dtype)
     visible = _without_hidden_colours(pixels) if has_alpha and size != (height, width) else pixels
-    _upscale(network, card, visible, result[..., :colours], tiling or Tiling(card))
+    _upscale(network, card, visible, result[..., :colours], tiling or Tiling(card), None if card.overlap else banded)
     if has_alpha:
         # Not Lanczos, which rings into what is wholly opaque or transparent.
         resize(pixels[..., 3:], result[..., colours:], by=Resampling.BICUBIC)
@@ -78,19 +90,34 @@ def _without_hidden_colours(pixels: Array) -> Array:
     return colours[nearest]
 
 
-def _upscale(network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling) -> None:
+def _upscale(
+    network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling, banded: Banded | None
+) -> None:
     """Fill `out` with what the network makes of the pixels, resampled if it is of another size than that."""
     made = (pixels.shape[0] * card.scale, pixels.shape[1] * card.scale)
     result = out if out.shape[:2] == made else np.empty((*made, out.shape[2]), out.dtype)
+    in_bands = banded is not None and pixels.shape[0] * pixels.shape[1] > LARGEST_WHOLE
     while True:
         try:
-            _run_in_tiles(network, card, pixels, result, tiling)
+            if banded is not None and in_bands:
+                _run_in_bands(banded, card, pixels, result)
+            else:
+                _run_in_tiles(network, card, pixels, result, tiling)
             break
         except MemoryError:
             pass  # out of this block what the network held is free again
-        tiling.shrink(*pixels.shape[:2])
+        if banded is None or in_bands:
+            tiling.shrink(*pixels.shape[:2])
+        in_bands = banded is not None
     if result is not out:
         resize(result, out, by=Resampling.LANCZOS)
+
+
+def _run_in_bands(banded: Banded, card: Card, pixels: Array, out: Array) -> None:
+    made = out if out.shape[2] == card.out_channels else np.empty((*out.shape[:2], card.out_channels), out.dtype)
+    banded(with_channels(pixels, card.in_channels), made)
+    if made is not out:
+        out[...] = with_channels(made, out.shape[2])
 
 
 def _run_in_tiles(network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from i2i.cli import convert, data, demo, evaluate, export, look, train, translate
+from i2i.cli import bench, convert, data, demo, evaluate, export, look, stream, train, translate
 
 app = typer.Typer(
     name="i2i",
-    help="Turn one kind of image into another: train, translate, measure, look.",
+    help="Turn one kind of image into another: train, translate, measure, export.",
     epilog="Add --debug to any command for the full traceback of an error.",
     no_args_is_help=True,
     add_completion=False,
@@ -24,6 +24,8 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("translate")(translate.translate)
 app.command("export")(export.export)
+app.command("bench")(bench.bench)
+app.command("stream")(stream.stream)
 app.command("convert")(convert.convert)
 app.command("interpolate")(convert.interpolate)
 app.add_typer(evaluate.app, name="evaluate")

@@ -1,19 +1,20 @@
 """Progress on long work: one live line on a terminal, plain lines elsewhere."""
 
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from i2i_runtime.interrupt import Stop, stop_on_signals
+
 if TYPE_CHECKING:
     from i2i.training.watch import Progress
+
+__all__ = ["Line", "PreparingLine", "Stop", "TrainingLine", "clock", "stop_on_signals"]
 
 _LIVE_INTERVAL, _PLAIN_INTERVAL = 0.25, 10.0  # seconds
 
@@ -105,31 +106,3 @@ def clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-
-
-class Stop:
-    """Says whether the user, or the machine, has asked the program to end, and by which signal."""
-
-    signal: int = 0
-
-    def __call__(self) -> bool:
-        return self.signal != 0
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[Stop]:
-    """The first Ctrl-C (or SIGTERM) asks the work to end at the next safe point; a second one ends it at once."""
-    stop = Stop()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stop.signal:
-            raise KeyboardInterrupt
-        stop.signal = number
-        print("\nstopping after this step; once more to stop at once", file=sys.stderr)
-
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

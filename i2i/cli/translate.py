@@ -1,19 +1,19 @@
 """`i2i translate`."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
+from i2i.cli.bench import Engine, Providers
 from i2i.cli.train import Device, Plugins
 
 if TYPE_CHECKING:
     from i2i.cli.progress import Line
     from i2i_runtime.card import Card
     from i2i_runtime.folder import Report
-    from i2i_runtime.translate import Network
+    from i2i_runtime.translate import Banded, Network
 
 # As in i2i.layers, which imports torch.
 TestTime = Literal["published", "eval"]
@@ -25,6 +25,7 @@ class _Opened(NamedTuple):
     engine: str
     others: list[str]  # further products
     workers: int  # by default
+    banded: "Banded | None" = None
 
 
 def translate(
@@ -82,7 +83,8 @@ def translate(
         int | None, typer.Option(help="Batches at once.", show_default="2 for an .onnx on a CPU, else 1")
     ] = None,
     device: Device = "auto",
-    providers: Annotated[str, typer.Option(help="For an .onnx, in order: cuda, cpu, tensorrt, or auto.")] = "auto",
+    engine: Engine = "auto",
+    providers: Providers = "auto",
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
     """Translate or upscale a folder of images: i2i translate runs/cyclegan/horse2zebra/latest horses/ zebras/.
@@ -94,14 +96,18 @@ def translate(
     """
     from i2i import registry
     from i2i.cli.progress import Line, stop_on_signals
+    from i2i_runtime.engines import name_of, open_for_folder
     from i2i_runtime.folder import translate_folder
 
     registry.load_plugins(plugins)
     with Line() as line:
         if model.suffix.lower() == ".onnx":
             _refuse_for_onnx(product=product, test_time=test_time, device=None if device == "auto" else device)
-            opened = _open_onnx(model, providers, workers)
+            session, crew = open_for_folder(model, engine=engine, providers=providers.split(","), workers=workers)
+            opened = _Opened(session.network, session.card, name_of(session), [], crew)
         else:
+            if (engine, providers) != ("auto", "auto"):
+                raise ValueError("--engine and --providers are for an .onnx file, which i2i export makes")
             opened = _open_torch(model, product, test_time, device, line)
     with stop_on_signals() as stop, Line() as line:
         hint = f" (--product chooses: {', '.join(opened.others)})" if opened.others else ""
@@ -112,6 +118,7 @@ def translate(
             opened.card,
             source,
             target,
+            banded=opened.banded,
             tile=tile,
             outscale=outscale,
             format=format,
@@ -138,27 +145,15 @@ def _open_torch(model: Path, product: str | None, test_time: TestTime | None, de
         model, product=product, device=device, test_time=test_time, progress=line.count("bytes"), tell=line.say
     )
     others = [name for name in inference.list_products(model) if name != translator.card.product]
-    return _Opened(translator.network, translator.card, str(translator.device), others, workers=1)
+    return _Opened(
+        translator.network, translator.card, str(translator.device), others, workers=1, banded=translator.banded
+    )
 
 
 def _refuse_for_onnx(**options: str | None) -> None:
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise ValueError(f"--{given[0].replace('_', '-')} is not for an .onnx file, in which it is settled")
-
-
-def _open_onnx(model: Path, providers: str, workers: int | None) -> _Opened:
-    from i2i_runtime.session import Session
-
-    session = Session(model, providers=providers.split(","))
-    if session.provider != "cpu":
-        return _Opened(session.network, session.card, session.provider, [], workers=1)
-    # Two images beside each other, each on half of the cores, are faster than one after the other on all of them.
-    cores = os.cpu_count() or 1
-    workers = min(2, cores) if workers is None else workers
-    if workers > 1:
-        session = Session(model, providers=["cpu"], threads=max(1, cores // workers))
-    return _Opened(session.network, session.card, session.provider, [], workers)
 
 
 def _say(report: "Report", say: Callable[[str], None]) -> None:

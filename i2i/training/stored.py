@@ -30,6 +30,11 @@ def load_generator(
     default). `progress` and `tell` are for weights that are downloaded now. Raises ValueError.
     """
     path = _found(model, progress, tell)
+    if path.suffix.lower() == ".onnx":
+        raise ValueError(
+            f"{path}: an exported file holds no torch network; i2i translate, bench and stream take it, and in Python "
+            "i2i_runtime.engines.open_model"
+        )
     if path.is_file() and not _is_ours(path):
         generator = interop.load_published(path)
         # Batch norm was published to be used with the statistics of the image at hand.

@@ -104,7 +104,7 @@ def test_an_exported_file_goes_on_where_its_run_stopped(
     first = sorted(list_images(out))[0]
     (out / first).unlink()
     code, said, _ = i2i_run("translate", file, world / "testA", out, capsys=capsys)
-    assert code == 0 and "a_to_b on cpu" in said and "1 translated, 1 were there already" in said
+    assert code == 0 and "a_to_b on o" in said and "1 translated, 1 were there already" in said
     for words, sentence in (
         (["--product", "a_to_b"], "--product is not for an .onnx file, in which it is settled"),
         (["--device", "cpu"], "--device is not for an .onnx file"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from i2i_runtime import translate
 from i2i_runtime.card import Card
 from i2i_runtime.translate import translate_image
 
@@ -105,3 +106,34 @@ def test_a_network_of_rgba_is_shown_the_alpha_and_makes_it(channels):
     result = translate_image(lambda batch: (seen.append(batch), batch[:, ::-1])[1], card, given)
     assert seen[0].shape == (1, 4, 5, 6) and result.shape == (5, 6, 4)
     np.testing.assert_array_equal(result[..., 0], given[..., 3] if channels == 4 else 255)
+
+
+def in_bands(pixels: np.ndarray, out: np.ndarray) -> None:
+    """What `double` makes of a whole image, without the network."""
+    out[...] = np.repeat(np.repeat(pixels, 2, axis=0), 2, axis=1)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_what_needs_the_whole_image_takes_a_large_one_in_bands(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(batch: np.ndarray) -> np.ndarray:
+        raise AssertionError("the whole image at once")
+
+    monkeypatch.setattr(translate, "LARGEST_WHOLE", 99)
+    card = Card(product="x", in_channels=3, out_channels=3, scale=2)
+    image = np.random.default_rng(0).integers(0, 256, (10, 10, channels), np.uint8)
+    image[..., 3:] = 255
+    large = translate_image(never, card, image, banded=in_bands)
+    assert np.array_equal(large, np.repeat(np.repeat(image, 2, axis=0), 2, axis=1))
+    with pytest.raises(AssertionError, match="at once"):
+        translate_image(never, card, image[:9], banded=in_bands)
+
+
+def test_without_memory_for_the_whole_image_it_goes_in_bands() -> None:
+    def full(batch: np.ndarray) -> np.ndarray:
+        raise MemoryError
+
+    card = Card(product="x", in_channels=3, out_channels=3, scale=2)
+    image = np.full((4, 6, 3), 7, np.uint8)
+    assert translate_image(full, card, image, banded=in_bands).shape == (8, 12, 3)
+    with pytest.raises(ValueError, match="not enough memory, and x needs it whole"):
+        translate_image(full, card, image)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -207,6 +208,7 @@ def test_opaque_alpha_stays_opaque(tmp_path):
             assert (upscale(tmp_path, "a.png", outscale=outscale)[..., 3] == np.iinfo(dtype).max).all()
 
 
+@cache  # it carries the time of its making
 def profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

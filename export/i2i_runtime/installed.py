@@ -1,0 +1,35 @@
+"""What is installed beside this package and does not go together with it."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+# Each pair writes the same folder: the one that was installed last has the say, and no installer warns of it.
+_SAME_RUNTIME = ("i2i", "i2i-runtime")
+_SAME_ONNX = ("onnxruntime", "onnxruntime-gpu")
+
+
+def conflicts() -> list[str]:
+    """One sentence for each pair of distributions that spoil each other, with what to do about it."""
+    found = []
+    runtimes, engines = _versions(_SAME_RUNTIME), _versions(_SAME_ONNX)
+    if len(set(runtimes)) > 1:
+        found.append(
+            f"i2i {runtimes[0]} and i2i-runtime {runtimes[1]} are both installed and hold the same package; "
+            "i2i needs no other: pip uninstall i2i-runtime, then install i2i again"
+        )
+    if len(engines) > 1:
+        found.append(
+            "onnxruntime and onnxruntime-gpu are both installed and hold the same package, so that GPUs may be lost: "
+            "pip uninstall both, then install the one that you want"
+        )
+    return found
+
+
+def _versions(names: tuple[str, ...]) -> list[str]:
+    """Of those that are there."""
+    found = []
+    for name in names:
+        try:
+            found.append(version(name))
+        except PackageNotFoundError:
+            continue
+    return found

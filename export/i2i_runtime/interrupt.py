@@ -1,0 +1,35 @@
+"""Ctrl-C and SIGTERM as a question that long work asks at its safe points."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stop:
+    """Says whether the user, or the machine, has asked the program to end, and by which signal."""
+
+    signal: int = 0
+
+    def __call__(self) -> bool:
+        return self.signal != 0
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """The first Ctrl-C (or SIGTERM) asks the work to end at the next safe point; a second one ends it at once."""
+    stop = Stop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.signal:
+            raise KeyboardInterrupt
+        stop.signal = number
+        print("\nstopping after this step; once more to stop at once", file=sys.stderr)
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

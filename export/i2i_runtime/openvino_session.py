@@ -1,0 +1,71 @@
+"""An exported .onnx file as a function on images, run by OpenVINO on the CPU.
+
+Settings of OpenVINO's CPU: https://docs.openvino.ai/2025/openvino-workflow/running-inference/inference-devices-and-modes/
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from i2i_runtime.exported import CARD, Exported, check_file, refused
+from i2i_runtime.images import Array
+
+_METADATA = ["framework", CARD]  # where OpenVINO puts the metadata of an .onnx file
+
+
+class OpenVino(Exported):
+    """An exported generator in OpenVINO, in float32 and on the CPU; used like `Session`.
+
+    `threads` is what one call takes, 0 for all cores; as many calls run at once as the cores have room for. Sizes may
+    come in any order; a file exported for one size only takes 1 to 2 ms less a call. Raises ValueError for a file
+    without a card or that OpenVINO cannot run, and where OpenVINO is not installed.
+    """
+
+    engine, provider, device = "openvino", "cpu", "cpu"
+
+    def __init__(self, path: str | Path, *, threads: int = 0) -> None:
+        file = Path(path)
+        check_file(file)
+        core = _openvino().Core()
+        try:
+            model = core.read_model(file)
+            self._compiled = core.compile_model(model, "CPU", _settings(threads))
+        except Exception as error:  # RuntimeErrors, mostly
+            raise refused(file, "OpenVINO", error) from None
+        # Free to use; there come to be as many as there are calls at once.
+        self._requests: list[Any] = []
+        super().__init__(file, {CARD: model.get_rt_info(_METADATA).value} if model.has_rt_info(_METADATA) else {})
+
+    def _run_as_stored(self, batch: Array) -> Array:
+        try:
+            request = self._requests.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        try:
+            # What is shared is memory of the request's own, until it is used again.
+            return np.array(request.infer({0: batch}, share_inputs=True, share_outputs=True)[0])
+        finally:
+            self._requests.append(request)
+
+
+def _settings(threads: int) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": "f32",  # by itself it takes bfloat16 where the processor has it
+        "PERFORMANCE_HINT": "LATENCY",  # all its threads on one call
+        "ENABLE_CPU_PINNING": False,  # the cores also read and write files
+    }
+    if threads:
+        # A stream is what runs one call, and OpenVINO counts the threads of all streams.
+        streams = max(1, (os.cpu_count() or 1) // threads)
+        settings |= {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams * threads}
+    return settings
+
+
+def _openvino() -> Any:
+    try:
+        import openvino
+    except ImportError:
+        raise ValueError("--engine openvino needs OpenVINO: pip install openvino") from None
+    return openvino

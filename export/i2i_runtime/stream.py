@@ -1,0 +1,165 @@
+"""Frames through a network one after another, for ffmpeg, a simulator or a camera on both ends."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from queue import Empty, Queue
+from threading import Event, Thread
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2i_runtime.card import Card
+from i2i_runtime.images import Array, with_channels
+
+T = TypeVar("T")
+
+_REMEMBERED = 10_000  # frames whose times are kept, so that a stream may run for days
+
+
+class Stream:
+    """A translation, frame by frame: a `Session`, or anything else that makes an image of an image.
+
+    Called with a frame it returns the translated one. `over` takes frames as they come: the next one is read, and the
+    last one used, while the network works. The times of the last 10,000 frames are kept, in milliseconds: `network` is
+    the translation alone, `latency` goes on from a frame's arrival until its result was used.
+    """
+
+    def __init__(self, translate: Callable[[Array], Array]) -> None:
+        self._translate = translate
+        self.frames = 0
+        self.network: deque[float] = deque(maxlen=_REMEMBERED)
+        self.latency: deque[float] = deque(maxlen=_REMEMBERED)
+        self._begin = time.perf_counter()
+
+    def __call__(self, frame: Array) -> Array:
+        """As `translate_image`: (H, W) or (H, W, 1|3|4), uint8, uint16 or float32 in [0, 1], to the same type."""
+        start = time.perf_counter()
+        result = self._translate(frame)
+        self.network.append(1000 * (time.perf_counter() - start))
+        self.frames += 1
+        return result
+
+    def over(self, frames: Iterable[Array]) -> Iterator[Array]:
+        """The result of each frame, in order. A few are held at a time.
+
+        What `frames` or the network raises is raised here after the results of the frames before.
+        """
+        self._begin = time.perf_counter()
+        arriving = ahead((time.perf_counter(), frame) for frame in frames)
+        for arrival, result in ahead((arrival, self(frame)) for arrival, frame in arriving):
+            yield result
+            # Whoever asks for the next result is done with this one.
+            self.latency.append(1000 * (time.perf_counter() - arrival))
+
+    def summary(self) -> str:
+        """How many frames there were, how fast, and how late the results were: one line."""
+        seconds = time.perf_counter() - self._begin
+        if not self.network:
+            return "no frames"
+        text = f"{self.frames:,} frames in {seconds:.1f} s, {self.frames / seconds:.1f} frames/s; "
+        text += f"network {_spread(self.network)}"
+        return text + (f"; from read to written {_spread(self.latency)}" if self.latency else "")
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """The items in order, made in a thread of their own: one waits, and one is in the making, before it is asked for.
+
+    What making them raises is raised here. Once this iterator is closed no further item is asked for.
+    """
+    made: Queue[tuple[T | None, BaseException | None]] = Queue(1)
+    closed = Event()
+
+    def make() -> None:
+        try:
+            for item in items:
+                made.put((item, None))
+                if closed.is_set():
+                    return
+            made.put((None, StopIteration()))
+        except BaseException as error:  # raised where the item would have been
+            made.put((None, error))
+
+    # A daemon, since one that waits for a pipe cannot be woken and must not keep the program from ending.
+    Thread(target=make, daemon=True).start()
+    try:
+        while True:
+            item, error = made.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield item  # type: ignore[misc]
+    finally:
+        closed.set()
+        with suppress(Empty):
+            made.get_nowait()  # room for what is in the making, so that the thread can end
+
+
+def run_standard(translate: Callable[[Array], Array], card: Card, *, size: tuple[int, int], engine: str) -> None:
+    """`run_raw` from standard input to standard output; what a user wants to know goes to standard error."""
+    height, width = size
+    large = f"{width * card.scale}x{height * card.scale}"
+    print(f"{card.product} on {engine}: frames of RGB24, {width}x{height} in, {large} out", file=sys.stderr, flush=True)
+    stream = Stream(translate)
+    # Unbuffered: a buffer would hold frames back, and its lock the end of the program while a thread waits for input.
+    with open(0, "rb", buffering=0, closefd=False) as source, open(1, "wb", buffering=0, closefd=False) as target:
+        try:
+            run_raw(stream, source, target, height=height, width=width)
+        finally:
+            print(stream.summary(), file=sys.stderr)
+
+
+def run_raw(stream: Stream, source: BinaryIO, target: BinaryIO, *, height: int, width: int) -> None:
+    """Translate raw RGB24 frames (height, width, 3), one after another without anything between them, to the same.
+
+    Colour is made grey, or the other way round, where the network wants it so; results are as large as it makes them.
+    Ends with the source, or quietly when whoever reads the target has gone. `source` and `target` are unbuffered.
+    Raises ValueError when the source ends within a frame, after all whole frames are written.
+    """
+    with suppress(BrokenPipeError):
+        for result in stream.over(read_frames(source, height, width)):
+            pixels = np.ascontiguousarray(with_channels(_with_axis(result), 3)).data.cast("B")
+            while pixels:  # a pipe may take less than it is given
+                pixels = pixels[target.write(pixels) :]
+
+
+def read_frames(source: BinaryIO, height: int, width: int) -> Iterator[Array]:
+    """Raw frames as (height, width, 3) uint8. Raises ValueError when the source ends within one."""
+    while True:
+        frame: NDArray[np.uint8] = np.empty((height, width, 3), np.uint8)
+        rest = frame.data.cast("B")
+        while rest and (count := _readinto(source, rest)):
+            rest = rest[count:]
+        if len(rest) == frame.nbytes:
+            return
+        if rest:
+            raise ValueError(
+                f"the last frame has {frame.nbytes - len(rest):,} of {frame.nbytes:,} bytes; "
+                f"frames are raw RGB24 of {width}x{height} pixels: check --size and the pixel format of the source"
+            )
+        yield frame
+
+
+def _readinto(source: Any, room: memoryview) -> int:
+    return source.readinto(room) or 0
+
+
+def _with_axis(image: Array) -> Array:
+    return image if image.ndim == 3 else image[..., None]
+
+
+def _spread(milliseconds: Iterable[float]) -> str:
+    middle, late = np.percentile(list(milliseconds), (50, 95))
+    return f"{middle:.1f} ms (95%: {late:.1f})"
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """Height and width of "WIDTHxHEIGHT", or of one number for both. Raises ValueError for anything else."""
+    words = text.lower().split("x")
+    if len(words) > 2 or not all(word.isdecimal() and int(word) for word in words):
+        raise ValueError(f"--size {text}: not a size in pixels; for example 640x480 (width x height), or 256")
+    return int(words[-1]), int(words[0])
