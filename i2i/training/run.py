@@ -14,7 +14,7 @@ from i2i.devices import choose_device
 from i2i.methods.base import Method
 from i2i.recipe import Recipe, load
 from i2i.training import checkpoint
-from i2i.training.data import check_sizes, held_out, open_augmentation, open_degradation, open_samples
+from i2i.training.data import Samples, check_sizes, held_out, open_augmentation, open_degradation, open_samples
 from i2i.training.memory import keep_freed_memory
 from i2i.training.stored import load_generator
 from i2i.training.trainer import Interrupted, Trainer
@@ -111,17 +111,16 @@ def _fit(
         samples, degradation = open_samples(method, recipe, watch.say), open_degradation(method, recipe)
         augmentation = open_augmentation(method, recipe)
         check_sizes(method, samples, augmentation, degradation)
-        steps = recipe.train.steps or recipe.train.epochs * steps_per_epoch(samples, recipe.train.batch_size)
-        recipe = _placed(recipe.model_copy(update={"train": recipe.train.model_copy(update={"steps": steps})}))
+        recipe = _placed(_with_steps(recipe, samples))
         schedule, looked_at = build(registry.schedules, recipe.schedule), held_out(method, samples, degradation)
         trainer = Trainer(method, recipe, schedule, looked_at, run, chosen, augmentation, degradation)
         if state:
             trainer.load_state(state)
         (run / "samples").mkdir(parents=True, exist_ok=True)
         _write(recipe, run)
-        name = recipe.method["name"]
-        watch.say(f"{run}: {name}, {len(samples)} images an epoch, steps {trainer.step} to {steps}, on {chosen}")
-        options = recipe.train
+        name, options = recipe.method["name"], recipe.train
+        steps = f"steps {trainer.step} to {options.steps}"
+        watch.say(f"{run}: {name}, {len(samples)} images an epoch, {steps}, on {chosen}")
         stream = batches(
             samples,
             batch_size=options.batch_size,
@@ -137,6 +136,12 @@ def _fit(
         except OSError as error:
             raise OSError(f"{run}: {error.strerror or error}; {_where_to_go_on(run)}") from error
     return run
+
+
+def _with_steps(recipe: Recipe, samples: Samples) -> Recipe:
+    """Its epochs as steps, where it says no steps."""
+    steps = recipe.train.steps or recipe.train.epochs * steps_per_epoch(samples, recipe.train.batch_size)
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"steps": steps})})
 
 
 def _write(recipe: Recipe, run: Path) -> None:
