@@ -95,7 +95,8 @@ def test_images_that_do_not_fit_beside_each_other_go_through_alone():
 
     results = run(Together(network, batch=1, workers=4), *(image(index) for index in range(12)))
     assert [float(result.result().max()) for result in results] == list(range(12))
-    assert 1 <= len(failures) <= 3, "it was learnt once"
+    # Those that ran beside the first, and one or two that began before these had failed; not all twelve.
+    assert 1 <= len(failures) <= 6, "it was learnt once"
 
 
 def test_an_image_that_does_not_fit_alone_says_so_and_the_others_go_on():
