@@ -179,7 +179,7 @@ def test_no_thread_is_left_when_a_stream_is_closed() -> None:
     deadline = time.monotonic() + 5
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # another test's may have ended meanwhile
 
 
 def test_ahead_gives_everything_also_what_is_none() -> None:
