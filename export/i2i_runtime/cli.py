@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from i2i_runtime import bench, engines, stream
-from i2i_runtime.folder import Progress, Report, translate_folder
+from i2i_runtime.folder import Progress, translate_folder
 from i2i_runtime.installed import conflicts
-from i2i_runtime.interrupt import stop_on_signals
+from i2i_runtime.interrupt import finish, stop_on_signals
 
 _ENGINES = {"auto": "auto, the fastest there is", "all": "all that are installed, in turns"}
 
@@ -24,20 +24,12 @@ def main() -> None:
     debug = len(arguments) < len(sys.argv) - 1
     for sentence in conflicts():
         print(f"warning: {sentence}", file=sys.stderr)
-    try:
-        chosen = _parser().parse_args(arguments)
-        code = chosen.run(chosen)
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        print("interrupted", file=sys.stderr)
-        code = 130
-    except Exception as error:
-        if debug:
-            raise
-        print(f"error: {_sentence(error)}", file=sys.stderr)
-        code = 1
-    sys.exit(code)
+    sys.exit(finish(lambda: _run(arguments), _sentence, debug=debug))
+
+
+def _run(arguments: list[str]) -> int:
+    chosen = _parser().parse_args(arguments)
+    return chosen.run(chosen)
 
 
 class _Parser(ArgumentParser):
@@ -144,7 +136,7 @@ def _translate(chosen: Namespace) -> int:
             progress=_Count(),
             stop=stop,
         )
-    _print(report)
+    print("\n".join(report.lines()))
     if stop():
         return 128 + stop.signal
     return 3 if report.failed else 0
@@ -166,18 +158,6 @@ class _Count:
         speed = at.finished / max(now - self._begin, 1e-9)
         line = f"{at.finished:,} of {at.total:,} files  {speed:,.1f}/s"
         print(line, end="\r" if self._live and not is_last else "\n", file=sys.stderr, flush=True)
-
-
-def _print(report: Report) -> None:
-    carried = f", {len(report.carried)} carried" if report.carried else ""
-    there = f", {len(report.skipped)} were there already (--overwrite makes them again)" if report.skipped else ""
-    print(f"{len(report.done)} translated{carried}{there}")
-    if report.unknown:
-        print(f"{len(report.unknown)} of those are not in the manifest: who made them, and of what, is not known")
-    if report.failed:
-        print("\n".join([f"{len(report.failed)} failed:", *(f"  {sentence}" for _, sentence in report.failed)]))
-    if report.stopped:
-        print(f"stopped before the end: {report.stopped}; the same command goes on")
 
 
 def _info(chosen: Namespace) -> int:

@@ -51,6 +51,20 @@ class Report:
     failed: list[tuple[Path, str]] = field(default_factory=list)
     stopped: str = ""
 
+    def lines(self) -> list[str]:
+        """All of it in words."""
+        carried = f", {len(self.carried)} carried" if self.carried else ""
+        skipped = f", {len(self.skipped)} were there already (--overwrite makes them again)" if self.skipped else ""
+        lines = [f"{len(self.done)} translated{carried}{skipped}"]
+        if self.unknown:
+            count = len(self.unknown)
+            lines += [f"{count} of those are not what the manifest says was made, and were left as they are"]
+        if self.failed:
+            lines += [f"{len(self.failed)} failed:", *(f"  {sentence}" for _, sentence in self.failed)]
+        if self.stopped:
+            lines += [f"stopped before the end: {self.stopped}; the same command goes on"]
+        return lines
+
 
 def translate_folder(
     network: Network,

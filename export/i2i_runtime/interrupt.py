@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM as a question that long work asks at its safe points."""
+"""How a program ends: by Ctrl-C and SIGTERM at a safe point of long work, and by an error with one sentence."""
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -33,3 +33,19 @@ def stop_on_signals() -> Iterator[Stop]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def finish(run: Callable[[], int], sentence: Callable[[Exception], str], *, debug: bool) -> int:
+    """The exit code of `run()`; an error is printed as a sentence and gives 1, or is raised with `debug`."""
+    try:
+        return run()
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if debug:
+            raise
+        print(f"error: {sentence(error)}", file=sys.stderr)
+        return 1

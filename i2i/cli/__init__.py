@@ -11,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from i2i.cli import bench, convert, data, demo, evaluate, export, look, stream, train, translate
+from i2i_runtime.interrupt import finish
 
 app = typer.Typer(
     name="i2i",
@@ -42,19 +43,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     warnings.showwarning = _warn
-    try:
-        code = app(args=arguments, standalone_mode=False, prog_name="i2i") or 0
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        print("interrupted", file=sys.stderr)
-        code = 130
-    except Exception as error:
-        if debug:
-            raise
-        print(f"error: {_sentence(error)}", file=sys.stderr)
-        code = 1
-    sys.exit(code)
+    sys.exit(finish(lambda: app(args=arguments, standalone_mode=False, prog_name="i2i") or 0, _sentence, debug=debug))
 
 
 def _warn(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:

@@ -1,6 +1,5 @@
 """`i2i translate`."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -12,7 +11,6 @@ from i2i.cli.train import Device, Plugins
 if TYPE_CHECKING:
     from i2i.cli.progress import Line
     from i2i_runtime.card import Card
-    from i2i_runtime.folder import Report
     from i2i_runtime.translate import Banded, Network
 
 # As in i2i.layers, which imports torch.
@@ -132,7 +130,8 @@ def translate(
             stop=stop,
             progress=lambda at: count(at.finished, at.total),
         )
-        _say(report, line.say)
+        for sentence in report.lines():
+            line.say(sentence)
     if stop():
         return 128 + stop.signal
     return 3 if report.failed else 0
@@ -154,17 +153,3 @@ def _refuse_for_onnx(**options: str | None) -> None:
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise ValueError(f"--{given[0].replace('_', '-')} is not for an .onnx file, in which it is settled")
-
-
-def _say(report: "Report", say: Callable[[str], None]) -> None:
-    carried = f", {len(report.carried)} carried" if report.carried else ""
-    skipped = f", {len(report.skipped)} were there already (--overwrite makes them again)" if report.skipped else ""
-    say(f"{len(report.done)} translated{carried}{skipped}")
-    if report.unknown:
-        say(f"{len(report.unknown)} of those are not what the manifest says was made, and were left as they are")
-    if report.failed:
-        say(f"{len(report.failed)} failed:")
-        for _, sentence in report.failed:
-            say(f"  {sentence}")
-    if report.stopped:
-        say(f"stopped before the end: {report.stopped}; the same command goes on")
