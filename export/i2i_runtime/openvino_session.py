@@ -4,6 +4,7 @@ Settings of OpenVINO's CPU: https://docs.openvino.ai/2025/openvino-workflow/runn
 """
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class OpenVino(Exported):
     def __init__(self, path: str | Path, *, threads: int = 0) -> None:
         file = Path(path)
         check_file(file)
-        core = _openvino().Core()
+        core = _core()
         try:
             model = core.read_model(file)
             self._compiled = core.compile_model(model, "CPU", _settings(threads))
@@ -63,9 +64,16 @@ def _settings(threads: int) -> dict[str, Any]:
     return settings
 
 
-def _openvino() -> Any:
+@cache
+def _core() -> Any:
+    """OpenVINO itself, once and to the end of the process.
+
+    Its CPU plugin gives the thread that loads it another stack for signals, and the one before it back when it is
+    unloaded. Two that are unloaded in the order of their loading leave a stack that is not there any more: the next
+    signal ends the process.
+    """
     try:
         import openvino
     except ImportError:
         raise ValueError("--engine openvino needs OpenVINO: pip install openvino") from None
-    return openvino
+    return openvino.Core()

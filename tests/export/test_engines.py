@@ -1,6 +1,9 @@
 """Whatever runs a file, it is the same network; which one it is, is chosen where there is a choice, and said."""
 
 import os
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +74,29 @@ def test_calls_at_once_are_as_many_as_the_cores_have_room_for(file: Path, monkey
 @pytest.mark.usefixtures("openvino")
 def test_openvino_computes_in_float32_whatever_the_processor_prefers(file: Path) -> None:
     assert OpenVino(file)._compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
+
+
+SIGNALLED = """
+import faulthandler, os, signal, sys
+from i2i_runtime.engines import open_model
+
+faulthandler.enable()  # gives the process a stack for signals, as pytest does
+first = open_model(sys.argv[1], engine="openvino")
+second = open_model(sys.argv[1], engine="openvino")
+del first
+del second
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+@pytest.mark.usefixtures("openvino")
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal here")
+def test_a_signal_is_handled_after_sessions_of_openvino_are_gone(file: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(engines.__file__).parents[1])}
+    command = [sys.executable, "-c", SIGNALLED, str(file)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 @pytest.mark.usefixtures("openvino")
