@@ -4,6 +4,7 @@ Settings of OpenVINO's CPU: https://docs.openvino.ai/2025/openvino-workflow/runn
 """
 
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,16 +65,20 @@ def _settings(threads: int) -> dict[str, Any]:
     return settings
 
 
-@cache
 def _core() -> Any:
-    """OpenVINO itself, once and to the end of the process.
+    try:
+        import openvino
+    except ImportError:
+        raise ValueError("--engine openvino needs OpenVINO: pip install openvino") from None
+    return _once(openvino.Core)
+
+
+@cache
+def _once(core: Callable[[], Any]) -> Any:
+    """OpenVINO itself, the same to the end of the process.
 
     Its CPU plugin gives the thread that loads it another stack for signals, and the one before it back when it is
     unloaded. Two that are unloaded in the order of their loading leave a stack that is not there any more: the next
     signal ends the process.
     """
-    try:
-        import openvino
-    except ImportError:
-        raise ValueError("--engine openvino needs OpenVINO: pip install openvino") from None
-    return openvino.Core()
+    return core()
