@@ -191,7 +191,7 @@ from i2i_runtime.card import Card
 from i2i_runtime.folder import translate_folder
 
 def slow(batch):
-    time.sleep(0.02)
+    time.sleep(0.1)
     return batch
 
 card = Card(product="generator", in_channels=3, out_channels=3)
