@@ -19,10 +19,13 @@ STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, p
 
 @dataclass(frozen=True)
 class Part:
-    """Marks a constructor parameter that is a component itself; the owner supplies some of its options."""
+    """Marks a constructor parameter that is a component itself. The owner supplies some of its options: those in
+    `supplied`, which it must have, and those in `offered` that it has.
+    """
 
     registry: Registry
     supplied: tuple[str, ...] = ()
+    offered: tuple[str, ...] = ()
 
 
 class Factory:
@@ -32,8 +35,10 @@ class Factory:
         self._part, self._table = part, table
 
     def __call__(self, **supplied: Any) -> Any:
-        component = build(self._part.registry, {**self._table, **supplied})
-        component.spec = {**self._table, **supplied}
+        known = options_of(self._part.registry[self._table["name"]])
+        taken = {key: value for key, value in supplied.items() if key in known or key not in self._part.offered}
+        component = build(self._part.registry, {**self._table, **taken})
+        component.spec = {**self._table, **taken}
         return component
 
 
@@ -47,9 +52,11 @@ def build(kind: Registry, table: dict[str, Any]) -> Any:
     return cls(**options)
 
 
-def complete(kind: Registry, table: dict[str, Any], where: str, supplied: Iterable[str] = ()) -> dict[str, Any]:
-    """The table of a component with its defaults filled in. Raises ValueError for an unknown name, key or an ill-typed
-    value.
+def complete(
+    kind: Registry, table: dict[str, Any], where: str, supplied: Iterable[str] = (), offered: Iterable[str] = ()
+) -> dict[str, Any]:
+    """The table of a component with its defaults filled in, but for what its owner supplies. Raises ValueError for an
+    unknown name, key or an ill-typed value.
     """
     if not isinstance(table.get("name"), str):
         raise ValueError(f"{where}: `name` is missing; legal: {', '.join(kind)}")
@@ -61,14 +68,15 @@ def complete(kind: Registry, table: dict[str, Any], where: str, supplied: Iterab
     if missing := [key for key in supplied if key not in known]:
         fitting = [each for each in kind if set(supplied) <= set(options_of(kind[each]))]
         raise ValueError(f"{where}.name: {name} has no option {missing[0]!r}; legal here: {', '.join(fitting)}")
+    left_out = {*supplied, *offered}
     fields: Any = {
-        k: (dict if part else hint, default) for k, (hint, part, default) in known.items() if k not in supplied
+        k: (dict if part else hint, default) for k, (hint, part, default) in known.items() if k not in left_out
     }
     model = create_model(f"{kind.kind} {name}", __config__=STRICT, **fields)
     checked = validate(model, options, where).model_dump(mode="json")
     for key, (_, part, _) in known.items():
         if part is not None and key in checked:
-            checked[key] = complete(part.registry, checked[key], f"{where}.{key}", part.supplied)
+            checked[key] = complete(part.registry, checked[key], f"{where}.{key}", part.supplied, part.offered)
     return {"name": name, **checked}
 
 

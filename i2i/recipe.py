@@ -38,12 +38,27 @@ class Augment(BaseModel):
     batch: dict[str, dict[str, Any] | Literal[False]] = {}
 
 
+class Player(BaseModel):
+    """What one player has of its own in its Adam."""
+
+    model_config = STRICT
+    lr: float | None = Field(default=None, gt=0)
+    betas: tuple[float, float] | None = None
+
+
 class Optimizer(BaseModel):
     """Adam for every player."""
 
     model_config = STRICT
     lr: float = Field(default=2e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
+    players: dict[str, Player] = Field(default={}, description="by the player's name, where it differs")
+
+    def lr_of(self, player: str) -> float:
+        return self.players.get(player, Player()).lr or self.lr
+
+    def betas_of(self, player: str) -> tuple[float, float]:
+        return self.players.get(player, Player()).betas or self.betas
 
 
 class Train(BaseModel):
@@ -202,10 +217,15 @@ def override(table: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any
     starts from its defaults.
     """
     pairs = [_assignment(text) for text in assignments]
+    pairs = [(_SHORT.get(tuple(path), path), value) for path, value in pairs]
     # Names first: options that are set beside a new name belong to the new component.
     for path, value in sorted(pairs, key=lambda pair: pair[0][-1] != "name"):
         _assign(table, path, value)
     return table
+
+
+# What is a method's own, but sought where training is set.
+_SHORT: dict[tuple[str, ...], list[str]] = {("train", "size"): ["method", "size"]}
 
 
 def _assignment(text: str) -> tuple[list[str], Any]:

@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
+from sklearn.datasets import load_digits
+
 from i2i import recipe
 from i2i.data.world import make_world
+from i2i_runtime import images
 
 TINY = {
     "cyclegan": [
@@ -62,6 +67,17 @@ def tiny_recipe(method: str, data: Path, *more: str) -> recipe.Recipe:
 
 def tiny_world(folder: Path, count: int = 12) -> Path:
     make_world(folder, count=count, size=16, seed=0)
+    return folder
+
+
+def digits(folder: Path, *, size: int = 32, each: int = 100, classes: range = range(10)) -> Path:
+    """Handwritten digits (scikit-learn's, 8x8 pixels, grey) enlarged to `size`, one folder for each class."""
+    data = load_digits()
+    for digit in classes:
+        (folder / str(digit)).mkdir(parents=True)
+        for index in np.flatnonzero(data.target == digit)[:each]:
+            image = cv2.resize(data.images[index] * 255 / 16, (size, size), interpolation=cv2.INTER_LINEAR)
+            images.write(folder / str(digit) / f"{index}.png", image.round().astype(np.uint8)[..., None])
     return folder
 
 

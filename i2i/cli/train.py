@@ -16,6 +16,9 @@ def train(
         list[str] | None, typer.Argument(help="A known data set, one folder, or two.", show_default=False)
     ] = None,
     overrides: Set = [],  # noqa: B006 (the command line's own idiom)
+    conditional: Annotated[
+        bool, typer.Option("--conditional", help="Generate by class: one folder of images for each.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/METHOD/DATA by default.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run or checkpoint.")] = None,
     device: Device = "auto",
@@ -31,7 +34,7 @@ def train(
     with stop_on_signals() as stop, TrainingLine() as line:
         try:
             if resume is not None:
-                if method or data or out:
+                if method or data or out or conditional:
                     raise ValueError(
                         "--resume takes its recipe, data and folder from the run; only --set may stand beside it"
                     )
@@ -42,9 +45,11 @@ def train(
                 file = recipe.find(method, data or [])
                 line.say(f"recipe: {file}")
                 chosen = recipe.load(file, data or [], overrides)
+                if conditional:
+                    chosen = run.with_classes(chosen)
                 folder = run.train(chosen, out, watch=line, device=device, stop=stop)
         except Interrupted as interrupted:
             line.say(f"stopped; go on with: i2i train --resume {interrupted}")
             return 128 + stop.signal
-    line.say(f"done: {folder}\ntranslate a folder with: i2i translate {folder / 'latest'} IN OUT")
+    line.say(f"done: {folder}\n{run.what_next(folder)}")
     return 0

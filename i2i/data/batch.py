@@ -19,6 +19,18 @@ class Unpaired(NamedTuple):
     b: Tensor
 
 
+class Images(NamedTuple):
+    """Images of one kind, of one square size."""
+
+    image: Tensor  # as in `Pair`
+    label: Tensor  # int64 (batch,): the class of each; 0 where there are no classes
+
+
+def is_image(field: Tensor) -> bool:
+    """Whether a field of a batch holds images, and not one number for each."""
+    return field.ndim == 4
+
+
 class HighResolution(NamedTuple):
     """What a degradation makes pairs of: a low-resolution source for every image, which becomes the target."""
 

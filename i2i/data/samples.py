@@ -75,7 +75,7 @@ class PairedImages(Dataset[Pair]):
             pair = cut_to_scale(pair, self._scale, paths[::-1] if self._swap else paths)
         source, target = _augmented(pipeline, pair, seed, paths[0])
         _check_sizes(source, target, self._scale, paths[0])
-        return Pair(_tensor(source, self._value_range), _tensor(target, self._value_range))
+        return Pair(to_tensor(source, self._value_range), to_tensor(target, self._value_range))
 
 
 class UnpairedImages(Dataset[Unpaired]):
@@ -124,7 +124,7 @@ class UnpairedImages(Dataset[Unpaired]):
         return Unpaired(a, b)
 
     def _sample(self, pipeline: Pipeline, path: Path, image: Image, seed: tuple[int, ...]) -> Tensor:
-        return _tensor(_augmented(pipeline, (image,), seed, path)[0], self._value_range)
+        return to_tensor(_augmented(pipeline, (image,), seed, path)[0], self._value_range)
 
 
 class HighImages(Dataset[HighResolution]):
@@ -173,7 +173,7 @@ class HighImages(Dataset[HighResolution]):
     ) -> HighResolution:
         (image,) = _augmented(pipeline, (image,), seed, path)
         own = int(np.random.default_rng(degrade).integers(2**63 - 1))
-        return HighResolution(_tensor(image, self._value_range), torch.tensor(own))
+        return HighResolution(to_tensor(image, self._value_range), torch.tensor(own))
 
 
 def _augmented(pipeline: Pipeline, pictures: Images, seed: tuple[int, ...], path: Path) -> Images:
@@ -193,7 +193,7 @@ def _check_sizes(source: Image, target: Image, scale: int, path: Path) -> None:
     raise ValueError(f"{path}: {sizes} after the augmentations, not {scale} times as large any more; legal: {legal}")
 
 
-def _tensor(image: Image, value_range: tuple[float, float]) -> Tensor:
+def to_tensor(image: Image, value_range: tuple[float, float]) -> Tensor:
     """(height, width, channels) of 0..255 or [0, 1] -> float32 (channels, height, width) in `value_range`."""
     low, high = value_range
     full = 255 if image.dtype == np.uint8 or is_label_map(image) else 1

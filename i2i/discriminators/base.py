@@ -11,10 +11,12 @@ class Discriminator(nn.Module):
 
     Shapes: (N, in_channels, H, W) -> logits of any shape that starts with N, high for real; no sigmoid.
     H and W are at least `min_size` pixels; `check_size` says so in a sentence. A conditional discriminator is one whose
-    `in_channels` is the sum of both images' channels: the method concatenates them.
+    `in_channels` is the sum of both images' channels: the method concatenates them. One with `classes` is called with
+    labels int64 (N,) as well.
     """
 
     in_channels: int
+    classes: int = 0  # 0: it takes no labels
     min_size: int = 1
     # In training mode a batch of two gives exactly what two batches of one give, so calls may be batched.
     batch_independent: bool = True

@@ -6,9 +6,11 @@ Networks, section 3, https://arxiv.org/abs/1511.06434.
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from i2i.discriminators.base import LAST_SIZE, FixedSizeDiscriminator
+from i2i.latent_layers import Minibatch, minibatch_layer
 from i2i.layers import Initialisation, Norm, add_spectral_norm, at_least, has_bias, initialise, normalisation
 from i2i.registry import discriminators
 
@@ -17,8 +19,11 @@ from i2i.registry import discriminators
 class DCGANDiscriminator(FixedSizeDiscriminator):
     """Strided 4x4 convolutions down to 4x4, no norm at the first, then one 4x4 convolution to a logit.
 
-    Shapes: (N, in_channels, size, size) in any range -> logits (N, 1, 1, 1); `size` is a power of two, at least 32.
-    The paper's network is for 64 pixels; larger ones go on with its widest layer, 8 * features.
+    Shapes: (N, in_channels, size, size) in any range, and labels int64 (N,) with `classes` -> logits (N, 1, 1, 1);
+    `size` is a power of two, at least 32. The paper's network is for 64 pixels; larger ones go on with its widest
+    layer, 8 * features. A label is seen as one more channel of the image, a learned picture of its class (after Denton,
+    Chintala, Szlam, Fergus 2015, https://arxiv.org/abs/1506.05751). `minibatch` is what the last layer is told of the
+    other images of the batch.
     """
 
     def __init__(
@@ -26,17 +31,20 @@ class DCGANDiscriminator(FixedSizeDiscriminator):
         *,
         in_channels: int = 3,
         size: int = 64,
+        classes: int = 0,
         features: int = 64,
         norm: Norm = "batch",
+        minibatch: Minibatch = "none",
         spectral_norm: bool = False,
         init: Initialisation = "normal",
         init_gain: float = 0.02,
     ) -> None:
         super().__init__(size)
         at_least(1, in_channels=in_channels, features=features)
-        self.in_channels = in_channels
+        at_least(0, classes=classes)
+        self.in_channels, self.classes = in_channels, classes
         # The power iteration of spectral norm moves on at every call.
-        self.batch_independent = norm != "batch" and not spectral_norm
+        self.batch_independent = norm != "batch" and not spectral_norm and minibatch == "none"
         widths = [features * 2 ** min(level, 3) for level in range(self.halvings)]
 
         def block(width: int, wider: int) -> nn.Sequential:
@@ -47,14 +55,18 @@ class DCGANDiscriminator(FixedSizeDiscriminator):
             )
 
         self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, features, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)
+            nn.Conv2d(in_channels + (classes > 0), features, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)
         )
         self.blocks = nn.Sequential(*(block(*pair) for pair in pairwise(widths)))
-        self.head = nn.Conv2d(widths[-1], 1, LAST_SIZE)
+        self.minibatch, seen = minibatch_layer(minibatch, widths[-1], LAST_SIZE**2)
+        self.head = nn.Conv2d(seen, 1, LAST_SIZE)
         initialise(self, init, init_gain)
         if spectral_norm:
             add_spectral_norm(self)
+        self.embedding = nn.Embedding(classes, size**2) if classes else None
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor:
         self.check_size(*image.shape[-2:])
-        return self.head(self.blocks(self.stem(image)))
+        if self.embedding is not None:
+            image = torch.cat([image, self.embedding(label).view(-1, 1, self.size, self.size)], dim=1)
+        return self.head(self.minibatch(self.blocks(self.stem(image))))

@@ -1,6 +1,17 @@
-"""Networks from images to images, by name: one paper per file."""
+"""Networks that make images, of images or of noise, by name: one paper per file."""
 
-from i2i.generators import resnet, rrdb, srvgg, unet
-from i2i.generators.base import ImageGenerator
+from i2i.generators import biggan, dcgan, resnet, rrdb, srvgg, stylegan2, unet
+from i2i.generators.base import Generator, ImageGenerator, LatentGenerator
 
-__all__ = ["ImageGenerator", "resnet", "rrdb", "srvgg", "unet"]
+__all__ = [
+    "Generator",
+    "ImageGenerator",
+    "LatentGenerator",
+    "biggan",
+    "dcgan",
+    "resnet",
+    "rrdb",
+    "srvgg",
+    "stylegan2",
+    "unet",
+]

@@ -1,30 +1,41 @@
-"""What every generator of images from images promises."""
+"""What every generator promises: of images from images, and of images from noise."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+
+_CUT = 2.0  # standard deviations, where a truncated normal distribution ends
 
 
-class ImageGenerator(nn.Module):
-    """A network from images to images; a subclass sets the attributes that differ from the defaults below.
+class Generator(nn.Module):
+    """A network that makes images (N, out_channels, H, W) in `value_range`; a subclass sets what differs from the
+    defaults below.
+    """
+
+    out_channels: int
+    value_range: tuple[float, float] = (-1.0, 1.0)
+    # When training, a batch of two gives what two batches of one give (but for dropout's draws): calls can be batched
+    batch_independent: bool = True
+    # The name and options that made it, as its weights file keeps them; set by whoever builds it from a recipe.
+    spec: dict[str, Any]
+
+
+class ImageGenerator(Generator):
+    """A network from images to images.
 
     Shapes: (N, in_channels, H, W) in `value_range` -> (N, out_channels, scale * H, scale * W) in `value_range`.
     H and W must be multiples of `multiple_of` and at least `min_size`, in pixels; `check_size` says so in a sentence.
     """
 
     in_channels: int
-    out_channels: int
-    value_range: tuple[float, float] = (-1.0, 1.0)
     scale: int = 1
     multiple_of: int = 1
     min_size: int = 1
     # Pixels of the image that tiles must share to give the result of the whole: twice as many as the result depends on
     # to each side; 0 where it takes the whole image
     overlap: int = 0
-    # When training, a batch of two gives what two batches of one give (but for dropout's draws): calls can be batched
-    batch_independent: bool = True
-    # The name and options that made it, as its weights file keeps them; set by whoever builds it from a recipe.
-    spec: dict[str, Any]
 
     def check_size(self, height: int, width: int) -> None:
         """Raises ValueError if the network can't take images of this size, in pixels."""
@@ -33,3 +44,43 @@ class ImageGenerator(nn.Module):
                 f"{type(self).__name__} can't take images of height {height} and width {width}; "
                 f"both must be multiples of {self.multiple_of} and at least {self.min_size}"
             )
+
+
+class LatentGenerator(Generator, ABC):
+    """A network from latents to images, in two parts: `map` makes of a latent z the point w that an image is made of by
+    `synthesise`. Of many networks w is z.
+
+    Shapes: z (N, latent) and, where it has `classes`, labels int64 (N,) -> (N, out_channels, size, size) in
+    `value_range`.
+    """
+
+    latent: int  # dimensions of z
+    size: int  # pixels, height and width
+    classes: int = 0  # 0: it takes no labels
+    # Points w between two are on a line; otherwise, as for a normal distribution, on the arc of a sphere
+    linear: bool = False
+
+    def draw(self, number: int, random: torch.Generator, *, truncation: float = 1.0) -> Tensor:
+        """Latents (number, latent), on the device of `random`: normally distributed, and with a `truncation` below 1
+        that many times a normal distribution cut off at two standard deviations (Brock et al. 2019, section 3.1,
+        https://arxiv.org/abs/1809.11096): less variety, more typical images.
+        """
+        z = torch.randn(number, self.latent, generator=random, device=random.device)
+        if truncation < 1:
+            while bool((far := z.abs() > _CUT).any()):
+                z[far] = torch.randn(int(far.sum()), generator=random, device=random.device)
+            z *= truncation
+        return z
+
+    def map(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
+        """The points w (N, ...) of latents. `truncation` is for networks that know the mean of their w; the others
+        have it in `draw`.
+        """
+        return z
+
+    @abstractmethod
+    def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
+        """The images of points w."""
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        return self.synthesise(self.map(z, label), label)

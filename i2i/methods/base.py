@@ -1,15 +1,16 @@
 """What a training method is: one paper, its networks, its losses, and one step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
 from i2i import registry
 from i2i.components import Part
+from i2i.data.batch import Images
 from i2i.discriminators.base import Discriminator
-from i2i.generators.base import ImageGenerator
+from i2i.generators.base import Generator, ImageGenerator, LatentGenerator
 from i2i.layers import TestTime
 from i2i.losses.adversarial import Adversarial
 
@@ -53,18 +54,48 @@ class Method(nn.Module, ABC):
         """What each optimiser owns."""
 
     @abstractmethod
-    def products(self) -> Mapping[str, ImageGenerator]:
+    def products(self) -> Mapping[str, Generator]:
         """Generators to average, sample, translate with and export; the first is the one meant where none is named."""
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """The range in which the networks want their images."""
+        return next(iter(self.products().values())).value_range
+
+    @abstractmethod
+    def training_step(self, batch: Any, update: Update) -> None:
+        """One step as in the paper's algorithm box."""
+
+    @abstractmethod
+    def check_size(self, *sizes: tuple[int, int]) -> None:
+        """Raise ValueError where the networks cannot train on images of these (height, width), one for each field of
+        the batch that is an image.
+        """
+
+    @abstractmethod
+    def preview(self, held_out: Sequence[Any], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:
+        """Rows of a sample sheet: of each the columns, name -> image (1, C, H, W) in the networks' range.
+
+        `held_out` are batches of one image each.
+        """
+
+    @abstractmethod
+    def score(self, held_out: Sequence[Any], products: Mapping[str, nn.Module]) -> Tensor:
+        """How far off the products are on the held-out batches, as one number, lower is better; it says which
+        checkpoint is the best.
+        """
+
+
+class Translation(Method):
+    """A method whose products make images from images."""
+
+    @abstractmethod
+    def products(self) -> Mapping[str, ImageGenerator]: ...
 
     @property
     def channels(self) -> tuple[int, ...]:
         """Channels of each image of a sample, in the order of the batch's fields."""
         return self._main_product.in_channels, self._main_product.out_channels
-
-    @property
-    def value_range(self) -> tuple[float, float]:
-        """The range in which the networks want their images."""
-        return self._main_product.value_range
 
     @property
     def scale(self) -> int:
@@ -75,20 +106,20 @@ class Method(nn.Module, ABC):
     def _main_product(self) -> ImageGenerator:
         return next(iter(self.products().values()))
 
-    @abstractmethod
-    def training_step(self, batch: Any, update: Update) -> None:
-        """One step as in the paper's algorithm box."""
+
+class Generation(Method):
+    """A method whose product makes images from noise. Its images are of one square `size` in pixels, and of `classes`
+    classes that the networks are told; 0 for none.
+    """
+
+    batch = Images
+    size: int
+    classes: int
 
     @abstractmethod
-    def check_size(self, *sizes: tuple[int, int]) -> None:
-        """Raise ValueError where the networks cannot train on images of these (height, width), one for each field."""
+    def products(self) -> Mapping[str, LatentGenerator]: ...
 
-    @abstractmethod
-    def preview(self, batch: Any, products: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-        """Columns of a sample sheet: name -> images (N, C, H, W) in the networks' range."""
-
-    @abstractmethod
-    def score(self, batch: Any, products: Mapping[str, nn.Module]) -> Tensor:
-        """How far off the products are on a held-out batch, as one number, lower is better; it says which checkpoint is
-        the best.
-        """
+    @property
+    def channels(self) -> int:
+        """Channels of an image."""
+        return next(iter(self.products().values())).out_channels

@@ -2,7 +2,7 @@
 2017. https://arxiv.org/abs/1703.10593
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from i2i.methods.base import (
     AdversarialFactory,
     DiscriminatorFactory,
     GeneratorFactory,
-    Method,
+    Translation,
     Update,
     require_same_size,
 )
@@ -24,7 +24,7 @@ from i2i.registry import methods
 
 
 @methods.register("cyclegan")
-class CycleGAN(Method):
+class CycleGAN(Translation):
     """Two translators between two unpaired sets, each the inverse of the other (section 3).
 
     `identity_weight` is relative to `cycle_weight`, as published (section 5.2, "photo generation from paintings"); 0
@@ -121,22 +121,22 @@ class CycleGAN(Method):
             self.a_to_b.check_size(height, width)
             self.judge_a.check_size(height, width)
 
-    def preview(self, batch: Unpaired, products: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-        fake_b, fake_a = products["a_to_b"](batch.a), products["b_to_a"](batch.b)
-        return {
-            "a": batch.a,
-            "a to b": fake_b,
-            "and back": products["b_to_a"](fake_b),
-            "b": batch.b,
-            "b to a": fake_a,
-            "back again": products["a_to_b"](fake_a),
-        }
+    def preview(self, held_out: Sequence[Unpaired], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:
+        rows = []
+        for a, b in held_out:
+            fake_b, fake_a = products["a_to_b"](a), products["b_to_a"](b)
+            there_and_back, back_and_there = products["b_to_a"](fake_b), products["a_to_b"](fake_a)
+            rows.append(
+                {"a": a, "a to b": fake_b, "and back": there_and_back}
+                | {"b": b, "b to a": fake_a, "back again": back_and_there}
+            )
+        return rows
 
-    def score(self, batch: Unpaired, products: Mapping[str, nn.Module]) -> Tensor:
+    def score(self, held_out: Sequence[Unpaired], products: Mapping[str, nn.Module]) -> Tensor:
         """Mean absolute error of both cycles: all that can be known without pairs; it says little about realism."""
-        there_and_back = products["b_to_a"](products["a_to_b"](batch.a))
-        back_and_there = products["a_to_b"](products["b_to_a"](batch.b))
-        return F.l1_loss(there_and_back, batch.a) + F.l1_loss(back_and_there, batch.b)
+        a_to_b, b_to_a = products["a_to_b"], products["b_to_a"]
+        errors = [F.l1_loss(b_to_a(a_to_b(a)), a) + F.l1_loss(a_to_b(b_to_a(b)), b) for a, b in held_out]
+        return torch.stack([error.float() for error in errors]).mean()
 
 
 def _is_batched(generator: ImageGenerator, source: Tensor, target: Tensor) -> bool:

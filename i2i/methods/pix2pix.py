@@ -2,7 +2,7 @@
 https://arxiv.org/abs/1611.07004
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from i2i.methods.base import (
     AdversarialFactory,
     DiscriminatorFactory,
     GeneratorFactory,
-    Method,
+    Translation,
     Update,
     require_same_size,
 )
@@ -23,7 +23,7 @@ from i2i.registry import methods
 
 
 @methods.register("pix2pix")
-class Pix2Pix(Method):
+class Pix2Pix(Translation):
     """A conditional GAN on pairs, held to the target by an L1 term (section 3).
 
     `conditional` shows the discriminator the source beside the target (section 3.1). `test_time` "published" keeps
@@ -79,9 +79,11 @@ class Pix2Pix(Method):
             self.generator.check_size(height, width)
             self.discriminator.check_size(height, width)
 
-    def preview(self, batch: Pair, products: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-        return {"source": batch.source, "fake": products["source_to_target"](batch.source), "target": batch.target}
+    def preview(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:
+        generator = products["source_to_target"]
+        return [{"source": source, "fake": generator(source), "target": target} for source, target in held_out]
 
-    def score(self, batch: Pair, products: Mapping[str, nn.Module]) -> Tensor:
+    def score(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> Tensor:
         """Mean absolute distance of the fakes to their targets."""
-        return F.l1_loss(products["source_to_target"](batch.source), batch.target)
+        generator = products["source_to_target"]
+        return torch.stack([F.l1_loss(generator(source), target).float() for source, target in held_out]).mean()

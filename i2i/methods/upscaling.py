@@ -1,8 +1,9 @@
 """What all methods of super-resolution share: one generator that enlarges, trained on pairs."""
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -12,7 +13,7 @@ from i2i.data.batch import Pair
 from i2i.generators.base import ImageGenerator
 from i2i.losses.perceptual import Perceptual
 from i2i.losses.pixel import PixelLoss
-from i2i.methods.base import Method
+from i2i.methods.base import Translation
 
 # Constructor parameters that are components, as in `i2i.methods.base`.
 UpscalerFactory = Annotated[
@@ -22,7 +23,7 @@ PixelLossFactory = Annotated[Callable[[], PixelLoss], Part(registry.pixel_losses
 PerceptualFactory = Annotated[Callable[[], Perceptual], Part(registry.perceptual)]
 
 
-class Upscaling(Method):
+class Upscaling(Translation):
     """A generator that makes images `scale` times as high and wide; `source` is low, `target` is high resolution."""
 
     batch = Pair
@@ -46,10 +47,17 @@ class Upscaling(Method):
                 f"{high[1]}; legal: exactly {self.scale} times the source"
             )
 
-    def preview(self, batch: Any, products: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-        enlarged = F.interpolate(batch.source, scale_factor=self.scale, mode="nearest")
-        return {"low": enlarged, "fake": products["low_to_high"](batch.source), "high": batch.target}
+    def preview(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:
+        return [
+            {
+                "low": F.interpolate(low, scale_factor=self.scale, mode="nearest"),
+                "fake": products["low_to_high"](low),
+                "high": high,
+            }
+            for low, high in held_out
+        ]
 
-    def score(self, batch: Any, products: Mapping[str, nn.Module]) -> Tensor:
+    def score(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> Tensor:
         """Mean absolute distance of the fakes to their targets."""
-        return F.l1_loss(products["low_to_high"](batch.source), batch.target)
+        generator = products["low_to_high"]
+        return torch.stack([F.l1_loss(generator(low), high).float() for low, high in held_out]).mean()

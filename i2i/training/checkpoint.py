@@ -17,13 +17,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from i2i.generators.base import ImageGenerator
+from i2i.generators.base import Generator
 
 STATE = "state.pt"
 
 
 def save(
-    run: Path, step: int, state: dict[str, Any], products: Mapping[str, ImageGenerator], facts: Mapping[str, Any]
+    run: Path, step: int, state: dict[str, Any], products: Mapping[str, Generator], facts: Mapping[str, Any]
 ) -> Path:
     """Write a checkpoint under a temporary name, rename it, and point `latest` at it. `facts` go into each product's
     metadata.
@@ -60,7 +60,7 @@ def _save_state(file: Path, state: dict[str, Any]) -> None:
         os.fsync(stream.fileno())
 
 
-def _save_product(file: Path, product: ImageGenerator, facts: Mapping[str, Any]) -> None:
+def _save_product(file: Path, product: Generator, facts: Mapping[str, Any]) -> None:
     weights = {key: value.detach().cpu().contiguous() for key, value in product.state_dict().items()}
     broken = [key for key, value in weights.items() if not bool(torch.isfinite(value).all())]
     if broken:

@@ -38,12 +38,13 @@ class Log:
 
     def _write(self, name: str, step: int, values: Mapping[str, float]) -> None:
         file = self._run / name
-        fresh = not file.exists()
+        row = {"step": str(step)} | {key: f"{value:.6g}" for key, value in values.items()}
+        columns = _columns(file)
+        if new := [key for key in row if key not in columns]:  # a term that not every step has
+            columns += new
+            _add_columns(file, columns)
         with file.open("a", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            if fresh:
-                writer.writerow(["step", *values])
-            writer.writerow([step, *(f"{value:.6g}" for value in values.values())])
+            csv.DictWriter(stream, columns, restval="", lineterminator="\n").writerow(row)
         for key, value in values.items():
             self._board.add_scalar(key.replace(".", "/"), value, step)
 
@@ -53,15 +54,32 @@ def _drop_rows_after(file: Path, step: int) -> None:
         return
     head, *rows = file.read_text(encoding="utf-8").splitlines()
     kept = [row for row in rows if row.partition(",")[0].isdecimal() and int(row.partition(",")[0]) <= step]
+    _replace(file, [head, *kept])
+
+
+def _columns(file: Path) -> list[str]:
+    if not file.exists():
+        return []
+    with file.open(newline="", encoding="utf-8") as stream:
+        return next(csv.reader(stream), [])
+
+
+def _add_columns(file: Path, columns: list[str]) -> None:
+    """Write the file anew with more columns, which its rows have empty."""
+    rows = file.read_text(encoding="utf-8").splitlines()[1:] if file.exists() else []
+    _replace(file, [",".join(columns), *(row + "," * (len(columns) - 1 - row.count(",")) for row in rows)])
+
+
+def _replace(file: Path, lines: list[str]) -> None:
     temporary = file.with_name(f".{file.name}.partial")
-    temporary.write_text("\n".join([head, *kept]) + "\n", encoding="utf-8")
+    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     os.replace(temporary, file)
 
 
 def read_log(file: Path) -> dict[str, list[float]]:
-    """The columns of a log file; empty where there is none yet."""
+    """The columns of a log file, NaN where a row has no value; empty where there is none yet."""
     if not file.exists():
         return {}
     with file.open(newline="", encoding="utf-8") as stream:
         head, *rows = csv.reader(stream)
-    return {name: [float(row[index]) for row in rows] for index, name in enumerate(head)}
+    return {name: [float(row[index] or "nan") for row in rows] for index, name in enumerate(head)}

@@ -9,14 +9,16 @@ import torch
 
 from i2i import registry
 from i2i.components import build
+from i2i.data import known
 from i2i.data.loader import batches, steps_per_epoch
+from i2i.data.singles import find_classes
 from i2i.devices import choose_device
-from i2i.methods.base import Method
+from i2i.methods.base import Generation, Method
 from i2i.recipe import Recipe, load
 from i2i.training import checkpoint
 from i2i.training.data import Samples, check_sizes, held_out, open_augmentation, open_degradation, open_samples
 from i2i.training.memory import keep_freed_memory
-from i2i.training.stored import load_generator
+from i2i.training.stored import load_any
 from i2i.training.trainer import Interrupted, Trainer
 from i2i.training.watch import Quiet, Watch
 
@@ -47,6 +49,26 @@ def train(
             f"{run}: holds a run already; go on with `i2i train --resume {run}`, or choose another folder with --out"
         )
     return _fit_stages(_placed(recipe), run, watch or Quiet(), device, stop)
+
+
+def with_classes(recipe: Recipe) -> Recipe:
+    """The recipe for as many classes as its data have folders. Raises ValueError for a method that knows no classes,
+    and for data without.
+    """
+    if "classes" not in recipe.method:
+        raise ValueError(f"--conditional: {recipe.method['name']} knows no classes; dcgan, for example, does")
+    if len(recipe.data.source) != 1:
+        raise ValueError("--conditional: name one folder, with one folder of images for each class in it")
+    classes = find_classes(known.find(recipe.data.source[0]))
+    return recipe.model_copy(update={"method": recipe.method | {"classes": len(classes)}})
+
+
+def what_next(run: Path) -> str:
+    """The command that uses what was trained."""
+    method = registry.methods[load(run / RECIPE).method["name"]]
+    if isinstance(method, type) and issubclass(method, Generation):
+        return f"sample images with: i2i sample {run / 'latest'} OUT"
+    return f"translate a folder with: i2i translate {run / 'latest'} IN OUT"
 
 
 def resume(
@@ -153,7 +175,7 @@ def _start_from(model: str, method: Method) -> None:
     """Give the method's generators the weights of others. Raises ValueError where they are of another architecture."""
     products = method.products()
     for name, product in products.items():
-        generator, _ = load_generator(model, name if len(products) > 1 else None)
+        generator, _ = load_any(model, name if len(products) > 1 else None)
         try:
             product.load_state_dict(generator.state_dict())
         except RuntimeError as error:

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from i2i import __version__, interop, registry, weights
 from i2i.components import build
 from i2i.data.download import Progress
-from i2i.generators.base import ImageGenerator
+from i2i.generators.base import Generator, ImageGenerator, LatentGenerator
 from i2i.registry import did_you_mean
 from i2i.training import checkpoint
 
@@ -29,6 +29,28 @@ def load_generator(
     What exists under that path wins over a name. `product` names the direction where there are several (the first by
     default). `progress` and `tell` are for weights that are downloaded now. Raises ValueError.
     """
+    generator, facts = load_any(model, product, progress=progress, tell=tell)
+    if not isinstance(generator, ImageGenerator):
+        raise ValueError(f"{model}: makes images of noise, not of images; i2i sample, walk, invert and export take it")
+    return generator, facts
+
+
+def load_latent(model: str | Path, product: str | None = None) -> tuple[LatentGenerator, Mapping[str, str]]:
+    """As `load_generator`, a generator of images from noise."""
+    generator, facts = load_any(model, product)
+    if not isinstance(generator, LatentGenerator):
+        raise ValueError(f"{model}: makes images of images, not of noise; i2i translate takes it")
+    return generator, facts
+
+
+def load_any(
+    model: str | Path,
+    product: str | None = None,
+    *,
+    progress: Progress | None = None,
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> tuple[Generator, Mapping[str, str]]:
+    """As `load_generator`, a generator of any kind."""
     path = _found(model, progress, tell)
     if path.suffix.lower() == ".onnx":
         raise ValueError(
@@ -58,7 +80,7 @@ def _found(model: str | Path, progress: Progress | None, tell: Callable[[str], N
     return weights.find(str(model), progress=progress, tell=tell) if a_name and not path.exists() else path
 
 
-def save_generator(file: Path, generator: ImageGenerator, facts: Mapping[str, str]) -> None:
+def save_generator(file: Path, generator: Generator, facts: Mapping[str, str]) -> None:
     """Write `file` (.safetensors), from which `load_generator` gives the same generator and `facts`; it appears only
     when it is whole. Raises ValueError for another suffix.
     """
@@ -74,12 +96,12 @@ def save_generator(file: Path, generator: ImageGenerator, facts: Mapping[str, st
         partial.unlink(missing_ok=True)
 
 
-def _load_ours(file: Path) -> tuple[ImageGenerator, Mapping[str, str]]:
+def _load_ours(file: Path) -> tuple[Generator, Mapping[str, str]]:
     tensors, facts = checkpoint.load_product(file)
     if "generator" not in facts:
         raise ValueError(f"{file}: does not say which generator it is for; it was not written by this program")
     table = json.loads(facts["generator"])
-    generator: ImageGenerator = build(registry.generators, table)
+    generator: Generator = build(registry.generators, table)
     generator.spec = table
     try:
         generator.load_state_dict(tensors)

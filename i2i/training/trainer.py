@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from i2i import __version__
+from i2i.data.batch import is_image
 from i2i.discriminators.base import Discriminator
-from i2i.generators.base import ImageGenerator
+from i2i.generators.base import Generator
 from i2i.layers import set_test_time
 from i2i.methods.base import Method
 from i2i.recipe import Recipe
@@ -61,7 +62,7 @@ class Trainer:
         self._update = TrainingUpdate(method.players(), recipe.optimizer, clip_norm=self.options.clip_norm)
         if self.options.compile:
             for network in method.children():
-                if isinstance(network, ImageGenerator | Discriminator):
+                if isinstance(network, Generator | Discriminator):
                     network.compile()
 
     def fit(self, batches: Iterator[Any], watch: Watch, stop: Callable[[], bool] = lambda: False) -> None:
@@ -85,11 +86,11 @@ class Trainer:
 
     def _train_step(self, batch: Any) -> None:
         self._update.step, self._update.terms = self.step, {}
-        for optimizer in self._update.optimizers.values():
+        for player, optimizer in self._update.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = self.recipe.optimizer.lr * self._schedule(self.step, self.options.steps)
+                group["lr"] = self.recipe.optimizer.lr_of(player) * self._schedule(self.step, self.options.steps)
         batch = self._prepared(batch)
-        self.method.check_size(*(image.shape[-2:] for image in batch))
+        self.method.check_size(*(field.shape[-2:] for field in batch if is_image(field)))
         self.method.train()
         with self._autocast():
             self.method.training_step(batch, self._update)
@@ -104,7 +105,7 @@ class Trainer:
         for prepare in self._preparations:
             batch = prepare(batch)
         layout = torch.channels_last if self.options.channels_last else torch.preserve_format
-        return type(batch)(*(image.to(memory_format=layout) for image in batch))
+        return type(batch)(*(each.to(memory_format=layout) if is_image(each) else each for each in batch))
 
     def _record(self, log: Log, watch: Watch, meter: Meter, progress: Progress) -> None:
         options, last = self.options, self.step == self.options.steps
@@ -122,7 +123,7 @@ class Trainer:
         """Write `samples/STEP.png`: what the products make of the held-out images."""
         products = self._test_products()
         with self._untouched():
-            rows = [self.method.preview(batch, products) for batch in self._held_out[: self.options.samples]]
+            rows = self.method.preview(self._held_out[: self.options.samples], products)
         sheet = draw_sheet(rows, self.method.value_range)
         images.write(self.run / "samples" / f"{self.step:08d}.png", sheet)
         log.sheet(self.step, torch.from_numpy(sheet).permute(2, 0, 1))
@@ -133,7 +134,7 @@ class Trainer:
             return
         products = self._test_products()
         with self._untouched():
-            score = float(torch.stack([self.method.score(batch, products).float() for batch in self._held_out]).mean())
+            score = float(self.method.score(self._held_out, products))
         better = score < self.best
         self.best = min(self.best, score)
         facts = {"recipe": self.recipe.toml(), "test_time": self.method.test_time, "version": __version__}
@@ -177,9 +178,9 @@ class Trainer:
         if self.device.type == "cuda" and state["cuda_random"]:
             torch.cuda.set_rng_state_all(state["cuda_random"])
 
-    def _kept_products(self) -> Mapping[str, ImageGenerator]:
+    def _kept_products(self) -> Mapping[str, Generator]:
         # The average is what is used, so it is what is kept; the weights of the last step stay in the state.
-        averages = {name: cast(ImageGenerator, average.module) for name, average in self._averages.items()}
+        averages = {name: cast(Generator, average.module) for name, average in self._averages.items()}
         return averages or self.method.products()
 
     def _test_products(self) -> dict[str, nn.Module]:

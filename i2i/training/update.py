@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.recipe import Optimizer
+from i2i.registry import did_you_mean
 
 
 class NotFinite(ArithmeticError):
@@ -24,10 +25,15 @@ class TrainingUpdate:
         self._parameters = {
             name: [p for p in player.parameters() if p.requires_grad] for name, player in players.items()
         }
+        for name in options.players:
+            if name not in players:
+                raise ValueError(f"optimizer.players: no player {name!r}; {did_you_mean(name, players)}")
         self._clip_norm = clip_norm
         self.optimizers = {
             # One fused kernel over all weights: a quarter of a Pix2Pix step on a CPU is Adam otherwise.
-            name: torch.optim.Adam(parameters, lr=options.lr, betas=options.betas, fused=_can_fuse(parameters))
+            name: torch.optim.Adam(
+                parameters, lr=options.lr_of(name), betas=options.betas_of(name), fused=_can_fuse(parameters)
+            )
             for name, parameters in self._parameters.items()
         }
 

@@ -37,12 +37,12 @@ def test_generator_enlarges_by_the_scale_of_the_method(name: str, scale: int) ->
 def test_preview_shows_images_of_one_size_and_score_is_their_distance(name: str) -> None:
     method = build(name)
     batch = Pair(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32))
-    columns = method.preview(batch, method.products())
+    (columns,) = method.preview([batch], method.products())
     assert list(columns) == ["low", "fake", "high"]
     assert {image.shape for image in columns.values()} == {(2, 3, 32, 32)}
     assert torch.equal(columns["low"][..., ::4, ::4], batch.source)
     distance = (columns["fake"] - batch.target).abs().mean()
-    torch.testing.assert_close(method.score(batch, method.products()), distance)
+    torch.testing.assert_close(method.score([batch], method.products()), distance)
 
 
 def test_a_weight_of_none_builds_no_network_for_its_term() -> None:
