@@ -83,6 +83,15 @@ class Train(BaseModel):
     keep: int = Field(default=3, ge=1, description="last checkpoints kept, besides the best")
 
 
+class Collapse(BaseModel):
+    """A watch over what a run makes, on held-out images and fixed noise."""
+
+    model_config = STRICT
+    every: int = Field(default=100, ge=0, description="steps from look to look; 0: never")
+    least: float = Field(default=0.25, ge=0, description="a warning below this part of real images' diversity")
+    stop: bool = Field(default=False, description="end the run there")
+
+
 class First(BaseModel):
     """A run before this one, whose generator this one starts from; what it leaves out is as in this one."""
 
@@ -106,6 +115,7 @@ class Recipe(BaseModel):
     optimizer: Optimizer = Optimizer()
     schedule: dict[str, Any]
     train: Train = Train()
+    collapse: Collapse = Collapse()
     first: First | None = None
 
     @classmethod

@@ -48,11 +48,24 @@ TINY |= {
     "real-esrnet": [*TINY_RRDB, "method.pool=6", "degradation.crop=8"],
     "real-esrgan": [*TINY_RRDB, *TINY_GAN, "method.pool=6", "degradation.crop=8", "first.train.steps=2"],
 }
+TINY_DCGAN = [
+    "method.size=32",
+    "method.channels=1",
+    "method.generator.latent=8",
+    "method.generator.features=8",
+    "method.discriminator.features=8",
+    "train.batch_size=4",
+]
+TINY |= {
+    "dcgan": TINY_DCGAN,
+    "wgan-gp": [*TINY_DCGAN, "method.critic_steps=2"],
+    "biggan": ["method.channels=1", "method.generator.features=8", "method.discriminator.features=8", "train.batch_size=4"],
+}
 SIZES = ["augment.train.resize.size=18", "augment.train.crop.size=16", "augment.test.resize.size=16"]
 
 
 def overrides(method: str, *more: str) -> list[str]:
-    sizes = [] if enlarges(method) else SIZES
+    sizes = SIZES if method in ("cyclegan", "pix2pix") else []
     return [*TINY[method], *sizes, "train.workers=0", "train.samples=2", *more]
 
 

@@ -1,9 +1,10 @@
 """What a training method is: one paper, its networks, its losses, and one step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from i2i import registry
@@ -12,7 +13,7 @@ from i2i.data.batch import Images
 from i2i.discriminators.base import Discriminator
 from i2i.generators.base import Generator, ImageGenerator, LatentGenerator
 from i2i.layers import TestTime
-from i2i.losses.adversarial import Adversarial
+from i2i.losses.adversarial import Adversarial, Judge
 
 # Constructor parameters that are components; the method supplies the channels, the recipe everything else.
 GeneratorFactory = Annotated[Callable[..., ImageGenerator], Part(registry.generators, ("in_channels", "out_channels"))]
@@ -39,6 +40,21 @@ class Update(Protocol):
         """Back-propagate `terms` now and free their graph; the optimiser waits for the call. Same gradients, less
         memory.
         """
+
+
+class Made(NamedTuple):
+    """What a product makes, beside real images of that kind; each image (1, C, H, W) in the networks' range."""
+
+    fake: list[Tensor]
+    real: list[Tensor]
+    # The discriminator's mean logit for each image; empty where there is none
+    fake_logits: Tensor
+    real_logits: Tensor
+
+
+def judged(judge: Judge, images: Iterable[Tensor]) -> Tensor:
+    """The mean logit for each image."""
+    return torch.stack([judge(image).float().mean() for image in images])
 
 
 class Method(nn.Module, ABC):
@@ -84,6 +100,11 @@ class Method(nn.Module, ABC):
         """How far off the products are on the held-out batches, as one number, lower is better; it says which
         checkpoint is the best.
         """
+
+
+    @abstractmethod
+    def made(self, held_out: Sequence[Any], products: Mapping[str, nn.Module]) -> dict[str, Made]:
+        """What each product makes of the held-out batches; the method is in evaluation mode."""
 
 
 class Translation(Method):

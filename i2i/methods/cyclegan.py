@@ -15,8 +15,10 @@ from i2i.methods.base import (
     AdversarialFactory,
     DiscriminatorFactory,
     GeneratorFactory,
+    Made,
     Translation,
     Update,
+    judged,
     require_same_size,
 )
 from i2i.methods.history import ImageHistory
@@ -137,6 +139,14 @@ class CycleGAN(Translation):
         a_to_b, b_to_a = products["a_to_b"], products["b_to_a"]
         errors = [F.l1_loss(b_to_a(a_to_b(a)), a) + F.l1_loss(a_to_b(b_to_a(b)), b) for a, b in held_out]
         return torch.stack([error.float() for error in errors]).mean()
+
+    def made(self, held_out: Sequence[Unpaired], products: Mapping[str, nn.Module]) -> dict[str, Made]:
+        a, b = [batch.a for batch in held_out], [batch.b for batch in held_out]
+        made = {}
+        for name, judge, sources, reals in (("a_to_b", self.judge_b, a, b), ("b_to_a", self.judge_a, b, a)):
+            fakes = [products[name](source) for source in sources]
+            made[name] = Made(fakes, reals, judged(judge, fakes), judged(judge, reals))
+        return made
 
 
 def _is_batched(generator: ImageGenerator, source: Tensor, target: Tensor) -> bool:

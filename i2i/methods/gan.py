@@ -21,7 +21,7 @@ from i2i.layers import at_least
 from i2i.losses.adversarial import Judge
 from i2i.losses.orthogonal import orthogonality
 from i2i.losses.penalties import r1_penalty
-from i2i.methods.base import AdversarialFactory, Generation, Update
+from i2i.methods.base import AdversarialFactory, Generation, Made, Update
 from i2i.metrics.sliced import sliced_distance
 from i2i.registry import methods
 
@@ -135,6 +135,13 @@ class GAN(Generation):
         real = torch.cat([image for image, _ in held_out])
         fake = self._samples(products, torch.cat([label for _, label in held_out]), seed=0)
         return sliced_distance(fake, real)
+
+    def made(self, held_out: Sequence[Images], products: Mapping[str, nn.Module]) -> dict[str, Made]:
+        real, label = torch.cat([batch.image for batch in held_out]), torch.cat([batch.label for batch in held_out])
+        fake = self._samples(products, label, seed=0)
+        judge = self.judge_of(label)
+        logits = [judge(images).float().flatten(1).mean(1) for images in (fake, real)]
+        return {"generator": Made(list(fake.split(1)), list(real.split(1)), *logits)}
 
     def _samples(self, products: Mapping[str, nn.Module], label: Tensor, *, seed: int) -> Tensor:
         generator = products["generator"]

@@ -11,10 +11,12 @@ from torch.nn import functional as F
 from i2i.data.batch import Pair
 from i2i.generators.base import ImageGenerator
 from i2i.layers import TestTime
+from i2i.losses.adversarial import Judge
 from i2i.methods.base import (
     AdversarialFactory,
     DiscriminatorFactory,
     GeneratorFactory,
+    Made,
     Translation,
     Update,
     require_same_size,
@@ -64,15 +66,17 @@ class Pix2Pix(Translation):
         source, target = batch
         fake = self.generator(source)
 
-        def judge(image: Tensor) -> Tensor:
-            return self.discriminator(torch.cat([source, image], dim=1) if self.conditional else image)
-
+        judge = self._judge_of(source)
         terms = self.adversarial.discriminator(judge, real=target, fake=fake.detach())
         # Halved to slow the discriminator down (section 3.3).
         update("discriminator", **{name: 0.5 * term for name, term in terms.items()})
         self.adversarial.constrain(self.discriminator)
         gan = self.adversarial.generator(judge, fake, target)
         update("generator", gan=gan, l1=self.l1_weight * F.l1_loss(fake, target))
+
+    def _judge_of(self, source: Tensor) -> Judge:
+        """The discriminator, shown what was translated."""
+        return lambda image: self.discriminator(torch.cat([source, image], dim=1) if self.conditional else image)
 
     def check_size(self, *sizes: tuple[int, int]) -> None:
         for height, width in sizes:
@@ -87,3 +91,12 @@ class Pix2Pix(Translation):
         """Mean absolute distance of the fakes to their targets."""
         generator = products["source_to_target"]
         return torch.stack([F.l1_loss(generator(source), target).float() for source, target in held_out]).mean()
+
+    def made(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> dict[str, Made]:
+        fakes = [products["source_to_target"](source) for source, _ in held_out]
+        judges = [self._judge_of(source) for source, _ in held_out]
+        logits = [
+            torch.stack([judge(image).float().mean() for judge, image in zip(judges, images, strict=True)])
+            for images in (fakes, [target for _, target in held_out])
+        ]
+        return {"source_to_target": Made(fakes, [target for _, target in held_out], *logits)}

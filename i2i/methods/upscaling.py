@@ -13,7 +13,7 @@ from i2i.data.batch import Pair
 from i2i.generators.base import ImageGenerator
 from i2i.losses.perceptual import Perceptual
 from i2i.losses.pixel import PixelLoss
-from i2i.methods.base import Translation
+from i2i.methods.base import Made, Translation
 
 # Constructor parameters that are components, as in `i2i.methods.base`.
 UpscalerFactory = Annotated[
@@ -61,3 +61,11 @@ class Upscaling(Translation):
         """Mean absolute distance of the fakes to their targets."""
         generator = products["low_to_high"]
         return torch.stack([F.l1_loss(generator(low), high).float() for low, high in held_out]).mean()
+
+    def made(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> dict[str, Made]:
+        none = torch.empty(0)
+        return {
+            "low_to_high": Made(
+                [products["low_to_high"](low) for low, _ in held_out], [high for _, high in held_out], none, none
+            )
+        }

@@ -10,16 +10,17 @@ from torch.utils.tensorboard import SummaryWriter
 
 LOSSES = "losses.csv"
 SCORES = "scores.csv"
+DIVERSITY = "diversity.csv"
 
 
 class Log:
-    """Appends to `RUN/losses.csv`, `RUN/scores.csv` and `RUN/tensorboard`; rows after `step` (of a run that was killed)
-    are dropped first.
+    """Appends to `RUN/losses.csv`, `scores.csv`, `diversity.csv` and `tensorboard`; rows after `step` (of a run that
+    was killed) are dropped first.
     """
 
     def __init__(self, run: Path, step: int = 0) -> None:
         self._run = run
-        for name in (LOSSES, SCORES):
+        for name in (LOSSES, SCORES, DIVERSITY):
             _drop_rows_after(run / name, step)
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
 
@@ -28,6 +29,10 @@ class Log:
 
     def score(self, step: int, score: float) -> None:
         self._write(SCORES, step, {"score": score})
+
+    def diversity(self, step: int, values: Mapping[str, float]) -> None:
+        """How diverse outputs are next to real images, and how well discriminators tell them apart."""
+        self._write(DIVERSITY, step, values)
 
     def sheet(self, step: int, sheet: Tensor) -> None:
         """`sheet`: uint8 (3, H, W)."""

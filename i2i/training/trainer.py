@@ -18,6 +18,7 @@ from i2i.layers import set_test_time
 from i2i.methods.base import Method
 from i2i.recipe import Recipe
 from i2i.training import checkpoint
+from i2i.training.collapse import Collapsed, CollapseWatch
 from i2i.training.log import Log
 from i2i.training.meter import Meter
 from i2i.training.sheet import draw_sheet
@@ -52,6 +53,7 @@ class Trainer:
         self._schedule = schedule
         self._preparations = [each for each in (augmentation, degradation) if each]
         self._held_out = [_to(batch, device) for batch in held_out]
+        self._collapse = CollapseWatch(recipe.collapse)
         if self.options.channels_last:
             self.method.to(memory_format=torch.channels_last)
         averaging = _moving_average(self.options.ema)
@@ -73,6 +75,7 @@ class Trainer:
         meter = Meter()
         try:
             while self.step < self.options.steps:
+                self._update.norms = {} if self._logs(self.step + 1) else None
                 self._train_step(next(batches))
                 meter.add(self._update.terms)
                 progress = Progress(self.step, self.options.steps, self.options.batch_size, meter.rate(), meter.means)
@@ -109,15 +112,35 @@ class Trainer:
 
     def _record(self, log: Log, watch: Watch, meter: Meter, progress: Progress) -> None:
         options, last = self.options, self.step == self.options.steps
-        if self.step % options.log_every == 0 or last:
-            log.losses(self.step, {"images_per_second": progress.images_per_second, **meter.means()})
+        if self._logs(self.step):
+            norms = {name: float(norm) for name, norm in (self._update.norms or {}).items()}
+            log.losses(self.step, {"images_per_second": progress.images_per_second, **meter.means(), **norms})
             meter.restart()
+        if self._collapse.options.every and self.step % self._collapse.options.every == 0:
+            self._look(log, watch)
+            meter.restart_clock()
         if self.step % options.sample_every == 0 or last:
             self.sample(log)
             meter.restart_clock()
         if self.step % options.checkpoint_every == 0 or last:
             self.save(log, watch)
             meter.restart_clock()
+
+    def _logs(self, step: int) -> bool:
+        return step % self.options.log_every == 0 or step == self.options.steps
+
+    def _look(self, log: Log, watch: Watch) -> None:
+        """Measure the diversity of what the products make. Raises Collapsed, after saving, where the run is to stop."""
+        products = self._test_products()
+        self.method.eval()
+        with self._untouched():
+            values, warnings = self._collapse.look(self.step, self.method.made(self._held_out, products))
+        log.diversity(self.step, values)
+        for warning in warnings:
+            watch.say(f"warning: {warning}")
+        if warnings and self._collapse.options.stop:
+            self.save(log, watch)
+            raise Collapsed(warnings[0])
 
     def sample(self, log: Log) -> None:
         """Write `samples/STEP.png`: what the products make of the held-out images."""
@@ -156,6 +179,7 @@ class Trainer:
             "method": self.method.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self._update.optimizers.items()},
             "averages": {name: average.state_dict() for name, average in self._averages.items()},
+            "collapse": self._collapse.state(),
             "random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
         }
@@ -174,6 +198,8 @@ class Trainer:
             name = self.recipe.method["name"]
             raise ValueError(f"the checkpoint does not fit {name!r} as its recipe describes it: {reason}") from None
         self.step, self.best = state["step"], state["best"]
+        if "collapse" in state:
+            self._collapse.load_state(state["collapse"])
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and state["cuda_random"]:
             torch.cuda.set_rng_state_all(state["cuda_random"])

@@ -22,6 +22,7 @@ class TrainingUpdate:
     def __init__(self, players: Mapping[str, nn.Module], options: Optimizer, *, clip_norm: float = 0.0) -> None:
         self.step = 0
         self.terms: dict[str, Tensor] = {}
+        self.norms: dict[str, Tensor] | None = None  # a dict to be filled with the norm of each player's gradient
         self._parameters = {
             name: [p for p in player.parameters() if p.requires_grad] for name, player in players.items()
         }
@@ -39,6 +40,9 @@ class TrainingUpdate:
 
     def __call__(self, player: str, **terms: Tensor) -> None:
         self.accumulate(player, **terms)
+        if self.norms is not None:
+            gradients = [p.grad for p in self._parameters[player] if p.grad is not None]
+            self.norms[f"{player}.gradient_norm"] = nn.utils.get_total_norm(gradients).detach()
         if self._clip_norm:
             nn.utils.clip_grad_norm_(self._parameters[player], self._clip_norm)
         self.optimizers[player].step()

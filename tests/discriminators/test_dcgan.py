@@ -30,3 +30,43 @@ def test_another_size_of_image_is_refused_with_a_sentence():
 def test_a_size_that_is_no_power_of_two_is_refused(size):
     with pytest.raises(ValueError, match=f"size = {size} is refused; legal: a power of two, 32 or more"):
         DCGANDiscriminator(size=size)
+
+
+def test_weights_of_one_without_classes_are_named_as_before():
+    names = {name.partition(".")[0] for name in DCGANDiscriminator(features=2).state_dict()}
+    assert names == {"stem", "blocks", "head"}
+
+
+def test_a_label_is_one_more_channel_of_the_image():
+    torch.manual_seed(0)
+    judge, wider = (
+        DCGANDiscriminator(size=32, features=2, classes=3),
+        DCGANDiscriminator(size=32, features=2, in_channels=4),
+    )
+    wider.load_state_dict({key: value for key, value in judge.state_dict().items() if "embedding" not in key})
+    image, label = torch.rand(2, 3, 32, 32), torch.tensor([2, 0])
+    picture = judge.embedding.weight[label].reshape(2, 1, 32, 32)
+    assert judge.classes == 3
+    torch.testing.assert_close(judge(image, label), wider(torch.cat([image, picture], dim=1)))
+
+
+def test_gradients_reach_the_pictures_of_the_classes_seen_and_no_other():
+    judge = DCGANDiscriminator(size=32, features=2, classes=3)
+    judge(torch.rand(2, 3, 32, 32), torch.tensor([0, 2])).sum().backward()
+    assert (judge.embedding.weight.grad.abs().sum(1) > 0).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("minibatch", ["deviation", "discrimination"])
+def test_with_a_minibatch_layer_a_logit_depends_on_the_other_images(minibatch):
+    torch.manual_seed(0)
+    judge = DCGANDiscriminator(size=32, features=2, norm="none", minibatch=minibatch, init="kaiming")
+    images = torch.rand(4, 3, 32, 32, requires_grad=True)
+    logits = judge(images)
+    (gradient,) = torch.autograd.grad(logits[0].sum(), images)
+    assert logits.shape == (4, 1, 1, 1) and not judge.batch_independent
+    assert gradient[1].any() and gradient[2].any()
+
+
+def test_an_unknown_minibatch_layer_is_refused():
+    with pytest.raises(ValueError, match="unknown minibatch 'all'; legal: deviation, discrimination, none"):
+        DCGANDiscriminator(size=32, minibatch="all")

@@ -1,0 +1,106 @@
+"""The watch over diversity: it sees what collapses, and says nothing of what does not."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from i2i import recipe
+from i2i.generators.dcgan import DCGANGenerator
+from i2i.methods.base import Made
+from i2i.recipe import Collapse
+from i2i.registry import generators
+from i2i.training import checkpoint, run
+from i2i.training.collapse import Collapsed, CollapseWatch, diversity, separation
+from i2i.training.log import read_log
+from tests.worlds import Silent, digits, overrides, tiny_recipe, tiny_world
+
+COLLAPSES = 80  # steps after which the generator below ignores its noise
+
+
+class Forgetful(DCGANGenerator):
+    """Ignores its noise after so many steps, of two calls each: one for the discriminator."""
+
+    def __init__(
+        self, *, size: int = 32, out_channels: int = 1, classes: int = 0, latent: int = 8, features: int = 8
+    ) -> None:
+        super().__init__(size=size, out_channels=out_channels, classes=classes, latent=latent, features=features)
+        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
+
+    def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
+        self.calls += self.training
+        return super().synthesise(w * 0 + 1 if self.calls > 2 * COLLAPSES else w, label)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return digits(tmp_path_factory.mktemp("data") / "digits", each=12)
+
+
+def settings(*more: str) -> list[str]:
+    return overrides("dcgan", "train.batch_size=16", "train.steps=200", "optimizer.lr=2e-3", "collapse.every=40", *more)
+
+
+def test_a_collapse_is_seen_and_ends_the_run_if_it_is_to(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(generators._parts, "forgetful", Forgetful)
+    options = settings("method.generator=forgetful", "collapse.stop=true")
+    chosen = recipe.load(recipe.find("dcgan"), [str(folder)], options)
+    watch = Silent()
+    with pytest.raises(Collapsed, match="times as diverse as real images .*: try "):
+        run.train(chosen, tmp_path / "run", watch=watch)
+    assert len([said for said in watch.said if "warning: step 160" in said]) == 1
+    assert checkpoint.find(tmp_path / "run").name == "00000160", "within two looks of the collapse, and saved"
+    log = read_log(tmp_path / "run/diversity.csv")
+    assert log["step"] == [40, 80, 120, 160] and log["generator.diversity"][-1] < 0.01 < log["generator.diversity"][1]
+
+
+def test_a_healthy_run_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    watch = Silent()
+    chosen = recipe.load(recipe.find("dcgan"), [str(folder)], settings())
+    run.train(chosen, tmp_path / "run", watch=watch)
+    assert not [said for said in watch.said if "warning" in said]
+    log = read_log(tmp_path / "run/diversity.csv")
+    assert log["generator.diversity"][-1] > 0.5
+    assert all(0 <= share <= 1 for share in log["generator.separation"])
+    losses = read_log(tmp_path / "run/losses.csv")
+    assert min(losses["generator.gradient_norm"]) > 0 and min(losses["discriminator.gradient_norm"]) > 0
+
+
+@pytest.mark.parametrize("method", ["pix2pix", "cyclegan"])
+def test_translators_are_watched_too(method: str, tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world")
+    run.train(tiny_recipe(method, world, "train.steps=4", "collapse.every=2"), tmp_path / "run", watch=Silent())
+    log = read_log(tmp_path / "run/diversity.csv")
+    assert log["step"] == [2, 4] and len(log) == (3 if method == "pix2pix" else 5)
+
+
+def made(fake: Tensor, real: Tensor) -> dict[str, Made]:
+    return {"a_to_b": Made(list(fake.split(1)), list(real.split(1)), fake.mean((1, 2, 3)), real.mean((1, 2, 3)))}
+
+
+def test_outputs_that_stop_depending_on_their_inputs_are_a_collapse() -> None:
+    watch, real = CollapseWatch(Collapse()), torch.rand(6, 3, 16, 16)
+    assert watch.look(100, made(real.flip(0), real))[1] == []
+    same = real[:1].expand(6, -1, -1, -1)
+    assert watch.look(200, made(same, real))[1] == []
+    assert len(watch.look(300, made(same, real))[1]) == 1
+    assert watch.look(400, made(same, real))[1] == []  # said once
+
+
+def test_what_was_never_diverse_is_given_time() -> None:
+    watch, real = CollapseWatch(Collapse()), torch.rand(6, 3, 16, 16)
+    same = real[:1].expand(6, -1, -1, -1)
+    assert [len(watch.look(step, made(same, real))[1]) for step in (100, 900, 1000, 1100)] == [0, 0, 0, 1]
+
+
+def test_diversity_is_the_mean_distance_of_pairs() -> None:
+    flat = [torch.full((1, 3, 32, 32), value) for value in (0.0, 0.0, 0.6)]
+    assert diversity(flat) == pytest.approx(0.4)
+
+
+def test_separation_is_the_chance_that_the_real_one_of_two_is_found() -> None:
+    real, fake = torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0])
+    assert separation(real, fake) == pytest.approx((3 + 0.5) / 4)
