@@ -2,8 +2,9 @@
 
 from typing import Literal, TypeVar, get_args
 
+import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize
 
 from i2i.registry import did_you_mean
 
@@ -11,6 +12,8 @@ Norm = Literal["instance", "batch", "none"]
 Upsampling = Literal["transposed", "resize"]
 Initialisation = Literal["normal", "xavier", "kaiming", "orthogonal"]
 TestTime = Literal["published", "eval"]
+
+_POWER_ITERATIONS = 15  # as many as PyTorch's spectral norm begins with
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -110,6 +113,23 @@ def add_spectral_norm(network: nn.Module) -> None:
             parametrizations.spectral_norm(layer)
 
 
+@torch.no_grad()
+def settle_spectral_norm(network: nn.Module) -> None:
+    """Let spectral norm find the largest singular values of the weights as they are now, in place.
+
+    A moving average needs it: mean singular vectors are none of the mean weight, and what is divided by the value that
+    they give may be several times too large.
+    """
+    for layer in network.modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            norm = layer.get_submodule("parametrizations.weight")
+            training = norm.training
+            norm.train()
+            for _ in range(_POWER_ITERATIONS):
+                _ = layer.weight  # asked for in training mode, it takes a step of the power iteration
+            norm.train(training)
+
+
 def set_test_time(network: Network, test_time: TestTime) -> Network:
     """Make `network` ready for use after training, in place; returns it.
 
@@ -120,6 +140,7 @@ def set_test_time(network: Network, test_time: TestTime) -> Network:
     if test_time not in get_args(TestTime):
         raise ValueError(f"unknown test time {test_time!r}; {did_you_mean(test_time, get_args(TestTime))}")
     network.eval()
+    settle_spectral_norm(network)
     if test_time == "published":
         for layer in list(network.modules()):
             if isinstance(layer, nn.Dropout):

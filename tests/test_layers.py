@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -119,3 +120,14 @@ def test_wrong_options_are_refused_with_what_is_legal(build, sentence):
     with pytest.raises(ValueError) as error:
         build()
     assert str(error.value).startswith(sentence)
+
+def test_settled_spectral_norm_knows_weights_it_has_never_seen():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Conv2d(6, 8, 3)), nn.ReLU()).eval()
+    with torch.no_grad():
+        network[0].parametrizations.weight.original.normal_()
+    largest = partial(torch.linalg.matrix_norm, ord=2)
+    assert largest(network[0].weight.flatten(1)) > 1.5
+    set_test_time(network, "eval")
+    assert largest(network[0].weight.flatten(1)).item() == pytest.approx(1, abs=0.05)
+    assert not network[0].parametrizations.weight.training

@@ -15,7 +15,7 @@ except ImportError:
     fcntl = None
 
 
-Kind = Literal["data", "weights"]
+Kind = Literal["data", "weights", "features"]
 
 
 def cache_folder(kind: Kind) -> Path:

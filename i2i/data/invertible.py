@@ -1,9 +1,9 @@
-"""Random changes of images that do not leak: as long as some images stay as they are, what all were like before shows in
-what they are like after. They are differentiable, twice too, so that a generator learns through them.
+"""Random changes of images that do not leak: as long as some images stay as they are, what all were like before shows
+in what they are like after. They are differentiable, twice too, so that a generator learns through them.
 
-Karras, Aittala, Hellsten, Laine, Lehtinen, Aila 2020: Training Generative Adversarial Networks with Limited Data, section
-2.2 and appendix B (pixel blitting, geometry, colour), https://arxiv.org/abs/2006.06676. Images are sampled bilinearly
-here; the paper filters them with wavelets.
+Karras, Aittala, Hellsten, Laine, Lehtinen, Aila 2020: Training Generative Adversarial Networks with Limited Data,
+section 2.2 and appendix B (pixel blitting, geometry, colour), https://arxiv.org/abs/2006.06676. Images are sampled
+bilinearly here; the paper filters them with wavelets.
 """
 
 import math
@@ -113,8 +113,8 @@ def _translation(offset: Tensor) -> Tensor:
     return _matrix(one, zero, x, zero, one, y)
 
 
-# PyTorch has no second derivative of sampling. It is linear in the image, so its derivative is its transpose, and the
-# derivative of that is sampling.
+# PyTorch before 2.14 has no second derivative of sampling. Sampling is linear in the image, so its derivative is its
+# transpose, and the derivative of that is sampling.
 
 
 class _Sample(autograd.Function):
@@ -126,7 +126,7 @@ class _Sample(autograd.Function):
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
         return _Scatter.apply(gradient, *ctx.saved_tensors), None
 
 
@@ -143,5 +143,5 @@ class _Scatter(autograd.Function):
         )[0]
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
         return _Sample.apply(gradient, *ctx.saved_tensors), None

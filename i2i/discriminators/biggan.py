@@ -89,7 +89,7 @@ class BigGANDiscriminator(FixedSizeDiscriminator):
 
 class _Block(nn.Module):
     """Twice ReLU and convolution, then averages of 2x2 where the size is halved; added to the input, that is seen
-    through a 1x1 convolution where its shape differs (figure 15, right). The first has no ReLU in front.
+    through a 1x1 convolution where its shape differs (figure 15c). The first has no ReLU in front.
     """
 
     def __init__(self, width: int, next_width: int, *, first: bool, halved: bool) -> None:

@@ -2,7 +2,7 @@
 
 Brock, Donahue, Simonyan 2019: Large Scale GAN Training for High Fidelity Natural Image Synthesis, section 3 and
 appendix B, https://arxiv.org/abs/1809.11096. At 32 pixels, as in the authors' code, it is the network of Miyato,
-Kataoka, Koyama, Yoshida 2018, appendix B.4, https://arxiv.org/abs/1802.05957.
+Kataoka, Koyama, Yoshida 2018, table 4, https://arxiv.org/abs/1802.05957.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.generators.base import LatentGenerator
-from i2i.latent_layers import ConditionalBatchNorm, SelfAttention, StartingWeights, draw_weights, one_of
+from i2i.latent_layers import (
+    ConditionalBatchNorm,
+    SelfAttention,
+    StartingWeights,
+    draw_weights,
+    one_of,
+)
 from i2i.layers import add_spectral_norm, at_least
 from i2i.registry import did_you_mean, generators
 
@@ -98,7 +104,7 @@ class BigGANGenerator(LatentGenerator):
 
 
 class _Block(nn.Module):
-    """Twice norm, ReLU, convolution, the first with up-sampling; added to the up-sampled input (figure 15, left)."""
+    """Twice norm, ReLU, convolution, the first with up-sampling; added to the up-sampled input (figure 15b)."""
 
     def __init__(
         self, width: int, next_width: int, table: Callable[[int], nn.Module] | None, *, attended: bool

@@ -80,7 +80,7 @@ class StyleGAN2Generator(LatentGenerator):
         return w[:, None].expand(-1, self.layers, -1)
 
     def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
-        features = self.flat[0](self.constant.expand(len(w), -1, -1, -1), w[:, 0])
+        features = self.flat[0](self.constant.expand(w.shape[0], -1, -1, -1), w[:, 0])
         image = self.to_image[0](features, w[:, 1])
         for level, (up, flat) in enumerate(zip(self.up, self.flat[1:], strict=True), 1):
             features = flat(up(features, w[:, 2 * level - 1]), w[:, 2 * level])

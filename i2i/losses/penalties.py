@@ -22,10 +22,11 @@ def r1_penalty(judge: Judge, real: Tensor) -> Tensor:
 
 
 def path_lengths(image: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-    """|J^T noise| of every image (N,), J being how the images (N, C, H, W) change with their points w (N, layers, style)
-    or (N, style), of which they were made; layers count as one on average. With noise from N(0, 1 / (H W)) a generator
-    whose steps in w have the same effect everywhere has the same length everywhere (Karras et al. 2020, Analyzing and
-    Improving the Image Quality of StyleGAN, section 3.2, https://arxiv.org/abs/1912.04958).
+    """|J^T noise| of every image (N,), J being the Jacobian of the images (N, C, H, W) by the points w (N, layers,
+    style), or (N, style), that they were made of; the root of the mean square over layers. With noise of the variance
+    1 / (H W) lengths are equal where equal steps in w change an image equally, everywhere and in every direction
+    (Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN, section 3.2,
+    https://arxiv.org/abs/1912.04958).
     """
     (gradient,) = torch.autograd.grad((image * noise).sum(), w, create_graph=True)
     return gradient.square().sum(-1).reshape(len(w), -1).mean(1).sqrt()

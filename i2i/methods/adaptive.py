@@ -1,7 +1,7 @@
 """Adaptive discriminator augmentation: as much as it takes to keep a discriminator from learning few images by heart.
 
-Karras, Aittala, Hellsten, Laine, Lehtinen, Aila 2020: Training Generative Adversarial Networks with Limited Data, section
-3, https://arxiv.org/abs/2006.06676.
+Karras, Aittala, Hellsten, Laine, Lehtinen, Aila 2020: Training Generative Adversarial Networks with Limited Data,
+section 3, https://arxiv.org/abs/2006.06676.
 """
 
 import torch

@@ -45,7 +45,7 @@ class GAN(Generation):
     `size` is of the images, in pixels. With `classes` both are told the class of every image. The discriminator takes
     `critic_steps` steps for one of the generator. `r1_weight` (gamma) adds the R1 penalty (Mescheder et al. 2018,
     https://arxiv.org/abs/1801.04406), at every `r1_every`-th step and as many times as large, and `orthogonal_weight`
-    orthogonal regularisation of both networks; 0 leaves them out.
+    orthogonal regularisation of the generator; 0 leaves them out.
     """
 
     def __init__(
@@ -91,12 +91,14 @@ class GAN(Generation):
         terms = self.adversarial.discriminator(judge, real=real, fake=fake)
         if self.r1_weight and update.step % self.r1_every == 0:
             terms["r1"] = 0.5 * self.r1_weight * self.r1_every * r1_penalty(judge, real)
-        update("discriminator", **terms, **self._orthogonal(self.discriminator))
+        update("discriminator", **terms)
         self.adversarial.constrain(self.discriminator)
         if (update.step + 1) % self.critic_steps == 0:
             fake = self.generator(self.draw(label), self.told(label))
-            gan = self.adversarial.generator(judge, fake, real)
-            update("generator", gan=gan, **self._orthogonal(self.generator))
+            terms = {"gan": self.adversarial.generator(judge, fake, real)}
+            if self.orthogonal_weight:
+                terms["orthogonal"] = self.orthogonal_weight * orthogonality(self.generator)
+            update("generator", **terms)
 
     def draw(self, label: Tensor) -> Tensor:
         """Latents for as many images as there are labels, from torch's own random numbers."""
@@ -109,10 +111,6 @@ class GAN(Generation):
     def judge_of(self, label: Tensor) -> Judge:
         """The discriminator, told the labels of what it sees."""
         return (lambda image: self.discriminator(image, label)) if self.classes else self.discriminator
-
-    def _orthogonal(self, network: nn.Module) -> dict[str, Tensor]:
-        weight = self.orthogonal_weight
-        return {"orthogonal": weight * orthogonality(network)} if weight else {}
 
     def check_size(self, *sizes: tuple[int, int]) -> None:
         for height, width in sizes:

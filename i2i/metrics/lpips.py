@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from i2i.metrics.weights import hub_file, read
+
 
 class Backbone(NamedTuple):
     """A network that LPIPS looks through: torchvision's file of it, its last layer, and the least height and width."""
@@ -45,7 +47,7 @@ class Lpips:
         except ImportError:
             raise ValueError("LPIPS needs the package lpips; install it with: pip install 'i2i[lpips]'") from None
         file = weights or _cached()
-        state = _read(file)
+        state = read(file)
         kind = _recognise(state, file)
         self.name, self._backbone, self._device = f"LPIPS-{kind}", BACKBONES[kind], torch.device(device)
         # Built with random weights, drawn aside, since it would download the trained ones; it warns of its own calls.
@@ -70,8 +72,8 @@ class Lpips:
 
 
 def _cached() -> Path:
-    backbone, folder = BACKBONES["alex"], Path(torch.hub.get_dir()) / "checkpoints"
-    file = folder / backbone.file
+    backbone = BACKBONES["alex"]
+    file = hub_file(backbone.file)
     if not file.is_file():
         legal = ", ".join(each.title for each in BACKBONES.values())
         raise ValueError(
@@ -79,16 +81,6 @@ def _cached() -> Path:
             f"or give a file of torchvision's weights (--lpips-weights; legal: {legal})"
         )
     return file
-
-
-def _read(file: Path) -> Mapping[str, Any]:
-    if not file.is_file():
-        raise ValueError(f"{file}: no such file")
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file makes the reader raise
-        raise ValueError(f"{file}: not a file of weights or a damaged one ({type(error).__name__})") from error
-    return state if isinstance(state, Mapping) else {}
 
 
 def _recognise(state: Mapping[str, Any], file: Path) -> str:

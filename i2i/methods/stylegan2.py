@@ -1,0 +1,125 @@
+"""StyleGAN2: Karras, Laine, Aittala, Hellsten, Lehtinen, Aila, "Analyzing and Improving the Image Quality of StyleGAN",
+2020. https://arxiv.org/abs/1912.04958
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from i2i.data.batch import Images
+from i2i.generators.stylegan2 import StyleGAN2Generator
+from i2i.layers import at_least
+from i2i.losses.adversarial import Judge
+from i2i.losses.penalties import path_lengths, r1_penalty
+from i2i.methods.adaptive import AdaptiveAugmentation
+from i2i.methods.base import AdversarialFactory, Update
+from i2i.methods.gan import GAN, LatentFactory, LatentJudgeFactory
+from i2i.registry import methods
+
+_PATH_DECAY = 0.01  # of the mean path length, at each penalty (appendix B)
+_PATH_BATCH = 2  # the share of a batch that pays the penalty, to save memory: one in so many (appendix B)
+
+
+@methods.register("stylegan2")
+class StyleGAN2(GAN):
+    """A GAN whose penalties are lazy (section 3.1): R1 of the weight `r1_weight` (gamma) at every `r1_every`-th step,
+    and path length (section 3.2) of the weight `path_weight` (gamma_pl) at every `path_every`-th, each an optimiser
+    step of its own and as many times as large.
+
+    `mixing` is the probability that the layers from some random one on have the style of another latent (2019, section
+    3.1, https://arxiv.org/abs/1812.04948). `augment` "ada" changes what the discriminator sees, real or fake, until its
+    overfitting is at `augment_target`: for fewer than some 30,000 images (https://arxiv.org/abs/2006.06676).
+    """
+
+    mean_length: Tensor  # a, of paths
+    generator: StyleGAN2Generator
+
+    def __init__(
+        self,
+        *,
+        generator: LatentFactory,
+        discriminator: LatentJudgeFactory,
+        adversarial: AdversarialFactory,
+        size: int = 256,
+        channels: int = 3,
+        classes: int = 0,
+        r1_weight: float = 1.0,
+        r1_every: int = 16,
+        path_weight: float = 2.0,
+        path_every: int = 4,
+        mixing: float = 0.9,
+        augment: Literal["none", "ada"] = "none",
+        augment_target: float = 0.6,
+    ) -> None:
+        super().__init__(
+            generator=generator,
+            discriminator=discriminator,
+            adversarial=adversarial,
+            size=size,
+            channels=channels,
+            classes=classes,
+            r1_weight=r1_weight,
+            r1_every=r1_every,
+        )
+        at_least(1, path_every=path_every)
+        if not isinstance(self.generator, StyleGAN2Generator):
+            name = type(self.generator).__name__
+            raise ValueError(f"method.generator: {name} has no styles to mix; legal: stylegan2")
+        if not 0 <= mixing <= 1:
+            raise ValueError(f"method.mixing = {mixing} is refused; legal: from 0 to 1")
+        self.path_weight, self.path_every = path_weight, path_every
+        self.mixing = mixing
+        self.augmentation = AdaptiveAugmentation(target=augment_target) if augment == "ada" else None
+        self.register_buffer("mean_length", torch.zeros(()))
+
+    def training_step(self, batch: Images, update: Update) -> None:
+        real, label = batch
+        judge = self.judge_of(label)
+        update("generator", gan=self.adversarial.generator(judge, self.generator.synthesise(self.mixed(label)), real))
+        if self.path_weight and update.step % self.path_every == 0:
+            some = label[: -(-len(label) // _PATH_BATCH)]
+            update("generator", path=self.path_weight * self.path_every * self._path_penalty(some))
+
+        with torch.no_grad():
+            fake = self.generator.synthesise(self.mixed(label))
+        update("discriminator", **self.adversarial.discriminator(self._observed(judge, real), real=real, fake=fake))
+        self.adversarial.constrain(self.discriminator)
+        if self.r1_weight and update.step % self.r1_every == 0:
+            update("discriminator", r1=0.5 * self.r1_weight * self.r1_every * r1_penalty(judge, real))
+        if self.augmentation is not None:
+            self.augmentation.adjust(update.step, len(real))
+
+    def judge_of(self, label: Tensor) -> Judge:
+        judge, augmentation = super().judge_of(label), self.augmentation
+        return judge if augmentation is None else lambda image: judge(augmentation(image))
+
+    def mixed(self, label: Tensor) -> Tensor:
+        """Styles (N, layers, style) of random latents, some with those of another latent from some layer on."""
+        w, other = (self.generator.map(self.draw(label), self.told(label)) for _ in range(2))
+        number, layers, _ = w.shape
+        first = torch.randint(1, layers, (number, 1, 1), device=w.device)
+        is_mixed = torch.rand(number, 1, 1, device=w.device) < self.mixing
+        return torch.where(is_mixed & (torch.arange(layers, device=w.device)[:, None] >= first), other, w)
+
+    def _path_penalty(self, label: Tensor) -> Tensor:
+        """Mean squared distance of path lengths to their moving mean (equation 4)."""
+        with torch.autocast(label.device.type, enabled=False):
+            w = self.mixed(label)
+            image = self.generator.synthesise(w)
+            lengths = path_lengths(image, w, torch.randn_like(image) / self.size)
+        self.mean_length.lerp_(lengths.detach().mean(), _PATH_DECAY)
+        return (lengths - self.mean_length).square().mean()
+
+    def _observed(self, judge: Judge, real: Tensor) -> Judge:
+        """The same judge, of whose logits of real images the augmentation takes note."""
+        if (augmentation := self.augmentation) is None:
+            return judge
+
+        def observed(image: Tensor) -> Tensor:
+            logits = judge(image)
+            if image is real:
+                augmentation.observe(logits)
+            return logits
+
+        return observed
