@@ -61,6 +61,18 @@ TINY |= {
     "wgan-gp": [*TINY_DCGAN, "method.critic_steps=2"],
     "biggan": ["method.channels=1", "method.generator.features=8", "method.discriminator.features=8", "train.batch_size=4"],
 }
+TINY["stylegan2"] = [
+    "method.size=32",
+    "method.channels=1",
+    "method.generator.latent=8",
+    "method.generator.style=8",
+    "method.generator.mapping_layers=2",
+    "method.generator.base=128",
+    "method.discriminator.base=128",
+    "method.path_every=2",
+    "method.r1_every=3",
+    "train.batch_size=4",
+]
 SIZES = ["augment.train.resize.size=18", "augment.train.crop.size=16", "augment.test.resize.size=16"]
 
 
@@ -72,6 +84,13 @@ def overrides(method: str, *more: str) -> list[str]:
 def enlarges(method: str) -> bool:
     """Whether it trains on one folder of single images; of the world those of one domain."""
     return TINY[method][: len(TINY_RRDB)] == TINY_RRDB
+
+
+def tiny_data(method: str, folder: Path) -> Path:
+    """Data of the kind that a method takes."""
+    if method in ("cyclegan", "pix2pix"):
+        return tiny_world(folder)
+    return tiny_world(folder) / "trainB" if enlarges(method) else digits(folder, each=4)
 
 
 def tiny_recipe(method: str, data: Path, *more: str) -> recipe.Recipe:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from i2i import recipe
 from i2i.training import checkpoint, run
-from tests.worlds import Silent, enlarges, overrides, tiny_recipe, tiny_world
+from tests.worlds import Silent, overrides, tiny_data, tiny_recipe, tiny_world
 
 STEPS = 60
 SETTINGS = [
@@ -25,6 +25,11 @@ SETTINGS = [
     "train.log_every=1",
     "train.keep=2",
 ]
+# What of a method's state only shows with an option of its own
+OWN = {
+    "dcgan": ["method.classes=10", "collapse.every=4", "collapse.least=2", "optimizer.players.generator.lr=1e-3"],
+    "stylegan2": ["method.augment=ada"],
+}
 
 
 @pytest.mark.parametrize(
@@ -37,12 +42,15 @@ SETTINGS = [
         ("rrdb-psnr", 2),
         ("esrgan", 0),
         ("real-esrgan", 2),
+        ("dcgan", 2),
+        ("wgan-gp", 0),
+        ("biggan", 0),
+        ("stylegan2", 0),
     ],
 )
 def test_killed_and_resumed_is_bit_for_bit_the_uninterrupted_run(method: str, workers: int, tmp_path: Path) -> None:
-    world = tiny_world(tmp_path / "world")
-    world = world / "trainB" if enlarges(method) else world
-    settings = [*SETTINGS, f"train.workers={workers}", "train.ema=0.9", "train.batch_size=2"]
+    world = tiny_data(method, tmp_path / "world")
+    settings = [*SETTINGS, f"train.workers={workers}", "train.ema=0.9", "train.batch_size=2", *OWN.get(method, [])]
     whole = run.train(tiny_recipe(method, world, *settings), tmp_path / "whole", watch=Silent())
 
     killed = tmp_path / "killed"
