@@ -4,6 +4,7 @@ What `training_step` is held against: in its results by tests/methods/test_plain
 tests/benchmarks/training.py. A plain step trains the networks of a method, with their losses and their histories.
 """
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,13 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.data.batch import Pair, Unpaired
+from i2i.data.batch import Images, Pair, Unpaired
 from i2i.data.degradation.sharpen import sharpen
 from i2i.losses.adversarial import Adversarial, Judge, RelativisticAverage
+from i2i.losses.orthogonal import orthogonality
 from i2i.losses.perceptual import VGG19
 from i2i.methods.base import Method
 from i2i.methods.cyclegan import CycleGAN
 from i2i.methods.esrgan import ESRGAN
+from i2i.methods.gan import GAN
 from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.real_esrgan import RealESRGAN, RealESRNet
 from i2i.methods.rrdb_psnr import RRDBPSNR
@@ -37,6 +40,9 @@ def plain_step(method: Method, options: Optimizer) -> Callable[[Any], None]:
             return lambda batch: _pix2pix(method, batch, adam["generator"], adam["discriminator"])
         case ESRGAN():
             return lambda batch: _esrgan(method, batch, adam["generator"], adam.get("discriminator"))
+        case GAN() if type(method) is GAN:
+            numbers = itertools.count()
+            return lambda batch: _gan(method, batch, adam["generator"], adam["discriminator"], next(numbers))
         case RRDBPSNR():
             return lambda batch: _rrdb_psnr(method, batch, adam["generator"])
     raise ValueError(f"no plain step for {type(method).__name__}")
@@ -88,6 +94,37 @@ def _pix2pix(method: Pix2Pix, batch: Pair, generator: torch.optim.Adam, discrimi
     _set_trainable([method.discriminator], False)
     generator.zero_grad()
     (_fool(method.adversarial, judge, fake, target) + method.l1_weight * F.l1_loss(fake, target)).backward()
+    generator.step()
+
+
+def _gan(
+    method: GAN, batch: Images, generator: torch.optim.Adam, discriminator: torch.optim.Adam, number: int
+) -> None:
+    real, label = batch
+    told = (label,) if method.classes else ()
+    fake = method.generator(torch.randn(len(real), method.generator.latent), *told)
+
+    def judge(image: Tensor) -> Tensor:
+        return method.discriminator(image, *told)
+
+    _set_trainable([method.discriminator], True)
+    discriminator.zero_grad()
+    loss = _total(method.adversarial.discriminator(judge, real=real, fake=fake.detach()))
+    if method.r1_weight and number % method.r1_every == 0:
+        shown = real.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(judge(shown).flatten(1).mean(1).sum(), shown, create_graph=True)
+        loss = loss + 0.5 * method.r1_weight * method.r1_every * slope.square().sum() / len(real)
+    loss.backward()
+    discriminator.step()
+    method.adversarial.constrain(method.discriminator)
+    if (number + 1) % method.critic_steps:
+        return
+    _set_trainable([method.discriminator], False)
+    generator.zero_grad()
+    loss = _fool(method.adversarial, judge, fake, real)
+    if method.orthogonal_weight:
+        loss = loss + method.orthogonal_weight * orthogonality(method.generator)
+    loss.backward()
     generator.step()
 
 

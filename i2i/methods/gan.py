@@ -43,9 +43,9 @@ class GAN(Generation):
     """A generator and a discriminator that play against each other.
 
     `size` is of the images, in pixels. With `classes` both are told the class of every image. The discriminator takes
-    `critic_steps` steps for one of the generator. `r1_weight` (gamma) adds the R1 penalty (Mescheder et al. 2018,
-    https://arxiv.org/abs/1801.04406), at every `r1_every`-th step and as many times as large, and `orthogonal_weight`
-    orthogonal regularisation of the generator; 0 leaves them out.
+    `critic_steps` steps for one of the generator, which learns from the fakes that the last of them saw. `r1_weight`
+    (gamma) adds the R1 penalty (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406), at every `r1_every`-th step
+    and as many times as large, and `orthogonal_weight` orthogonal regularisation of the generator; 0 leaves them out.
     """
 
     def __init__(
@@ -86,15 +86,15 @@ class GAN(Generation):
     def training_step(self, batch: Images, update: Update) -> None:
         real, label = batch
         judge = self.judge_of(label)
-        with torch.no_grad():
+        plays = (update.step + 1) % self.critic_steps == 0
+        with torch.set_grad_enabled(plays):
             fake = self.generator(self.draw(label), self.told(label))
-        terms = self.adversarial.discriminator(judge, real=real, fake=fake)
+        terms = self.adversarial.discriminator(judge, real=real, fake=fake.detach())
         if self.r1_weight and update.step % self.r1_every == 0:
             terms["r1"] = 0.5 * self.r1_weight * self.r1_every * r1_penalty(judge, real)
         update("discriminator", **terms)
         self.adversarial.constrain(self.discriminator)
-        if (update.step + 1) % self.critic_steps == 0:
-            fake = self.generator(self.draw(label), self.told(label))
+        if plays:
             terms = {"gan": self.adversarial.generator(judge, fake, real)}
             if self.orthogonal_weight:
                 terms["orthogonal"] = self.orthogonal_weight * orthogonality(self.generator)

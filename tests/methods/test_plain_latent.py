@@ -1,0 +1,86 @@
+"""As `test_plain`, for generators of images from noise; and their published recipes at full size."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+
+from i2i import components, recipe, registry
+from i2i.data.batch import Images
+from i2i.methods.base import Method
+from i2i.methods.gan import GAN
+from i2i.recipe import Optimizer
+from i2i.training.update import TrainingUpdate
+from tests.plain import plain_step
+
+STEPS = 4
+LEARNING_RATE = Optimizer().lr
+TINY = ["method.size=32", "method.generator.features=4", "method.discriminator.features=4"]
+CASES = {
+    "dcgan": ["dcgan"],
+    # Without norm: a bias in front of one moves by rounding noise alone
+    "wgan-gp": ["wgan-gp", "method.critic_steps=2", "method.discriminator.norm=none"],
+    "classes": ["dcgan", "method.classes=3"],
+    "lazy R1": ["dcgan", "method.r1_weight=2", "method.r1_every=2", "method.discriminator.norm=none"],
+    "orthogonal": ["dcgan", "method.orthogonal_weight=0.1"],
+    "hinge": ["dcgan", "method.adversarial=hinge"],
+    "relativistic": ["dcgan", "method.adversarial=relativistic"],
+    "clipped": ["dcgan", "method.adversarial=wgan", "method.critic_steps=3"],
+    "minibatch": ["dcgan", "method.discriminator.minibatch=discrimination"],
+    "another judge": ["dcgan", "method.discriminator=patchgan", "method.discriminator.features=4"],
+    "biggan": ["biggan", "method.critic_steps=2", "method.classes=3"],
+}
+
+
+def build(name: str, *overrides: str) -> Method:
+    chosen = recipe.load(recipe.find(name), ["unused"], overrides)
+    torch.manual_seed(0)
+    return components.build(registry.methods, chosen.method)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_step_is_the_published_one(case: str) -> None:
+    name, *overrides = CASES[case]
+    method = build(name, *TINY, *overrides).double()
+    random = torch.Generator().manual_seed(0)
+    batches = [
+        Images(torch.rand(3, 3, 32, 32, generator=random, dtype=torch.float64) * 2 - 1, torch.tensor([0, 1, 2]))
+        for _ in range(STEPS)
+    ]
+    ours, plain = deepcopy(method), deepcopy(method)
+    torch.set_default_dtype(torch.float64)  # of the latents
+    try:
+        torch.manual_seed(1)
+        update = TrainingUpdate(ours.players(), Optimizer())
+        for update.step, batch in enumerate(batches):
+            ours.training_step(batch, update)
+        torch.manual_seed(1)
+        step = plain_step(plain, Optimizer())
+        for batch in batches:
+            step(batch)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    weights, published, before = (dict(trained.named_parameters()) for trained in (ours, plain, method))
+    moved = {name: (weights[name] - before[name]).abs().max() for name in weights}
+    assert all(distance > LEARNING_RATE / 10 for name, distance in moved.items() if not name.endswith("bias")), moved
+    torch.testing.assert_close(weights, published, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "wgan-gp"])
+def test_the_published_networks_take_a_step_at_full_size(name: str) -> None:
+    method = build(name)
+    assert isinstance(method, GAN)
+    update = TrainingUpdate(method.players(), Optimizer())
+    update.step = method.critic_steps - 1
+    image = torch.rand(2, 3, 64, 64) * 2 - 1
+    method.training_step(Images(image, torch.zeros(2, dtype=torch.int64)), update)
+    assert {"generator.gan", "discriminator.real", "discriminator.fake"} <= set(update.terms)
+    assert method.generator.draw(5, torch.Generator()).shape == (5, method.generator.latent)
+
+
+def test_the_generator_of_the_paper_has_the_paper_s_layers() -> None:
+    # Figure 1: z of 100, then 1024, 512, 256 and 128 maps of 4 to 32 pixels, and 3 of 64
+    generator = build("dcgan").generator
+    weights = [tuple(each.shape) for name, each in generator.named_parameters() if each.ndim == 4]
+    assert weights == [(100, 1024, 4, 4), (1024, 512, 4, 4), (512, 256, 4, 4), (256, 128, 4, 4), (128, 3, 4, 4)]
+    assert not [layer for layer in generator.modules() if isinstance(layer, torch.nn.Linear)]
