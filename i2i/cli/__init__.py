@@ -10,7 +10,22 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from i2i.cli import bench, convert, data, demo, evaluate, export, look, stream, train, translate
+from i2i.cli import (
+    anomaly,
+    bench,
+    convert,
+    data,
+    demo,
+    evaluate,
+    export,
+    invert,
+    look,
+    sample,
+    stream,
+    train,
+    translate,
+    walk,
+)
 from i2i_runtime.interrupt import finish
 
 app = typer.Typer(
@@ -27,6 +42,10 @@ app.command("translate")(translate.translate)
 app.command("export")(export.export)
 app.command("bench")(bench.bench)
 app.command("stream")(stream.stream)
+app.command("sample")(sample.sample)
+app.command("walk")(walk.walk)
+app.command("invert")(invert.invert)
+app.command("anomaly")(anomaly.anomaly)
 app.command("convert")(convert.convert)
 app.command("interpolate")(convert.interpolate)
 app.add_typer(evaluate.app, name="evaluate")

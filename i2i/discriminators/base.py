@@ -12,7 +12,7 @@ class Discriminator(nn.Module):
     Shapes: (N, in_channels, H, W) -> logits of any shape that starts with N, high for real; no sigmoid.
     H and W are at least `min_size` pixels; `check_size` says so in a sentence. A conditional discriminator is one whose
     `in_channels` is the sum of both images' channels: the method concatenates them. One with `classes` is called with
-    labels int64 (N,) as well.
+    labels int64 (N,) as well. What gives the logits is called `head`: its input is what anomalies are scored by.
     """
 
     in_channels: int

@@ -1,0 +1,85 @@
+"""`i2i anomaly`."""
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from i2i.cli.invert import Likeliest, Restarts, Source, Steps, say_failed
+from i2i.cli.sample import Batch, Model, check_new
+from i2i.cli.train import Device, Plugins
+
+Row = tuple[str, float, float, float]
+
+
+def anomaly(
+    model: Model,
+    source: Source,
+    out: Annotated[Path, typer.Argument(help="File for the scores, .csv.")],
+    maps: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for pictures: image, the nearest that could be made, heat map."),
+    ] = None,
+    weight: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the discriminator's features in a score.")
+    ] = 0.1,
+    steps: Steps = 200,
+    restarts: Restarts = 2,
+    label: Likeliest = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the latents to start from.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+    batch: Batch = 8,
+    device: Device = "auto",
+    plugins: Plugins = [],  # noqa: B006
+) -> int:
+    """Score how unlike its training images others are: i2i anomaly runs/dcgan/parts/latest photos/ scores.csv.
+
+    The score grows with what the generator cannot make of an image, in pixels (residual) and as the discriminator sees
+    it (feature). An image that can't be read is left out and said at the end.
+    """
+    from i2i import anomaly as scoring
+    from i2i import registry
+    from i2i.cli.progress import Line, stop_on_signals
+    from i2i.inversion.files import check_apart, find_images, read_batches
+
+    registry.load_plugins(plugins)
+    if out.suffix.lower() != ".csv":
+        raise ValueError(f"{out}: legal: a file whose name ends in .csv")
+    if maps is not None:
+        check_apart(source, maps)
+    check_new(out, overwrite=overwrite)
+    failed: list[str] = []
+    rows: list[Row] = []
+    with stop_on_signals() as stop, Line() as line:
+        scorer = scoring.load(model, device=device, weight=weight, steps=steps, restarts=restarts)
+        root, names = find_images(source)
+        count = line.count("images")
+        for some, images in read_batches(scorer.generator, root, names, batch=batch, failed=failed):
+            if stop():
+                break
+            found = scorer(images, seed=seed, label=label)
+            measures = zip(found.score.tolist(), found.residual.tolist(), found.feature.tolist(), strict=True)
+            rows += [(name.as_posix(), *each) for name, each in zip(some, measures, strict=True)]
+            _write(out, rows)  # every time, so that nothing is lost whatever ends the program
+            if maps is not None:
+                scoring.write_maps(maps, some, images, found, scorer.generator.value_range)
+            count(len(rows) + len(failed), len(names))
+        worst = max(rows, key=lambda row: row[1], default=None)
+        line.say(f"{out}: {len(rows)} scores" + (f", highest {worst[1]:.3g} of {worst[0]}" if worst else ""))
+        say_failed(line, failed)
+    if stop():
+        return 128 + stop.signal
+    return 3 if failed else 0
+
+
+def _write(out: Path, rows: Sequence[Row]) -> None:
+    """The file is whole, or as it was."""
+    partial = out.with_name(f".{out.name}.part")
+    with partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["name", "score", "residual", "feature"])
+        writer.writerows((name, *(f"{value:.6g}" for value in values)) for name, *values in rows)
+    os.replace(partial, out)

@@ -1,0 +1,127 @@
+"""`i2i invert`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from i2i.cli.sample import Batch, Model
+from i2i.cli.train import Device, Plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from i2i.cli.progress import Line
+    from i2i.generators.base import LatentGenerator
+    from i2i.inversion import Inversion
+    from i2i.inversion.distances import Distance
+    from i2i.sampling import Sampler
+
+# As in i2i.inversion, which imports torch.
+Space = Literal["z", "w"]
+Source = Annotated[Path, typer.Argument(help="Folder of images (or one image).")]
+Steps = Annotated[int, typer.Option(min=1, help="Of the descent.")]
+Restarts = Annotated[int, typer.Option(min=1, help="Descents for each image, of which the best counts.")]
+Likeliest = Annotated[
+    int | None, typer.Option("--class", help="Number of the images' class.", show_default="the likeliest")
+]
+
+
+def invert(
+    model: Model,
+    source: Source,
+    out: Annotated[Path, typer.Argument(help="Folder for reconstructions and latents.")],
+    space: Annotated[
+        Space, typer.Option(help="z, the noise; or w, what the network maps it to: closer, less typical.")
+    ] = "z",
+    steps: Steps = 300,
+    restarts: Restarts = 4,
+    label: Likeliest = None,
+    vgg: Annotated[
+        Path | None,
+        typer.Option(
+            help="torchvision's VGG19, for a distance in its features.", show_default="if in torchvision's cache"
+        ),
+    ] = None,
+    vgg_weight: Annotated[
+        float, typer.Option(min=0, help="Of that beside the distance of pixels; 0: pixels alone.")
+    ] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, help="Of the latents to start from.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is there already.")] = False,
+    batch: Batch = 8,
+    device: Device = "auto",
+    plugins: Plugins = [],  # noqa: B006
+) -> int:
+    """Find the latents of images: i2i invert runs/dcgan/faces/latest photo.png inverted/.
+
+    Of photo.png these are photo.safetensors; photo.png is their image, and photo-beside.png shows it beside the one
+    given, which is fitted as in training: the shorter side resized, the middle kept.
+    """
+    from i2i import registry, sampling
+    from i2i.card import checksum
+    from i2i.cli.progress import Line, stop_on_signals
+    from i2i.inversion.files import check_apart, find_images, invert_files
+    from i2i.sampling.folder import claim
+
+    registry.load_plugins(plugins)
+    check_apart(source, out)
+    failed: list[str] = []
+    levels: list[float] = []
+    with stop_on_signals() as stop, Line() as line:
+        sampler = sampling.load(model, device=device)
+        sampling.check_label(sampler.generator, label)
+        root, names = find_images(source)
+        distance, by = _distance(sampler.generator, vgg, vgg_weight)
+        options = {"space": space, "steps": steps, "restarts": restarts, "label": label}
+        facts = {"weights": checksum(sampler.generator), "distance": by, "seed": seed, **options}
+        claim(out, [name.with_suffix(".safetensors") for name in names], facts, overwrite=overwrite)
+        due = [name for name in names if overwrite or not (out / name.with_suffix(".safetensors")).exists()]
+        line.say(f"nearest by {by}, on {sampler.device}")
+        count = line.count("images")
+        find = _finder(sampler, seed, distance=distance, **options)
+        for done in invert_files(sampler.generator, find, root, due, out, space=space, batch=batch, failed=failed):
+            for name, level in done:
+                line.say(f"{name}: {level:.1f} dB")
+                levels.append(level)
+            count(len(levels) + len(failed), len(due))
+            if stop():
+                break
+        mean = f", {sum(levels) / len(levels):.1f} dB on average" if levels else ""
+        line.say(f"{out}: {len(levels)} made{mean}, {len(names) - len(due)} were there already")
+        say_failed(line, failed)
+    if stop():
+        return 128 + stop.signal
+    return 3 if failed else 0
+
+
+def _finder(sampler: "Sampler", seed: int, **options: Any) -> "Callable[[Tensor], Inversion]":
+    """`invert` with its options, that begins with the same candidates at every call."""
+    import torch
+
+    from i2i.inversion import invert as latents_of
+
+    return lambda images: latents_of(
+        sampler.generator, images.to(sampler.device), random=torch.Generator().manual_seed(seed), **options
+    )
+
+
+def say_failed(line: "Line", failed: list[str]) -> None:
+    """One line for each image that could not be read, if there are any."""
+    if failed:
+        line.say("\n".join([f"{len(failed)} failed:", *(f"  {sentence}" for sentence in failed)]))
+
+
+def _distance(generator: "LatentGenerator", vgg: Path | None, weight: float) -> tuple["Distance", str]:
+    """What the images are to be near by, and that in words."""
+    from i2i.inversion.distances import SMALLEST_SEEN, pixel_distance, vgg_distance, weighted
+
+    pixels = pixel_distance(generator.value_range)
+    features = vgg_distance(generator.value_range, vgg) if weight and generator.size >= SMALLEST_SEEN else None
+    if features is None:
+        return (
+            pixels,
+            f"pixels alone (features need VGG19, --vgg FILE, and {SMALLEST_SEEN} pixels)" if weight else "pixels alone",
+        )
+    return weighted((1.0, pixels), (weight, features)), f"pixels and features of VGG19 (weight {weight:g})"

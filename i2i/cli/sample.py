@@ -1,0 +1,79 @@
+"""`i2i sample`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from i2i.cli.train import Device, Plugins
+
+Model = Annotated[Path, typer.Argument(help="A run, a checkpoint, or a file of weights: of a generator from noise.")]
+Label = Annotated[int | None, typer.Option("--class", help="Number of the class.", show_default="all in turn")]
+Truncation = Annotated[
+    float, typer.Option(min=0, max=1, help="From 0, all typical and alike, to 1, all the variety there is.")
+]
+Batch = Annotated[int, typer.Option(min=1, help="Images that go through the network together.")]
+
+
+def sample(
+    model: Model,
+    out: Annotated[Path, typer.Argument(help="Folder for the samples; with --grid a .png.")],
+    number: Annotated[int, typer.Option("--n", min=1, help="How many.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="The first; each sample has its own, one after the other.")] = 0,
+    label: Label = None,
+    truncation: Truncation = 1.0,
+    grid: Annotated[bool, typer.Option("--grid", help="All in one picture.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make again what is there already.")] = False,
+    batch: Batch = 16,
+    device: Device = "auto",
+    plugins: Plugins = [],  # noqa: B006
+) -> int:
+    """Make images from noise: i2i sample runs/dcgan/faces/latest faces/ --n 5000.
+
+    Files are called by their seed, which makes the same image again at any time; where there are classes they lie in a
+    folder for each. Given again the command goes on where it was stopped.
+    """
+    from i2i import registry, sampling
+    from i2i.cli.progress import Line, stop_on_signals
+    from i2i.sampling.folder import sample_folder, sample_sheet
+    from i2i_runtime import images
+
+    registry.load_plugins(plugins)
+    if grid:
+        check_picture(out, overwrite=overwrite)
+    elif out.suffix.lower() == ".png":
+        raise ValueError(f"{out}: samples go into a folder; with --grid they are one .png")
+    with stop_on_signals() as stop, Line() as line:
+        sampler = sampling.load(model, device=device)
+        seeds = range(seed, seed + number)
+        if grid:
+            images.write(out, sample_sheet(sampler, seeds, label=label, truncation=truncation, batch=batch))
+            line.say(f"{out} ({number} samples, on {sampler.device})")
+            return 0
+        report = sample_folder(
+            sampler,
+            out,
+            seeds,
+            label=label,
+            truncation=truncation,
+            batch=batch,
+            overwrite=overwrite,
+            progress=line.count("samples"),
+            stop=stop,
+        )
+        line.say(f"{out}: {report.made} made, {report.kept} were there already, on {sampler.device}")
+    return 128 + stop.signal if stop() else 0
+
+
+def check_picture(file: Path, *, overwrite: bool) -> None:
+    """Before anything is computed; makes the folder of the picture. Raises ValueError where it can't be written."""
+    if file.suffix.lower() != ".png":
+        raise ValueError(f"{file}: legal: a file whose name ends in .png")
+    check_new(file, overwrite=overwrite)
+
+
+def check_new(file: Path, *, overwrite: bool) -> None:
+    """Raises ValueError for a file that is there; makes its folder."""
+    if file.is_dir() or (file.exists() and not overwrite):
+        raise ValueError(f"{file}: is there already; name another" + ("" if file.is_dir() else ", or --overwrite"))
+    file.parent.mkdir(parents=True, exist_ok=True)

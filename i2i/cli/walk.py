@@ -1,0 +1,140 @@
+"""`i2i walk`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from i2i.cli.sample import Model, Truncation, check_new
+from i2i.cli.train import Device, Plugins
+
+if TYPE_CHECKING:
+    from i2i.sampling import Sampler
+
+_FILM_FRAMES, _SHEET_FRAMES = 60, 10
+_FILMS = (".mp4", ".mkv", ".mov")
+
+
+def walk(
+    model: Model,
+    out: Annotated[Path, typer.Argument(help="A film (.mp4, .mkv, .mov), or a sheet of its frames (.png).")],
+    start: Annotated[int | None, typer.Option("--from", min=0, help="Seed to begin at.", show_default=False)] = None,
+    to: Annotated[
+        list[int], typer.Option(min=0, help="Seed to go to; repeated, the walk goes on: --from 3 --to 9 --to 3.")
+    ] = [],  # noqa: B006
+    frames: Annotated[
+        int | None,
+        typer.Option(min=2, help="From one seed to the next, with both.", show_default="60, or 10 on a sheet"),
+    ] = None,
+    rate: Annotated[int, typer.Option(min=1, help="Frames per second.")] = 30,
+    add: Annotated[
+        list[str], typer.Option(metavar="SEEDS", help="Arithmetic: a seed, or the mean of several (1,4,5). Repeatable.")
+    ] = [],  # noqa: B006
+    subtract: Annotated[list[str], typer.Option(metavar="SEEDS", help="As --add, with the other sign.")] = [],  # noqa: B006
+    labels: Annotated[
+        str | None,
+        typer.Option("--class", metavar="A,B", help="Class of all, or of each seed.", show_default="the seeds'"),
+    ] = None,
+    truncation: Truncation = 1.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+    device: Device = "auto",
+    plugins: Plugins = [],  # noqa: B006
+) -> None:
+    """Go from sample to sample: i2i walk runs/dcgan/faces/latest faces.mp4 --from 3 --to 9.
+
+    Or add and subtract them, all on one sheet: i2i walk RUN faces.png --add 1,4,5 --subtract 2,7,8 --add 3,6,9. Seeds
+    are those of i2i sample.
+    """
+    from i2i import registry, sampling
+    from i2i.cli.progress import Line
+    from i2i.sampling.film import check_can_film
+
+    registry.load_plugins(plugins)
+    film = out.suffix.lower() in _FILMS
+    _check(out, film, start, to, [*add, *subtract])
+    check_new(out, overwrite=overwrite)
+    if film:
+        check_can_film()
+    with Line() as line:
+        sampler = sampling.load(model, device=device)
+        told = _numbers(labels, "--class") if labels else []
+        if start is None:
+            _arithmetic(sampler, out, add, subtract, told, truncation)
+        else:
+            stops = [start, *to]
+            count = frames or (_FILM_FRAMES if film else _SHEET_FRAMES)
+            _walk(sampler, out, stops, _one_each(sampler, stops, told), count, truncation, rate if film else None)
+        line.say(f"{out} (on {sampler.device})")
+
+
+def _check(out: Path, film: bool, start: int | None, to: list[int], terms: list[str]) -> None:
+    if not film and out.suffix.lower() != ".png":
+        raise ValueError(f"{out}: legal: a name that ends in .png, {', '.join(_FILMS[:-1])} or {_FILMS[-1]}")
+    if terms and (start is not None or to):
+        raise ValueError("--from and --to are a walk, --add and --subtract are arithmetic; choose one of both")
+    if terms and film:
+        raise ValueError(f"{out}: arithmetic makes a sheet; name a .png")
+    if not terms and (start is None or not to):
+        raise ValueError(
+            "name two seeds or more, for example: --from 3 --to 9; or add some: --add 1 --subtract 2 --add 3"
+        )
+
+
+def _numbers(words: str, option: str) -> list[int]:
+    if not all(word.isdecimal() for word in words.split(",")):
+        raise ValueError(f"{option} {words}: legal: whole numbers from 0, with commas between, such as 1,4,5")
+    return [int(word) for word in words.split(",")]
+
+
+def _one_each(sampler: "Sampler", stops: list[int], told: list[int]) -> list[int]:
+    """The label of each seed of a walk."""
+    if len(told) not in (0, 1, len(stops)):
+        raise ValueError(
+            f"--class names {len(told)} classes for {len(stops)} seeds; legal: one for all, or one for each"
+        )
+    each: list[int | None] = [*told] * len(stops) if len(told) == 1 else [*told] or [None] * len(stops)
+    return [label for seed, one in zip(stops, each, strict=True) for label in sampler.labels_of([seed], one)]
+
+
+def _walk(
+    sampler: "Sampler", out: Path, stops: list[int], labels: list[int], frames: int, truncation: float, rate: int | None
+) -> None:
+    """A film at a `rate`, or without one a sheet."""
+    import numpy as np
+
+    from i2i.sampling import grid
+    from i2i.sampling.film import write_film
+    from i2i.sampling.walks import walk as steps_between
+    from i2i_runtime import images
+
+    pictures = steps_between(sampler, stops, labels, frames=frames, truncation=truncation)
+    if rate is not None:
+        write_film(out, pictures, rate=rate)
+    else:
+        shown = np.stack(list(pictures))
+        images.write(out, grid(shown, columns=min(len(shown), _SHEET_FRAMES)))
+
+
+def _arithmetic(
+    sampler: "Sampler", out: Path, add: list[str], subtract: list[str], told: list[int], truncation: float
+) -> None:
+    import torch
+
+    from i2i.sampling.walks import combine
+    from i2i.training.sheet import draw_sheet
+    from i2i_runtime import images
+
+    if len(told) > 1:
+        raise ValueError(f"--class names {len(told)} classes; arithmetic is within one")
+    plus, minus = (
+        [_numbers(words, option) for words in given] for option, given in (("--add", add), ("--subtract", subtract))
+    )
+    terms, result = combine(sampler, plus, minus, told[0] if told else None, truncation=truncation)
+    letters = [chr(ord("a") + at) for at in range(len(terms))]
+    titles = [f"{letter}: {words}" for letter, words in zip(letters, [*add, *subtract], strict=True)]
+    titles.append(" + ".join(letters[: len(add)]) + "".join(f" - {letter}" for letter in letters[len(add) :]))
+    row = {
+        title: torch.from_numpy(picture).permute(2, 0, 1)[None]
+        for title, picture in zip(titles, [*terms, result], strict=True)
+    }
+    images.write(out, draw_sheet([row], (0, 255)))

@@ -1,0 +1,113 @@
+"""Images from noise: a trained generator as a function of seeds.
+
+from i2i import sampling
+sampler = sampling.load("runs/dcgan/faces/latest")
+images = sampler(range(16), truncation=0.7)  # uint8 (16, H, W, C)
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from i2i.devices import choose_device
+from i2i.generators.base import LatentGenerator
+from i2i.layers import set_test_time
+from i2i.training.stored import load_latent
+
+
+class Sampler:
+    """A generator that is asked by seeds, whole numbers from 0. An image depends on its own seed, label and truncation
+    alone: not on those it is made with, nor on the device (where batches of other sizes, and other devices, add up in
+    another order, a value may round to the next grey level).
+
+    The generator is made ready for use and for good: on `device`, in eval mode, its weights constants.
+    """
+
+    def __init__(self, generator: LatentGenerator, *, device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+        self.generator = set_test_time(generator, "eval").requires_grad_(False).to(self.device)
+
+    def __call__(
+        self, seeds: Sequence[int], labels: Sequence[int] | None = None, *, truncation: float = 1.0
+    ) -> NDArray[np.uint8]:
+        """(N, size, size, out_channels), one image for each seed; `labels` are by default those of `labels_of`.
+
+        A `truncation` from 0 to 1 trades variety for typical images. Raises ValueError for what can't be asked.
+        """
+        labels = self.labels_of(seeds) if labels is None else labels
+        w = self.map(self.draw(seeds, truncation=truncation), labels, truncation=truncation)
+        return self.picture(w, labels)
+
+    def labels_of(self, seeds: Sequence[int], label: int | None = None) -> list[int]:
+        """The class of each seed: `label`, or all classes in turn. Empty where the generator has no classes.
+
+        Raises ValueError for a label that it doesn't have.
+        """
+        check_label(self.generator, label)
+        classes = self.generator.classes
+        return [seed % classes if label is None else label for seed in seeds] if classes else []
+
+    def draw(self, seeds: Sequence[int], *, truncation: float = 1.0) -> Tensor:
+        """The latents z of seeds, (N, latent). Raises ValueError for a truncation or a seed that can't be."""
+        if not 0 <= truncation <= 1:
+            raise ValueError(f"truncation {truncation:g} is refused; legal: 0 (all alike) to 1 (all variety)")
+        if any(not 0 <= seed < 2**63 for seed in seeds):
+            raise ValueError(
+                f"seed {min(seeds)} to {max(seeds)} is refused; legal: whole numbers from 0 to 2 ** 63 - 1"
+            )
+        # Where points are on lines, `map` draws them towards their mean instead.
+        cut = 1.0 if self.generator.linear else truncation
+        # Drawn on the CPU: other devices have random numbers of their own.
+        drawn = [self.generator.draw(1, torch.Generator().manual_seed(seed), truncation=cut) for seed in seeds]
+        return torch.cat(drawn).to(self.device)
+
+    def map(self, z: Tensor, labels: Sequence[int], *, truncation: float = 1.0) -> Tensor:
+        """The points w (N, ...) of latents."""
+        with torch.inference_mode():
+            return self.generator.map(z, self._told(labels), truncation=truncation)
+
+    def picture(self, w: Tensor, labels: Sequence[int]) -> NDArray[np.uint8]:
+        """The images (N, size, size, out_channels) of points w."""
+        with torch.inference_mode():
+            return to_pixels(self.generator.synthesise(w, self._told(labels)), self.generator.value_range)
+
+    def _told(self, labels: Sequence[int]) -> Tensor | None:
+        return torch.tensor(labels, device=self.device) if self.generator.classes else None
+
+
+def load(path: str | Path, *, product: str | None = None, device: str = "auto") -> Sampler:
+    """The generator of a run, a checkpoint folder or a file, ready to be sampled.
+
+    Raises ValueError, also for a generator that makes images from images.
+    """
+    generator, _ = load_latent(path, product)
+    return Sampler(generator, device=choose_device(device))
+
+
+def check_label(generator: LatentGenerator, label: int | None) -> None:
+    """Raises ValueError for a class that the generator doesn't have."""
+    classes = generator.classes
+    if label is not None and not 0 <= label < classes:
+        legal = f"0 to {classes - 1}" if classes else "none, since the generator was trained without classes"
+        raise ValueError(f"class {label} is not known; legal: {legal}")
+
+
+def to_pixels(images: Tensor, value_range: tuple[float, float]) -> NDArray[np.uint8]:
+    """(N, C, H, W) in `value_range`, clipped to it -> uint8 (N, H, W, C)."""
+    low, high = value_range
+    levels = ((images.detach().float() - low) * (255 / (high - low))).clamp(0, 255).round().byte()
+    return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def grid(pictures: NDArray[np.uint8], *, columns: int) -> NDArray[np.uint8]:
+    """(N, H, W, C) side by side in rows of `columns`, as one (rows * H, columns * W, C); places left over are white."""
+    number, height, width, channels = pictures.shape
+    rows = -(-number // columns)
+    cells = np.full((rows * columns, height, width, channels), 255, np.uint8)
+    cells[:number] = pictures
+    lines = cells.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    return lines.reshape(rows * height, columns * width, channels)

@@ -1,0 +1,58 @@
+"""A film of images, where PyAV is installed."""
+
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2i_runtime.images import with_channels
+
+_LEAST_SIZE = 256  # pixels; smaller images are shown whole times larger
+_QUALITY = "18"  # constant rate factor of x264: hardly to be told from the original
+
+
+def check_can_film() -> None:
+    """Raises ValueError where PyAV is missing."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        raise ValueError(
+            "a film needs PyAV; install it with: pip install 'i2i[video]', or name a .png for a sheet"
+        ) from None
+
+
+def write_film(file: Path, frames: Iterable[NDArray[np.uint8]], *, rate: int = 30) -> int:
+    """Write uint8 images (H, W, C), all of one size, as H.264 at `rate` frames per second; returns how many they were.
+
+    Small ones are enlarged, odd sizes get one more row or column. The file appears when it is whole. Raises ValueError
+    where PyAV is missing or knows no such kind of file.
+    """
+    check_can_film()
+    import av
+
+    partial = file.with_name(f".{secrets.token_hex(8)}.part{file.suffix}")
+    count = 0
+    try:
+        with av.open(partial, "w") as container:
+            stream = container.add_stream("libx264", rate=rate, options={"crf": _QUALITY})
+            stream.pix_fmt = "yuv420p"  # what every player can show; its sizes are even
+            for frame in frames:
+                picture = _enlarged(with_channels(frame, 3))
+                if not count:
+                    stream.height, stream.width = picture.shape[:2]
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+                count += 1
+            container.mux(stream.encode())
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    zoom = max(1, round(_LEAST_SIZE / max(picture.shape[:2])))
+    picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    odd_rows, odd_columns = picture.shape[0] % 2, picture.shape[1] % 2
+    return np.pad(picture, ((0, odd_rows), (0, odd_columns), (0, 0)), mode="edge")
