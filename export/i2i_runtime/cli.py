@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from i2i_runtime import bench, engines, stream
 from i2i_runtime.folder import Progress, translate_folder
+from i2i_runtime.images import is_image
 from i2i_runtime.installed import conflicts
 from i2i_runtime.interrupt import finish, stop_on_signals
 
@@ -73,8 +74,8 @@ def _add_translate(commands: Any) -> None:
     parser = _command(commands, "translate", _translate, "Translate or upscale a folder of images.")
     _add_model(parser)
     add = parser.add_argument
-    add("source", type=Path, help="folder of images (or one image)")
-    add("target", type=Path, help="folder for the results: same tree, same names, same formats")
+    add("source", help="folder of images (or one image), also remote, such as s3://bucket/low")
+    add("target", help="folder for the results, also remote: same tree, same names, same formats")
     add("--outscale", type=float, help="resample results to this many times the image's size")
     add(
         "--tile", type=int, help="most pixels of a side that the network gets at once; 0: all (default: by the network)"
@@ -88,7 +89,7 @@ def _add_translate(commands: Any) -> None:
     add("--overwrite", action="store_true", help="translate again what is there already")
     add("--mix", action="store_true", help="keep results of another model that are in the target")
     add("--batch", type=int, default=1, help="images of equal size that go through together (default: 1)")
-    add("--workers", type=int, help="batches at once (default: 2 on a CPU, each on half of the cores; else 1)")
+    add("--workers", type=int, help="batches at once (default: 2 for a folder on a CPU, on half of the cores each)")
 
 
 def _command(commands: Any, name: str, run: Callable[[Namespace], int], what: str) -> ArgumentParser:
@@ -115,7 +116,8 @@ def _how(chosen: Namespace) -> dict[str, Any]:
 
 
 def _translate(chosen: Namespace) -> int:
-    session, workers = engines.open_for_folder(chosen.model, **_how(chosen), workers=chosen.workers)
+    workers = 1 if chosen.workers is None and is_image(Path(chosen.source)) else chosen.workers
+    session, workers = engines.open_for_folder(chosen.model, **_how(chosen), workers=workers)
     print(f"{session.card.product} on {engines.name_of(session)}", flush=True)
     with stop_on_signals() as stop:
         report = translate_folder(

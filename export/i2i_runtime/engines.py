@@ -56,13 +56,12 @@ def open_for_folder(
 
     On a CPU two images beside each other, each on half of the cores, are done sooner than one after the other on all.
     """
-    session = open_model(path, engine=engine, providers=providers, threads=threads)
     cores = os.cpu_count() or 1
-    if workers is None:
-        workers = 1 if threads or session.device != "cpu" else min(2, cores)
-    if workers > 1 and not threads and session.device == "cpu":
-        session = open_model(path, engine=engine, providers=["cpu"], threads=max(1, cores // workers))
-    return session, workers
+    on_cpu = workers if workers is not None else 1 if threads else min(2, cores)
+    if on_cpu > 1 and not threads:
+        threads = max(1, cores // on_cpu)  # of which a GPU that is found takes no notice
+    session = open_model(path, engine=engine, providers=providers, threads=threads)
+    return session, on_cpu if workers is not None or session.device == "cpu" else 1
 
 
 def all_of(engine: str, providers: Sequence[str]) -> list[str]:

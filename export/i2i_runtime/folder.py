@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from i2i_runtime.headers import shown
 from i2i_runtime.images import Array
 from i2i_runtime.jobs import Job, Shard, folder_of, plan
 from i2i_runtime.manifest import Entry, Manifest, model_of
+from i2i_runtime.remote import at_hand
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.together import OneByOne, Together
 from i2i_runtime.translate import Banded, Network, result_size, translate_image
@@ -69,8 +70,8 @@ class Report:
 def translate_folder(
     network: Network,
     card: Card,
-    source: Path,
-    target: Path,
+    source: Path | str,
+    target: Path | str,
     *,
     banded: Banded | None = None,
     tile: int | None = None,
@@ -93,7 +94,7 @@ def translate_folder(
     failed, or was made with another `outscale`. A result that is not in the manifest, or was changed since, is never
     replaced unless `overwrite`, which makes everything again. Results of two models do not mix in one target unless
     `mix`, which keeps those of the other one. `source` may be one image; `target` is then a folder, or a file if it has
-    the suffix of an image, and there is no manifest.
+    the suffix of an image, and there is no manifest. Either may be a URL that fsspec knows (s3://bucket/folder).
 
     Files that match the patterns `carry` ("labels/**") are copied, or hard-linked with `link`, and not translated.
     `shard` "0/4" does the first of four parts, which are the same on every machine and need not know of one another.
@@ -110,33 +111,36 @@ def translate_folder(
     height, width = result_size(card, _ANY, _ANY, outscale)
     tiling = Tiling(card, _tile(card) if tile is None else tile)
     part = Shard.parse(shard) if shard is not None else Shard()
-    jobs = plan(source, target, carry=carry, format=format)
-    folder = _writable(folder_of(jobs, target))
-    manifest = Manifest(folder if source.is_dir() else None, part=part.label)
     about = Entry(source="", result="", model=model_of(card), outscale=outscale, tile=tile)
-    if not (overwrite or mix):
-        check_model(manifest, about.model, folder)
-    mine = sort_out([job for job in jobs if part.has(job.name)], manifest, about, overwrite=overwrite, mix=mix)
-    report = Report(skipped=mine.skipped, unknown=mine.unknown)
     crew = Together(network, batch=batch, workers=workers) if batch * workers > 1 else OneByOne(network)
 
     def translate(job: Job, image: Array) -> Array:
         check_size(job.result, *result_size(card, image.shape[0], image.shape[1], outscale))
         return translate_image(crew.network, card, image, tiling=tiling, banded=banded, outscale=outscale)
 
-    growth = height * width / _ANY**2
-    work = pipeline.Work(translate=translate, growth=growth, about=about, manifest=manifest, by_link=link)
-    outcomes = _outcomes(mine.todo, work, crew, threads, lambda: _stops(report, stop))
-    with closing(manifest), closing(outcomes):
-        for finished, (job, error) in enumerate(outcomes, 1):
-            sentence = _note(report, manifest, job, error)
-            if progress is not None:
-                progress(Progress(finished, len(mine.todo), job.name, sentence))
+    with at_hand(source, target, link=link) as trees:
+        jobs = plan(trees.source, trees.target, carry=carry, format=format)
+        folder = _writable(folder_of(jobs, trees.target))
+        trees.check_target(folder)
+        manifest = Manifest(folder if trees.source.is_dir() else None, part=part.label)
+        if not (overwrite or mix):
+            check_model(manifest, about.model, folder)
+        mine = sort_out([job for job in jobs if part.has(job.name)], manifest, about, overwrite=overwrite, mix=mix)
+        report = Report(skipped=mine.skipped, unknown=mine.unknown)
+        growth = height * width / _ANY**2
+        work = pipeline.Work(translate=translate, growth=growth, about=about, manifest=manifest, by_link=link)
+        outcomes = _outcomes(trees.fetch(mine.todo), work, crew, threads, lambda: _stops(report, stop))
+        with closing(manifest), closing(outcomes), closing(trees.deliver(outcomes, manifest)) as delivered:
+            for finished, (job, error) in enumerate(delivered, 1):
+                sentence = _note(report, manifest, job, error, trees.named)
+                if progress is not None:
+                    progress(Progress(finished, len(mine.todo), job.name, sentence))
+        trees.finish(manifest)
     return report
 
 
 def _outcomes(
-    jobs: Sequence[Job], work: pipeline.Work, crew: OneByOne | Together, threads: int, stops: Callable[[], bool]
+    jobs: Iterable[Job], work: pipeline.Work, crew: OneByOne | Together, threads: int, stops: Callable[[], bool]
 ) -> Generator[tuple[Job, BaseException | None], None, None]:
     """Those of `pipeline.run`, with threads that end with it."""
     with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
@@ -183,19 +187,21 @@ def _stops(report: Report, stop: Callable[[], bool] | None) -> bool:
     return bool(report.stopped)
 
 
-def _note(report: Report, manifest: Manifest, job: Job, error: BaseException | None) -> str:
-    """Enter one outcome in the report; returns the sentence if it failed, else nothing."""
+def _note(
+    report: Report, manifest: Manifest, job: Job, error: BaseException | None, named: Callable[[str], str]
+) -> str:
+    """Enter one outcome in the report; returns the sentence, with `named` files, if it failed, else nothing."""
     if error is None:
         (report.carried if job.is_carried else report.done).append(job.name)
         return ""
-    sentence = _sentence(job, error)
+    sentence = named(_sentence(job, error))
     report.failed.append((job.name, sentence))
     if isinstance(error, OSError) and error.errno in _NO_USE_GOING_ON:
         report.stopped = report.stopped or sentence
     try:
         manifest.add(Entry(source=job.name.as_posix(), result=job.made.as_posix(), error=sentence))
     except OSError as unwritten:
-        report.stopped = report.stopped or f"{shown(job.result)}: cannot be written ({unwritten.strerror})"
+        report.stopped = report.stopped or named(f"{shown(job.result)}: cannot be written ({unwritten.strerror})")
     return sentence
 
 

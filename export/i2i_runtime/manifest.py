@@ -112,8 +112,13 @@ class Manifest:
             self._file = None
 
 
+def parts_of(folder: Path) -> list[Path]:
+    """The files of a folder's manifest."""
+    return sorted(folder.glob(f"{_NAME}*{_SUFFIX}"))
+
+
 def _read(folder: Path) -> Iterator[Entry]:
-    for path in sorted(folder.glob(f"{_NAME}*{_SUFFIX}")):
+    for path in parts_of(folder):
         try:
             lines = path.read_bytes().splitlines()
         except OSError as error:

@@ -22,7 +22,7 @@ class _Opened(NamedTuple):
     card: "Card"
     engine: str
     others: list[str]  # further products
-    workers: int  # by default
+    workers: int
     banded: "Banded | None" = None
 
 
@@ -30,8 +30,12 @@ def translate(
     model: Annotated[
         Path, typer.Argument(help="A run, a checkpoint, a file of weights (also published ones), an .onnx, or a name.")
     ],
-    source: Annotated[Path, typer.Argument(help="Folder of images (or one image).")],
-    target: Annotated[Path, typer.Argument(help="Folder for the results: same tree, same names, same formats.")],
+    source: Annotated[
+        str, typer.Argument(help="Folder of images (or one image), also remote, such as s3://bucket/low.")
+    ],
+    target: Annotated[
+        str, typer.Argument(help="Folder for the results, also remote: same tree, same names, same formats.")
+    ],
     product: Annotated[
         str | None, typer.Option(help="Which generator, for example a_to_b.", show_default=False)
     ] = None,
@@ -78,7 +82,7 @@ def translate(
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Batches at once.", show_default="2 for an .onnx on a CPU, else 1")
+        int | None, typer.Option(help="Batches at once.", show_default="2 for a folder on a CPU, else 1")
     ] = None,
     device: Device = "auto",
     engine: Engine = "auto",
@@ -90,14 +94,18 @@ def translate(
     A folder's tree, names and formats are kept, and so are transparency, 16 bits and colour profiles. What is there
     already is not made again, unless its image has changed: the target's .i2i-manifest.jsonl says of what, by which
     model and in how many milliseconds each result was made, with checksums. A published upscaler works by its name:
-    i2i translate realesrgan-x4plus low/ high/.
+    i2i translate realesrgan-x4plus low/ high/. Images and results may be far away, as URLs that fsspec knows:
+    i2i translate x4.onnx s3://bucket/low gs://bucket/high, for which pip install 'i2i[remote]' s3fs gcsfs.
     """
     from i2i import registry
     from i2i.cli.progress import Line, stop_on_signals
     from i2i_runtime.engines import name_of, open_for_folder
     from i2i_runtime.folder import translate_folder
+    from i2i_runtime.images import is_image
 
     registry.load_plugins(plugins)
+    if workers is None and is_image(Path(source)):
+        workers = 1  # with all cores
     with Line() as line:
         if model.suffix.lower() == ".onnx":
             _refuse_for_onnx(product=product, test_time=test_time, device=None if device == "auto" else device)
@@ -106,7 +114,7 @@ def translate(
         else:
             if (engine, providers) != ("auto", "auto"):
                 raise ValueError("--engine and --providers are for an .onnx file, which i2i export makes")
-            opened = _open_torch(model, product, test_time, device, line)
+            opened = _open_torch(model, product, test_time, device, workers, line)
     with stop_on_signals() as stop, Line() as line:
         hint = f" (--product chooses: {', '.join(opened.others)})" if opened.others else ""
         line.say(f"{opened.card.product}{hint} on {opened.engine}")
@@ -126,7 +134,7 @@ def translate(
             overwrite=overwrite,
             mix=mix,
             batch=(opened.card.size or (1,))[0] if batch is None else batch,
-            workers=opened.workers if workers is None else workers,
+            workers=opened.workers,
             stop=stop,
             progress=lambda at: count(at.finished, at.total),
         )
@@ -137,15 +145,18 @@ def translate(
     return 3 if report.failed else 0
 
 
-def _open_torch(model: Path, product: str | None, test_time: TestTime | None, device: str, line: "Line") -> _Opened:
+def _open_torch(
+    model: Path, product: str | None, test_time: TestTime | None, device: str, workers: int | None, line: "Line"
+) -> _Opened:
     from i2i import inference
 
     translator = inference.load(
         model, product=product, device=device, test_time=test_time, progress=line.count("bytes"), tell=line.say
     )
     others = [name for name in inference.list_products(model) if name != translator.card.product]
+    crew = inference.share_cores(translator, workers)
     return _Opened(
-        translator.network, translator.card, str(translator.device), others, workers=1, banded=translator.banded
+        translator.network, translator.card, str(translator.device), others, workers=crew, banded=translator.banded
     )
 
 

@@ -47,19 +47,21 @@ ALONE_GOAL = 1.05  # of the network's own time, from file to file, at most
 class Subject(NamedTuple):
     """A network, images of `size` pixels a side for it, and how many times as fast as the plain loop it has to be.
 
-    `images` of a turn are a second or more, so that beginning and ending it hardly counts.
+    `images` of a turn are a second or more, so that beginning and ending it hardly counts. There are so many `rounds`
+    of turns as give a figure in minutes.
     """
 
     size: int
     images: int
+    rounds: int
     goal: float
     small: dict[str, int]  # options of one that tries the benchmark out
 
 
 SUBJECTS = {
-    "unet": Subject(256, 32, 2.3, {"features": 8}),
-    "resnet": Subject(256, 8, 1.3, {"features": 8}),
-    "rrdb": Subject(128, 4, 1.3, {"features": 8, "blocks": 2, "growth": 8}),
+    "unet": Subject(256, 32, 5, 2.3, {"features": 8}),
+    "resnet": Subject(256, 8, 5, 1.3, {"features": 8}),
+    "rrdb": Subject(128, 2, 2, 1.3, {"features": 8, "blocks": 2, "growth": 8}),
 }
 
 
@@ -85,10 +87,10 @@ class Case(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=SUBJECTS, action="append", help="can be repeated; all by default")
-    parser.add_argument("--images", type=int, help="of one turn (default: 32 for unet, 8 for resnet, 4 for rrdb)")
+    parser.add_argument("--images", type=int, help="of one turn (default: 32 for unet, 8 for resnet, 2 for rrdb)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="for each network")
-    parser.add_argument("--workers", type=int, default=2, help="images at once, which share the threads; torch has one")
-    parser.add_argument("--rounds", type=int, default=5, help="measured turns of each, after one to warm up")
+    parser.add_argument("--workers", type=int, default=2, help="images at once, which share the threads")
+    parser.add_argument("--rounds", type=int, help="measured turns, after one to warm up (default: 5, for rrdb 2)")
     parser.add_argument("--small", action="store_true", help="few features, to try the benchmark out")
     options = parser.parse_args(arguments)
     print(f"float32, {options.threads} threads, torch {torch.__version__}")
@@ -99,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             case = Case(name, options.small, images_of_turn, options.threads, workers, Path(folder))
             with process() as exporter:
                 exporter.submit(prepare, case).result()
-            report(case, measure(case, options.rounds))
+            report(case, measure(case, options.rounds or SUBJECTS[name].rounds))
 
 
 def process() -> ProcessPoolExecutor:
@@ -156,12 +158,24 @@ def calls(name: str, case: Case) -> dict[str, Callable[[], None]]:
         return {"files": lambda: plain_loop(generator, case), "network": lambda: eager_loop(generator, case)}
     if name == "torch":
         translator = Translator(*build(case))
-        return engine_calls(name, translator.network, translator.network, translator.card, case, workers=1)
+        both = engine_calls(name, translator.network, translator.network, translator.card, case, workers=case.workers)
+        threads = {"files": case.threads // case.workers, "network": case.threads}
+        return {work: with_threads(number, both[work]) for work, number in threads.items()}
     alone, shared = (
         engines.open_model(case.file, engine=name, providers=["cpu"], threads=threads)
         for threads in (case.threads, case.threads // case.workers)
     )
     return engine_calls(name, alone.network, shared.network, shared.card, case, workers=case.workers)
+
+
+def with_threads(number: int, call: Callable[[], None]) -> Callable[[], None]:
+    """The call with so many threads of torch."""
+
+    def run() -> None:
+        torch.set_num_threads(number)
+        call()
+
+    return run
 
 
 def engine_calls(

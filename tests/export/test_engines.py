@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -14,12 +15,15 @@ import torch
 
 from i2i.card import card_of
 from i2i.export import export
+from i2i.generators.base import ImageGenerator
 from i2i.generators.unet import UnetGenerator
-from i2i.inference import Translator
-from i2i_runtime import engines
+from i2i.inference import Translator, share_cores
+from i2i_runtime import engines, images
 from i2i_runtime.engines import all_of, name_of, open_for_folder, open_model
+from i2i_runtime.exported import Exported
 from i2i_runtime.openvino_session import OpenVino
 from i2i_runtime.session import Session
+from tests.export.test_cli import run
 from tests.export.test_session import BLUR, write
 
 rng = np.random.default_rng(0)
@@ -196,3 +200,82 @@ def test_a_folder_gets_two_workers_on_half_of_the_cores_unless_told(
     assert (threads(session), workers) == (1, 1)
     session, workers = open_for_folder(file, **how, threads=2, workers=5)
     assert (threads(session), workers) == (2, 5)
+
+
+def test_a_file_is_opened_once_and_a_gpu_has_one_worker(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    def open_on_gpu(path: Path, **how) -> Session:
+        opened.append(path)
+        session = Session(path, providers=["cpu"])
+        session.device = "cuda"
+        return session
+
+    monkeypatch.setattr(engines, "open_model", open_on_gpu)
+    assert open_for_folder(file)[1] == 1 and open_for_folder(file, workers=3)[1] == 3
+    assert opened == [file, file]
+
+
+def test_one_image_gets_all_cores(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    images.write(tmp_path / "in" / "a.png", np.zeros((9, 9, 3), np.uint8))
+    asked, opener = [], engines.open_for_folder
+
+    def spy(path: Path, **how) -> tuple[Exported, int]:
+        asked.append(how["workers"])
+        return opener(path, **how)
+
+    monkeypatch.setattr(engines, "open_for_folder", spy)
+    for source in ("in", "in/a.png"):
+        run("translate", file, tmp_path / source, tmp_path / "out", "--engine", "onnxruntime", capsys=capsys)
+    assert asked == [None, 1]
+
+
+class Meeting(ImageGenerator):
+    """From the second call on, each waits for another."""
+
+    in_channels = out_channels = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls, self.both = 0, Barrier(2, timeout=20)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        if self.calls > 1:
+            self.both.wait()
+        return image
+
+
+class Noise(ImageGenerator):
+    in_channels = out_channels = 3
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image + 0.1 * torch.randn(image.shape)
+
+
+def test_torch_translates_images_beside_each_other() -> None:
+    translator, image = Translator(Meeting(), BLUR), rng.random((1, 3, 8, 8), np.float32)
+    translator.network(image)
+    with ThreadPoolExecutor(2) as pool:
+        for result in pool.map(translator.network, [image, image]):
+            np.testing.assert_allclose(result, image, atol=1e-6)
+
+
+def test_a_network_that_draws_gives_an_image_the_same_noise_in_any_thread() -> None:
+    translator, image = Translator(Noise(), BLUR), rng.random((1, 3, 8, 8), np.float32)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(translator.network, [image] * 12))
+    assert all((result == results[0]).all() for result in results) and (results[0] != image).any()
+
+
+def test_torch_gets_two_workers_on_half_of_the_cores_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    still, drawing = Translator(Noise(), BLUR), Translator(Noise(), replace(BLUR, test_time="published"))
+    assert (share_cores(still), given) == (2, [3])
+    assert (share_cores(drawing), share_cores(still, 1), given) == (1, 1, [3])
+    assert (share_cores(drawing, 3), given) == (3, [3, 2])
