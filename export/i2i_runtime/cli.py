@@ -135,6 +135,7 @@ def _translate(chosen: Namespace) -> int:
             mix=chosen.mix,
             batch=chosen.batch,
             workers=workers,
+            banded=session.banded,
             progress=_Count(),
             stop=stop,
         )

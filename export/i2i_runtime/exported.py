@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i_runtime import tiles
+from i2i_runtime.bands import ROWS, Part, run_in_bands
 from i2i_runtime.card import Card
 from i2i_runtime.headers import shown
 from i2i_runtime.images import Array, from_float, to_float
+from i2i_runtime.plan import BANDS, from_json
 from i2i_runtime.tiles import Tiling
-from i2i_runtime.translate import translate_image
+from i2i_runtime.translate import Banded, translate_image
 
 CARD = "i2i_card"  # the key of a file's metadata under which its card stands, as JSON
 
@@ -36,14 +38,27 @@ class Exported(ABC):
 
     def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
         self.card = _card(path, metadata)
+        self._path, self._plan = path, metadata.get(BANDS)
         self._tiling = _tiling(self.card)
 
     def __call__(self, image: Array) -> Array:
         """As `translate_image`: (H, W) or (H, W, 1|3|4), uint8, uint16 or float32 in [0, 1], to the same type."""
         is_whole = self.card.size is not None and image.shape[:2] == self.card.size[1:]
-        return translate_image(
-            self.network, self.card, image, tiling=Tiling(self.card, 0) if is_whole else self._tiling
-        )
+        tiling = Tiling(self.card, 0) if is_whole else self._tiling
+        return translate_image(self.network, self.card, image, tiling=tiling, banded=self.banded)
+
+    @property
+    def banded(self) -> Banded | None:
+        """What takes images of any size without tiles, exactly, where the file says how."""
+        return self.run_in_bands if self._plan is not None else None
+
+    def run_in_bands(self, pixels: Array, out: Array, *, rows: int = ROWS) -> None:
+        """As `i2i_runtime.bands.run_in_bands`. Raises ValueError for a file that does not say how."""
+        if self._plan is None:
+            raise ValueError(f"{self.card.product} can't run in bands of rows; export it again, or resize the image")
+        with _memory_errors():
+            plan, file = from_json(self._plan), self._path.read_bytes()
+            run_in_bands(file, plan, self.card, pixels, out, self._open_part, rows=rows)
 
     def network(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, C, H, W) in [0, 1] to (N, C', scale * H, scale * W) in [0, 1]; sizes must suit the card.
@@ -68,6 +83,10 @@ class Exported(ABC):
     @abstractmethod
     def _run_as_stored(self, batch: Array) -> Array:
         """What the graph makes of a batch of the type and order of its ends, C-contiguous; a new array."""
+
+    @abstractmethod
+    def _open_part(self, file: bytes) -> Part:
+        """A part of the file as a function of the maps that it takes, by their names, in the same engine."""
 
     def _check_size(self, height: int, width: int) -> None:
         _, most_high, most_wide = self.card.size or (0, height, width)

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from i2i_runtime.bands import Part
 from i2i_runtime.exported import CARD, Exported, check_file, refused
 from i2i_runtime.images import Array
+from i2i_runtime.plan import BANDS
 
-_METADATA = ["framework", CARD]  # where OpenVINO puts the metadata of an .onnx file
+_METADATA = "framework"  # where OpenVINO puts the metadata of an .onnx file
 
 
 class OpenVino(Exported):
@@ -31,14 +33,16 @@ class OpenVino(Exported):
         file = Path(path)
         check_file(file)
         core = _core()
+        self._settings = _settings(threads)
         try:
             model = core.read_model(file)
-            self._compiled = core.compile_model(model, "CPU", _settings(threads))
+            self._compiled = core.compile_model(model, "CPU", self._settings)
         except Exception as error:  # RuntimeErrors, mostly
             raise refused(file, "OpenVINO", error) from None
         # Free to use; there come to be as many as there are calls at once.
         self._requests: list[Any] = []
-        super().__init__(file, {CARD: model.get_rt_info(_METADATA).value} if model.has_rt_info(_METADATA) else {})
+        keys = [key for key in (CARD, BANDS) if model.has_rt_info([_METADATA, key])]
+        super().__init__(file, {key: model.get_rt_info([_METADATA, key]).value for key in keys})
 
     def _run_as_stored(self, batch: Array) -> Array:
         try:
@@ -50,6 +54,11 @@ class OpenVino(Exported):
             return np.array(request.infer({0: batch}, share_inputs=True, share_outputs=True)[0])
         finally:
             self._requests.append(request)
+
+    def _open_part(self, file: bytes) -> Part:
+        core = _core()
+        part = core.compile_model(core.read_model(file), "CPU", self._settings)
+        return lambda maps: part(maps, share_inputs=True)[0]
 
 
 def _settings(threads: int) -> dict[str, Any]:

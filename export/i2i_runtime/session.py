@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from i2i_runtime.bands import Part
 from i2i_runtime.exported import CARD, Exported, check_file, refused
 from i2i_runtime.headers import shown
 from i2i_runtime.images import Array
@@ -45,6 +46,7 @@ class Session(Exported):
     ) -> None:
         file = Path(path)
         self._session, self.provider = _open(file, providers, threads, engines)
+        self._threads = threads
         self.device = "cpu" if self.provider == "cpu" else "cuda"
         super().__init__(file, self._session.get_modelmeta().custom_metadata_map)
         self._buffers = None if self.device == "cpu" else Buffers(self._session, self.device)
@@ -59,6 +61,12 @@ class Session(Exported):
             number, _, height, width = batch.shape
             shape = (number, self.card.out_channels, height * self.card.scale, width * self.card.scale)
         return self._buffers.run(batch, shape)
+
+    def _open_part(self, file: bytes) -> Part:
+        # With TensorRT too, which would take longer to build an engine for each than they take to run.
+        provider = "cuda" if self.provider == "tensorrt" else self.provider
+        part = _open_with(self._path, provider, self._threads, None, file=file)
+        return lambda maps: part.run(None, maps)[0]
 
 
 class Buffers:
@@ -115,7 +123,8 @@ class _Unusable(Exception):
     """Why a provider cannot be used."""
 
 
-def _open_with(path: Path, name: str, threads: int, engines: Path | None) -> Any:
+def _open_with(path: Path, name: str, threads: int, engines: Path | None, *, file: bytes | None = None) -> Any:
+    """ONNX Runtime's session of the file at `path`, or of one that was cut out of it. Raises _Unusable."""
     ort = _onnxruntime()
     wanted = _PROVIDERS[name]
     if missing := [provider for provider in wanted if provider not in ort.get_available_providers()]:
@@ -128,14 +137,14 @@ def _open_with(path: Path, name: str, threads: int, engines: Path | None) -> Any
         settings[wanted[0]] = {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(engines)}
     if name == "cpu":
         try:
-            return ort.InferenceSession(path, options, providers=list(wanted))
+            return ort.InferenceSession(file or path, options, providers=list(wanted))
         except Exception as error:  # each of its errors has a class of its own
             raise refused(path, "ONNX Runtime", error) from None
     with _quiet(ort):
         try:
             if hasattr(ort, "preload_dlls"):
                 ort.preload_dlls()  # CUDA's libraries, where they came as wheels
-            session = ort.InferenceSession(path, options, providers=list(settings.items()), enable_fallback=0)
+            session = ort.InferenceSession(file or path, options, providers=list(settings.items()), enable_fallback=0)
         except Exception as error:
             raise _Unusable(" ".join(str(error).split())[:200]) from None
     if wanted[0] not in session.get_providers():

@@ -86,6 +86,7 @@ def export(
         hint = f" (--product chooses: {', '.join(others)})" if others else ""
         line.say(f"{card.product}{hint}, test time {card.test_time}, {card.precision}, opset {card.opset}")
         line.say(f"proof: {proof.sentence()}")
+        line.say(f"large images: {card.proof['large_images']}")
         line.say(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")
         if triton:
             line.say(f"{write_repository(file, card, triton)} (for tritonserver --model-repository {triton})")

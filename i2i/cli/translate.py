@@ -110,7 +110,7 @@ def translate(
         if model.suffix.lower() == ".onnx":
             _refuse_for_onnx(product=product, test_time=test_time, device=None if device == "auto" else device)
             session, crew = open_for_folder(model, engine=engine, providers=providers.split(","), workers=workers)
-            opened = _Opened(session.network, session.card, name_of(session), [], crew)
+            opened = _Opened(session.network, session.card, name_of(session), [], crew, banded=session.banded)
         else:
             if (engine, providers) != ("auto", "auto"):
                 raise ValueError("--engine and --providers are for an .onnx file, which i2i export makes")

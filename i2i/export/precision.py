@@ -5,6 +5,8 @@ from onnxconverter_common import float16
 
 from i2i.export.graph import INPUT, OUTPUT, quiet
 
+UNIT_INPUT, UNIT_OUTPUT = "unit_image", "unit_result"  # the network's ends inside ends of pixels
+
 
 def to_half(model: ModelProto) -> ModelProto:
     """The graph in half precision between ends that stay float32."""
@@ -18,14 +20,14 @@ def with_uint8_ends(model: ModelProto) -> ModelProto:
     Between the ends and the network everything is float32, also around a network of half precision.
     """
     graph = model.graph
-    _rename(graph.node, {INPUT: "unit_image", OUTPUT: "unit_result"})
+    _rename(graph.node, {INPUT: UNIT_INPUT, OUTPUT: UNIT_OUTPUT})
     before = [
         helper.make_node("Cast", [INPUT], ["image_float"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["image_float"], ["image_planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("Mul", ["image_planes", "level"], ["unit_image"]),
+        helper.make_node("Mul", ["image_planes", "level"], [UNIT_INPUT]),
     ]
     after = [
-        helper.make_node("Mul", ["unit_result", "levels"], ["result_levels"]),
+        helper.make_node("Mul", [UNIT_OUTPUT, "levels"], ["result_levels"]),
         helper.make_node("Round", ["result_levels"], ["result_rounded"]),
         helper.make_node("Transpose", ["result_rounded"], ["result_pixels"], perm=[0, 2, 3, 1]),
         helper.make_node("Cast", ["result_pixels"], [OUTPUT], to=TensorProto.UINT8),

@@ -14,6 +14,7 @@ from i2i.export.graph import InUnitRange
 from i2i_runtime.card import Card
 from i2i_runtime.images import to_float, with_channels
 from i2i_runtime.session import Session
+from i2i_runtime.translate import Network
 
 LIMIT = 1e-4  # of float32, largest error at the scale of the result
 LEAST_PSNR = {"float16": 50.0, "int8": 35.0}  # dB, unless told
@@ -56,13 +57,14 @@ class Proof(NamedTuple):
 
 
 def prove(
-    session: Session, network: InUnitRange, batches: Sequence[Float], *, least_psnr: float | None = None
+    run: Network, card: Card, network: InUnitRange, batches: Sequence[Float], *, least_psnr: float | None = None
 ) -> Proof:
-    """Compare `session` with `network` on images. float32 must not differ, anything less by `least_psnr` dB."""
-    card = session.card
+    """Compare `run`, the file that `card` is of, with `network` on images. float32 must not differ, anything less by
+    `least_psnr` dB.
+    """
     with torch.inference_mode():
         expected = [network(torch.from_numpy(batch)).numpy() for batch in batches]
-    results = [session.network(batch) for batch in batches]
+    results = [run(batch) for batch in batches]
     # An untrained network's result is nearly one colour: there a small error is a large one.
     scale = min(1.0, max(_ROUNDING, *(float(np.ptp(each)) for each in expected)))
     errors = [_error(card, *pair) / scale for pair in zip(results, expected, strict=True)]
@@ -79,6 +81,19 @@ def prove(
         batches=tuple(batch.shape for batch in batches),
         runtime=f"ONNX Runtime {onnxruntime.__version__}",
     )
+
+
+def in_bands(session: Session) -> Network:
+    """What `session` makes of images in the lowest bands there are, as if they were large."""
+
+    def run(images: Float) -> Float:
+        height, width = (size * session.card.scale for size in images.shape[2:])
+        results = np.empty((len(images), height, width, session.card.out_channels), np.float32)
+        for image, result in zip(images.transpose(0, 2, 3, 1), results, strict=True):
+            session.run_in_bands(image, result, rows=1)
+        return results.transpose(0, 3, 1, 2)
+
+    return run
 
 
 def pictures(card: Card) -> Iterator[Float]:

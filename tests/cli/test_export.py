@@ -41,6 +41,7 @@ def test_a_run_becomes_a_file_that_says_where_it_is_from(tmp_path: Path, capsys:
     printed = capsys.readouterr().out
     assert "source_to_target, test time published, but dropout off, float32, opset 18" in printed
     assert "proof: ONNX Runtime" in printed and "(within 1.0e-04)" in printed and "source_to_target.onnx (" in printed
+    assert "large images: " in printed
     session = Session("source_to_target.onnx", providers=["cpu"])
     assert session.card.step == 3 and 'name = "pix2pix"' in session.card.recipe and session.card.proof["holds"]
     assert tomllib.loads(session.card.recipe)["data"]["source"] == ["world"]

@@ -1,0 +1,77 @@
+"""What is kept of a map that is never whole in memory: its rows, in a file, and its statistics."""
+
+from tempfile import SpooledTemporaryFile, gettempdir
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+IN_MEMORY = 2**26  # bytes of a map beyond which it is stored in a file
+
+Band = NDArray[np.floating[Any]]  # (1, channels, rows, width), float32 or float16
+
+
+class Statistics:
+    """Mean and variance of each channel, merged from bands in float64.
+
+    Chan, Golub, LeVeque 1979: Updating Formulae and a Pairwise Algorithm for Computing Sample Variances.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._count = 0
+        self._mean = np.zeros(channels)
+        self._squares = np.zeros(channels)  # of the distances from the mean, summed up: M2
+
+    def merge(self, band: Band) -> None:
+        """Add a band."""
+        values = band[0].reshape(band.shape[1], -1).astype(np.float32)
+        count, mean = values.shape[1], values.mean(axis=1)
+        values -= mean[:, None]
+        distance = mean - self._mean
+        both = self._count + count
+        self._mean += distance * (count / both)
+        self._squares += np.square(values, out=values).sum(axis=1) + distance**2 * (self._count * count / both)
+        self._count = both
+
+    def normalise(self, band: Band, gamma: NDArray[np.float32], beta: NDArray[np.float32], epsilon: float) -> Band:
+        """A band as instance norm makes it: a new array, C-contiguous."""
+        factor = gamma / np.sqrt(self._squares / self._count + epsilon)
+        mean, scale, shift = (each.astype(np.float32)[:, None, None] for each in (self._mean, factor, beta))
+        values = np.subtract(band, mean, dtype=np.float32, order="C")
+        values *= scale
+        values += shift
+        return values.astype(band.dtype, copy=False)
+
+
+class Store:
+    """The rows of a map, written from the top down; a large one stands in a temporary file (TMPDIR says where)."""
+
+    def __init__(self) -> None:
+        self._file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+
+    def append(self, band: Band) -> None:
+        """Add the next rows. Raises OSError, with the folder's name, where there is no room."""
+        rows = np.ascontiguousarray(band[0].transpose(1, 0, 2))
+        self._row, self._type = rows.shape[1:], rows.dtype
+        try:
+            self._file.write(rows.data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, gettempdir()) from None
+
+    def read(self, first: int, last: int) -> Band:
+        """The rows from one up to another, when all are written."""
+        rows = np.empty((last - first, *self._row), self._type)
+        self._file.seek(first * rows[0].nbytes)
+        self._file.readinto(rows.data.cast("B"))
+        return rows.transpose(1, 0, 2)[None]
+
+    def end(self) -> None:
+        """All rows are written: give back the room that an earlier map had beyond them."""
+        self._file.truncate()
+
+    def clear(self) -> None:
+        """Begin anew, in the same room: pages that are there already are written sooner."""
+        self._file.seek(0)
+
+    def close(self) -> None:
+        self._file.close()
