@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,8 @@ from numpy.typing import NDArray
 from i2i import inference, recipe
 from i2i.data.world import make_world
 from i2i.metrics.pixels import psnr
-from i2i.report import Measure, Row, write_page
+from i2i.report import Case, Measure, Shown, collect, write_page
 from i2i.training import run
-from i2i.training.log import LOSSES, read_log
 from i2i.training.watch import Watch
 from i2i_runtime import images
 from i2i_runtime.folder import translate_folder
@@ -38,9 +38,9 @@ def run_demo(out: Path, overrides: Sequence[str], *, watch: Watch, device: str, 
     run.train(chosen, result, watch=watch, device=device, stop=stop)
     translator = inference.load(result, product="a_to_b", device=device)
     translate_folder(translator.network, translator.card, world / "testA", out / "translated")
-    page = _show(out, sorted(path.name for path in (world / "testA").iterdir()), chosen)
+    page = _show(out, sorted(path.name for path in (world / "testA").iterdir()))
     for measure in page[1]:
-        watch.say(f"{measure.name}: {measure.value}")
+        watch.say(f"{measure.name}: {measure.value} {measure.note}")
     return page[0]
 
 
@@ -52,30 +52,31 @@ def _clear(out: Path) -> None:
     (out / _MARK).touch()
 
 
-def _show(out: Path, names: list[str], chosen: recipe.Recipe) -> tuple[Path, list[Measure]]:
+def _show(out: Path, names: list[str]) -> tuple[Path, list[Measure]]:
     columns = {"input": out / "world/testA", "ours": out / "translated", "truth": out / "world/testB"}
     pictures = {title: [images.read(folder / name) for name in names] for title, folder in columns.items()}
     ours = _mean_psnr(pictures["ours"], pictures["truth"])
     untouched = _mean_psnr(pictures["input"], pictures["truth"])
     measures = [
-        Measure("ours against the truth", f"{ours:.1f} dB PSNR"),
-        Measure("the input as it is, against the truth", f"{untouched:.1f} dB PSNR"),
-        Measure("measured on", f"{len(names)} held-out scenes of {chosen.data.source[0]}"),
-        Measure("trained for", f"{chosen.train.steps} steps of {chosen.train.batch_size} images, unpaired"),
+        Measure("ours against the truth", f"{ours:.1f} dB PSNR", f"of {len(names)} held-out scenes"),
+        Measure("the input as it is, against the truth", f"{untouched:.1f} dB PSNR", "of the same scenes"),
     ]
-    rows = [
-        Row(name, {title: pictures[title][index] for title in columns}) for index, name in enumerate(names[:_SHOWN])
+    cases = [
+        Case(
+            name,
+            given={"input": pictures["input"][index], "truth": pictures["truth"][index]},
+            made={"ours": pictures["ours"][index]},
+            measures={"PSNR": _mean_psnr([pictures["ours"][index]], [pictures["truth"][index]])},
+        )
+        for index, name in enumerate(names[:_SHOWN])
     ]
     page = out / "index.html"
     write_page(
         page,
+        [replace(collect(out / "run", "demo", Shown(cases)), measures=measures)],
         title="From simulation to street, without pairs",
         summary="A CycleGAN that was never told which pictures show the same scene turns the simulator's pictures "
-        "into the camera's. Input, result and truth side by side, on scenes that it was not trained on.",
-        measures=measures,
-        rows=rows,
-        curves=read_log(out / "run" / LOSSES),
-        recipe=(out / "run" / run.RECIPE).read_text(encoding="utf-8"),
+        "into the camera's. Input, result and truth, on scenes that it was not trained on.",
     )
     return page, measures
 

@@ -20,6 +20,7 @@ from i2i.cli import (
     export,
     invert,
     look,
+    report,
     sample,
     stream,
     train,
@@ -49,6 +50,7 @@ app.command("anomaly")(anomaly.anomaly)
 app.command("convert")(convert.convert)
 app.command("interpolate")(convert.interpolate)
 app.add_typer(evaluate.app, name="evaluate")
+app.command("report")(report.report)
 app.command("list")(look.list_components)
 app.command("show")(look.show)
 app.add_typer(data.app, name="data")

@@ -1,0 +1,30 @@
+"""`i2i report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from i2i.cli.train import Device, Plugins
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="One run, or several to see beside each other.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("report.html"),
+    images: Annotated[int, typer.Option(min=0, help="Held-out images that each run translates for it.")] = 8,
+    device: Device = "auto",
+    plugins: Plugins = [],  # noqa: B006
+) -> int:
+    """Write one page about runs: what was run, curves, sample sheets, held-out images before and after, warnings.
+
+    The page needs no network and no other file: send it as it is.
+    """
+    from i2i import registry
+    from i2i.cli.progress import Line
+    from i2i.report import write_report
+
+    registry.load_plugins(plugins)
+    with Line() as line:
+        write_report(runs, out, images=images, device=device, tell=line.say)
+    print(f"open {out.resolve()}")
+    return 0
