@@ -92,6 +92,24 @@ class Collapse(BaseModel):
     stop: bool = Field(default=False, description="end the run there")
 
 
+class Evaluate(BaseModel):
+    """Metrics of what a run makes of held-out images, on the way, as `i2i evaluate` takes them afterwards."""
+
+    model_config = STRICT
+    every: int = Field(default=0, ge=0, description="steps from one to the next; 0: never")
+    metrics: list[str] = Field(default=["kid"], description="of sets of images; for pairs also psnr, ssim, l1, lpips")
+    features: str = Field(default="inception", description="the extractor that sets are compared by")
+    weights: str = Field(default="", description="file of its weights; by default the published ones")
+    lpips_weights: str = Field(default="", description="file of torchvision's AlexNet, VGG16 or SqueezeNet 1.1")
+    samples: int = Field(default=256, ge=2, description="held-out images at most; of noise, with training ones")
+    best: str = Field(default="", description="the metric that says which checkpoint is best; else the method's score")
+
+    @property
+    def decides(self) -> str:
+        """The metric that says which checkpoint is the best; empty for the method's score."""
+        return self.best if self.every else ""
+
+
 class First(BaseModel):
     """A run before this one, whose generator this one starts from; what it leaves out is as in this one."""
 
@@ -116,6 +134,7 @@ class Recipe(BaseModel):
     schedule: dict[str, Any]
     train: Train = Train()
     collapse: Collapse = Collapse()
+    evaluate: Evaluate = Evaluate()
     first: First | None = None
 
     @classmethod

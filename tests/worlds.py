@@ -59,7 +59,7 @@ TINY_DCGAN = [
 TINY |= {
     "dcgan": TINY_DCGAN,
     "wgan-gp": [*TINY_DCGAN, "method.critic_steps=2"],
-    "biggan": ["method.channels=1", "method.generator.features=8", "method.discriminator.features=8", "train.batch_size=4"],
+    "biggan": [*TINY_DCGAN[:2], *TINY_DCGAN[3:]],
 }
 TINY["stylegan2"] = [
     "method.size=32",

@@ -1,132 +1,230 @@
-"""`i2i evaluate sr`."""
+"""`i2i evaluate`: a run, any two folders, or upscalers."""
 
-import csv
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from i2i.cli.evaluate_sr import super_resolution
 from i2i.cli.train import Device, Plugins
 
 if TYPE_CHECKING:
-    from i2i.evaluate import Evaluation, Score
+    from i2i.cli.progress import Line
+    from i2i.evaluate import Labels, Result, Tools
 
-app = typer.Typer(help="Measure models against the truth.", no_args_is_help=True)
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        help="Names with commas: fid, kid, is, precision, recall, density, coverage, psnr, ssim, ms-ssim, l1, lpips, "
+        "diversity, novelty, dependence, labels, structure, flicker.",
+        show_default="what fits and is at hand",
+    ),
+]
+Features = Annotated[str, typer.Option(help="inception, dinov2_vits14, squeezenet1_1, ...", show_default="inception")]
+Weights = Annotated[Path | None, typer.Option(help="Of --features.", show_default="published ones, from the cache")]
+LpipsWeights = Annotated[
+    Path | None, typer.Option(help="torchvision's AlexNet, VGG16 or SqueezeNet 1.1.", show_default="AlexNet, if cached")
+]
+SegmenterOption = Annotated[str | None, typer.Option(help="Segmenter: .onnx or file.py:function.", show_default=False)]
+LabelMaps = Annotated[
+    Path | None, typer.Option("--labels", help="Folder of the sources' label maps.", show_default=False)
+]
+Classes = Annotated[Path | None, typer.Option(help="Names of the classes, one a line.", show_default="numbers")]
+ClassMap = Annotated[
+    Path | None, typer.Option(help="What label maps mean (.json, .toml, .csv).", show_default="classes by number")
+]
+SegmenterMap = Annotated[
+    Path | None, typer.Option(help="What the segmenter's classes mean.", show_default="classes by number")
+]
+ImageNet = Annotated[bool, typer.Option("--imagenet", help="The segmenter takes ImageNet's mean and deviation.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Write all of it to this file.", show_default=False)]
 
-# As in i2i.evaluate, which imports torch.
-Channel = Literal["y", "rgb", "both"]
+
+class RunOrCommand(TyperGroup):
+    """What follows is a run, unless it is the name of a command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=RunOrCommand, no_args_is_help=True)
 
 
 @app.callback()
 def evaluate() -> None:
-    """Measure models against the truth."""
+    """Measure a run, any two folders of images, or upscalers: i2i evaluate runs/cyclegan/horse2zebra.
+
+    A word that is no command is a run: i2i evaluate RUN is short for i2i evaluate run RUN.
+    """
 
 
-@app.command("sr")
-def super_resolution(
-    models: Annotated[
+@app.command("run")
+def of_run(
+    model: Annotated[Path, typer.Argument(help="A run, a checkpoint, a file of weights, an .onnx, or a name.")],
+    data: Annotated[
         list[str] | None,
-        typer.Argument(help="Runs, checkpoints, .safetensors, .pth, names; none: bicubic alone.", show_default=False),
+        typer.Argument(help="A known data set, one folder, or two.", show_default="what the run holds out"),
     ] = None,
-    *,
-    data: Annotated[Path, typer.Option(help="Folder of the high-resolution images.")],
-    scale: Annotated[int | None, typer.Option(help="How many times larger.", show_default="the models'")] = None,
-    low: Annotated[
-        Path | None, typer.Option(help="Folder of low-resolution images of the same names.", show_default="bicubic")
+    metrics: Metrics = None,
+    features: Features = "",
+    weights: Weights = None,
+    lpips_weights: LpipsWeights = None,
+    segmenter: SegmenterOption = None,
+    labels: LabelMaps = None,
+    classes: Classes = None,
+    class_map: ClassMap = None,
+    segmenter_map: SegmenterMap = None,
+    imagenet: ImageNet = False,
+    product: Annotated[
+        str | None, typer.Option(help="Which generator, for example b_to_a.", show_default="the first")
     ] = None,
-    channel: Annotated[Channel, typer.Option(help="Measure on y (luma), rgb or both.")] = "both",
-    border: Annotated[int | None, typer.Option(help="Pixels left out at each side.", show_default="the scale")] = None,
-    lpips: Annotated[bool, typer.Option("--lpips", help="LPIPS too, on AlexNet; see --lpips-weights.")] = False,
-    lpips_weights: Annotated[
-        Path | None,
-        typer.Option(help="LPIPS on torchvision's AlexNet, VGG16 or SqueezeNet 1.1 in this file.", show_default=False),
+    samples: Annotated[int, typer.Option(min=2, help="Images at most.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of samples from noise, and of what metrics draw.")] = 0,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the images that are measured.", show_default=False)
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write what was measured to this .csv.", show_default=False)] = None,
+    json: Json = None,
     device: Device = "auto",
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
-    """PSNR and SSIM of upscalers, as papers count: i2i evaluate sr runs/esrgan/photos/latest --data Set5."""
-    from i2i import inference, registry
+    """Measure what a run makes of held-out images: i2i evaluate runs/cyclegan/horse2zebra --metrics kid.
+
+    Images go through the run's test pipeline. Results lie in the run's evaluation.json too, where i2i report finds
+    them.
+    """
+    from i2i import registry
     from i2i.cli.progress import Line, stop_on_signals
-    from i2i.devices import choose_device
-    from i2i.evaluate import BASELINE, agree_on_scale, evaluate_upscaling, find_examples
-    from i2i.metrics.lpips import Lpips
+    from i2i.evaluate import evaluate_run
 
     registry.load_plugins(plugins)
-    if out is not None:
-        _check_writable(out)
-    translators = {model: inference.load(model, device=device) for model in models or []}
-    factor = agree_on_scale({model: translator.card.scale for model, translator in translators.items()}, scale)
-    examples = find_examples(data, low, scale=factor)
-    distance = Lpips(lpips_weights, device=choose_device(device)) if lpips or lpips_weights else None
+    _check_writable(json)
+    names, given = _names(metrics), _labels(segmenter, labels, classes, class_map, segmenter_map, imagenet)
     with stop_on_signals() as stop, Line() as line:
-        evaluation = evaluate_upscaling(
-            translators,
-            examples,
-            scale=factor,
-            channel=channel,
-            border=border,
-            lpips=distance,
-            progress=line.count("images"),
+        tools = _open(names, features, weights, lpips_weights, given, device, seed, line)
+        result = evaluate_run(
+            model,
+            data or [],
+            names,
+            tools,
+            product=product,
+            samples=samples,
+            keep=keep,
+            device=device,
+            tell=line.say,
             stop=stop,
         )
-    made = f"given by {low}" if low else "made by bicubic with antialiasing"
-    left_out = factor if border is None else border
-    print(f"x{factor}, low-resolution images {made}, results rounded to 8 bit, {left_out} pixels of border left out")
-    _report(evaluation, [BASELINE, *translators], out)
-    if stop():
-        print(f"stopped after {len(evaluation.scores) // (1 + len(translators))} of {len(examples)} images")
-        return 128 + stop.signal
-    return 3 if evaluation.failed else 0
+        return 128 + stop.signal if result is None else _report(result, json, line)
 
 
-def _report(evaluation: "Evaluation", models: Sequence[str], out: Path | None) -> None:
-    print("\n".join(_table(evaluation, models)))
-    if out is not None:
-        _write_csv(out, evaluation.scores)
-        print(f"written to {out}")
-    if evaluation.failed:
-        print("\n".join([f"{len(evaluation.failed)} failed:", *(f"  {sentence}" for _, sentence in evaluation.failed)]))
+@app.command("folders")
+def of_folders(
+    generated: Annotated[Path, typer.Argument(help="Folder of the images to measure.")],
+    real: Annotated[
+        Path | None, typer.Argument(help="Folder of real ones; of the same names: the truth.", show_default=False)
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="What they were made of, by the same names.", show_default=False)
+    ] = None,
+    training: Annotated[Path | None, typer.Option(help="Images trained on, for novelty.", show_default=False)] = None,
+    metrics: Metrics = None,
+    features: Features = "",
+    weights: Weights = None,
+    lpips_weights: LpipsWeights = None,
+    segmenter: SegmenterOption = None,
+    labels: LabelMaps = None,
+    classes: Classes = None,
+    class_map: ClassMap = None,
+    segmenter_map: SegmenterMap = None,
+    imagenet: ImageNet = False,
+    resize: Annotated[bool, typer.Option("--resize", help="Sources and label maps to the images' size.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of what metrics draw.")] = 0,
+    json: Json = None,
+    device: Device = "auto",
+    plugins: Plugins = [],  # noqa: B006
+) -> int:
+    """Measure any folder of images against another: i2i evaluate folders zebras/ testB/ --metrics kid,fid."""
+    from i2i import registry
+    from i2i.cli.progress import Line
+    from i2i.evaluate import Folders, evaluate_folders
+
+    registry.load_plugins(plugins)
+    _check_writable(json)
+    names, given = _names(metrics), _labels(segmenter, labels, classes, class_map, segmenter_map, imagenet)
+    folders = Folders(generated, real=real, source=source, training=training, resize=resize)
+    with Line() as line:
+        tools = _open(names, features, weights, lpips_weights, given, device, seed, line)
+        result = evaluate_folders(folders, names, tools)
+        result.facts = {"generated": str(generated), "data": str(real or "")}
+        return _report(result, json, line)
 
 
-def _table(evaluation: "Evaluation", models: Sequence[str]) -> list[str]:
-    """Image by image, then the means, in aligned columns."""
-    if not evaluation.scores:
-        return ["nothing was measured"]
-    measures = list(evaluation.scores[0].measures)
-    rows = [["image", "model", *measures]]
-    rows += [[str(score.image), score.model, *_shown(score.measures)] for score in evaluation.scores]
-    rows += [["mean", model, *_shown(evaluation.mean(model))] for model in models]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            f"{cell:<{width}}" if column < 2 else f"{cell:>{width}}"
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+app.command("sr")(super_resolution)
 
 
-def _shown(measures: dict[str, float]) -> list[str]:
-    # Papers print decibels with two decimals, and four of what lies between 0 and 1.
-    return [f"{value:.{2 if name.startswith('PSNR') else 4}f}" for name, value in measures.items()]
+def _names(metrics: str | None) -> list[str] | None:
+    return None if metrics is None else [name.strip().lower() for name in metrics.split(",") if name.strip()]
 
 
-def _check_writable(out: Path) -> None:
+def _labels(
+    segmenter: str | None,
+    folder: Path | None,
+    classes: Path | None,
+    class_map: Path | None,
+    segmenter_map: Path | None,
+    imagenet: bool,
+) -> "Labels | None":
+    from i2i.evaluate import open_labels
+
+    return open_labels(
+        segmenter, folder, classes=classes, class_map=class_map, segmenter_map=segmenter_map, imagenet=imagenet
+    )
+
+
+def _open(
+    names: list[str] | None,
+    features: str,
+    weights: Path | None,
+    lpips_weights: Path | None,
+    labels: "Labels | None",
+    device: str,
+    seed: int,
+    line: "Line",
+) -> "Tools":
+    from i2i.devices import choose_device
+    from i2i.evaluate import open_tools
+
+    tools = open_tools(
+        names,
+        features=features,
+        weights=weights,
+        lpips_weights=lpips_weights,
+        labels=labels,
+        device=str(choose_device(device)),
+    )
+    tools.progress, tools.seed = line.count, seed
+    return tools
+
+
+def _report(result: "Result", json: Path | None, line: "Line") -> int:
+    from i2i.evaluate import write_json
+
+    for sentence in result.lines():
+        line.say(sentence)
+    if json is not None:
+        write_json(result, json)
+        line.say(f"written to {json}")
+    return 3 if result.failed else 0
+
+
+def _check_writable(json: Path | None) -> None:
     """Before anything is measured. Raises ValueError."""
-    if out.suffix.lower() != ".csv":
-        raise ValueError(f"--out {out}: legal: a file whose name ends in .csv")
-    if out.is_dir() or not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK):
-        raise ValueError(f"--out {out}: cannot be written; its folder must exist and be yours to write in")
-
-
-def _write_csv(out: Path, scores: Sequence["Score"]) -> None:
-    """One line for each image and model, the measures in full, the file whole or not at all."""
-    temporary = out.with_name(f".{out.name}.part")
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["image", "model", *(scores[0].measures if scores else ())])
-        writer.writerows([score.image.as_posix(), score.model, *score.measures.values()] for score in scores)
-    os.replace(temporary, out)
+    if json is None:
+        return
+    if json.suffix.lower() != ".json":
+        raise ValueError(f"--json {json}: legal: a file whose name ends in .json")
+    if json.is_dir() or not json.absolute().parent.is_dir() or not os.access(json.absolute().parent, os.W_OK):
+        raise ValueError(f"--json {json}: cannot be written; its folder must exist and be yours to write in")

@@ -102,6 +102,10 @@ class Method(nn.Module, ABC):
         """
 
 
+    def observed(self) -> Mapping[str, Tensor]:
+        """Numbers that are no loss but worth a column of the log, by name."""
+        return {}
+
     @abstractmethod
     def made(self, held_out: Sequence[Any], products: Mapping[str, nn.Module]) -> dict[str, Made]:
         """What each product makes of the held-out batches; the method is in evaluation mode."""

@@ -2,6 +2,7 @@
 2020. https://arxiv.org/abs/1912.04958
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -89,6 +90,10 @@ class StyleGAN2(GAN):
             update("discriminator", r1=0.5 * self.r1_weight * self.r1_every * r1_penalty(judge, real))
         if self.augmentation is not None:
             self.augmentation.adjust(update.step, len(real))
+
+    def observed(self) -> Mapping[str, Tensor]:
+        """How often ADA changes an image."""
+        return {"augmentation.probability": self.augmentation.probability} if self.augmentation is not None else {}
 
     def judge_of(self, label: Tensor) -> Judge:
         judge, augmentation = super().judge_of(label), self.augmentation

@@ -11,16 +11,17 @@ from torch.utils.tensorboard import SummaryWriter
 LOSSES = "losses.csv"
 SCORES = "scores.csv"
 DIVERSITY = "diversity.csv"
+METRICS = "metrics.csv"
 
 
 class Log:
-    """Appends to `RUN/losses.csv`, `scores.csv`, `diversity.csv` and `tensorboard`; rows after `step` (of a run that
-    was killed) are dropped first.
+    """Appends to `RUN/losses.csv`, `scores.csv`, `diversity.csv`, `metrics.csv` and `tensorboard`; rows after `step`
+    (of a run that was killed) are dropped first.
     """
 
     def __init__(self, run: Path, step: int = 0) -> None:
         self._run = run
-        for name in (LOSSES, SCORES, DIVERSITY):
+        for name in (LOSSES, SCORES, DIVERSITY, METRICS):
             _drop_rows_after(run / name, step)
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
 
@@ -33,6 +34,10 @@ class Log:
     def diversity(self, step: int, values: Mapping[str, float]) -> None:
         """How diverse outputs are next to real images, and how well discriminators tell them apart."""
         self._write(DIVERSITY, step, values)
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Of held-out images, as `PRODUCT.METRIC`."""
+        self._write(METRICS, step, values)
 
     def sheet(self, step: int, sheet: Tensor) -> None:
         """`sheet`: uint8 (3, H, W)."""

@@ -21,7 +21,7 @@ class Meter:
             self._counts[name] = self._counts.get(name, 0) + 1
         self._steps += 1
 
-    def means(self) -> Mapping[str, float]:
+    def means(self) -> dict[str, float]:
         return {name: float(total) / self._counts[name] for name, total in self._sums.items()}
 
     def rate(self) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,20 @@ from i2i.devices import choose_device
 from i2i.methods.base import Generation, Method
 from i2i.recipe import Recipe, load
 from i2i.training import checkpoint
-from i2i.training.data import Samples, check_sizes, held_out, open_augmentation, open_degradation, open_samples
+from i2i.training.data import (
+    Samples,
+    check_sizes,
+    distinct,
+    find_files,
+    held_out,
+    open_augmentation,
+    open_degradation,
+    open_samples,
+    wanted_by,
+)
+from i2i.training.evaluation import open_evaluation
 from i2i.training.memory import keep_freed_memory
+from i2i.training.record import recorded
 from i2i.training.stored import load_any
 from i2i.training.trainer import Interrupted, Trainer
 from i2i.training.watch import Quiet, Watch
@@ -130,19 +143,22 @@ def _fit(
         method = build(registry.methods, recipe.method)
         if recipe.train.start and state is None:
             _start_from(recipe.train.start, method)
-        samples, degradation = open_samples(method, recipe, watch.say), open_degradation(method, recipe)
+        wanted = wanted_by(method)
+        files = find_files(wanted, recipe, watch.say)
+        samples, degradation = open_samples(wanted, recipe, files), open_degradation(method, recipe)
         augmentation = open_augmentation(method, recipe)
         check_sizes(method, samples, augmentation, degradation)
         recipe = _placed(_with_steps(recipe, samples))
-        schedule, looked_at = build(registry.schedules, recipe.schedule), held_out(method, samples, degradation)
-        trainer = Trainer(method, recipe, schedule, looked_at, run, chosen, augmentation, degradation)
+        schedule, looks = build(registry.schedules, recipe.schedule), partial(held_out, method, samples, degradation)
+        count = distinct(files) + len(samples) * isinstance(method, Generation)
+        evaluation = open_evaluation(recipe.evaluate, method, looks, count, chosen, watch.say)
+        trainer = Trainer(method, recipe, schedule, looks(), run, chosen, augmentation, degradation, evaluation)
         if state:
             trainer.load_state(state)
         (run / "samples").mkdir(parents=True, exist_ok=True)
         _write(recipe, run)
-        name, options = recipe.method["name"], recipe.train
-        steps = f"steps {trainer.step} to {options.steps}"
-        watch.say(f"{run}: {name}, {len(samples)} images an epoch, {steps}, on {chosen}")
+        options, steps = recipe.train, f"steps {trainer.step} to {recipe.train.steps}"
+        watch.say(f"{run}: {recipe.method['name']}, {len(samples)} images an epoch, {steps}, on {chosen}")
         stream = batches(
             samples,
             batch_size=options.batch_size,
@@ -152,7 +168,8 @@ def _fit(
             pin_memory=chosen.type == "cuda",
         )
         try:
-            trainer.fit(stream, watch, stop)
+            with recorded(run, chosen, lambda: trainer.step):
+                trainer.fit(stream, watch, stop)
         except Interrupted:
             raise Interrupted(str(run / "latest")) from None
         except OSError as error:
@@ -198,7 +215,9 @@ def _placed(recipe: Recipe) -> Recipe:
     method = dict(recipe.method)
     if weights := method.get("perceptual", {}).get("weights"):
         method["perceptual"] = {**method["perceptual"], "weights": _from_anywhere(weights)}
-    return recipe.model_copy(update={"method": method, "data": data, "train": train})
+    weights, lpips = _from_anywhere(recipe.evaluate.weights), _from_anywhere(recipe.evaluate.lpips_weights)
+    evaluate = recipe.evaluate.model_copy(update={"weights": weights, "lpips_weights": lpips})
+    return recipe.model_copy(update={"method": method, "data": data, "train": train, "evaluate": evaluate})
 
 
 def _from_anywhere(name: str) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from i2i import __version__
 from i2i.data.batch import is_image
@@ -19,6 +19,9 @@ from i2i.methods.base import Method
 from i2i.recipe import Recipe
 from i2i.training import checkpoint
 from i2i.training.collapse import Collapsed, CollapseWatch
+from i2i.training.data import to_device
+from i2i.training.ema import moving_average
+from i2i.training.evaluation import Evaluation
 from i2i.training.log import Log
 from i2i.training.meter import Meter
 from i2i.training.sheet import draw_sheet
@@ -46,17 +49,18 @@ class Trainer:
         device: torch.device,
         augmentation: Callable[[Any], Any] | None = None,
         degradation: Callable[[Any], Any] | None = None,
+        evaluation: Evaluation | None = None,
     ) -> None:
         self.method = method.to(device)
         self.recipe, self.options, self.run, self.device = recipe, recipe.train, run, device
         self.step, self.best, self._saved = 0, float("inf"), -1
         self._schedule = schedule
         self._preparations = [each for each in (augmentation, degradation) if each]
-        self._held_out = [_to(batch, device) for batch in held_out]
-        self._collapse = CollapseWatch(recipe.collapse)
+        self._held_out = [to_device(batch, device) for batch in held_out]
+        self._collapse, self._evaluation = CollapseWatch(recipe.collapse), evaluation
         if self.options.channels_last:
             self.method.to(memory_format=torch.channels_last)
-        averaging = _moving_average(self.options.ema)
+        averaging = moving_average(self.options.ema)
         self._averages = {
             name: AveragedModel(product, multi_avg_fn=averaging, use_buffers=True)
             for name, product in (method.products() if self.options.ema else {}).items()
@@ -104,7 +108,7 @@ class Trainer:
 
     def _prepared(self, batch: Any) -> Any:
         """As the method takes it: on the device, augmented, degraded, in the networks' memory layout."""
-        batch = _to(batch, self.device)
+        batch = to_device(batch, self.device)
         for prepare in self._preparations:
             batch = prepare(batch)
         layout = torch.channels_last if self.options.channels_last else torch.preserve_format
@@ -113,11 +117,15 @@ class Trainer:
     def _record(self, log: Log, watch: Watch, meter: Meter, progress: Progress) -> None:
         options, last = self.options, self.step == self.options.steps
         if self._logs(self.step):
-            norms = {name: float(norm) for name, norm in (self._update.norms or {}).items()}
-            log.losses(self.step, {"images_per_second": progress.images_per_second, **meter.means(), **norms})
+            norms, more = self._update.norms or {}, self.method.observed()
+            values = meter.means() | {name: float(each) for name, each in {**norms, **more}.items()}
+            log.losses(self.step, {"images_per_second": progress.images_per_second, **values})
             meter.restart()
         if self._collapse.options.every and self.step % self._collapse.options.every == 0:
             self._look(log, watch)
+            meter.restart_clock()
+        if self._evaluation and (self.step % self.recipe.evaluate.every == 0 or last):
+            self._evaluate(self._evaluation, log, watch)
             meter.restart_clock()
         if self.step % options.sample_every == 0 or last:
             self.sample(log)
@@ -142,6 +150,18 @@ class Trainer:
             self.save(log, watch)
             raise Collapsed(warnings[0])
 
+    def _evaluate(self, evaluation: Evaluation, log: Log, watch: Watch) -> None:
+        """Measure what the products make of held-out images; save them where they are the best so far."""
+        products = self._test_products()
+        self.method.eval()
+        with self._untouched():
+            measured = evaluation.measure(self.method, products, watch.say)
+        log.metrics(self.step, measured.values)
+        watch.say(f"step {self.step}: {measured.sentence()}")
+        if measured.badness < self.best:
+            self.best = measured.badness
+            self.save(log, watch, best=True)
+
     def sample(self, log: Log) -> None:
         """Write `samples/STEP.png`: what the products make of the held-out images."""
         products = self._test_products()
@@ -151,15 +171,17 @@ class Trainer:
         images.write(self.run / "samples" / f"{self.step:08d}.png", sheet)
         log.sheet(self.step, torch.from_numpy(sheet).permute(2, 0, 1))
 
-    def save(self, log: Log, watch: Watch) -> None:
-        """Score the products, write a checkpoint, and drop the oldest."""
+    def save(self, log: Log, watch: Watch, *, best: bool = False) -> None:
+        """Score the products, write a checkpoint, and drop the oldest. It is the best one by its score, or, where a
+        metric says so, if it is saved as `best`.
+        """
         if self.step == self._saved:
             return
         products = self._test_products()
         with self._untouched():
             score = float(self.method.score(self._held_out, products))
-        better = score < self.best
-        self.best = min(self.best, score)
+        better = best if self.recipe.evaluate.decides else score < self.best
+        self.best = self.best if self.recipe.evaluate.decides else min(self.best, score)
         facts = {"recipe": self.recipe.toml(), "test_time": self.method.test_time, "version": __version__}
         saved = checkpoint.save(self.run, self.step, self.state(), self._kept_products(), facts)
         log.score(self.step, score)
@@ -176,6 +198,7 @@ class Trainer:
         return {
             "step": self.step,
             "best": self.best,
+            "best_by": self.recipe.evaluate.decides,
             "method": self.method.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self._update.optimizers.items()},
             "averages": {name: average.state_dict() for name, average in self._averages.items()},
@@ -197,7 +220,9 @@ class Trainer:
             reason = " ".join(str(error).split())[:200]
             name = self.recipe.method["name"]
             raise ValueError(f"the checkpoint does not fit {name!r} as its recipe describes it: {reason}") from None
-        self.step, self.best = state["step"], state["best"]
+        self.step = state["step"]
+        # What was the best by another measure says nothing.
+        self.best = state["best"] if state.get("best_by", "") == self.recipe.evaluate.decides else float("inf")
         if "collapse" in state:
             self._collapse.load_state(state["collapse"])
         torch.set_rng_state(state["random"])
@@ -232,19 +257,3 @@ def _lay_out_as_parameters(optimizer: torch.optim.Optimizer) -> None:
         for name, moment in moments.items():
             if moment.shape == parameter.shape:
                 moments[name] = torch.empty_like(parameter).copy_(moment)
-
-
-def _moving_average(decay: float) -> Callable[..., None]:
-    """Exponential, over ever more steps until it has the published decay: the weights that a run began with would be a
-    third of an average over 1000 steps else.
-    """
-
-    def average(averaged: Any, current: Any, count: Tensor) -> None:
-        steps = int(count)
-        get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averaged, current, count)
-
-    return average
-
-
-def _to(batch: Any, device: torch.device) -> Any:
-    return type(batch)(*(tensor.to(device, non_blocking=True) for tensor in batch))

@@ -103,6 +103,33 @@ def test_a_signal_is_handled_after_sessions_of_openvino_are_gone(file: Path) -> 
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
+AT_ONCE = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import numpy as np
+from i2i_runtime.engines import open_model
+
+session, together = open_model(sys.argv[1], engine="openvino", threads=1), Barrier(4)
+with ThreadPoolExecutor(4) as pool:
+    for _ in pool.map(lambda batch: (together.wait(), session.network(batch)), [np.zeros((1, 3, 8, 8), np.float32)] * 4):
+        pass
+"""
+
+
+@pytest.mark.usefixtures("openvino")
+def test_first_calls_at_once_do_not_wait_for_each_other_for_ever(file: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(engines.__file__).parents[1])}
+    command = [sys.executable, "-c", AT_ONCE, str(file)]
+    started = [subprocess.Popen(command, env=environment) for _ in range(5)]  # one in five hung
+    try:
+        assert [process.wait(timeout=60) for process in started] == [0] * 5
+    finally:
+        for process in started:
+            process.kill()
+
+
 @pytest.mark.usefixtures("openvino")
 def test_an_exported_network_gives_in_openvino_what_it_gives_in_torch(tmp_path: Path) -> None:
     torch.manual_seed(0)

@@ -225,3 +225,8 @@ def test_r1_goes_through_the_augmentation():
 def test_what_makes_no_run_is_refused(override, sentence):
     with pytest.raises(ValueError, match=sentence):
         components.build(registry.methods, load("method.size=32", override).method)
+
+
+def test_how_often_images_are_changed_is_observed() -> None:
+    assert build("method.augment=ada").observed()["augmentation.probability"] == 0
+    assert build("method.augment=none").observed() == {}

@@ -20,7 +20,7 @@ COLLAPSES = 80  # steps after which the generator below ignores its noise
 
 
 class Forgetful(DCGANGenerator):
-    """Ignores its noise after so many steps, of two calls each: one for the discriminator."""
+    """Ignores its noise after so many steps, of one call each."""
 
     def __init__(
         self, *, size: int = 32, out_channels: int = 1, classes: int = 0, latent: int = 8, features: int = 8
@@ -30,7 +30,7 @@ class Forgetful(DCGANGenerator):
 
     def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
         self.calls += self.training
-        return super().synthesise(w * 0 + 1 if self.calls > 2 * COLLAPSES else w, label)
+        return super().synthesise(w * 0 + 1 if self.calls > COLLAPSES else w, label)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_collapse_is_seen_and_ends_the_run_if_it_is_to(
     options = settings("method.generator=forgetful", "collapse.stop=true")
     chosen = recipe.load(recipe.find("dcgan"), [str(folder)], options)
     watch = Silent()
-    with pytest.raises(Collapsed, match="times as diverse as real images .*: try "):
+    with pytest.raises(Collapsed, match=r"times as diverse as real images .*: try "):
         run.train(chosen, tmp_path / "run", watch=watch)
     assert len([said for said in watch.said if "warning: step 160" in said]) == 1
     assert checkpoint.find(tmp_path / "run").name == "00000160", "within two looks of the collapse, and saved"

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from i2i.data.degradation.resize import bicubic_pair, cut_to_multiple, imresize, round_to_8bit
+from i2i.evaluate.examples import Example
 from i2i.metrics.lpips import Lpips
 from i2i.metrics.pixels import cut_border, luma, psnr
 from i2i.metrics.ssim import ssim
@@ -31,14 +32,6 @@ BASELINE = "bicubic"
 Channel = Literal["y", "rgb", "both"]
 # uint8 (H, W, 3) -> uint8 (H * scale, W * scale, 3); a `Translator` is one
 Upscaler = Callable[[NDArray[Any]], NDArray[Any]]
-
-
-class Example(NamedTuple):
-    """One image to measure on: the truth, and the low-resolution file if it is not to be made from it."""
-
-    name: Path
-    truth: Path
-    low: Path | None = None
 
 
 class Score(NamedTuple):
@@ -60,34 +53,6 @@ class Evaluation:
         """The mean over the images of each measure; empty where nothing was measured."""
         measured = [score.measures for score in self.scores if score.model == model]
         return {name: float(np.mean([each[name] for each in measured])) for name in (measured[0] if measured else ())}
-
-
-def find_examples(truth: Path, low: Path | None = None, *, scale: int = 1) -> list[Example]:
-    """Every image under `truth`, each with the one of the same stem under `low` (`x4` may follow it), if that is given.
-
-    Raises ValueError for a folder that is missing or empty, and for images without a partner in `low`.
-    """
-    names = images.list_images(truth)
-    if not names:
-        raise ValueError(f"{truth}: no images in it; legal suffixes: {' '.join(images.SUFFIXES)}")
-    if low is None:
-        return [Example(name, truth / name) for name in names]
-    partners: dict[Path, Path] = {}
-    for path in images.list_images(low):
-        if path.with_suffix("") in partners:
-            raise ValueError(f"{low}: two images are called {path.with_suffix('')}; keep one")
-        partners[path.with_suffix("")] = low / path
-    found = {name: _partner(name, partners, scale) for name in names}
-    alone = [str(truth / name) for name, partner in found.items() if partner is None]
-    if alone:
-        rest = ", …" if len(alone) > 3 else ""
-        raise ValueError(f"{low}: {len(alone)} of {len(names)} images are not in it: {', '.join(alone[:3])}{rest}")
-    return [Example(name, truth / name, partner) for name, partner in found.items()]
-
-
-def _partner(name: Path, partners: Mapping[Path, Path], scale: int) -> Path | None:
-    stem = name.with_suffix("")
-    return partners.get(stem) or partners.get(stem.with_name(f"{stem.name}x{scale}"))
 
 
 def agree_on_scale(scales: Mapping[str, int], asked: int | None = None) -> int:

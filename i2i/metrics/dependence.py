@@ -1,0 +1,22 @@
+"""Whether what a translator makes depends on what it is given, told by distances alone."""
+
+import torch
+from torch import Tensor
+
+
+def dependence(sources: Tensor, outputs: Tensor) -> float:
+    """Correlation of the distances between any two sources with those between their outputs, (N, ...) both.
+
+    Mantel 1967: The Detection of Disease Clustering and a Generalized Regression Approach, Cancer Research 27. 1 where
+    outputs are as far apart as their sources; 0 where they do not follow them, or are all the same. Raises ValueError
+    for fewer than three images, and for sources that are all the same.
+    """
+    if len(sources) != len(outputs) or len(sources) < 3:
+        raise ValueError(
+            f"dependence: {len(sources)} sources and {len(outputs)} outputs; legal: as many, three or more"
+        )
+    x, y = (torch.pdist(each.flatten(1).double()) for each in (sources, outputs))
+    x, y = x - x.mean(), y - y.mean()
+    if not x.any():
+        raise ValueError("dependence: all sources are equally far from one another; give others")
+    return (x @ y / (x.norm() * y.norm())).item() if y.any() else 0.0

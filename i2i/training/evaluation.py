@@ -1,0 +1,190 @@
+"""Metrics while a run trains: what the products make of held-out images, measured as `i2i evaluate` does afterwards."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from i2i.data.batch import Images, Pair
+from i2i.generators.base import LatentGenerator
+from i2i.methods.base import Generation, Method
+from i2i.metrics.better import BETTER
+from i2i.metrics.features import Extractor, open_extractor
+from i2i.metrics.lpips import Lpips
+from i2i.metrics.pairs import PAIR_METRICS, full_name_of_pair, measure_pair
+from i2i.metrics.sets import SET_METRICS, check_metrics, full_name, measure_sets
+from i2i.recipe import Evaluate
+from i2i.registry import did_you_mean
+from i2i.training.data import to_device
+
+_TOGETHER = 8  # samples in memory at a time
+_FEW = 50
+
+Looks = Callable[[], Iterator[Any]]
+"""The held-out samples as batches of one, from the beginning and the same every time."""
+
+
+class Measured(NamedTuple):
+    """Figures as `PRODUCT.METRIC`, errors as `PRODUCT.METRIC error`. `badness` is that of the metric that says which
+    checkpoint is the best, lower is better; infinite if none does.
+    """
+
+    values: dict[str, float]
+    badness: float
+
+    def sentence(self) -> str:
+        shown = [f"{name} {value:.4g}" for name, value in self.values.items() if not name.endswith(" error")]
+        return ", ".join(shown) or "nothing could be measured"
+
+
+class Evaluation:
+    """Holds what real images look like to the extractor, which is computed once, and never the images themselves.
+
+    Raises ValueError for metrics that cannot be measured here, and where the weights that they need cannot be had.
+    """
+
+    def __init__(self, options: Evaluate, method: Method, looks: Looks, device: torch.device) -> None:
+        _check(options, method)
+        self._options, self._looks, self._device = options, looks, device
+        self._of_sets = [name for name in options.metrics if name in SET_METRICS]
+        self._of_pairs = [name for name in options.metrics if name in PAIR_METRICS]
+        self._extractor = (
+            open_extractor(options.features, options.weights or None, str(device)) if self._of_sets else None
+        )
+        if self._extractor:
+            check_metrics(self._of_sets, self._extractor)
+        weights = Path(options.lpips_weights).expanduser() if options.lpips_weights else None
+        self._lpips = Lpips(weights, device=device) if "lpips" in options.metrics else None
+        self._real: dict[str, Tensor] = {}
+
+    def measure(self, method: Method, products: Mapping[str, nn.Module], tell: Callable[[str], None]) -> Measured:
+        """The metrics of every product; `tell` is given a sentence about one that cannot be computed this time.
+
+        The method is in evaluation mode, and gradients are off.
+        """
+        fake, real, pairs = self._seen(method, products)
+        self._real |= {name: torch.cat(features) for name, features in real.items()}
+        values: dict[str, float] = {}
+        for product, features in fake.items():
+            for name in self._of_sets:
+                assert self._extractor is not None
+                try:
+                    found = measure_sets([name], self._extractor, torch.cat(features), self._real[product])
+                except ValueError as error:
+                    tell(f"warning: evaluate.metrics {name} of {product}: {error}")
+                    continue
+                for full, each in found.items():
+                    values[f"{product}.{full}"] = each.value
+                    values |= {f"{product}.{full} error": each.error} if math.isfinite(each.error) else {}
+        for product, measures in pairs.items():
+            for full in measures[0]:
+                values[f"{product}.{full}"] = sum(each[full] for each in measures) / len(measures)
+        return Measured(values, self._badness(values))
+
+    def _seen(
+        self, method: Method, products: Mapping[str, nn.Module]
+    ) -> tuple[dict[str, list[Tensor]], dict[str, list[Tensor]], dict[str, list[dict[str, float]]]]:
+        """By product: features of fakes, those of real images if they are not known yet, and measures of pairs."""
+        random = torch.Generator().manual_seed(0)
+        fake: dict[str, list[Tensor]] = {}
+        real: dict[str, list[Tensor]] = {}
+        pairs: dict[str, list[dict[str, float]]] = {}
+        looks = self._looks()
+        while batches := [to_device(batch, self._device) for batch in islice(looks, _TOGETHER)]:
+            for name, sides in _made(method, products, batches, random).items():
+                fakes, reals = ([_shown(image, method.value_range) for image in side] for side in sides)
+                # In full precision, whatever the networks train in.
+                with torch.autocast(self._device.type, enabled=False):
+                    if self._extractor:
+                        fake.setdefault(name, []).append(_features(self._extractor, fakes))
+                        if name not in self._real:
+                            real.setdefault(name, []).append(_features(self._extractor, reals))
+                    if self._of_pairs:
+                        pairs.setdefault(name, []).extend(
+                            measure_pair(self._of_pairs, *pair, self._lpips) for pair in zip(fakes, reals, strict=True)
+                        )
+        return fake, real, pairs
+
+    def _badness(self, values: Mapping[str, float]) -> float:
+        """Of the metric that decides, the mean over products."""
+        best = self._options.best
+        if not best:
+            return math.inf
+        by = self._extractor if best in SET_METRICS else None
+        full = full_name(best, by) if by else full_name_of_pair(best, self._lpips)
+        found = [value for name, value in values.items() if name.partition(".")[2] == full]
+        mean = sum(found) / len(found) if found else math.nan
+        return math.inf if math.isnan(mean) else -mean if BETTER[best] == "higher" else mean
+
+
+def open_evaluation(
+    options: Evaluate,
+    method: Method,
+    looks: Callable[[int], Iterator[Any]],
+    count: int,
+    device: torch.device,
+    tell: Callable[[str], None],
+) -> Evaluation | None:
+    """On `count` images at most, the first of which `looks` gives; None where the recipe wants none.
+
+    Raises ValueError like `Evaluation`, and where the images are too few for anything.
+    """
+    if not options.every:
+        return None
+    if count < 2:
+        raise ValueError(
+            f"evaluate.every = {options.every}: {count} images are held out; put some into test/ (testA/ and testB/ "
+            "where there are two kinds), give 20 or more to train on, or set evaluate.every=0"
+        )
+    count = min(count, options.samples)
+    evaluation = Evaluation(options, method, partial(looks, count), device)
+    few = "; they are few, so mind the error" * (count < _FEW)
+    tell(f"every {options.every} steps {', '.join(options.metrics)} on {count} images{few}")
+    return evaluation
+
+
+def _check(options: Evaluate, method: Method) -> None:
+    legal = (*SET_METRICS, *PAIR_METRICS) if method.batch is Pair else SET_METRICS
+    for name in options.metrics:
+        if name in PAIR_METRICS and name not in legal:
+            raise ValueError(f"evaluate.metrics: {name} needs pairs, which {type(method).__name__} does not train on")
+        if name not in legal:
+            raise ValueError(f"evaluate.metrics: unknown metric {name!r}; {did_you_mean(name, legal)}")
+    if not options.metrics:
+        raise ValueError(f"evaluate.metrics names none; legal: {', '.join(legal)}")
+    if options.best and options.best not in options.metrics:
+        raise ValueError(f"evaluate.best = {options.best!r}: legal: one of evaluate.metrics, {options.metrics}")
+
+
+def _made(
+    method: Method, products: Mapping[str, nn.Module], batches: Sequence[Any], random: torch.Generator
+) -> dict[str, tuple[Sequence[Tensor], Sequence[Tensor]]]:
+    """What each product makes of the batches, and real images, each (1, C, H, W) in the networks' range."""
+    if not isinstance(method, Generation):
+        return {name: (made.fake, made.real) for name, made in method.made(batches, products).items()}
+    # From noise of their own: every look shows the same latents, and none of them twice.
+    real, label = (torch.cat(field) for field in zip(*cast(Sequence[Images], batches), strict=True))
+    made = {}
+    for name, product in products.items():
+        latent = cast(LatentGenerator, product)
+        z = latent.draw(len(label), random).to(label.device)
+        made[name] = (latent(z, label if latent.classes else None).split(1), real.split(1))
+    return made
+
+
+def _shown(image: Tensor, value_range: tuple[float, float]) -> Tensor:
+    """As a file of it would be seen: (1, 3, H, W) in [0, 1], in 256 levels."""
+    low, high = value_range
+    levels = ((image.float() - low) * (255 / (high - low))).clamp(0, 255).round() / 255
+    return levels[:, :3] if levels.shape[1] >= 3 else levels[:, :1].expand(-1, 3, -1, -1)
+
+
+def _features(extractor: Extractor, pictures: Sequence[Tensor]) -> Tensor:
+    if len({picture.shape for picture in pictures}) == 1:
+        return extractor(torch.cat(list(pictures)))
+    return torch.cat([extractor(picture) for picture in pictures])

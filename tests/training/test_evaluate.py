@@ -1,0 +1,173 @@
+"""Metrics on the way: logged, the best checkpoint by them kept, and the run itself left as it was."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from i2i.generators.base import LatentGenerator
+from i2i.generators.dcgan import DCGANGenerator
+from i2i.methods.gan import GAN
+from i2i.metrics.features.base import Extractor
+from i2i.recipe import Recipe
+from i2i.registry import features
+from i2i.training import checkpoint, run
+from i2i.training.log import read_log
+from tests.worlds import Silent, digits, tiny_recipe, tiny_world
+
+SETTINGS = ["train.steps=6", "train.checkpoint_every=3", "evaluate.features=means"]
+
+
+class Means(Extractor):
+    """Mean and deviation of each channel; `asked` counts the images that any has seen."""
+
+    asked = 0
+
+    def __init__(self, *, weights: str = "", device: str = "cpu") -> None:
+        super().__init__("means", "0", device)
+
+    def look(self, images: Tensor) -> Tensor:
+        type(self).asked += len(images)
+        assert images.dtype == torch.float32 and images.min() >= 0 and images.max() <= 1
+        return torch.cat([images.mean((2, 3)), images.std((2, 3))], 1)
+
+
+@pytest.fixture(autouse=True)
+def means(monkeypatch: pytest.MonkeyPatch) -> type[Means]:
+    monkeypatch.setitem(features._parts, "means", Means)
+    monkeypatch.setattr(Means, "asked", 0)
+    return Means
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_world(tmp_path_factory.mktemp("data") / "world", count=40)
+
+
+def wanted(method: str, data: Path, *more: str) -> Recipe:
+    return tiny_recipe(method, data, *SETTINGS, *more)
+
+
+def weights(folder: Path) -> Sequence[dict[str, Tensor]]:
+    return [load_file(file) for file in sorted(checkpoint.find(folder).glob("*.safetensors"))]
+
+
+def test_metrics_of_every_product_are_logged_and_said(world: Path, tmp_path: Path) -> None:
+    watch = Silent()
+    run.train(wanted("cyclegan", world, "evaluate.every=2"), tmp_path / "run", watch=watch)
+    log = read_log(tmp_path / "run/metrics.csv")
+    names = {f"{product}.KID(means){end}" for product in ("a_to_b", "b_to_a") for end in ("", " error")}
+    assert log["step"] == [2, 4, 6] and log.keys() == {"step", *names}
+    assert any("every 2 steps kid on 8 images; they are few" in said for said in watch.said)
+    assert any(said.startswith("step 4: a_to_b.KID(means) ") for said in watch.said)
+
+
+def test_the_last_step_is_measured_too(world: Path, tmp_path: Path) -> None:
+    run.train(wanted("pix2pix", world, "evaluate.every=4"), tmp_path / "run", watch=Silent())
+    assert read_log(tmp_path / "run/metrics.csv")["step"] == [4, 6]
+
+
+def test_real_images_are_looked_at_once(world: Path, tmp_path: Path, means: type[Means]) -> None:
+    run.train(wanted("pix2pix", world, "evaluate.every=2"), tmp_path / "run", watch=Silent())
+    held_out = 8
+    assert means.asked == held_out + 3 * held_out
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix", "dcgan"])
+def test_a_run_that_is_measured_ends_with_the_same_weights(method: str, world: Path, tmp_path: Path) -> None:
+    data = digits(tmp_path / "digits", each=4) if method == "dcgan" else world
+    for name, every in (("measured", 2), ("left", 0)):
+        run.train(wanted(method, data, f"evaluate.every={every}"), tmp_path / name, watch=Silent())
+    measured, left = weights(tmp_path / "measured"), weights(tmp_path / "left")
+    assert all(torch.equal(ours[key], theirs[key]) for ours, theirs in zip(measured, left, strict=True) for key in ours)
+    assert not (tmp_path / "left/metrics.csv").exists()
+
+
+def test_the_best_checkpoint_is_that_of_the_metric(world: Path, tmp_path: Path) -> None:
+    settings = ["evaluate.every=1", 'evaluate.metrics=["psnr", "kid"]', "evaluate.best=psnr", "train.keep=1"]
+    folder = run.train(wanted("pix2pix", world, *settings), tmp_path / "run", watch=Silent())
+    log = read_log(folder / "metrics.csv")
+    levels = log["source_to_target.PSNR"]
+    best = int(log["step"][levels.index(max(levels))])
+    assert (folder / "best").resolve().name == f"{best:08d}"
+    assert checkpoint.load_state(checkpoint.find(folder))["best"] == pytest.approx(-max(levels), rel=1e-4)
+
+
+def test_resumed_it_goes_on_as_if_nothing_had_happened(world: Path, tmp_path: Path) -> None:
+    settings = ["evaluate.every=2", "evaluate.best=kid", "train.keep=9"]
+    whole = run.train(wanted("cyclegan", world, *settings), tmp_path / "whole", watch=Silent())
+    parts = run.train(wanted("cyclegan", world, *settings), tmp_path / "parts", watch=Silent())
+    run.resume(parts / "checkpoints/00000003", watch=Silent())
+    assert (whole / "metrics.csv").read_text() == (parts / "metrics.csv").read_text()
+    assert (whole / "best").resolve().name == (parts / "best").resolve().name
+    states = [checkpoint.load_state(checkpoint.find(folder)) for folder in (whole, parts)]
+    assert states[0]["best"] == states[1]["best"] and torch.equal(states[0]["random"], states[1]["random"])
+
+
+def test_what_was_best_by_another_measure_is_forgotten(world: Path, tmp_path: Path) -> None:
+    folder = run.train(wanted("pix2pix", world), tmp_path / "run", watch=Silent())
+    watch = Silent()
+    more = ["train.steps=8", "evaluate.every=2", "evaluate.best=kid"]
+    run.resume(folder, more, watch=watch)
+    assert any("step 8: saved" in said for said in watch.said)
+    assert (folder / "best").resolve().name == "00000008", "the only one that was measured by it"
+
+
+def test_as_many_samples_of_noise_as_there_are_images_each_from_its_own_latent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Tensor] = []
+
+    def drawing(self: DCGANGenerator, number: int, random: torch.Generator, *, truncation: float = 1.0) -> Tensor:
+        drawn.append(LatentGenerator.draw(self, number, random, truncation=truncation))
+        return drawn[-1]
+
+    data = digits(tmp_path / "digits", each=4)
+    monkeypatch.setattr(DCGANGenerator, "draw", drawing)
+    monkeypatch.setattr(GAN, "score", lambda *_: torch.zeros(()))
+    monkeypatch.setattr(GAN, "preview", lambda _, held_out, products: [{"real": held_out[0].image}])
+    run.train(wanted("dcgan", data, "evaluate.every=6", "evaluate.samples=20"), tmp_path / "run", watch=Silent())
+    assert len(torch.cat(drawn).unique(dim=0)) == 20
+    assert "generator.KID(means)" in read_log(tmp_path / "run/metrics.csv")
+
+
+def test_one_metric_that_fails_is_a_warning(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Means, "look", lambda _, images: torch.full((len(images), 4), float("nan")))
+    watch = Silent()
+    run.train(wanted("pix2pix", world, "evaluate.every=3", "evaluate.best=kid"), tmp_path / "run", watch=watch)
+    assert any("warning: evaluate.metrics kid" in said and "not finite" in said for said in watch.said)
+    assert checkpoint.find(tmp_path / "run").name == "00000006"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (['evaluate.metrics=["kod"]'], "evaluate.metrics: unknown metric 'kod'; did you mean 'kid'"),
+        (['evaluate.metrics=["psnr"]'], "psnr needs pairs, which CycleGAN does not train on"),
+        (["evaluate.metrics=[]"], "evaluate.metrics names none"),
+        (["evaluate.best=fid"], "evaluate.best = 'fid': legal: one of evaluate.metrics"),
+        (['evaluate.metrics=["is"]'], "means sees no classes"),
+        (["evaluate.features=squeezenet1_1", "evaluate.weights=none.pth"], "none.pth: no such file"),
+        (["evaluate.features=squeezent"], "unknown feature extractor 'squeezent'"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_the_first_step(
+    settings: list[str], sentence: str, world: Path, tmp_path: Path
+) -> None:
+    watch = Silent()
+    with pytest.raises(ValueError) as raised:
+        run.train(wanted("cyclegan", world, "evaluate.every=2", *settings), tmp_path / "run", watch=watch)
+    assert sentence in str(raised.value) and not watch.steps
+
+
+def test_without_held_out_images_there_is_nothing_to_measure(tmp_path: Path) -> None:
+    world = tiny_world(tmp_path / "world", count=4)
+    for name in ("testA", "testB"):
+        for file in (world / name).iterdir():
+            file.unlink()
+        (world / name).rmdir()
+    with pytest.raises(ValueError, match="0 images are held out; put some into test/"):
+        run.train(wanted("cyclegan", world, "evaluate.every=2"), tmp_path / "run", watch=Silent())
