@@ -1,34 +1,29 @@
-"""What a model promises: the facts that images need to be translated right, and where its weights come from."""
+"""What a model promises: the facts that images need to be made right by it, and where its weights come from."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 Io = Literal["float", "uint8"]
 Precision = Literal["float32", "float16", "int8"]
+Truncation = Literal["latent", "input"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
-    """The facts that travel with a generator, whatever runs it. Raises ValueError for facts that cannot be.
+class AnyCard:
+    """The facts that travel with a generator, whatever it makes images of and whatever runs it. Raises ValueError for
+    facts that cannot be.
 
-    `product` is what the method calls it ("generator", "a_to_b"). The result is `scale` times as high and wide. Height
-    and width must be a multiple of `multiple_of` and at least `min_size` pixels; `translate_image` pads to that. The
-    tiles of a large image share `overlap` of its pixels; 0 is a network that needs the whole image. Channels are 1
-    (grey), 3 (RGB) or 4 (RGBA). `value_range` is the network's own, for information: who runs it passes [0, 1] in and
-    out. `test_time` says how its norms and dropout were left, `weights` is the SHA-256 of its weights.
+    `product` is what the method calls it ("generator", "a_to_b"). Channels are 1 (grey), 3 (RGB) or 4 (RGBA).
+    `value_range` is the network's own, for information: who runs it gets [0, 1]. `test_time` says how its norms and
+    dropout were left, `weights` is the SHA-256 of its weights.
 
-    An exported file further says what its ends are (`io`: float NCHW in [0, 1], or uint8 NHWC), its `precision`, the
-    only `size` (batch, height, width) that it takes if it takes one only, and the `proof` that it does what it should.
+    An exported file further says what its ends are (`io`: float NCHW in [0, 1], or uint8 NHWC), its `precision`, and
+    the `proof` that it does what it should.
     """
 
     product: str
-    in_channels: int
     out_channels: int
-    scale: int = 1
-    multiple_of: int = 1
-    min_size: int = 1
-    overlap: int = 0
     value_range: tuple[float, float] = (-1.0, 1.0)
     recipe: str = ""
     step: int = 0
@@ -38,19 +33,22 @@ class Card:
     io: Io = "float"
     precision: Precision = "float32"
     opset: int = 0
-    size: tuple[int, int, int] | None = None
     proof: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        for name in ("in_channels", "out_channels"):
-            if getattr(self, name) not in (1, 3, 4):
-                raise ValueError(f"card: {name} is {getattr(self, name)!r}; legal: 1 (grey), 3 (RGB), 4 (RGBA)")
-        for name, least in {"scale": 1, "multiple_of": 1, "min_size": 1, "overlap": 0}.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"card: {name} is {value!r}; legal: whole numbers from {least}")
+        self._check_channels("out_channels")
         if self.io not in get_args(Io):
             raise ValueError(f"card: io is {self.io!r}; legal: {', '.join(get_args(Io))}")
+
+    def _check_channels(self, name: str) -> None:
+        if getattr(self, name) not in (1, 3, 4):
+            raise ValueError(f"card: {name} is {getattr(self, name)!r}; legal: 1 (grey), 3 (RGB), 4 (RGBA)")
+
+    def _check_least(self, **least: int) -> None:
+        for name, smallest in least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < smallest:
+                raise ValueError(f"card: {name} is {value!r}; legal: whole numbers from {smallest}")
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -58,7 +56,7 @@ class Card:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
 
     @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> "Card":
+    def from_dict(cls, facts: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`. Raises ValueError for a fact that is missing or unknown."""
         legal = [each.name for each in fields(cls)]
         unknown = sorted(set(facts) - set(legal))
@@ -69,3 +67,46 @@ class Card:
             return cls(**given)
         except TypeError as error:
             raise ValueError(f"card: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card(AnyCard):
+    """The card of a generator of images from images.
+
+    The result is `scale` times as high and wide. Height and width must be a multiple of `multiple_of` and at least
+    `min_size` pixels; `translate_image` pads to that. The tiles of a large image share `overlap` of its pixels; 0 is a
+    network that needs the whole image. An exported file may take one `size` (batch, height, width) only.
+    """
+
+    in_channels: int
+    scale: int = 1
+    multiple_of: int = 1
+    min_size: int = 1
+    overlap: int = 0
+    size: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        self._check_channels("in_channels")
+        super().__post_init__()
+        self._check_least(scale=1, multiple_of=1, min_size=1, overlap=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseCard(AnyCard):
+    """The card of a generator of images from noise.
+
+    It makes images of `size` pixels, height and width, of `latent` normally distributed numbers and, where it has
+    `classes`, of a label below their number. `truncation` says what trades variety for typical images: numbers cut off
+    and scaled ("latent"), or an input of that name, 1 where it isn't given ("input").
+    """
+
+    latent: int
+    size: int
+    classes: int = 0
+    truncation: Truncation = "latent"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_least(latent=1, size=1, classes=0)
+        if self.truncation not in get_args(Truncation):
+            raise ValueError(f"card: truncation is {self.truncation!r}; legal: {', '.join(get_args(Truncation))}")

@@ -1,4 +1,4 @@
-"""The program `i2i-runtime`: an exported .onnx file on a folder, a stream of frames, or against the clock.
+"""The program `i2i-runtime`: an exported .onnx file on a folder, a stream of frames, noise, or against the clock.
 
 Every error is one sentence and exit code 1; `--debug` shows where it came from.
 """
@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from i2i_runtime import bench, engines, stream
-from i2i_runtime.folder import Progress, translate_folder
+from i2i_runtime.exported import Exported, OfNoise
+from i2i_runtime.folder import translate_folder
 from i2i_runtime.images import is_image
 from i2i_runtime.installed import conflicts
 from i2i_runtime.interrupt import finish, stop_on_signals
+from i2i_runtime.sample import Sampler
+from i2i_runtime.samples import sample_folder
 
 _ENGINES = {"auto": "auto, the fastest there is", "all": "all that are installed, in turns"}
 
@@ -48,6 +51,7 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     _add_translate(commands)
+    _add_sample(commands)
     info = _command(commands, "info", _info, "Print the card: what the file promises and where it comes from.")
     _add_model(info)
 
@@ -92,6 +96,21 @@ def _add_translate(commands: Any) -> None:
     add("--workers", type=int, help="batches at once (default: 2 for a folder on a CPU, on half of the cores each)")
 
 
+def _add_sample(commands: Any) -> None:
+    what = "Make images of noise: the same seeds make the same images as in `i2i sample`."
+    parser = _command(commands, "sample", _sample, what)
+    add = parser.add_argument
+    add("model", type=Path, help="a file that `i2i export` wrote of a generator of noise")
+    add("target", type=Path, help="folder for the samples, called by their seeds; of classes a folder each")
+    add("--n", type=int, default=64, help="how many (default: 64)")
+    add("--seed", type=int, default=0, help="the first; each sample has its own, one after the other (default: 0)")
+    add("--class", type=int, dest="label", metavar="NUMBER", help="of the class (default: all in turn)")
+    add("--truncation", type=float, default=1.0, help="from 0, all typical and alike, to 1, all variety (default: 1)")
+    add("--overwrite", action="store_true", help="make again what is there already")
+    add("--batch", type=int, default=16, help="images that go through together (default: 16)")
+    _add_onnxruntime(parser)
+
+
 def _command(commands: Any, name: str, run: Callable[[Namespace], int], what: str) -> ArgumentParser:
     parser = commands.add_parser(
         name,
@@ -107,6 +126,10 @@ def _command(commands: Any, name: str, run: Callable[[Namespace], int], what: st
 def _add_model(parser: ArgumentParser, engine: str = "auto", **options: Any) -> None:
     parser.add_argument("model", type=Path, help="a file that `i2i export` wrote", **options)
     parser.add_argument("--engine", default=engine, help=f"onnxruntime, openvino or {_ENGINES[engine]} (default)")
+    _add_onnxruntime(parser)
+
+
+def _add_onnxruntime(parser: ArgumentParser) -> None:
     parser.add_argument("--providers", default="auto", help="in order: cuda, cpu, tensorrt (default: auto)")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU for the network (default: all cores)")
 
@@ -119,6 +142,7 @@ def _translate(chosen: Namespace) -> int:
     workers = 1 if chosen.workers is None and is_image(Path(chosen.source)) else chosen.workers
     session, workers = engines.open_for_folder(chosen.model, **_how(chosen), workers=workers)
     print(f"{session.card.product} on {engines.name_of(session)}", flush=True)
+    count = _Count()
     with stop_on_signals() as stop:
         report = translate_folder(
             session.network,
@@ -136,13 +160,34 @@ def _translate(chosen: Namespace) -> int:
             batch=chosen.batch,
             workers=workers,
             banded=session.banded,
-            progress=_Count(),
+            progress=lambda at: count(at.finished, at.total),
             stop=stop,
         )
     print("\n".join(report.lines()))
     if stop():
         return 128 + stop.signal
     return 3 if report.failed else 0
+
+
+def _sample(chosen: Namespace) -> int:
+    if min(chosen.n, chosen.batch) < 1:
+        raise ValueError(f"--n {chosen.n} --batch {chosen.batch} is refused; legal: from 1")
+    sampler = Sampler(chosen.model, providers=chosen.providers.split(","), threads=chosen.threads)
+    print(f"{sampler.card.product} on {sampler.engine} {sampler.provider}", flush=True)
+    with stop_on_signals() as stop:
+        report = sample_folder(
+            sampler,
+            chosen.target,
+            range(chosen.seed, chosen.seed + chosen.n),
+            label=chosen.label,
+            truncation=chosen.truncation,
+            batch=chosen.batch,
+            overwrite=chosen.overwrite,
+            progress=_Count(),
+            stop=stop,
+        )
+    print(f"{report.made} made, {report.kept} were there already (--overwrite makes them again)")
+    return 128 + stop.signal if stop() else 0
 
 
 class _Count:
@@ -152,22 +197,27 @@ class _Count:
         self._begin = self._last = time.monotonic()
         self._live = sys.stderr.isatty()
 
-    def __call__(self, at: Progress) -> None:
+    def __call__(self, finished: int, total: int) -> None:
         now = time.monotonic()
-        is_last = at.finished == at.total
+        is_last = finished == total
         if not is_last and now - self._last < (0.25 if self._live else 10):
             return
         self._last = now
-        speed = at.finished / max(now - self._begin, 1e-9)
-        line = f"{at.finished:,} of {at.total:,} files  {speed:,.1f}/s"
+        speed = finished / max(now - self._begin, 1e-9)
+        line = f"{finished:,} of {total:,} files  {speed:,.1f}/s"
         print(line, end="\r" if self._live and not is_last else "\n", file=sys.stderr, flush=True)
 
 
 def _info(chosen: Namespace) -> int:
-    session = engines.open_model(chosen.model, **_how(chosen))
-    for key, value in session.card.to_dict().items():
+    how = _how(chosen)
+    opened: Exported | Sampler
+    try:
+        opened = engines.open_model(chosen.model, **how)
+    except OfNoise:
+        opened = Sampler(chosen.model, providers=how["providers"], threads=how["threads"])
+    for key, value in opened.card.to_dict().items():
         print(f"{key:<14} {value}")
-    print(f"{'runs on':<14} {engines.name_of(session)}")
+    print(f"{'runs on':<14} {opened.engine} {opened.provider}")
     return 0
 
 

@@ -6,30 +6,39 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from i2i_runtime import tiles
 from i2i_runtime.bands import ROWS, Part, run_in_bands
-from i2i_runtime.card import Card
+from i2i_runtime.card import AnyCard, Card, NoiseCard
 from i2i_runtime.headers import shown
 from i2i_runtime.images import Array, from_float, to_float
 from i2i_runtime.plan import BANDS, from_json
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, translate_image
 
-CARD = "i2i_card"  # the key of a file's metadata under which its card stands, as JSON
+# Keys of a file's metadata under which its card stands, as JSON: of a generator of images from images, or of noise
+CARD, NOISE_CARD = "i2i_card", "i2i_noise_card"
+
+_Kind = TypeVar("_Kind", bound=AnyCard)
 
 # How runtimes say that memory ran out; they have no error class for it.
 _OUT_OF_MEMORY = re.compile("failed to allocate|bad.?alloc|out of memory|bfcarena", re.IGNORECASE)
+
+
+class OfNoise(ValueError):
+    """The sentence for a file that makes images of noise, where images were to be given to it."""
 
 
 class Exported(ABC):
     """An exported generator: called with an image of any size, or through `network` with batches, as a `Network`.
 
     A subclass is what runs it: `engine` is its name, `provider` what it really runs on, `device` "cpu" or "cuda". It
-    sets those two and calls this constructor with the file's metadata. Raises ValueError if there is no card in it.
+    sets those two and calls this constructor with the file's metadata. Raises ValueError if there is no card in it, and
+    `OfNoise` if it makes images of noise.
     """
 
     engine: str
@@ -37,7 +46,7 @@ class Exported(ABC):
     device: str
 
     def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
-        self.card = _card(path, metadata)
+        self.card = read_card(path, metadata)
         self._path, self._plan = path, metadata.get(BANDS)
         self._tiling = _tiling(self.card)
 
@@ -56,7 +65,7 @@ class Exported(ABC):
         """As `i2i_runtime.bands.run_in_bands`. Raises ValueError for a file that does not say how."""
         if self._plan is None:
             raise ValueError(f"{self.card.product} can't run in bands of rows; export it again, or resize the image")
-        with _memory_errors():
+        with memory_errors():
             plan, file = from_json(self._plan), self._path.read_bytes()
             run_in_bands(file, plan, self.card, pixels, out, self._open_part, rows=rows)
 
@@ -99,7 +108,7 @@ class Exported(ABC):
             )
 
     def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        with _memory_errors():
+        with memory_errors():
             if self.card.io == "float":
                 return self._run_as_stored(np.ascontiguousarray(images))
             pixels = np.ascontiguousarray(from_float(images, np.uint8).transpose(0, 2, 3, 1))
@@ -127,17 +136,33 @@ def _tiling(card: Card) -> Tiling:
         return Tiling(card, 0)
 
 
-def _card(path: Path, metadata: Mapping[str, str]) -> Card:
+def read_card(path: Path, metadata: Mapping[str, str]) -> Card:
+    """The card of a generator of images from images. Raises ValueError where there is none, `OfNoise` for the other."""
+    if NOISE_CARD in metadata:
+        raise OfNoise(f"{shown(path)}: makes images of noise, not of images; use sample")
     if CARD not in metadata:
         raise ValueError(f"{shown(path)}: no card in it; a file that has one is made by: i2i export MODEL --out x.onnx")
+    return _read(Card, path, metadata[CARD])
+
+
+def read_noise_card(path: Path, metadata: Mapping[str, str]) -> NoiseCard:
+    """The card of a generator of images from noise. Raises ValueError where there is none."""
+    if NOISE_CARD not in metadata:
+        read_card(path, metadata)  # which has a sentence for a file without any
+        raise ValueError(f"{shown(path)}: makes images of images, not of noise; use translate")
+    return _read(NoiseCard, path, metadata[NOISE_CARD])
+
+
+def _read(kind: type[_Kind], path: Path, facts: str) -> _Kind:
     try:
-        return Card.from_dict(json.loads(metadata[CARD]))
+        return kind.from_dict(json.loads(facts))
     except ValueError as error:
         raise ValueError(f"{shown(path)}: {error}") from None
 
 
 @contextmanager
-def _memory_errors() -> Iterator[None]:
+def memory_errors() -> Iterator[None]:
+    """Turns what a runtime says when memory ran out into a MemoryError."""
     try:
         yield
     except Exception as error:

@@ -4,15 +4,15 @@ Settings of OpenVINO's CPU: https://docs.openvino.ai/2025/openvino-workflow/runn
 """
 
 import os
-from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from i2i_runtime.bands import Part
-from i2i_runtime.exported import CARD, Exported, check_file, refused
+from i2i_runtime.exported import CARD, NOISE_CARD, Exported, check_file, refused
 from i2i_runtime.images import Array
 from i2i_runtime.plan import BANDS
 
@@ -41,7 +41,7 @@ class OpenVino(Exported):
             raise refused(file, "OpenVINO", error) from None
         # Free to use; there come to be as many as there are calls at once.
         self._requests: list[Any] = []
-        keys = [key for key in (CARD, BANDS) if model.has_rt_info([_METADATA, key])]
+        keys = [key for key in (CARD, NOISE_CARD, BANDS) if model.has_rt_info([_METADATA, key])]
         super().__init__(file, {key: model.get_rt_info([_METADATA, key]).value for key in keys})
 
     def _run_as_stored(self, batch: Array) -> Array:
@@ -79,15 +79,23 @@ def _core() -> Any:
         import openvino
     except ImportError:
         raise ValueError("--engine openvino needs OpenVINO: pip install openvino") from None
-    return _once(openvino.Core)
+    return _once(openvino)
 
 
 @cache
-def _once(core: Callable[[], Any]) -> Any:
-    """OpenVINO itself, the same to the end of the process.
+def _once(openvino: Any) -> Any:
+    """OpenVINO itself, the same to the end of the process, after a first small run.
+
+    What it makes at its first run is never made by two threads at once: one of them would wait for the other, and that
+    one for Python's lock, for ever (2026.4).
 
     Its CPU plugin gives the thread that loads it another stack for signals, and the one before it back when it is
     unloaded. Two that are unloaded in the order of their loading leave a stack that is not there any more: the next
     signal ends the process.
     """
-    return core()
+    core, opset8 = openvino.Core(), import_module("openvino.opset8")
+    number = opset8.parameter([1], np.float32)
+    core.compile_model(openvino.Model([opset8.relu(number)], [number]), "CPU").create_infer_request().infer(
+        {0: np.zeros(1, np.float32)}, share_inputs=True, share_outputs=True
+    )
+    return core

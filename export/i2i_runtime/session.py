@@ -22,7 +22,7 @@ _PROVIDERS = {
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
 }
 _AUTO = ("cuda", "cpu")
-_SILENT, _WARNINGS = 4, 2  # ONNX Runtime's levels of logging
+_SILENT, _ERRORS, _WARNINGS = 4, 3, 2  # ONNX Runtime's levels of logging
 
 
 class Session(Exported):
@@ -45,7 +45,7 @@ class Session(Exported):
         engines: Path | None = None,
     ) -> None:
         file = Path(path)
-        self._session, self.provider = _open(file, providers, threads, engines)
+        self._session, self.provider = open_file(file, providers, threads, engines)
         self._threads = threads
         self.device = "cpu" if self.provider == "cpu" else "cuda"
         super().__init__(file, self._session.get_modelmeta().custom_metadata_map)
@@ -99,8 +99,8 @@ class Buffers:
         self._shape = batch.shape
 
 
-def _open(path: Path, providers: Sequence[str], threads: int, engines: Path | None) -> tuple[Any, str]:
-    """ONNX Runtime's session, and the name of the provider that it really has."""
+def open_file(path: Path, providers: Sequence[str], threads: int = 0, engines: Path | None = None) -> tuple[Any, str]:
+    """ONNX Runtime's session of any file, and the name of the provider that it really has; as `Session` says."""
     check_file(path)
     reasons = []
     for name in in_order(providers):
@@ -131,6 +131,7 @@ def _open_with(path: Path, name: str, threads: int, engines: Path | None, *, fil
         raise _Unusable(f"this onnxruntime has no {missing[0]}; for GPUs install onnxruntime-gpu in its place")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
+    options.log_severity_level = _ERRORS  # it warns of an input that has a default
     settings: dict[str, dict[str, Any]] = {provider: {} for provider in wanted}
     if engines is not None and name == "tensorrt":
         engines.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
 """`i2i export`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -53,43 +54,52 @@ def export(
 ) -> None:
     """Write a generator as one .onnx file for other programs, proven equal first: i2i export runs/pix2pix/facades.
 
-    The file carries what it needs to be used right: i2i translate takes it like any model.
+    The file carries what it needs to be used right: i2i translate takes it like any model, i2i-runtime sample one that
+    makes images of noise.
     """
     from i2i import export as exporting
     from i2i import registry
     from i2i.card import card_of
     from i2i.cli.progress import Line
+    from i2i.export.latent import export_latent, noise_card_of
     from i2i.export.triton import write_repository
-    from i2i.training.stored import list_products, load_generator
+    from i2i.generators.base import ImageGenerator, LatentGenerator
+    from i2i.training.stored import list_products, load_any
+    from i2i_runtime.card import Card, NoiseCard
 
     registry.load_plugins(plugins)
     with Line() as line:
-        generator, facts = load_generator(model, product, progress=line.count("bytes downloaded"), tell=line.say)
+        loaded, facts = load_any(model, product, progress=line.count("bytes downloaded"), tell=line.say)
         others = [name for name in list_products(model) if name != facts["product"]]
         file = out or Path(facts["product"] + ".onnx")
         if file.exists():
             raise ValueError(f"{file}: is there already; name another file with --out")
-        size = _size(static) if static else None
-        card = card_of(generator, facts)
-        card, proof = exporting.export(
-            generator,
-            card,
-            file,
-            test_time=test_time or facts["test_time"],  # type: ignore[arg-type]
-            io=io,
-            half=half,
-            int8=exporting.read_calibration(int8, replace(card, size=size)) if int8 else (),
-            size=size,
-            opset=opset,
-            least_psnr=least_psnr,
-        )
+        ends: dict[str, Any] = {"io": io, "half": half, "opset": opset, "least_psnr": least_psnr}
+        card: Card | NoiseCard
+        if isinstance(loaded, LatentGenerator):
+            _check_for_noise({"--int8": int8, "--static": static, "--test-time": test_time, "--triton": triton})
+            card, proof = export_latent(loaded, noise_card_of(loaded, facts), file, **ends)
+            use = f"latents, images of {card.size}x{card.size}: i2i-runtime sample {file} SAMPLES/ --n 100"
+        else:
+            assert isinstance(loaded, ImageGenerator)
+            size, card = _size(static) if static else None, card_of(loaded, facts)
+            ranges = exporting.read_calibration(int8, replace(card, size=size)) if int8 else ()
+            shown: Any = test_time or facts["test_time"]
+            card, proof = exporting.export(loaded, card, file, test_time=shown, int8=ranges, size=size, **ends)
+            use = f"large images: {card.proof['large_images']}"
         hint = f" (--product chooses: {', '.join(others)})" if others else ""
         line.say(f"{card.product}{hint}, test time {card.test_time}, {card.precision}, opset {card.opset}")
         line.say(f"proof: {proof.sentence()}")
-        line.say(f"large images: {card.proof['large_images']}")
+        line.say(use)
         line.say(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")
-        if triton:
+        if triton and isinstance(card, Card):
             line.say(f"{write_repository(file, card, triton)} (for tritonserver --model-repository {triton})")
+
+
+def _check_for_noise(given: Mapping[str, object]) -> None:
+    """Raises ValueError for options that a generator of images from noise has no use for."""
+    if names := [name for name, value in given.items() if value is not None]:
+        raise ValueError(f"{names[0]}: is for generators of images from images, and this one makes them of noise")
 
 
 def _size(text: str) -> tuple[int, int, int]:

@@ -1,22 +1,21 @@
 """A torch generator as one .onnx file that carries its card, and appears only if it gives what the generator gives."""
 
 import json
-import os
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import onnx
 from onnx import ModelProto, helper
 from torch import nn
 
 from i2i.export.bands import plan
+from i2i.export.files import appearing, check_name
 from i2i.export.graph import InUnitRange, check_rules, strip, trace
 from i2i.export.int8 import Float, read_calibration, to_int8
 from i2i.export.precision import to_half, with_uint8_ends
-from i2i.export.proof import Proof, in_bands, pictures, prove
+from i2i.export.proof import Proof, in_bands, pictures, prove, refusal
 from i2i.generators.base import ImageGenerator
 from i2i.layers import TestTime, set_test_time
 from i2i_runtime.card import Card, Io, Precision
@@ -55,8 +54,7 @@ def export(
     to `least_psnr` dB, by default 50 and 35. `generator` stays as it is. Raises ValueError, and writes nothing, for
     what cannot be exported and where the file does not give what the generator gives.
     """
-    if file.suffix != ".onnx":
-        raise ValueError(f"{file}: an exported file is an .onnx; name such a file")
+    check_name(file)
     if half and int8:
         raise ValueError("half precision and 8 bits exclude each other; choose one")
     if size is not None:
@@ -68,22 +66,17 @@ def export(
     precision: Precision = "float16" if half else "int8" if int8 else "float32"
     card = replace(card, io=io, precision=precision, opset=opset, size=size, test_time=said, proof={})
     model = _graph(network, card, int8[::2])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as workshop:
-        unproven = Path(workshop) / file.name
+    with appearing(file) as unproven:
         _write(model, card, unproven)
         check_rules(unproven)
         batches = int8[1::2] or list(pictures(card))
         run = Session(unproven, providers=["cpu"]).network
         proof = prove(run, card, network, batches, least_psnr=least_psnr)
         if not proof.holds:
-            raise ValueError(f"{card.product}: not exported, it would not give the same: {proof.sentence()}")
+            raise ValueError(refusal(card, proof))
         maps, large = _for_large_images(model, card, unproven, network, batches[0], least_psnr)
         card = replace(card, proof=proof.facts() | {"large_images": large})
         _write(model, card, unproven, maps)
-        # The weights first: the file that needs them appears when they are there.
-        for made in sorted(Path(workshop).iterdir(), reverse=True):
-            os.replace(made, file.parent / made.name)
     return card, proof
 
 

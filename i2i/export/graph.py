@@ -5,7 +5,7 @@ ONNX operators and their versions: https://onnx.ai/onnx/operators.
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,12 @@ _NOT_COMPUTED = ("metadata_props", "doc_string", "value_info")
 _RANDOM = ("Dropout", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli")
 
 
+def to_unit_range(images: Tensor, value_range: tuple[float, float]) -> Tensor:
+    """A network's images as files speak: from `value_range` to [0, 1], clipped."""
+    low, high = value_range
+    return (images if (low, high) == (0.0, 1.0) else (images - low) / (high - low)).clamp(0, 1)
+
+
 class InUnitRange(nn.Module):
     """The generator as files speak: (N, C, H, W) in [0, 1] -> (N, C', scale * H, scale * W), clipped to [0, 1]."""
 
@@ -33,10 +39,10 @@ class InUnitRange(nn.Module):
         self.generator = generator
 
     def forward(self, image: Tensor) -> Tensor:
-        low, high = self.generator.value_range
-        if (low, high) == (0.0, 1.0):
-            return self.generator(image).clamp(0, 1)
-        return ((self.generator(image * (high - low) + low) - low) / (high - low)).clamp(0, 1)
+        low, high = value_range = self.generator.value_range
+        if value_range != (0.0, 1.0):
+            image = image * (high - low) + low
+        return to_unit_range(self.generator(image), value_range)
 
 
 def trace(network: InUnitRange, *, opset: int, size: tuple[int, int, int] | None = None) -> ModelProto:
@@ -45,33 +51,50 @@ def trace(network: InUnitRange, *, opset: int, size: tuple[int, int, int] | None
     Raises ValueError for what cannot be exported, or not in this opset, and for a network whose result depends on
     chance or on its batch.
     """
-    if opset not in OPSETS:
-        raise ValueError(f"opset: {opset} is refused; legal: {OPSETS[0]} to {OPSETS[-1]}")
     generator = network.generator
     number, height, width = size or _example(generator)
     example = torch.rand(number, generator.in_channels, height, width, generator=torch.Generator().manual_seed(0))
+    dynamic = {} if size else DYNAMIC
+    model = draw(network, {INPUT: example}, {INPUT: dynamic}, OUTPUT, name=type(generator).__name__, opset=opset)
+    if size is None:
+        _name_result(model, generator)
+    return model
+
+
+def draw(
+    network: nn.Module,
+    examples: Mapping[str, Tensor],
+    dynamic: Mapping[str, Mapping[int, str]],
+    output: str,
+    *,
+    name: str,
+    opset: int,
+) -> ModelProto:
+    """The graph of a network called with `examples`, whose `dynamic` dimensions may be of any size. Its inputs are
+    called as they are, its result `output`; `name` is for errors. Raises ValueError like `trace`.
+    """
+    if opset not in OPSETS:
+        raise ValueError(f"opset: {opset} is refused; legal: {OPSETS[0]} to {OPSETS[-1]}")
     with quiet():
         try:
             program = torch.onnx.export(
                 network,
-                (example,),
+                kwargs=dict(examples),
                 dynamo=True,
                 verbose=False,
                 opset_version=opset,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_shapes=None if size else (DYNAMIC,),
+                input_names=list(examples),
+                output_names=[output],
+                dynamic_shapes=dict(dynamic),
             )
         # Whatever the exporter does not know, and it has a dozen errors for that.
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
-            raise ValueError(f"{type(generator).__name__} cannot be exported ({reason})") from error
+            raise ValueError(f"{name} cannot be exported ({reason})") from error
     assert program is not None
     model = program.model_proto
-    _check(model, type(generator).__name__, opset)
+    _check(model, name, opset)
     _drop_dead_biases(model)
-    if size is None:
-        _name_result(model, generator)
     return model
 
 

@@ -1,9 +1,11 @@
 """What a float32 graph becomes for speed: half precision, and ends of 8 bits."""
 
-from onnx import ModelProto, NodeProto, TensorProto, helper
+from collections.abc import Iterable
+
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 from onnxconverter_common import float16
 
-from i2i.export.graph import INPUT, OUTPUT, quiet
+from i2i.export.graph import INPUT, quiet
 
 UNIT_INPUT, UNIT_OUTPUT = "unit_image", "unit_result"  # the network's ends inside ends of pixels
 
@@ -20,32 +22,45 @@ def with_uint8_ends(model: ModelProto) -> ModelProto:
     Between the ends and the network everything is float32, also around a network of half precision.
     """
     graph = model.graph
-    _rename(graph.node, {INPUT: UNIT_INPUT, OUTPUT: UNIT_OUTPUT})
+    _rename(graph.node, INPUT, UNIT_INPUT)
     before = [
         helper.make_node("Cast", [INPUT], ["image_float"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["image_float"], ["image_planes"], perm=[0, 3, 1, 2]),
         helper.make_node("Mul", ["image_planes", "level"], [UNIT_INPUT]),
     ]
-    after = [
-        helper.make_node("Mul", [UNIT_OUTPUT, "levels"], ["result_levels"]),
-        helper.make_node("Round", ["result_levels"], ["result_rounded"]),
-        helper.make_node("Transpose", ["result_rounded"], ["result_pixels"], perm=[0, 2, 3, 1]),
-        helper.make_node("Cast", ["result_pixels"], [OUTPUT], to=TensorProto.UINT8),
-    ]
-    nodes = [*before, *graph.node, *after]
+    nodes = [*before, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-    for name, value in {"level": 1 / 255, "levels": 255.0}.items():
-        graph.initializer.append(helper.make_tensor(name, TensorProto.FLOAT, [], [value]))
-    for end in (graph.input[0], graph.output[0]):
-        batch, channels, height, width = (dim.dim_param or dim.dim_value for dim in end.type.tensor_type.shape.dim)
-        shape = [batch, height, width, channels]
-        end.CopyFrom(helper.make_tensor_value_info(end.name, TensorProto.UINT8, shape))
+    graph.initializer.append(helper.make_tensor("level", TensorProto.FLOAT, [], [1 / 255]))
+    _make_pixels(graph.input[0])
+    return with_uint8_result(model)
+
+
+def with_uint8_result(model: ModelProto) -> ModelProto:
+    """The graph with a result of pixels, as above, whatever goes in."""
+    graph = model.graph
+    (result,) = graph.output
+    _rename(graph.node, result.name, UNIT_OUTPUT)
+    graph.node.extend(
+        [
+            helper.make_node("Mul", [UNIT_OUTPUT, "levels"], ["result_levels"]),
+            helper.make_node("Round", ["result_levels"], ["result_rounded"]),
+            helper.make_node("Transpose", ["result_rounded"], ["result_pixels"], perm=[0, 2, 3, 1]),
+            helper.make_node("Cast", ["result_pixels"], [result.name], to=TensorProto.UINT8),
+        ]
+    )
+    graph.initializer.append(helper.make_tensor("levels", TensorProto.FLOAT, [], [255.0]))
+    _make_pixels(result)
     return model
 
 
-def _rename(nodes: list[NodeProto], names: dict[str, str]) -> None:
+def _make_pixels(end: ValueInfoProto) -> None:
+    batch, channels, height, width = (dim.dim_param or dim.dim_value for dim in end.type.tensor_type.shape.dim)
+    end.CopyFrom(helper.make_tensor_value_info(end.name, TensorProto.UINT8, [batch, height, width, channels]))
+
+
+def _rename(nodes: Iterable[NodeProto], name: str, new: str) -> None:
     for node in nodes:
         for values in (node.input, node.output):
-            for place, name in enumerate(values):
-                values[place] = names.get(name, name)
+            for place, value in enumerate(values):
+                values[place] = new if value == name else value

@@ -1,7 +1,8 @@
 """Whether a file gives what the network gives: on pictures, at sizes and in batches that it was not made with."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from i2i.data.world import draw_scene
 from i2i.export.graph import InUnitRange
-from i2i_runtime.card import Card
+from i2i_runtime.card import AnyCard, Card
 from i2i_runtime.images import to_float, with_channels
 from i2i_runtime.session import Session
 from i2i_runtime.translate import Network
@@ -64,7 +65,30 @@ def prove(
     """
     with torch.inference_mode():
         expected = [network(torch.from_numpy(batch)).numpy() for batch in batches]
-    results = [run(batch) for batch in batches]
+    results = run_all(card, [partial(run, batch) for batch in batches])
+    return compare(card, results, expected, sizes=[batch.shape for batch in batches], least_psnr=least_psnr)
+
+
+def run_all(card: AnyCard, runs: Sequence[Callable[[], Float]]) -> list[Float]:
+    """The results of calls of the file that `card` is of. Raises ValueError where it can't be run."""
+    try:
+        return [run() for run in runs]
+    except Exception as error:  # each of its errors has a class of its own
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{card.product}: not exported, ONNX Runtime can't run it ({reason})") from error
+
+
+def compare(
+    card: AnyCard,
+    results: Sequence[Float],
+    expected: Sequence[Float],
+    *,
+    sizes: Sequence[tuple[int, ...]],
+    least_psnr: float | None = None,
+) -> Proof:
+    """Compare what the file that `card` is of made with what was `expected`, both (N, C, H, W) in [0, 1]. `sizes` are
+    those that the proof names.
+    """
     # An untrained network's result is nearly one colour: there a small error is a large one.
     scale = min(1.0, max(_ROUNDING, *(float(np.ptp(each)) for each in expected)))
     errors = [_error(card, *pair) / scale for pair in zip(results, expected, strict=True)]
@@ -78,9 +102,14 @@ def prove(
         scale=scale,
         limit=f"{limit:.1e}" if least is None else f"{least:g} dB",
         holds=largest <= limit if least is None else psnr >= least,
-        batches=tuple(batch.shape for batch in batches),
+        batches=tuple(sizes),
         runtime=f"ONNX Runtime {onnxruntime.__version__}",
     )
+
+
+def refusal(card: AnyCard, proof: Proof) -> str:
+    """The sentence for a file that doesn't do what it should."""
+    return f"{card.product}: not exported, it would not give the same: {proof.sentence()}"
 
 
 def in_bands(session: Session) -> Network:
@@ -125,7 +154,7 @@ def _picture(index: int, height: int, width: int, channels: int) -> Float:
     return np.ascontiguousarray(to_float(image).transpose(2, 0, 1))
 
 
-def _error(card: Card, result: Float, expected: Float) -> NDArray[np.float64]:
+def _error(card: AnyCard, result: Float, expected: Float) -> NDArray[np.float64]:
     if result.shape != expected.shape or not np.isfinite(result).all():
         return np.full(expected.shape, np.inf)
     error = np.abs(result - expected.astype(np.float64))

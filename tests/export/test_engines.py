@@ -112,9 +112,13 @@ import numpy as np
 from i2i_runtime.engines import open_model
 
 session, together = open_model(sys.argv[1], engine="openvino", threads=1), Barrier(4)
+
+def run(batch):
+    together.wait()
+    return session.network(batch)
+
 with ThreadPoolExecutor(4) as pool:
-    for _ in pool.map(lambda batch: (together.wait(), session.network(batch)), [np.zeros((1, 3, 8, 8), np.float32)] * 4):
-        pass
+    list(pool.map(run, [np.zeros((1, 3, 8, 8), np.float32)] * 4))
 """
 
 

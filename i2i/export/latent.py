@@ -1,0 +1,167 @@
+"""A generator of images from noise as one .onnx file: latents, labels and truncation in, images out."""
+
+import json
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import ModelProto, TensorProto, helper
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from i2i import __version__
+from i2i.card import _without_folders, checksum
+from i2i.export import files, graph
+from i2i.export.precision import to_half, with_uint8_result
+from i2i.export.proof import Proof, compare, refusal, run_all
+from i2i.generators.base import LatentGenerator
+from i2i.layers import set_test_time
+from i2i_runtime.card import Io, NoiseCard
+from i2i_runtime.exported import NOISE_CARD
+from i2i_runtime.sample import LABEL, LATENT, TRUNCATION, Sampler
+
+_IMAGE = "image"
+_SEED = 0  # of the latents that are proven
+
+
+def noise_card_of(generator: LatentGenerator, facts: Mapping[str, str]) -> NoiseCard:
+    """The card of a generator with the facts that came with its weights, as `load_latent` gives them."""
+    return NoiseCard(
+        product=facts["product"],
+        out_channels=generator.out_channels,
+        value_range=generator.value_range,
+        recipe=_without_folders(facts.get("recipe", "")),
+        step=int(facts.get("step", 0)),
+        version=facts.get("version", __version__),
+        weights=checksum(generator),
+        latent=generator.latent,
+        size=generator.size,
+        classes=generator.classes,
+        truncation="input" if generator.linear else "latent",
+    )
+
+
+def export_latent(
+    generator: LatentGenerator,
+    card: NoiseCard,
+    file: Path,
+    *,
+    io: Io = "float",
+    half: bool = False,
+    opset: int,
+    least_psnr: float | None = None,
+) -> tuple[NoiseCard, Proof]:
+    """Write `generator`, which `card` describes, to `file` (.onnx); returns the card in it, and the proof.
+
+    The file takes `latent` float (batch, latent), for generators with classes `label` int64 (batch,), and where points
+    are `linear` may be given `truncation`, a float from 0 to 1. It gives `image` float (batch, C, size, size) in
+    [0, 1], or with `io` "uint8" pixels (batch, size, size, C). `half` is half precision between the ends, held to
+    `least_psnr` dB, by default 50. `generator` stays as it is. Raises ValueError, and writes nothing, for what cannot
+    be exported and where the file does not give what the generator gives.
+    """
+    files.check_name(file)
+    generator = _for_use(generator)
+    card = replace(card, io=io, precision="float16" if half else "float32", opset=opset, test_time="eval", proof={})
+    model = _graph(generator, card)
+    with files.appearing(file) as unproven:
+        _write(model, card, unproven)
+        graph.check_rules(unproven)
+        proof = _prove(Sampler(unproven, providers=["cpu"]), generator, least_psnr)
+        if not proof.holds:
+            raise ValueError(refusal(card, proof))
+        card = replace(card, proof=proof.facts())
+        _write(model, card, unproven)
+    return card, proof
+
+
+class _InUnitRange(nn.Module):
+    """The generator as files speak: images (N, C, size, size) in [0, 1]."""
+
+    def __init__(self, generator: LatentGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, latent: Tensor, label: Tensor | None = None, truncation: Tensor | None = None) -> Tensor:
+        w = self.generator.map(latent, label)
+        if truncation is not None:
+            # Where truncation is a number to choose by, a graph would have the choice made when it is drawn.
+            w = torch.lerp(self.generator.map(latent, label, truncation=0.0), w, truncation)
+        return graph.to_unit_range(self.generator.synthesise(w, label), self.generator.value_range)
+
+
+class _Asked(NamedTuple):
+    """What a generator is asked for: latents (N, latent), labels (N,) or none, and truncation."""
+
+    latents: NDArray[np.float32]
+    labels: list[int]
+    truncation: float
+
+
+def _for_use(generator: LatentGenerator) -> LatentGenerator:
+    """A copy in the state in which it is used, its weights plain numbers."""
+    copy = set_test_time(deepcopy(generator).cpu().float(), "eval").requires_grad_(False)
+    for layer in list(copy.modules()):
+        if parametrize.is_parametrized(layer, "weight"):
+            weight = cast(Tensor, layer.weight)
+            # Not by remove_parametrizations, which changes the class: the copy shares it with the original.
+            layer.__class__ = parametrize.type_before_parametrizations(layer)
+            del layer.parametrizations
+            layer.weight = nn.Parameter(weight, requires_grad=False)
+    return copy
+
+
+def _graph(generator: LatentGenerator, card: NoiseCard) -> ModelProto:
+    """The graph that the card describes."""
+    examples = {LATENT: torch.randn(2, card.latent, generator=torch.Generator().manual_seed(_SEED))}
+    dynamic: dict[str, dict[int, str]] = {LATENT: {0: graph.DYNAMIC[0]}}
+    if card.classes:
+        examples[LABEL], dynamic[LABEL] = torch.arange(2) % card.classes, {0: graph.DYNAMIC[0]}
+    if card.truncation == "input":
+        examples[TRUNCATION], dynamic[TRUNCATION] = torch.tensor(0.5), {}
+    network, name = _InUnitRange(generator).eval(), type(generator).__name__
+    model = graph.draw(network, examples, dynamic, _IMAGE, name=name, opset=card.opset)
+    if card.precision == "float16":
+        model = to_half(model)
+    if card.io == "uint8":
+        model = with_uint8_result(model)
+    if card.truncation == "input":  # which makes it one that need not be given
+        model.graph.initializer.append(helper.make_tensor(TRUNCATION, TensorProto.FLOAT, [], [1.0]))
+    graph.strip(model)
+    return model
+
+
+def _write(model: ModelProto, card: NoiseCard, file: Path) -> None:
+    facts = {NOISE_CARD: json.dumps(card.to_dict()), "product": card.product, "version": card.version}
+    helper.set_model_props(model, facts)
+    onnx.save_model(model, file)
+
+
+def _prove(sampler: Sampler, generator: LatentGenerator, least_psnr: float | None) -> Proof:
+    """One image and three, of all classes in turn; with and without truncation where the file takes it."""
+    asked = list(_asked(sampler.card))
+    expected = [_expected(generator, each) for each in asked]
+    runs = [partial(sampler.network, each.latents, each.labels, truncation=each.truncation) for each in asked]
+    sizes = [each.shape for each in expected]
+    return compare(sampler.card, run_all(sampler.card, runs), expected, sizes=sizes, least_psnr=least_psnr)
+
+
+def _asked(card: NoiseCard) -> Iterator[_Asked]:
+    random = np.random.default_rng(_SEED)
+    for number, truncation in ((1, 1.0), (3, 0.6)):
+        latents = random.standard_normal((number, card.latent), np.float32)
+        labels = [(card.classes - 1 - at) % card.classes for at in range(number)] if card.classes else []
+        yield _Asked(latents, labels, truncation if card.truncation == "input" else 1.0)
+
+
+def _expected(generator: LatentGenerator, asked: _Asked) -> NDArray[np.float32]:
+    label = torch.tensor(asked.labels) if asked.labels else None
+    with torch.inference_mode():
+        w = generator.map(torch.from_numpy(asked.latents), label, truncation=asked.truncation)
+        return graph.to_unit_range(generator.synthesise(w, label), generator.value_range).numpy()
