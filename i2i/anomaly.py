@@ -5,7 +5,7 @@ Networks to Guide Marker Discovery (AnoGAN), sections 2.2 and 2.3, https://arxiv
 and features are means here, so that scores of images of all sizes compare.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,10 +68,17 @@ class Scorer:
         self._residual = _residual_distance(generator.value_range)
         self._feature = feature_distance(discriminator.eval().requires_grad_(False).to(self.device))
 
-    def __call__(self, images: Tensor, *, seed: int = 0, label: int | None = None) -> Anomaly:
+    def __call__(
+        self,
+        images: Tensor,
+        *,
+        seed: int = 0,
+        label: int | None = None,
+        progress: Callable[[int, int], None] = lambda step, steps: None,
+    ) -> Anomaly:
         """Of images (N, C, size, size) in the generator's range; `label` is their class, by default the likeliest.
 
-        The same images always get the same scores. Raises ValueError like `invert`.
+        The same images always get the same scores. `progress` and what raises ValueError are as in `invert`.
         """
         images = images.to(self.device)
         found = invert(
@@ -82,6 +89,7 @@ class Scorer:
             distance=weighted((1 - self._weight, self._residual), (self._weight, self._feature)),
             steps=self._steps,
             restarts=self._restarts,
+            progress=progress,
         )
         with torch.no_grad():
             residual = self._residual(found.images, images, found.labels)

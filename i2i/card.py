@@ -10,26 +10,43 @@ import torch
 from torch import nn
 
 from i2i import __version__
-from i2i.generators.base import ImageGenerator
-from i2i_runtime.card import Card
+from i2i.generators.base import Generator, ImageGenerator, LatentGenerator
+from i2i_runtime.card import Card, NoiseCard
 
 
 def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
     """The card of a generator with the facts that came with its weights, as `load_generator` gives them."""
     return Card(
-        product=facts["product"],
+        **_common(generator, facts),
         in_channels=generator.in_channels,
-        out_channels=generator.out_channels,
         scale=generator.scale,
         multiple_of=generator.multiple_of,
         min_size=generator.min_size,
         overlap=generator.overlap,
-        value_range=generator.value_range,
-        recipe=_without_folders(facts.get("recipe", "")),
-        step=int(facts.get("step", 0)),
-        version=facts.get("version", __version__),
-        weights=checksum(generator),
     )
+
+
+def noise_card_of(generator: LatentGenerator, facts: Mapping[str, str]) -> NoiseCard:
+    """The card of a generator of images from noise, likewise."""
+    return NoiseCard(
+        **_common(generator, facts),
+        latent=generator.latent,
+        size=generator.size,
+        classes=generator.classes,
+        truncation="input" if generator.linear else "latent",
+    )
+
+
+def _common(generator: Generator, facts: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "product": facts["product"],
+        "out_channels": generator.out_channels,
+        "value_range": generator.value_range,
+        "recipe": _without_folders(facts.get("recipe", "")),
+        "step": int(facts.get("step", 0)),
+        "version": facts.get("version", __version__),
+        "weights": checksum(generator),
+    }
 
 
 def checksum(network: nn.Module) -> str:

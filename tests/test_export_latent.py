@@ -13,10 +13,10 @@ from onnx import ModelProto, helper, numpy_helper
 from torch import Tensor, nn
 
 import i2i.generators  # noqa: F401
-from i2i.card import checksum
+from i2i.card import checksum, noise_card_of
 from i2i.cli import main
 from i2i.export import graph
-from i2i.export.latent import export_latent, noise_card_of
+from i2i.export.latent import export_latent
 from i2i.generators.base import LatentGenerator
 from i2i.generators.biggan import BigGANGenerator
 from i2i.generators.dcgan import DCGANGenerator
@@ -248,8 +248,13 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_the_command_says_how_the_file_is_used(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, said, _ = call("export", stored, "-o", "faces.onnx", capsys=capsys)
     assert code == 0 and "test time eval, float32, opset 18" in said and "4 of 32x32" in said
-    assert "i2i-runtime sample faces.onnx" in said
+    assert "i2i sample faces.onnx" in said
     assert Sampler("faces.onnx", providers=["cpu"]).card.step == 7
+    for model in (stored, "faces.onnx"):  # the latter goes on where the former was
+        code, said, _ = call("sample", model, "samples", "--n", "3", capsys=capsys)
+        assert code == 0
+    assert "0 made, 3 were there already, on onnxruntime cpu" in said
+    assert call("sample", "faces.onnx", "sheet.png", "--grid", "--n", "4", capsys=capsys)[0] == 0
     Path("in").mkdir()
     images.write(Path("in/a.png"), np.zeros((8, 8, 3), np.uint8))
     for words in (("translate", "faces.onnx", "in", "out"), ("bench", "faces.onnx"), ("stream", "faces.onnx")):

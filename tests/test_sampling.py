@@ -11,9 +11,10 @@ from torch import Tensor
 from i2i.generators.base import LatentGenerator
 from i2i.generators.dcgan import DCGANGenerator
 from i2i.sampling import Sampler, grid
-from i2i.sampling.folder import sample_folder, sample_sheet
+from i2i.sampling.sheet import sample_sheet
 from i2i.sampling.walks import combine, lerp, slerp, walk
 from i2i_runtime import images
+from i2i_runtime.samples import sample_folder
 
 ENDS = torch.tensor([0.0, 1.0], dtype=torch.float64)
 
@@ -162,6 +163,12 @@ def test_a_folder_is_gone_on_with_and_kept_to_one_model(tmp_path: Path) -> None:
     assert sample_folder(sampler, out, range(2), truncation=0.5, overwrite=True) == (2, 0)
 
 
+def test_options_may_change_as_long_as_nothing_was_made(tmp_path: Path) -> None:
+    sampler = Sampler(dcgan())
+    assert sample_folder(sampler, tmp_path / "out", range(3), stop=lambda: True) == (0, 0)
+    assert sample_folder(sampler, tmp_path / "out", range(3), truncation=0.5) == (3, 0)
+
+
 def test_others_files_are_never_taken_for_samples(tmp_path: Path) -> None:
     (tmp_path / "seed0001.png").write_bytes(b"somebody's own")
     with pytest.raises(ValueError, match=r"seed0001.png: is there, but not by this program"):
@@ -193,10 +200,11 @@ def test_samples_of_classes_lie_in_folders_and_in_columns(tmp_path: Path) -> Non
     names = [path.as_posix() for path in images.list_images(tmp_path)]
     assert names == [f"class{label}/seed{seed:04d}.png" for label in range(3) for seed in range(label, 7, 3)]
     sheet = sample_sheet(sampler, range(7))
-    assert sheet.shape == (96, 96, 1) and (sheet[64:, 32:] == 255).all()
-    assert np.array_equal(sheet[32:64, 64:], sampler([5])[0])
+    assert sheet.shape == (100, 100, 1) and (sheet[68:, 34:] == 255).all()
+    assert np.array_equal(sheet[34:66, 68:], sampler([5])[0])
 
 
-def test_a_grid_is_row_by_row() -> None:
+def test_a_grid_is_row_by_row_with_white_between() -> None:
     pictures = np.arange(5, dtype=np.uint8)[:, None, None, None].repeat(2, axis=1)
-    assert grid(pictures, columns=3)[..., 0].tolist() == [[0, 1, 2], [0, 1, 2], [3, 4, 255], [3, 4, 255]]
+    first, second, white = [0, 255, 255, 1, 255, 255, 2], [3, 255, 255, 4, 255, 255, 255], [255] * 7
+    assert grid(pictures, columns=3)[..., 0].tolist() == [first, first, white, white, second, second]

@@ -1,14 +1,16 @@
 """`i2i anomaly`."""
 
 import csv
+import math
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from i2i.cli.invert import Likeliest, Restarts, Source, Steps, say_failed
+from i2i.cli.invert import Likeliest, Restarts, Source, Steps, Stopped, count_steps, say_failed
 from i2i.cli.sample import Batch, Model, check_new
 from i2i.cli.train import Device, Plugins
 
@@ -56,17 +58,15 @@ def anomaly(
     with stop_on_signals() as stop, Line() as line:
         scorer = scoring.load(model, device=device, weight=weight, steps=steps, restarts=restarts)
         root, names = find_images(source)
-        count = line.count("images")
-        for some, images in read_batches(scorer.generator, root, names, batch=batch, failed=failed):
-            if stop():
-                break
-            found = scorer(images, seed=seed, label=label)
-            measures = zip(found.score.tolist(), found.residual.tolist(), found.feature.tolist(), strict=True)
-            rows += [(name.as_posix(), *each) for name, each in zip(some, measures, strict=True)]
-            _write(out, rows)  # every time, so that nothing is lost whatever ends the program
-            if maps is not None:
-                scoring.write_maps(maps, some, images, found, scorer.generator.value_range)
-            count(len(rows) + len(failed), len(names))
+        progress = count_steps(line, stop, math.ceil(len(names) / batch))
+        with suppress(Stopped):
+            for some, images in read_batches(scorer.generator, root, names, batch=batch, failed=failed):
+                found = scorer(images, seed=seed, label=label, progress=progress)
+                measures = zip(found.score.tolist(), found.residual.tolist(), found.feature.tolist(), strict=True)
+                rows += [(name.as_posix(), *each) for name, each in zip(some, measures, strict=True)]
+                _write(out, rows)  # every time, so that nothing is lost whatever ends the program
+                if maps is not None:
+                    scoring.write_maps(maps, some, images, found, scorer.generator.value_range)
         worst = max(rows, key=lambda row: row[1], default=None)
         line.say(f"{out}: {len(rows)} scores" + (f", highest {worst[1]:.3g} of {worst[0]}" if worst else ""))
         say_failed(line, failed)

@@ -54,14 +54,14 @@ def export(
 ) -> None:
     """Write a generator as one .onnx file for other programs, proven equal first: i2i export runs/pix2pix/facades.
 
-    The file carries what it needs to be used right: i2i translate takes it like any model, i2i-runtime sample one that
+    The file carries what it needs to be used right: i2i translate takes it like any model, i2i sample one that
     makes images of noise.
     """
     from i2i import export as exporting
     from i2i import registry
-    from i2i.card import card_of
+    from i2i.card import card_of, noise_card_of
     from i2i.cli.progress import Line
-    from i2i.export.latent import export_latent, noise_card_of
+    from i2i.export.latent import export_latent
     from i2i.export.triton import write_repository
     from i2i.generators.base import ImageGenerator, LatentGenerator
     from i2i.training.stored import list_products, load_any
@@ -79,7 +79,7 @@ def export(
         if isinstance(loaded, LatentGenerator):
             _check_for_noise({"--int8": int8, "--static": static, "--test-time": test_time, "--triton": triton})
             card, proof = export_latent(loaded, noise_card_of(loaded, facts), file, **ends)
-            use = f"latents, images of {card.size}x{card.size}: i2i-runtime sample {file} SAMPLES/ --n 100"
+            use = f"latents, images of {card.size}x{card.size}: i2i sample {file} SAMPLES/ --n 100"
         else:
             assert isinstance(loaded, ImageGenerator)
             size, card = _size(static) if static else None, card_of(loaded, facts)

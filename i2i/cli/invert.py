@@ -1,5 +1,7 @@
 """`i2i invert`."""
 
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from i2i.cli.progress import Line
+    from i2i.cli.progress import Line, Stop
     from i2i.generators.base import LatentGenerator
     from i2i.inversion import Inversion
     from i2i.inversion.distances import Distance
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 Space = Literal["z", "w"]
 Source = Annotated[Path, typer.Argument(help="Folder of images (or one image).")]
 Steps = Annotated[int, typer.Option(min=1, help="Of the descent.")]
-Restarts = Annotated[int, typer.Option(min=1, help="Descents for each image, of which the best counts.")]
+Restarts = Annotated[int, typer.Option(min=1, max=256, help="Descents for each image, of which the best counts.")]
 Likeliest = Annotated[
     int | None, typer.Option("--class", help="Number of the images' class.", show_default="the likeliest")
 ]
@@ -63,7 +65,7 @@ def invert(
     from i2i.card import checksum
     from i2i.cli.progress import Line, stop_on_signals
     from i2i.inversion.files import check_apart, find_images, invert_files
-    from i2i.sampling.folder import claim
+    from i2i_runtime.samples import claim
 
     registry.load_plugins(plugins)
     check_apart(source, out)
@@ -79,15 +81,13 @@ def invert(
         claim(out, [name.with_suffix(".safetensors") for name in names], facts, overwrite=overwrite)
         due = [name for name in names if overwrite or not (out / name.with_suffix(".safetensors")).exists()]
         line.say(f"nearest by {by}, on {sampler.device}")
-        count = line.count("images")
-        find = _finder(sampler, seed, distance=distance, **options)
-        for done in invert_files(sampler.generator, find, root, due, out, space=space, batch=batch, failed=failed):
-            for name, level in done:
-                line.say(f"{name}: {level:.1f} dB")
-                levels.append(level)
-            count(len(levels) + len(failed), len(due))
-            if stop():
-                break
+        progress = count_steps(line, stop, math.ceil(len(due) / batch))
+        find = _finder(sampler, seed, distance=distance, progress=progress, **options)
+        with suppress(Stopped):
+            for done in invert_files(sampler.generator, find, root, due, out, space=space, batch=batch, failed=failed):
+                for name, level in done:
+                    line.say(f"{name}: {level:.1f} dB")
+                    levels.append(level)
         mean = f", {sum(levels) / len(levels):.1f} dB on average" if levels else ""
         line.say(f"{out}: {len(levels)} made{mean}, {len(names) - len(due)} were there already")
         say_failed(line, failed)
@@ -107,6 +107,26 @@ def _finder(sampler: "Sampler", seed: int, **options: Any) -> "Callable[[Tensor]
     )
 
 
+class Stopped(Exception):
+    """The program is to end, and is in the midst of a descent."""
+
+
+def count_steps(line: "Line", stop: "Stop", batches: int) -> "Callable[[int, int], None]":
+    """The callback (steps done, steps) of as many descents as there are `batches`: shows how far they are in all, and
+    raises Stopped where the program is to end.
+    """
+    show, finished = line.count("steps"), 0
+
+    def progress(step: int, steps: int) -> None:
+        nonlocal finished
+        if stop():
+            raise Stopped
+        show(finished * steps + step, batches * steps)
+        finished += step == steps
+
+    return progress
+
+
 def say_failed(line: "Line", failed: list[str]) -> None:
     """One line for each image that could not be read, if there are any."""
     if failed:
@@ -118,10 +138,9 @@ def _distance(generator: "LatentGenerator", vgg: Path | None, weight: float) -> 
     from i2i.inversion.distances import SMALLEST_SEEN, pixel_distance, vgg_distance, weighted
 
     pixels = pixel_distance(generator.value_range)
-    features = vgg_distance(generator.value_range, vgg) if weight and generator.size >= SMALLEST_SEEN else None
+    if not weight or generator.size < SMALLEST_SEEN:
+        return pixels, "pixels alone"
+    features = vgg_distance(generator.value_range, vgg)
     if features is None:
-        return (
-            pixels,
-            f"pixels alone (features need VGG19, --vgg FILE, and {SMALLEST_SEEN} pixels)" if weight else "pixels alone",
-        )
+        return pixels, "pixels alone (also by features with torchvision's VGG19: --vgg FILE)"
     return weighted((1.0, pixels), (weight, features)), f"pixels and features of VGG19 (weight {weight:g})"

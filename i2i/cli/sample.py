@@ -1,11 +1,14 @@
 """`i2i sample`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from i2i.cli.train import Device, Plugins
+
+if TYPE_CHECKING:
+    from i2i_runtime.samples import Seeded
 
 Model = Annotated[Path, typer.Argument(help="A run, a checkpoint, or a file of weights: of a generator from noise.")]
 Label = Annotated[int | None, typer.Option("--class", help="Number of the class.", show_default="all in turn")]
@@ -33,36 +36,52 @@ def sample(
     Files are called by their seed, which makes the same image again at any time; where there are classes they lie in a
     folder for each. Given again the command goes on where it was stopped.
     """
-    from i2i import registry, sampling
+    from i2i import registry
     from i2i.cli.progress import Line, stop_on_signals
-    from i2i.sampling.folder import sample_folder, sample_sheet
+    from i2i.sampling.sheet import sample_sheet
     from i2i_runtime import images
+    from i2i_runtime.samples import sample_folder
 
     registry.load_plugins(plugins)
     if grid:
         check_picture(out, overwrite=overwrite)
     elif out.suffix.lower() == ".png":
         raise ValueError(f"{out}: samples go into a folder; with --grid they are one .png")
-    with stop_on_signals() as stop, Line() as line:
-        sampler = sampling.load(model, device=device)
-        seeds = range(seed, seed + number)
+    with Line() as line:
+        (sampler, where), seeds = _open(model, device), range(seed, seed + number)
+        count = line.count("samples")
         if grid:
-            images.write(out, sample_sheet(sampler, seeds, label=label, truncation=truncation, batch=batch))
-            line.say(f"{out} ({number} samples, on {sampler.device})")
+            sheet = sample_sheet(sampler, seeds, label=label, truncation=truncation, batch=batch, progress=count)
+            images.write(out, sheet)
+            line.say(f"{out} (seeds {seeds[0]} to {seeds[-1]}, on {where})")
             return 0
-        report = sample_folder(
-            sampler,
-            out,
-            seeds,
-            label=label,
-            truncation=truncation,
-            batch=batch,
-            overwrite=overwrite,
-            progress=line.count("samples"),
-            stop=stop,
-        )
-        line.say(f"{out}: {report.made} made, {report.kept} were there already, on {sampler.device}")
+        with stop_on_signals() as stop:
+            report = sample_folder(
+                sampler,
+                out,
+                seeds,
+                label=label,
+                truncation=truncation,
+                batch=batch,
+                overwrite=overwrite,
+                progress=count,
+                stop=stop,
+            )
+        line.say(f"{out}: {report.made} made, {report.kept} were there already, on {where}")
     return 128 + stop.signal if stop() else 0
+
+
+def _open(model: Path, device: str) -> "tuple[Seeded, str]":
+    """What makes the samples, and on what in words."""
+    if model.suffix.lower() == ".onnx":
+        from i2i_runtime.sample import Sampler
+
+        exported = Sampler(model, providers=[device])
+        return exported, f"{exported.engine} {exported.provider}"
+    from i2i import sampling
+
+    sampler = sampling.load(model, device=device)
+    return sampler, str(sampler.device)
 
 
 def check_picture(file: Path, *, overwrite: bool) -> None:

@@ -1,7 +1,7 @@
 """A generator of images from noise as one .onnx file: latents, labels and truncation in, images out."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -16,8 +16,6 @@ from onnx import ModelProto, TensorProto, helper
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from i2i import __version__
-from i2i.card import _without_folders, checksum
 from i2i.export import files, graph
 from i2i.export.precision import to_half, with_uint8_result
 from i2i.export.proof import Proof, compare, refusal, run_all
@@ -29,23 +27,6 @@ from i2i_runtime.sample import LABEL, LATENT, TRUNCATION, Sampler
 
 _IMAGE = "image"
 _SEED = 0  # of the latents that are proven
-
-
-def noise_card_of(generator: LatentGenerator, facts: Mapping[str, str]) -> NoiseCard:
-    """The card of a generator with the facts that came with its weights, as `load_latent` gives them."""
-    return NoiseCard(
-        product=facts["product"],
-        out_channels=generator.out_channels,
-        value_range=generator.value_range,
-        recipe=_without_folders(facts.get("recipe", "")),
-        step=int(facts.get("step", 0)),
-        version=facts.get("version", __version__),
-        weights=checksum(generator),
-        latent=generator.latent,
-        size=generator.size,
-        classes=generator.classes,
-        truncation="input" if generator.linear else "latent",
-    )
 
 
 def export_latent(

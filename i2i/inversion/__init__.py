@@ -5,6 +5,7 @@ https://arxiv.org/abs/1609.03552.
 """
 
 import math
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
@@ -45,6 +46,7 @@ def invert(
     candidates: int = 256,
     learning_rate: float = 0.1,
     sphere_weight: float = 0.01,
+    progress: Callable[[int, int], None] = lambda step, steps: None,
 ) -> Inversion:
     """The latents whose images are nearest to `images` (N, C, size, size), in the generator's range, by `distance`
     (`pixel_distance` by default).
@@ -52,7 +54,8 @@ def invert(
     Of `candidates` drawn from `random` the nearest start `restarts` descents for each image, by Adam with a rate that
     falls to 0 by half a cosine; the best end counts. For the first half of the way z is drawn towards the sphere where
     the latents of a normal distribution lie. Without `label` the candidates are of all classes in turn. Images of one
-    batch do not influence each other. Raises ValueError for a generator in training mode and for what can't be.
+    batch do not influence each other. `progress` is told (steps done, steps). Raises ValueError for a generator in
+    training mode and for what can't be.
     """
     check_label(generator, label)
     _check(generator, images, steps=steps, restarts=restarts, candidates=candidates)
@@ -77,6 +80,7 @@ def invert(
         optimiser.zero_grad()
         loss.sum().backward(inputs=[points])
         optimiser.step()
+        progress(step + 1, steps)
     with torch.no_grad():
         reached = distance(made(), targets, labels)
         return _best(made(), points.detach(), labels, reached, restarts)

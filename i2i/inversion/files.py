@@ -30,6 +30,8 @@ def find_images(source: Path) -> tuple[Path, list[Path]]:
     """
     if source.is_file():
         return source.parent, [Path(source.name)]
+    if not source.exists():
+        raise ValueError(f"{source}: no such file or folder")
     names = list_images(source)
     if not names:
         raise ValueError(f"{source}: no images in it; legal suffixes: {' '.join(SUFFIXES)}")

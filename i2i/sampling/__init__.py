@@ -13,10 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from i2i.card import checksum
 from i2i.devices import choose_device
 from i2i.generators.base import LatentGenerator
 from i2i.layers import set_test_time
 from i2i.training.stored import load_latent
+from i2i_runtime.samples import check_seeds, labels_of
+
+GAP = 2  # pixels, between the images of a grid
 
 
 class Sampler:
@@ -30,6 +34,16 @@ class Sampler:
     def __init__(self, generator: LatentGenerator, *, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
         self.generator = set_test_time(generator, "eval").requires_grad_(False).to(self.device)
+
+    @property
+    def classes(self) -> int:
+        """How many it has; 0: it takes no labels."""
+        return self.generator.classes
+
+    @property
+    def weights(self) -> str:
+        """The checksum of the weights."""
+        return checksum(self.generator)
 
     def __call__(
         self, seeds: Sequence[int], labels: Sequence[int] | None = None, *, truncation: float = 1.0
@@ -47,18 +61,11 @@ class Sampler:
 
         Raises ValueError for a label that it doesn't have.
         """
-        check_label(self.generator, label)
-        classes = self.generator.classes
-        return [seed % classes if label is None else label for seed in seeds] if classes else []
+        return labels_of(seeds, label, self.classes)
 
     def draw(self, seeds: Sequence[int], *, truncation: float = 1.0) -> Tensor:
         """The latents z of seeds, (N, latent). Raises ValueError for a truncation or a seed that can't be."""
-        if not 0 <= truncation <= 1:
-            raise ValueError(f"truncation {truncation:g} is refused; legal: 0 (all alike) to 1 (all variety)")
-        if any(not 0 <= seed < 2**63 for seed in seeds):
-            raise ValueError(
-                f"seed {min(seeds)} to {max(seeds)} is refused; legal: whole numbers from 0 to 2 ** 63 - 1"
-            )
+        check_seeds(seeds, truncation)
         # Where points are on lines, `map` draws them towards their mean instead.
         cut = 1.0 if self.generator.linear else truncation
         # Drawn on the CPU: other devices have random numbers of their own.
@@ -90,10 +97,7 @@ def load(path: str | Path, *, product: str | None = None, device: str = "auto") 
 
 def check_label(generator: LatentGenerator, label: int | None) -> None:
     """Raises ValueError for a class that the generator doesn't have."""
-    classes = generator.classes
-    if label is not None and not 0 <= label < classes:
-        legal = f"0 to {classes - 1}" if classes else "none, since the generator was trained without classes"
-        raise ValueError(f"class {label} is not known; legal: {legal}")
+    labels_of([], label, generator.classes)
 
 
 def to_pixels(images: Tensor, value_range: tuple[float, float]) -> NDArray[np.uint8]:
@@ -104,10 +108,12 @@ def to_pixels(images: Tensor, value_range: tuple[float, float]) -> NDArray[np.ui
 
 
 def grid(pictures: NDArray[np.uint8], *, columns: int) -> NDArray[np.uint8]:
-    """(N, H, W, C) side by side in rows of `columns`, as one (rows * H, columns * W, C); places left over are white."""
+    """(N, H, W, C) side by side in rows of `columns`, as one (rows * (H + GAP) - GAP, columns * (W + GAP) - GAP, C);
+    gaps, and places left over, are white.
+    """
     number, height, width, channels = pictures.shape
-    rows = -(-number // columns)
+    rows, height, width = -(-number // columns), height + GAP, width + GAP
     cells = np.full((rows * columns, height, width, channels), 255, np.uint8)
-    cells[:number] = pictures
+    cells[:number, :-GAP, :-GAP] = pictures
     lines = cells.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    return lines.reshape(rows * height, columns * width, channels)
+    return lines.reshape(rows * height, columns * width, channels)[:-GAP, :-GAP]

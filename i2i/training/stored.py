@@ -54,8 +54,8 @@ def load_any(
     path = _found(model, progress, tell)
     if path.suffix.lower() == ".onnx":
         raise ValueError(
-            f"{path}: an exported file holds no torch network; i2i translate, bench and stream take it, and in Python "
-            "i2i_runtime.engines.open_model"
+            f"{path}: an exported file holds no torch network; i2i translate, bench and stream take it, or i2i sample "
+            "one that makes images of noise, and in Python i2i_runtime"
         )
     if path.is_file() and not _is_ours(path):
         generator = interop.load_published(path)

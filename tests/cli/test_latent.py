@@ -2,11 +2,15 @@
 
 import csv
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from safetensors import safe_open
 
+from i2i.cli.invert import Stopped, count_steps
+from i2i.cli.progress import Line, Stop
 from i2i.training import run
 from i2i_runtime import images
 from tests.cli.test_cli import i2i_run
@@ -49,7 +53,7 @@ def test_samples_of_classes_lie_in_a_folder_each(conditional: Path, tmp_path: Pa
     i2i_run("sample", conditional, tmp_path / "one", "--n", "3", "--class", "1", capsys=capsys)
     assert {path.parent.name for path in images.list_images(tmp_path / "one")} == {"class1"}
     code, _, _ = i2i_run("sample", conditional, tmp_path / "sheets" / "a.png", "--grid", "--n", "6", capsys=capsys)
-    assert code == 0 and images.read(tmp_path / "sheets" / "a.png").shape == (64, 96, 1)
+    assert code == 0 and images.read(tmp_path / "sheets" / "a.png").shape == (66, 100, 1)
 
 
 def test_a_walk_is_a_sheet_or_a_film(trained: Path, tmp_path: Path, capsys: Run) -> None:
@@ -57,8 +61,8 @@ def test_a_walk_is_a_sheet_or_a_film(trained: Path, tmp_path: Path, capsys: Run)
     assert i2i_run(*words, capsys=capsys)[0] == 0
     i2i_run("sample", trained, tmp_path / "ends", "--n", "7", "--seed", "3", capsys=capsys)
     sheet = images.read(tmp_path / "walk.png").astype(int)
-    assert sheet.shape == (32, 128, 1)
-    for columns, seed in ((slice(0, 32), 3), (slice(96, 128), 9)):
+    assert sheet.shape == (32, 134, 1)
+    for columns, seed in ((slice(0, 32), 3), (slice(102, 134), 9)):
         assert abs(sheet[:, columns] - images.read(tmp_path / "ends" / f"seed{seed:04d}.png")).max() <= 1
     av = pytest.importorskip("av")
     film = tmp_path / "walk.mp4"
@@ -122,6 +126,44 @@ def test_an_inverted_image_has_three_files(conditional: Path, data: Path, tmp_pa
     assert code == 1 and "made with other weights or options" in errors
 
 
+def test_a_descent_is_counted_step_by_step_and_stopped_in_its_midst() -> None:
+    class Counted(Line):
+        def count(self, noun: str) -> Callable[[int, int], None]:
+            assert noun == "steps"
+            return lambda done, total: counts.append((done, total))
+
+    counts: list[tuple[int, int]] = []
+    stop = Stop()
+    progress = count_steps(Counted(), stop, batches=2)
+    for _ in range(2):
+        for step in range(1, 4):
+            progress(step, 3)
+    assert counts == [(done, 6) for done in range(1, 7)]
+    stop.signal = 2
+    with pytest.raises(Stopped):
+        progress(1, 3)
+
+
+@pytest.mark.parametrize("verb", ["invert", "anomaly"])
+def test_a_signal_ends_a_descent_and_leaves_what_was_done(
+    verb: str, trained: Path, data: Path, tmp_path: Path, capsys: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StopsSoon(Stop):
+        asked = 0
+
+        def __call__(self) -> bool:
+            self.asked += 1
+            self.signal = 2 * (self.asked > 7)
+            return super().__call__()
+
+    monkeypatch.setattr("i2i.cli.progress.stop_on_signals", lambda: nullcontext(StopsSoon()))
+    out = tmp_path / "out.csv" if verb == "anomaly" else tmp_path / "out"
+    code, said, _ = i2i_run(verb, trained, data / "1", out, "--steps", "5", "--batch", "2", capsys=capsys)
+    assert code == 130
+    done = len(list(csv.DictReader(out.open()))) if verb == "anomaly" else len(list(out.glob("*.safetensors")))
+    assert done == 2 and ("2 scores" if verb == "anomaly" else "2 made") in said
+
+
 def test_one_bad_image_never_stops_scoring(trained: Path, data: Path, tmp_path: Path, capsys: Run) -> None:
     source = tmp_path / "in"
     (source / "inner").mkdir(parents=True)
@@ -168,9 +210,9 @@ def test_the_images_themselves_are_never_written_over(trained: Path, data: Path,
         (["walk", "RUN", "a.mp4", "--add", "3"], "arithmetic makes a sheet"),
         (["walk", "RUN", "a.png", "--add", "3,x"], "--add 3,x: legal: whole numbers"),
         (["walk", "RUN", "a.png", "--from", "1", "--to", "2", "--class", "1,2,3"], "3 classes for 2 seeds"),
-        (["invert", "RUN", "nowhere", "out"], "nowhere: no such folder"),
+        (["invert", "RUN", "nowhere", "out"], "nowhere: no such file or folder"),
         (["anomaly", "RUN", "nowhere", "a.txt"], "ends in .csv"),
-        (["anomaly", "RUN", "nowhere", "a.csv"], "nowhere: no such folder"),
+        (["anomaly", "RUN", "nowhere", "a.csv"], "nowhere: no such file or folder"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(
