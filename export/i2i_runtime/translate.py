@@ -90,9 +90,7 @@ def _without_hidden_colours(pixels: Array) -> Array:
     return colours[nearest]
 
 
-def _upscale(
-    network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling, banded: Banded | None
-) -> None:
+def _upscale(network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling, banded: Banded | None) -> None:
     """Fill `out` with what the network makes of the pixels, resampled if it is of another size than that."""
     made = (pixels.shape[0] * card.scale, pixels.shape[1] * card.scale)
     result = out if out.shape[:2] == made else np.empty((*made, out.shape[2]), out.dtype)

@@ -101,7 +101,6 @@ class Method(nn.Module, ABC):
         checkpoint is the best.
         """
 
-
     def observed(self) -> Mapping[str, Tensor]:
         """Numbers that are no loss but worth a column of the log, by name."""
         return {}
