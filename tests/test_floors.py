@@ -14,6 +14,7 @@ FLOORS = {
     "i2i_runtime": 0,
     "i2i.registry": 1,
     "i2i.components": 1.5,
+    "i2i.overrides": 1,
     "i2i.recipe": 2,
     "i2i.layers": 2,
     "i2i.latent_layers": 2.5,
