@@ -25,6 +25,9 @@ class Data(BaseModel):
     direction: Literal["a_to_b", "b_to_a"] = Field(
         default="a_to_b", description="which half (or folder) of a pair is the source"
     )
+    classes: list[str] = Field(
+        default=[], description="names of the classes, in the order of their numbers; by default the folders, sorted"
+    )
     label_maps: list[str] = Field(
         default=[], description="fields of a sample that hold class indices: resized by nearest neighbour"
     )

@@ -91,7 +91,7 @@ def open_samples(wanted: Wanted, recipe: Recipe, files: Files) -> Samples:
 
 def _classes(wanted: Wanted, recipe: Recipe) -> list[str]:
     folder = known.find(recipe.data.source[0])
-    classes = find_classes(folder) if wanted.classes else []
+    classes = (recipe.data.classes or find_classes(folder)) if wanted.classes else []
     if len(classes) != wanted.classes:
         raise ValueError(
             f"{folder}: {len(classes)} classes, but method.classes = {wanted.classes}; set it to {len(classes)}"

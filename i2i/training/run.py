@@ -73,7 +73,8 @@ def with_classes(recipe: Recipe) -> Recipe:
     if len(recipe.data.source) != 1:
         raise ValueError("--conditional: name one folder, with one folder of images for each class in it")
     classes = find_classes(known.find(recipe.data.source[0]))
-    return recipe.model_copy(update={"method": recipe.method | {"classes": len(classes)}})
+    data = recipe.data.model_copy(update={"classes": classes})
+    return recipe.model_copy(update={"method": recipe.method | {"classes": len(classes)}, "data": data})
 
 
 def what_next(run: Path) -> str:
@@ -159,6 +160,8 @@ def _fit(
         _write(recipe, run)
         options, steps = recipe.train, f"steps {trainer.step} to {recipe.train.steps}"
         watch.say(f"{run}: {recipe.method['name']}, {len(samples)} images an epoch, {steps}, on {chosen}")
+        if named := recipe.data.classes:
+            watch.say("classes: " + ", ".join(f"{number} {name}" for number, name in enumerate(named)))
         stream = batches(
             samples,
             batch_size=options.batch_size,
