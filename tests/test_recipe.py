@@ -4,9 +4,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from i2i import components, recipe, registry
 from i2i.methods.cyclegan import CycleGAN
+from i2i.training.update import TrainingUpdate
 
 
 def load(*overrides: str, method: str = "cyclegan") -> recipe.Recipe:
@@ -146,3 +148,35 @@ def test_broken_toml_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("[method\n")
     with pytest.raises(ValueError, match=r"bad\.toml: not valid TOML"):
         recipe.load(tmp_path / "bad.toml")
+
+
+def test_what_a_component_may_have_or_not_is_supplied_to_those_that_have_it() -> None:
+    for judge in ("dcgan", "patchgan"):
+        chosen = recipe.load(
+            recipe.find("dcgan"), ["x"], ["method.size=32", "method.classes=0", f"method.discriminator={judge}"]
+        )
+        assert not {"size", "classes", "in_channels"} & chosen.method["discriminator"].keys()
+        discriminator = components.build(registry.methods, chosen.method).discriminator
+        assert discriminator.spec.get("size") == (32 if judge == "dcgan" else None)
+    with pytest.raises(ValueError, match=r"unknown option 'method.discriminator.size'"):
+        recipe.load(recipe.find("dcgan"), ["x"], ["method.discriminator.size=64"])
+    with pytest.raises(ValueError, match="PatchGAN takes no labels"):
+        chosen = recipe.load(recipe.find("dcgan"), ["x"], ["method.classes=2", "method.discriminator=patchgan"])
+        components.build(registry.methods, chosen.method)
+
+
+def test_the_size_of_images_may_be_set_where_training_is() -> None:
+    assert recipe.load(recipe.find("stylegan2"), ["x"], ["train.size=64"]).method["size"] == 64
+
+
+def test_players_have_rates_of_their_own() -> None:
+    options = recipe.load(
+        recipe.find("dcgan"), ["x"], ["optimizer.lr=1e-3", "optimizer.players.discriminator.lr=4e-3"]
+    ).optimizer
+    assert (options.lr_of("generator"), options.lr_of("discriminator")) == (1e-3, 4e-3)
+    assert options.betas_of("discriminator") == options.betas
+    with pytest.raises(ValueError, match=r"optimizer\.players: no player 'critic'; .*legal: discriminator, generator"):
+        TrainingUpdate(
+            {"generator": nn.Linear(1, 1), "discriminator": nn.Linear(1, 1)},
+            recipe.load(recipe.find("dcgan"), ["x"], ["optimizer.players.critic.lr=1e-3"]).optimizer,
+        )
