@@ -185,10 +185,12 @@ def test_decoding_and_encoding_stay_near_the_network(tmp_path, monkeypatch, wait
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from i2i_runtime.card import Card
 from i2i_runtime.folder import translate_folder
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which what runs in the background is born without
 
 def slow(batch):
     time.sleep(0.1)
