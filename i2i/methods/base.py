@@ -50,6 +50,7 @@ class Made(NamedTuple):
     # The discriminator's mean logit for each image; empty where there is none
     fake_logits: Tensor
     real_logits: Tensor
+    kinds: Sequence[int] = ()  # the class of each, of both alike; empty where there are none
 
 
 def judged(judge: Judge, images: Iterable[Tensor]) -> Tensor:

@@ -138,8 +138,9 @@ class GAN(Generation):
         real, label = torch.cat([batch.image for batch in held_out]), torch.cat([batch.label for batch in held_out])
         fake = self._samples(products, label, seed=0)
         judge = self.judge_of(label)
-        logits = [judge(images).float().flatten(1).mean(1) for images in (fake, real)]
-        return {"generator": Made(list(fake.split(1)), list(real.split(1)), *logits)}
+        seen, truth = (judge(images).float().flatten(1).mean(1) for images in (fake, real))
+        kinds = label.tolist() if self.classes else ()
+        return {"generator": Made(list(fake.split(1)), list(real.split(1)), seen, truth, kinds)}
 
     def _samples(self, products: Mapping[str, nn.Module], label: Tensor, *, seed: int) -> Tensor:
         generator = products["generator"]

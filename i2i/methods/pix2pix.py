@@ -19,6 +19,7 @@ from i2i.methods.base import (
     Made,
     Translation,
     Update,
+    judged,
     require_same_size,
 )
 from i2i.registry import methods
@@ -93,10 +94,13 @@ class Pix2Pix(Translation):
         return torch.stack([F.l1_loss(generator(source), target).float() for source, target in held_out]).mean()
 
     def made(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> dict[str, Made]:
-        fakes = [products["source_to_target"](source) for source, _ in held_out]
-        judges = [self._judge_of(source) for source, _ in held_out]
-        logits = [
-            torch.stack([judge(image).float().mean() for judge, image in zip(judges, images, strict=True)])
-            for images in (fakes, [target for _, target in held_out])
-        ]
-        return {"source_to_target": Made(fakes, [target for _, target in held_out], *logits)}
+        fakes, reals = (
+            [products["source_to_target"](source) for source, _ in held_out],
+            [each.target for each in held_out],
+        )
+
+        def logits(images: list[Tensor]) -> Tensor:
+            judges = [self._judge_of(source) for source, _ in held_out]
+            return torch.cat([judged(judge, [image]) for judge, image in zip(judges, images, strict=True)])
+
+        return {"source_to_target": Made(fakes, reals, logits(fakes), logits(reals))}

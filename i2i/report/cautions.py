@@ -7,9 +7,9 @@ from i2i.recipe import Collapse
 from i2i.report.curves import HELD_OUT
 from i2i.report.facts import best_score, last_step
 from i2i.report.parts import Case, Curve
+from i2i.training.collapse import EARLY
 
 _SATURATED = 0.99  # of pairs of a real and a made image a discriminator ranks rightly; one half: it knows nothing
-_EARLY = 1000  # steps in which a generator may still be learning to make anything, as i2i.training.collapse has it
 _FEW = 8  # held-out images
 
 
@@ -22,7 +22,7 @@ def warnings_of(
         *_not_finite(curves),
         *_collapsed(recipe, curves),
         *_saturated(curves),
-        *_past_the_best(curves),
+        *_past_the_best(recipe, curves),
         *_few(cases),
     ]
 
@@ -49,7 +49,7 @@ def _collapsed(recipe: Mapping[str, Any], curves: Sequence[Curve]) -> list[str]:
             continue
         low = [value is not None and value < least for value in curve.values]
         for at in range(1, len(low)):
-            if low[at - 1] and low[at] and (curve.steps[at] >= _EARLY or not all(low[:at])):
+            if low[at - 1] and low[at] and (curve.steps[at] >= EARLY or not all(low[:at])):
                 what = curve.name.partition(":")[0]
                 found.append(
                     f"Collapse: at step {curve.steps[at]:,} what {what} makes is {curve.values[at]:.2f} times as "
@@ -68,8 +68,10 @@ def _saturated(curves: Sequence[Curve]) -> list[str]:
     ]
 
 
-def _past_the_best(curves: Sequence[Curve]) -> list[str]:
+def _past_the_best(recipe: Mapping[str, Any], curves: Sequence[Curve]) -> list[str]:
     best, done = best_score(curves), last_step(curves)
+    if recipe.get("evaluate", {}).get("best"):  # a metric decides, which says more
+        return []
     if best is None or best[1] * 2 >= done:
         return []
     return [f"The held-out score has not improved since step {best[1]:,} of {done:,}."]

@@ -12,8 +12,8 @@ from i2i.methods.base import Made
 from i2i.recipe import Collapse
 
 _SIZES = (32, 16, 8)  # pixels
-_MOST = 32  # images; of as many there are 496 pairs
-_EARLY = 1000  # steps in which a generator may still be learning to make anything
+_MOST = 500  # pairs
+EARLY = 1000  # steps in which a generator may still be learning to make anything
 
 WHAT_TO_TRY = (
     "try a lower optimizer.players.discriminator.lr, another method.adversarial (wgan-gp, hinge), "
@@ -41,14 +41,14 @@ class CollapseWatch:
         for name, each in made.items():
             if min(len(each.fake), len(each.real)) < 2:
                 continue
-            share = diversity(each.fake) / max(diversity(each.real), 1e-12)
+            share = diversity(each.fake, each.kinds) / max(diversity(each.real, each.kinds), 1e-12)
             values[f"{name}.diversity"] = share
             if len(each.real_logits) and len(each.fake_logits):
                 values[f"{name}.separation"] = separation(each.real_logits, each.fake_logits)
             if share >= self.options.least:
                 self._was_diverse.add(name)
                 self._looks[name] = 0
-            elif name in self._was_diverse or step >= _EARLY:
+            elif name in self._was_diverse or step >= EARLY:
                 self._looks[name] = self._looks.get(name, 0) + 1
                 if self._looks[name] == 2:
                     warnings.append(
@@ -64,13 +64,20 @@ class CollapseWatch:
         self._was_diverse, self._looks = set(state["was_diverse"]), dict(state["looks"])
 
 
-def diversity(images: Sequence[Tensor]) -> float:
-    """Mean root mean square distance of every two of the first images, each (1, C, H, W), over several sizes of pixels.
+def diversity(images: Sequence[Tensor], kinds: Sequence[int] = ()) -> float:
+    """Mean root mean square distance of two images, each (1, C, H, W), over several sizes of pixels.
+
+    Where `kinds` are given, only two of the same kind are compared: a generator that makes one image of each class has
+    collapsed, however the classes differ.
     """
+    pairs = list(combinations(range(len(images)), 2))
+    alike = [(a, b) for a, b in pairs if kinds and kinds[a] == kinds[b]]
+    chosen = alike or pairs
+    chosen = chosen[:: -(-len(chosen) // _MOST)]
     distances = []
     for size in _SIZES:
-        small = [F.interpolate(image.float(), (size, size), mode="area").flatten() for image in images[:_MOST]]
-        distances += [(a - b).square().mean().sqrt() for a, b in combinations(small, 2)]
+        small = [F.interpolate(image.float(), (size, size), mode="area").flatten() for image in images]
+        distances += [(small[a] - small[b]).square().mean().sqrt() for a, b in chosen]
     return float(torch.stack(distances).mean())
 
 

@@ -151,8 +151,15 @@ def _looked_at(method: Method, samples: Samples, most: int | None) -> Iterator[A
     """Held-out samples; those trained on stand in where there are none, or too few to tell two sets of images apart."""
     held = min(samples.held_out_count, most or _FEW)
     wanted = (most or _MANY) if isinstance(method, Generation) else held or _FEW // 2
-    yield from (samples.held_out(index) for index in range(held))
-    yield from (samples[0, index] for index in range(min(len(samples), wanted - held)))
+    spread = isinstance(method, Generation)  # of files in the order of their names the first are of one class
+    held_out = _evenly(samples.held_out_count, held) if spread else range(held)
+    yield from (samples.held_out(index) for index in held_out)
+    yield from (samples[0, index] for index in _evenly(len(samples), min(len(samples), wanted - held)))
+
+
+def _evenly(count: int, wanted: int) -> list[int]:
+    """As many places as are wanted of a list, evenly spaced."""
+    return [place * count // wanted for place in range(wanted)]
 
 
 def _cut(image: torch.Tensor, multiple: int) -> torch.Tensor:

@@ -104,3 +104,14 @@ def test_diversity_is_the_mean_distance_of_pairs() -> None:
 def test_separation_is_the_chance_that_the_real_one_of_two_is_found() -> None:
     real, fake = torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0])
     assert separation(real, fake) == pytest.approx((3 + 0.5) / 4)
+
+
+def test_one_image_of_each_class_is_a_collapse() -> None:
+    kinds = [0, 1] * 8
+    real = torch.rand(16, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    same = real[:2].repeat(8, 1, 1, 1)
+    watch = CollapseWatch(Collapse())
+    assert watch.look(100, {"generator": made(real.flip(0), real)["a_to_b"]._replace(kinds=kinds)})[1] == []
+    values = [watch.look(step, {"generator": made(same, real)["a_to_b"]._replace(kinds=kinds)}) for step in (200, 300)]
+    assert values[0][0]["generator.diversity"] == 0 and len(values[1][1]) == 1
+    assert diversity(list(same.split(1))) > 0.1, "which without classes would look diverse"
