@@ -151,10 +151,11 @@ def from_float(image: NDArray[np.float32], dtype: DTypeLike) -> Array:
     Rounded, where the published code cuts off: there 0.9999 * 255 becomes 254, and an image that only passes through
     gets darker.
     """
-    image = np.clip(image, 0, 1)
+    levels = np.clip(image, 0, 1)
     if dtype == np.float32:
-        return image
-    return np.rint(image * np.float32(_largest(dtype))).astype(dtype)
+        return levels
+    levels *= np.float32(_largest(dtype))
+    return np.rint(levels, out=levels).astype(dtype)
 
 
 def _largest(dtype: DTypeLike) -> int:

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -145,8 +145,8 @@ def _entry(facts: Any) -> Entry:
 
 def _stated(entry: Entry) -> dict[str, Any]:
     """Without what is the default."""
-    plain = asdict(Entry(source="", result=""))
-    return {name: value for name, value in asdict(entry).items() if value != plain[name]}
+    found = ((each, getattr(entry, each.name)) for each in fields(Entry))
+    return {each.name: value for each, value in found if value not in (each.default, {})}
 
 
 def _end_line(file: int) -> None:

@@ -123,10 +123,13 @@ def _run_in_tiles(network: Network, card: Card, pixels: Array, out: Array, tilin
         tiles.reflected(size, multiple_of=card.multiple_of, min_size=card.min_size) for size in pixels.shape[:2]
     )
 
+    padded = pixels if pixels.shape[:2] == (len(rows), len(columns)) else None
+
     def run(row: Span, column: Span) -> NDArray[np.float32]:
-        tile = pixels[np.ix_(rows[row.start : row.stop], columns[column.start : column.stop])]
-        taken = to_float(with_channels(tile, card.in_channels)).transpose(2, 0, 1)[None]
-        return _run(network, card, np.ascontiguousarray(taken))[0].transpose(1, 2, 0)
+        down, across = slice(row.start, row.stop), slice(column.start, column.stop)
+        tile = pixels[np.ix_(rows[down], columns[across])] if padded is None else padded[down, across]
+        planes = np.ascontiguousarray(with_channels(tile, card.in_channels).transpose(2, 0, 1))
+        return _run(network, card, to_float(planes)[None])[0].transpose(1, 2, 0)
 
     spans = tiling.spans(len(rows)), tiling.spans(len(columns))
     for top, left, piece in tiles.blended(run, *spans, ramp=tiling.ramp, scale=card.scale):
