@@ -42,12 +42,15 @@ ImageNet = Annotated[bool, typer.Option("--imagenet", help="The segmenter takes 
 Json = Annotated[Path | None, typer.Option("--json", help="Write all of it to this file.", show_default=False)]
 
 
+_RUN = "RUN"  # in capitals, since a folder may well be called run
+
+
 class RunOrCommand(TyperGroup):
     """What follows is a run, unless it is the name of a command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
-            args = ["run", *args]
+            args = [_RUN, *args]
         return super().parse_args(ctx, args)
 
 
@@ -58,11 +61,11 @@ app = typer.Typer(cls=RunOrCommand, no_args_is_help=True)
 def evaluate() -> None:
     """Measure a run, any two folders of images, or upscalers: i2i evaluate runs/cyclegan/horse2zebra.
 
-    A word that is no command is a run: i2i evaluate RUN is short for i2i evaluate run RUN.
+    A word that is no command is a run.
     """
 
 
-@app.command("run")
+@app.command(_RUN)
 def of_run(
     model: Annotated[Path, typer.Argument(help="A run, a checkpoint, a file of weights, an .onnx, or a name.")],
     data: Annotated[

@@ -73,7 +73,7 @@ class PairedImages(Dataset[Pair]):
     def _sample(self, pipeline: Pipeline, paths: tuple[Path, Path], pair: Images, seed: tuple[int, ...]) -> Pair:
         if self._scale > 1:
             pair = cut_to_scale(pair, self._scale, paths[::-1] if self._swap else paths)
-        source, target = _augmented(pipeline, pair, seed, paths[0])
+        source, target = augmented(pipeline, pair, seed, paths[0])
         _check_sizes(source, target, self._scale, paths[0])
         return Pair(to_tensor(source, self._value_range), to_tensor(target, self._value_range))
 
@@ -124,7 +124,7 @@ class UnpairedImages(Dataset[Unpaired]):
         return Unpaired(a, b)
 
     def _sample(self, pipeline: Pipeline, path: Path, image: Image, seed: tuple[int, ...]) -> Tensor:
-        return to_tensor(_augmented(pipeline, (image,), seed, path)[0], self._value_range)
+        return to_tensor(augmented(pipeline, (image,), seed, path)[0], self._value_range)
 
 
 class HighImages(Dataset[HighResolution]):
@@ -171,12 +171,12 @@ class HighImages(Dataset[HighResolution]):
     def _sample(
         self, pipeline: Pipeline, path: Path, image: Image, seed: tuple[int, ...], degrade: tuple[int, ...]
     ) -> HighResolution:
-        (image,) = _augmented(pipeline, (image,), seed, path)
+        (image,) = augmented(pipeline, (image,), seed, path)
         own = int(np.random.default_rng(degrade).integers(2**63 - 1))
         return HighResolution(to_tensor(image, self._value_range), torch.tensor(own))
 
 
-def _augmented(pipeline: Pipeline, pictures: Images, seed: tuple[int, ...], path: Path) -> Images:
+def augmented(pipeline: Pipeline, pictures: Images, seed: tuple[int, ...], path: Path) -> Images:
     try:
         return pipeline(pictures, seed)
     except ValueError as error:

@@ -14,7 +14,7 @@ from i2i.data.batch import Images
 from i2i.data.folders import HighFiles
 from i2i.data.geometry import Image
 from i2i.data.reading import Field, Readable, read_image
-from i2i.data.samples import to_tensor
+from i2i.data.samples import augmented, to_tensor
 
 _TRAIN, _TEST = 6, 7  # the use of a random draw is part of its seed; `i2i.data.samples` has those before
 
@@ -89,10 +89,7 @@ class SingleImages(Dataset[Images]):
         return self._sample(self._test, path, self._read(path), (_TEST, index))
 
     def _sample(self, pipeline: Pipeline, path: Path, image: Image, seed: tuple[int, ...]) -> Images:
-        try:
-            (image,) = pipeline((fit(image, self._size),), seed)
-        except ValueError as error:
-            raise ValueError(f"{error} ({path})") from error
+        (image,) = augmented(pipeline, (fit(image, self._size),), seed, path)
         return Images(to_tensor(image, self._value_range), torch.tensor(self._label(path)))
 
     def _label(self, path: Path) -> int:

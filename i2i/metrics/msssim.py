@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.metrics.ssim import _C1, _C2, _WINDOW, _blurred
+from i2i.metrics.ssim import C1, C2, WINDOW, blurred
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # section 3.2, from the finest scale to the coarsest
-_MIN_SIZE = (_WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1  # pixels: the window fits into the coarsest scale
+_MIN_SIZE = (WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1  # pixels: the window fits into the coarsest scale
 
 
 def ms_ssim(image: Tensor, truth: Tensor) -> Tensor:
@@ -34,11 +34,11 @@ def _of_one_channel(x: Tensor, y: Tensor) -> Tensor:
     for scale, weight in enumerate(WEIGHTS):
         if scale:
             x, y = _halved(x), _halved(y)
-        mean_x, mean_y = _blurred(x), _blurred(y)
-        variances = _blurred(x * x) - mean_x**2 + _blurred(y * y) - mean_y**2
-        similar = (2 * (_blurred(x * y) - mean_x * mean_y) + _C2) / (variances + _C2)
+        mean_x, mean_y = blurred(x), blurred(y)
+        variances = blurred(x * x) - mean_x**2 + blurred(y * y) - mean_y**2
+        similar = (2 * (blurred(x * y) - mean_x * mean_y) + C2) / (variances + C2)
         if scale == len(WEIGHTS) - 1:
-            similar = similar * (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
+            similar = similar * (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
         result = result * similar.flatten(1).mean(1).clamp(min=0) ** weight
     return result
 

@@ -7,8 +7,8 @@ Wang, Bovik, Sheikh, Simoncelli 2004: Image Quality Assessment: From Error Visib
 import torch
 from torch import Tensor
 
-_WINDOW, _SIGMA = 11, 1.5  # pixels
-_C1, _C2 = 0.01**2, 0.03**2  # (K1 L)^2 and (K2 L)^2, where values reach L = 1
+WINDOW, _SIGMA = 11, 1.5  # pixels
+C1, C2 = 0.01**2, 0.03**2  # (K1 L)^2 and (K2 L)^2, where values reach L = 1
 
 
 def ssim(image: Tensor, truth: Tensor) -> Tensor:
@@ -20,31 +20,31 @@ def ssim(image: Tensor, truth: Tensor) -> Tensor:
     if image.shape != truth.shape or image.ndim != 4:
         raise ValueError(f"ssim: images of shapes {tuple(image.shape)} and {tuple(truth.shape)}; legal: (N, C, H, W)")
     height, width = image.shape[2:]
-    if min(height, width) < _WINDOW:
-        raise ValueError(f"ssim: {width}x{height} pixels are less than its window of {_WINDOW}")
+    if min(height, width) < WINDOW:
+        raise ValueError(f"ssim: {width}x{height} pixels are less than its window of {WINDOW}")
     # Channel by channel: the maps of a whole photo in float64 are large.
     channels = zip(image.split(1, dim=1), truth.split(1, dim=1), strict=True)
     return torch.stack([_of_one_channel(x.double(), y.double()) for x, y in channels]).mean(0)
 
 
 def _of_one_channel(x: Tensor, y: Tensor) -> Tensor:
-    mean_x, mean_y = _blurred(x), _blurred(y)
-    variance_x = _blurred(x * x) - mean_x * mean_x
-    variance_y = _blurred(y * y) - mean_y * mean_y
-    covariance = _blurred(x * y) - mean_x * mean_y
-    similar = (2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)
-    return (similar / ((mean_x**2 + mean_y**2 + _C1) * (variance_x + variance_y + _C2))).flatten(1).mean(1)
+    mean_x, mean_y = blurred(x), blurred(y)
+    variance_x = blurred(x * x) - mean_x * mean_x
+    variance_y = blurred(y * y) - mean_y * mean_y
+    covariance = blurred(x * y) - mean_x * mean_y
+    similar = (2 * mean_x * mean_y + C1) * (2 * covariance + C2)
+    return (similar / ((mean_x**2 + mean_y**2 + C1) * (variance_x + variance_y + C2))).flatten(1).mean(1)
 
 
-def _blurred(images: Tensor) -> Tensor:
+def blurred(images: Tensor) -> Tensor:
     """(N, C, H, W) averaged by the Gaussian window, which takes 10 pixels of height and of width."""
-    offsets = torch.arange(_WINDOW) - _WINDOW // 2
+    offsets = torch.arange(WINDOW) - WINDOW // 2
     weights = torch.exp(-(offsets.double() ** 2) / (2 * _SIGMA**2))
     window = (weights / weights.sum()).tolist()
     for axis in (2, 3):
-        size = images.shape[axis] - _WINDOW + 1
+        size = images.shape[axis] - WINDOW + 1
         # A sum of shifted images: in float64 on a CPU 14 times as fast as a convolution.
-        shifted = [images.narrow(axis, start, size) for start in range(_WINDOW)]
+        shifted = [images.narrow(axis, start, size) for start in range(WINDOW)]
         total = shifted[0] * window[0]
         for image, weight in zip(shifted[1:], window[1:], strict=True):
             total.add_(image, alpha=weight)

@@ -55,17 +55,19 @@ def test_shared_weights_serve_sets_and_lpips(
 
 
 def test_a_run_is_measured_by_its_name_alone_and_by_the_long_form(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = tiny_world(tmp_path / "world", count=12)
     folder = training.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", watch=Silent())
     shown = []
-    for words in ((folder, "--metrics", "psnr"), ("--metrics", "psnr", folder), ("run", folder, "--metrics", "psnr")):
+    for words in ((folder, "--metrics", "psnr"), ("--metrics", "psnr", folder), ("RUN", folder, "--metrics", "psnr")):
         assert run(*words) == 0
         out = capsys.readouterr().out
         assert f"{folder}: source_to_target of 00000001, 2 held-out pairs" in out
         shown.append([line for line in out.splitlines() if line.startswith("PSNR")])
     assert shown[0] and shown[0] == shown[1] == shown[2]
+    monkeypatch.chdir(tmp_path)
+    assert run("run", "--metrics", "psnr") == 0, "a folder may be called run"
     assert json.loads((folder / "evaluation.json").read_text())["metrics"]["PSNR"]["value"] > 5
 
 
@@ -97,7 +99,7 @@ def test_errors_are_sentences(words: list[str], sentence: str, tmp_path: Path, m
     assert sentence in str(raised.value)
 
 
-@pytest.mark.parametrize("words", [["evaluate"], ["evaluate", "run"], ["evaluate", "folders"], ["evaluate", "sr"]])
+@pytest.mark.parametrize("words", [["evaluate"], ["evaluate", "RUN"], ["evaluate", "folders"], ["evaluate", "sr"]])
 def test_help_imports_no_torch(words: list[str]) -> None:
     code = (
         f"import sys, i2i.cli; sys.argv = ['i2i', *{words}, '--help']\n"

@@ -12,9 +12,9 @@ from i2i.consistency import LabelConsistency, label_consistency
 from i2i.data.world import CLASSES, make_world
 from i2i.data.world.looks import SIM_COLOURS
 from i2i.data.world.street import Label
-from i2i.metrics import pixels
 from i2i.metrics.segmenter import OnnxSegmenter
 from i2i_runtime import images
+from tests import measures
 
 SIZE = 32
 
@@ -124,7 +124,7 @@ def test_the_score_is_that_of_the_network_itself(
     with torch.no_grad():
         seen = network(pictures(world / folder)).argmax(1)
     found = score(world, world / folder, segmenter).total()
-    assert found["mIoU"] == pytest.approx(pixels.mean_iou(seen, truth, len(CLASSES)), abs=1e-3)
+    assert found["mIoU"] == pytest.approx(measures.mean_iou(seen, truth, len(CLASSES)), abs=1e-3)
     assert found["pixel accuracy"] == pytest.approx((seen == truth).float().mean().item(), abs=1e-3)
 
 

@@ -20,9 +20,10 @@ from torch.nn import functional as F
 from i2i import inference, recipe
 from i2i.data.world import CLASSES, make_world
 from i2i.losses.adversarial import Absolute, Judge
-from i2i.metrics.pixels import mean_iou, psnr, texture
+from i2i.metrics.pixels import psnr
 from i2i.training import run
 from i2i_runtime import images
+from tests.measures import mean_iou, texture
 from tests.worlds import Silent
 
 SIZE, SCENES = 32, 120

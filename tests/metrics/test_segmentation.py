@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from i2i.metrics import pixels
 from i2i.metrics.segmentation import IGNORE, confusion, iou, mean_iou, pixel_accuracy
+from tests import measures
 
 
 def maps(classes: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +28,7 @@ def test_mean_iou_and_accuracy_are_those_of_direct_formulas() -> None:
     counts = confusion(predicted, truth, classes=5)
     direct = [((predicted == c) & (truth == c)).sum() / ((predicted == c) | (truth == c)).sum() for c in range(5)]
     np.testing.assert_allclose(iou(counts), direct, rtol=1e-15)
-    theirs = pixels.mean_iou(torch.from_numpy(predicted), torch.from_numpy(truth), 5)
+    theirs = measures.mean_iou(torch.from_numpy(predicted), torch.from_numpy(truth), 5)
     assert mean_iou(counts) == pytest.approx(theirs, rel=1e-6)
     assert pixel_accuracy(counts) == (predicted == truth).mean()
 
