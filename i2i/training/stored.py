@@ -121,6 +121,8 @@ def _product_files(folder: Path) -> list[Path]:
 
 def _product_file(folder: Path, product: str | None) -> Path:
     files = {file.stem: file for file in _product_files(folder)}
+    if not files:
+        raise ValueError(f"{folder}: no weights in this checkpoint; name an earlier one")
     if product is None:
         return next(iter(files.values()))
     if product not in files:

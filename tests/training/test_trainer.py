@@ -13,6 +13,7 @@ from i2i.losses.adversarial import LeastSquares
 from i2i.registry import adversarial
 from i2i.training import checkpoint, run
 from i2i.training.log import read_log
+from i2i.training.stored import load_any
 from i2i.training.trainer import Interrupted
 from i2i.training.update import NotFinite
 from i2i_runtime import images
@@ -53,6 +54,13 @@ def test_weights_carry_what_is_needed_to_use_them(world: Path, tmp_path: Path) -
     assert json.loads(facts["generator"])["features"] == 4 and facts["product"] == "a_to_b" and facts["step"] == "1"
     assert facts["recipe"] == (folder / "recipe.toml").read_text()
     assert json.loads(facts["value_range"]) == [-1.0, 1.0]
+
+
+def test_a_checkpoint_without_its_weights_is_one_sentence(world: Path, tmp_path: Path) -> None:
+    folder = run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", watch=Silent())
+    (checkpoint.find(folder) / "source_to_target.safetensors").unlink()
+    with pytest.raises(ValueError, match="no weights in this checkpoint; name an earlier one"):
+        load_any(folder)
 
 
 def test_asked_to_stop_it_saves_and_says_where(world: Path, tmp_path: Path) -> None:
