@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from i2i.recipe import Optimizer
 from i2i.registry import did_you_mean
+from i2i.training.adam import Adam
 
 
 class NotFinite(ArithmeticError):
@@ -32,9 +33,7 @@ class TrainingUpdate:
         self._clip_norm = clip_norm
         self.optimizers = {
             # One fused kernel over all weights: a quarter of a Pix2Pix step on a CPU is Adam otherwise.
-            name: torch.optim.Adam(
-                parameters, lr=options.lr_of(name), betas=options.betas_of(name), fused=_can_fuse(parameters)
-            )
+            name: Adam(parameters, lr=options.lr_of(name), betas=options.betas_of(name), fused=_can_fuse(parameters))
             for name, parameters in self._parameters.items()
         }
 
