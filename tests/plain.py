@@ -14,9 +14,10 @@ from torch.nn import functional as F
 
 from i2i.data.batch import Images, Pair, Unpaired
 from i2i.data.degradation.sharpen import sharpen
+from i2i.generators.rrdb import RRDBNet
 from i2i.losses.adversarial import Adversarial, Judge, RelativisticAverage
 from i2i.losses.orthogonal import orthogonality
-from i2i.losses.perceptual import VGG19
+from i2i.losses.perceptual import VGG19, VGG19_LAYERS
 from i2i.methods.base import Method
 from i2i.methods.cyclegan import CycleGAN
 from i2i.methods.esrgan import ESRGAN
@@ -97,9 +98,7 @@ def _pix2pix(method: Pix2Pix, batch: Pair, generator: torch.optim.Adam, discrimi
     generator.step()
 
 
-def _gan(
-    method: GAN, batch: Images, generator: torch.optim.Adam, discriminator: torch.optim.Adam, number: int
-) -> None:
+def _gan(method: GAN, batch: Images, generator: torch.optim.Adam, discriminator: torch.optim.Adam, number: int) -> None:
     real, label = batch
     told = (label,) if method.classes else ()
     fake = method.generator(torch.randn(len(real), method.generator.latent), *told)
@@ -131,14 +130,14 @@ def _gan(
 def _rrdb_psnr(method: RRDBPSNR, batch: Pair, generator: torch.optim.Adam) -> None:
     low, high = method.pool(batch) if isinstance(method, RealESRNet) else batch
     generator.zero_grad()
-    method.pixel(method.generator(low), sharpen(high) if isinstance(method, RealESRNet) else high).backward()
+    method.pixel(_upscaled(method.generator, low), sharpen(high) if isinstance(method, RealESRNet) else high).backward()
     generator.step()
 
 
 def _esrgan(method: ESRGAN, batch: Pair, generator: torch.optim.Adam, judge: torch.optim.Adam | None) -> None:
     low, high = method.pool(batch) if isinstance(method, RealESRGAN) else batch
     wanted = sharpen(high) if isinstance(method, RealESRGAN) else high
-    fake = method.generator(low)
+    fake = _upscaled(method.generator, low)
     generator.zero_grad()
     loss = method.pixel_weight * method.pixel(fake, wanted)
     if method.perceptual_weight:
@@ -159,11 +158,43 @@ def _esrgan(method: ESRGAN, batch: Pair, generator: torch.optim.Adam, judge: tor
     method.adversarial.constrain(method.discriminator)
 
 
+def _upscaled(generator: nn.Module, low: Tensor) -> Tensor:
+    """As the published network does it, layer by layer."""
+    if not isinstance(generator, RRDBNet):
+        return generator(low)
+    deep = shallow = generator.stem(generator.unshuffle(low))
+    for block in generator.blocks:
+        dense = deep
+        for layers in block.residual:
+            first, *inner, last = layers.convolutions
+            seen = [dense, F.leaky_relu(first(dense), 0.2, inplace=True)]
+            for convolution in inner:
+                seen.append(F.leaky_relu(convolution(torch.cat(seen, 1)), 0.2, inplace=True))
+            dense = last(torch.cat(seen, 1)) * 0.2 + dense
+        deep = dense * 0.2 + deep
+    image = shallow + generator.trunk(deep)
+    for up in generator.up:
+        image = F.interpolate(image, scale_factor=up.factor, mode="nearest")
+        image = F.leaky_relu(up[1](image), 0.2, inplace=True)
+    return generator.head(image)
+
+
 def _perceptual(vgg: VGG19, fake: Tensor, wanted: Tensor) -> Tensor:
-    found = vgg.features(fake)
+    found = _features(vgg, fake)
     with torch.no_grad():
-        aims = vgg.features(wanted)
+        aims = _features(vgg, wanted)
     return _total({name: weight * F.l1_loss(found[name], aims[name]) for name, weight in vgg.layers.items()})
+
+
+def _features(vgg: VGG19, image: Tensor) -> dict[str, Tensor]:
+    found, image = {}, (image - vgg.get_buffer("_mean")) / vgg.get_buffer("_deviation")
+    last = max(map(VGG19_LAYERS.index, vgg.layers))
+    for name in VGG19_LAYERS[: last + 1]:
+        if name in ("conv2_1", "conv3_1", "conv4_1", "conv5_1"):
+            image = F.max_pool2d(image, 2)
+        found[name] = F.conv2d(image, vgg.get_buffer(f"{name}_weight"), vgg.get_buffer(f"{name}_bias"), padding=1)
+        image = F.relu(found[name], inplace=name not in vgg.layers)
+    return found
 
 
 def _fool(adversarial: Adversarial, judge: Judge, fake: Tensor, real: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from i2i.generators.base import ImageGenerator
 from i2i.layers import at_least
@@ -65,7 +66,8 @@ class RRDBNet(ImageGenerator):
         self.stem = _convolution(in_channels * self.multiple_of**2, features)
         self.blocks = nn.Sequential(*(ResidualInResidualBlock(features, growth) for _ in range(blocks)))
         self.trunk = _convolution(features, features)
-        self.up = nn.Sequential(*(_up(features, factor) for factor in _magnifications(scale * self.multiple_of)))
+        factors = _magnifications(scale * self.multiple_of)
+        self.up = nn.Sequential(*(Magnification(features, factor) for factor in factors))
         self.head = nn.Sequential(_convolution(features, features), _activation(), _convolution(features, out_channels))
 
     def forward(self, image: Tensor) -> Tensor:
@@ -103,6 +105,29 @@ class DenseBlock(nn.Module):
         return torch.add(image, last(torch.cat(seen, dim=1)), alpha=RESIDUAL_SCALE)
 
 
+class Magnification(nn.Sequential):
+    """Up-sampling by nearest neighbour, a convolution and its activation: (N, features, H, W) -> `factor` as large.
+
+    In training the first two are one transposed convolution: of the products with `factor` equal pixels beside each
+    other it makes one with the sum of their weights, which for 2 is 2.25 times less arithmetic.
+    """
+
+    def __init__(self, features: int, factor: int) -> None:
+        upsampling = nn.Upsample(scale_factor=factor, mode="nearest")
+        super().__init__(upsampling, _convolution(features, features), _activation())
+        self.factor = factor
+
+    def forward(self, image: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(image)
+        _, convolution, activation = self
+        assert isinstance(convolution, nn.Conv2d)
+        weight = F.pad(convolution.weight, [self.factor - 1] * 4)
+        weight = F.avg_pool2d(weight, self.factor, stride=1, divisor_override=1)  # sums
+        weight = weight.transpose(0, 1).flip(2, 3)
+        return activation(F.conv_transpose2d(image, weight, convolution.bias, stride=self.factor, padding=1))
+
+
 def _convolution(before: int, after: int) -> nn.Conv2d:
     return nn.Conv2d(before, after, 3, padding=1)
 
@@ -123,9 +148,3 @@ def _activation() -> nn.Module:
 def _magnifications(scale: int) -> list[int]:
     """Factors of the up-samplings one after another: 2 as often as it takes, but 3 at once."""
     return [3] if scale == 3 else [2] * (scale.bit_length() - 1)
-
-
-def _up(features: int, factor: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Upsample(scale_factor=factor, mode="nearest"), _convolution(features, features), _activation()
-    )

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from i2i.generators.rrdb import DenseBlock, ResidualInResidualBlock, RRDBNet
+from i2i.generators.rrdb import DenseBlock, Magnification, ResidualInResidualBlock, RRDBNet
 from i2i.registry import generators
 
 # (scale, unshuffle) -> what height and width must be multiples of
@@ -61,6 +61,22 @@ def test_unshuffled_blocks_work_on_smaller_images(scale, fewer):
 def test_three_times_is_one_up_sampling_and_four_times_two():
     assert small(scale=3).state_dict().keys() == small(scale=2, unshuffle=False).state_dict().keys()
     assert len(small(scale=4).up) == len(small(scale=2).up) == len(small(scale=1).up) == 2
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_magnification_in_training_is_up_sampling_and_convolution(factor):
+    torch.manual_seed(0)
+    magnification, image = Magnification(4, factor).double(), torch.randn(2, 4, 5, 6, dtype=torch.double)
+    slope = torch.randn(2, 4, 5 * factor, 6 * factor, dtype=torch.double)
+    found = []
+    for training in (True, False):
+        magnification.train(training).zero_grad()
+        seen = image.clone().requires_grad_()
+        enlarged = magnification(seen)
+        (enlarged * slope).sum().backward()
+        found.append([enlarged, seen.grad, *(weight.grad.clone() for weight in magnification.parameters())])
+    for trained, plain in zip(*found, strict=True):
+        torch.testing.assert_close(trained, plain, rtol=1e-10, atol=1e-12)
 
 
 def test_residuals_are_scaled_by_a_fifth():
