@@ -1,6 +1,6 @@
 """What every discriminator promises."""
 
-from torch import nn
+from torch import Tensor, nn
 
 SMALLEST_SIZE = 32
 LAST_SIZE = 4  # where the strided convolutions of a discriminator of fixed size end
@@ -20,6 +20,10 @@ class Discriminator(nn.Module):
     min_size: int = 1
     # In training mode a batch of two gives exactly what two batches of one give, so calls may be batched.
     batch_independent: bool = True
+
+    def each(self, *batches: Tensor) -> list[Tensor]:
+        """Logits of every batch, none of which sees the others: what calls one after another give."""
+        return [self(batch) for batch in batches]
 
     def check_size(self, height: int, width: int) -> None:
         """Raises ValueError if the network can't judge images of this size, in pixels."""

@@ -7,6 +7,7 @@ https://github.com/XPixelGroup/BasicSR.
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from i2i.discriminators.base import LAST_SIZE, FixedSizeDiscriminator
@@ -45,6 +46,21 @@ class VGGDiscriminator(FixedSizeDiscriminator):
             nn.LeakyReLU(0.2, inplace=True),
             nn.Linear(HIDDEN, 1),
         )
+
+    def each(self, *batches: Tensor) -> list[Tensor]:
+        for batch in batches:
+            self.check_size(*batch.shape[-2:])
+        if batches[0].device.type != "cpu":
+            return super().each(*batches)
+        # The deep layers have far more weights than pixels: a processor waits for the weights, so they are read once
+        # for all batches, here and on the way back.
+        sizes, seen = [len(batch) for batch in batches], [self.stem(batch) for batch in batches]
+        for layer in (module for module in self.blocks.modules() if not any(module.children())):
+            if isinstance(layer, nn.Conv2d) and layer.weight.numel() > sum(batch.numel() for batch in seen):
+                seen = list(layer(torch.cat(seen)).split(sizes))
+            else:
+                seen = [layer(batch) for batch in seen]
+        return [self.head(batch) for batch in seen]
 
     def forward(self, image: Tensor) -> Tensor:
         self.check_size(*image.shape[-2:])

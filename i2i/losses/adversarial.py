@@ -55,6 +55,8 @@ def gradient_penalty(judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
 class Adversarial(ABC):
     """What a method asks of an objective; all terms are means over all logits, in float32 or better."""
 
+    compares: bool = False  # whether the generator's term asks for the logits of real images, too
+
     @abstractmethod
     def discriminator(self, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """The discriminator's terms by name: "real", "fake" and perhaps more; the caller detaches `fake`.
@@ -198,6 +200,8 @@ class RelativisticAverage(Adversarial):
     In the form of BasicSR, with which ESRGAN was published (section 3.2, https://arxiv.org/abs/1809.00219): every term
     is halved, and the averages that the discriminator compares with have no gradient.
     """
+
+    compares = True
 
     def discriminator(self, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         real_logits, fake_logits = at_least_float32(judge(real)), at_least_float32(judge(fake))

@@ -70,7 +70,8 @@ class ESRGAN(Upscaling):
         if self.discriminator is None:
             update("generator", **terms)
             return
-        judge, shown = _asked_once(self.discriminator), fake.detach().requires_grad_()
+        shown = fake.detach().requires_grad_()
+        judge = _asked_once(self.discriminator, *((real, shown) if self.adversarial.compares else ()))
         gan = self.adversarial_weight * self.adversarial.generator(judge, shown, real)
         terms["gan"] = _passed_on(gan, shown, fake)
         update("generator", **terms)
@@ -89,9 +90,12 @@ class ESRGAN(Upscaling):
             )
 
 
-def _asked_once(discriminator: Discriminator) -> Judge:
-    """A judge that looks at every batch once, and not once for each player: its weights change after both are done."""
-    seen: dict[Tensor, Tensor] = {}
+def _asked_once(discriminator: Discriminator, *together: Tensor) -> Judge:
+    """A judge that looks at every batch once, and not once for each player: its weights change after both are done.
+
+    At those that will surely be asked for it looks `together`, at once.
+    """
+    seen = dict(zip(together, discriminator.each(*together), strict=True)) if together else {}
 
     def judge(image: Tensor) -> Tensor:
         if image not in seen:

@@ -175,7 +175,7 @@ def test_a_broken_step_is_told_from_the_published_one(
 def test_images_are_judged_once_for_both_players(vgg: dict[str, Any]) -> None:
     method = build("esrgan", vgg)
     seen: list[Tensor] = []
-    method.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    method.discriminator.stem.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
     batch = pairs()[0]
     method.training_step(batch, TrainingUpdate(method.players(), OPTIONS))
     assert [torch.equal(image, batch.target) for image in seen].count(True) == 1
