@@ -44,6 +44,9 @@ class Entry:
     error: str = ""
 
 
+_DEFAULTS = {each.name: each.default for each in fields(Entry)}
+
+
 def model_of(card: Card) -> dict[str, str]:
     """What tells one model from another: two that differ here give different results."""
     return {
@@ -138,15 +141,14 @@ def _entry(facts: Any) -> Entry:
         or not isinstance(facts.get("result"), str)
     ):
         raise TypeError
-    names = [each.name for each in fields(Entry)]  # a later version may say more
-    known = {name: facts[name] for name in names if name in facts}
+    known = {name: value for name, value in facts.items() if name in _DEFAULTS}  # a later version may say more
     return Entry(**known | {"size": tuple(facts.get("size", ()))})
 
 
 def _stated(entry: Entry) -> dict[str, Any]:
     """Without what is the default."""
-    found = ((each, getattr(entry, each.name)) for each in fields(Entry))
-    return {each.name: value for each, value in found if value not in (each.default, {})}
+    found = ((name, getattr(entry, name)) for name in _DEFAULTS)
+    return {name: value for name, value in found if value not in (_DEFAULTS[name], {})}
 
 
 def _end_line(file: int) -> None:
