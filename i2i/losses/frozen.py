@@ -1,7 +1,7 @@
 """3x3 convolutions with weights that never change, such as those of a classifier in a loss.
 
 On a CPU oneDNN lays the weights out in its own way for every single call. Where there are more of them than pixels that
-takes about as long as the products; here it is done once for each direction. The operators are those that torch.compile
+takes long beside the products; here it is done once for each direction. The operators are those that torch.compile
 writes its code with; PyTorch promises nothing about them, so they are tried before they are used.
 """
 

@@ -12,7 +12,7 @@ class Adam(torch.optim.Adam):
     """torch's, which is shown tensors that are channels-last in the order in which they lie in memory.
 
     Adam does the same to every number, so their order means nothing to it; but torch's fused kernel for CPUs first
-    copies what is not contiguous, and then back: half of its time for networks of 3x3 convolutions.
+    copies what is not contiguous, and then back: a fifth of its time for RRDB-23, 44% for ESRGAN's discriminator.
     """
 
     def _init_group(self, group: dict[str, Any], *lists: Any) -> bool:
