@@ -4,6 +4,8 @@ Settings of OpenVINO's CPU: https://docs.openvino.ai/2025/openvino-workflow/runn
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 from i2i_runtime.bands import Part
 from i2i_runtime.exported import CARD, NOISE_CARD, Exported, check_file, refused
 from i2i_runtime.images import Array
+from i2i_runtime.openvino_head import widen_head
 from i2i_runtime.plan import BANDS
 
 _METADATA = "framework"  # where OpenVINO puts the metadata of an .onnx file
@@ -34,15 +37,16 @@ class OpenVino(Exported):
         check_file(file)
         core = _core()
         self._settings = _settings(threads)
-        try:
+        with _refusing(file):
             model = core.read_model(file)
-            self._compiled = core.compile_model(model, "CPU", self._settings)
-        except Exception as error:  # RuntimeErrors, mostly
-            raise refused(file, "OpenVINO", error) from None
-        # Free to use; there come to be as many as there are calls at once.
-        self._requests: list[Any] = []
         keys = [key for key in (CARD, NOISE_CARD, BANDS) if model.has_rt_info([_METADATA, key])]
         super().__init__(file, {key: model.get_rt_info([_METADATA, key]).value for key in keys})
+        with _refusing(file):
+            if self.card.scale * self.card.multiple_of % 2 == 0:
+                widen_head(model)
+            self._compiled = core.compile_model(model, "CPU", self._settings)
+        # Free to use; there come to be as many as there are calls at once.
+        self._requests: list[Any] = []
 
     def _run_as_stored(self, batch: Array) -> Array:
         try:
@@ -59,6 +63,14 @@ class OpenVino(Exported):
         core = _core()
         part = core.compile_model(core.read_model(file), "CPU", self._settings)
         return lambda maps: part(maps, share_inputs=True)[0]
+
+
+@contextmanager
+def _refusing(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # RuntimeErrors, mostly
+        raise refused(file, "OpenVINO", error) from None
 
 
 def _settings(threads: int) -> dict[str, Any]:
