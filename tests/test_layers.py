@@ -121,6 +121,7 @@ def test_wrong_options_are_refused_with_what_is_legal(build, sentence):
         build()
     assert str(error.value).startswith(sentence)
 
+
 def test_settled_spectral_norm_knows_weights_it_has_never_seen():
     torch.manual_seed(0)
     network = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Conv2d(6, 8, 3)), nn.ReLU()).eval()

@@ -130,6 +130,7 @@ def test_super_resolution_learns_from_photos_in_high_resolution(dots: Made) -> N
 
 def test_several_processes_make_it_once(cache: Path) -> None:
     pytest.importorskip("fcntl")
+
     class Slow(Made):
         def prepare(self, folder: Path, progress: known.Progress | None = None) -> None:
             time.sleep(0.05)  # time for the other one to go wrong
@@ -158,9 +159,7 @@ def test_a_failure_leaves_no_folder_that_looks_ready(cache: Path, monkeypatch: p
     assert "\n" not in sentence
 
 
-def test_an_archive_put_there_by_hand_is_unpacked_without_network(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_archive_put_there_by_hand_is_unpacked_without_network(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("I2I_MIRROR", "http://127.0.0.1:9")
     cache.mkdir()
     with zipfile.ZipFile(cache / "horse2zebra.zip", "w") as file:
