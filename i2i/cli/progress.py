@@ -22,8 +22,8 @@ _LIVE_INTERVAL, _PLAIN_INTERVAL = 0.25, 10.0  # seconds
 class Line:
     """One line that changes in place; without a terminal, a new line every few seconds."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+    def __init__(self, *, silent: bool = False) -> None:
+        self._console = Console(highlight=False, soft_wrap=True, quiet=silent)
         self._live = (
             Live(console=self._console, auto_refresh=False, transient=True) if self._console.is_terminal else None
         )

@@ -1,5 +1,6 @@
 """`i2i train`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -22,16 +23,23 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/METHOD/DATA by default.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run or checkpoint.")] = None,
     device: Device = "auto",
+    processes: Annotated[
+        int, typer.Option(min=0, help="Share every batch between so many GPUs of this machine, or processes; 0: all.")
+    ] = 1,
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
     """Train a method on images: i2i train cyclegan horse2zebra."""
     from i2i import recipe, registry
+    from i2i.cli import launch
     from i2i.cli.progress import TrainingLine, stop_on_signals
     from i2i.training import run
     from i2i.training.trainer import Interrupted
 
-    registry.load_plugins(plugins)
-    with stop_on_signals() as stop, TrainingLine() as line:
+    if processes != 1 and not launch.launched():
+        return launch.launch(processes, sys.argv[1:])
+    silent = not launch.is_first()
+    with launch.first_speaks_first(), stop_on_signals() as stop, TrainingLine(silent=silent) as line:
+        registry.load_plugins(plugins)
         try:
             if resume is not None:
                 if method or data or out or conditional:

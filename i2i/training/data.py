@@ -1,6 +1,7 @@
 """The data of a recipe as its method wants them, to train on and to look at."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +23,7 @@ Files = PairedFiles | UnpairedFiles | HighFiles
 Degradation = Callable[..., Pair]
 # Samples to look at, and as many as tell two sets apart
 _FEW, _MANY = 8, 64
+_ALL = slice(None)
 
 
 class Wanted(NamedTuple):
@@ -129,10 +131,16 @@ def check_sizes(
 
 
 def held_out(
-    method: Method, samples: Samples, degradation: Degradation | None, most: int | None = None
+    method: Method,
+    samples: Samples,
+    degradation: Degradation | None,
+    most: int | None = None,
+    part: slice = _ALL,
 ) -> Iterator[Any]:
-    """Samples for sheets and scores, as batches of one, cut to sizes that the networks can take: a few, or `most`."""
-    for sample in _looked_at(method, samples, most):
+    """Samples for sheets and scores, as batches of one, cut to sizes that the networks can take: a few, or `most`, of
+    which only `part` is made.
+    """
+    for sample in _looked_at(method, samples, most, part):
         if isinstance(method, Generation):
             yield Images(*(field[None] for field in sample))
             continue
@@ -147,14 +155,16 @@ def held_out(
             yield type(sample)(*cut)
 
 
-def _looked_at(method: Method, samples: Samples, most: int | None) -> Iterator[Any]:
+def _looked_at(method: Method, samples: Samples, most: int | None, part: slice) -> Iterator[Any]:
     """Held-out samples; those trained on stand in where there are none, or too few to tell two sets of images apart."""
     held = min(samples.held_out_count, most or _FEW)
     wanted = (most or _MANY) if isinstance(method, Generation) else held or _FEW // 2
     spread = isinstance(method, Generation)  # of files in the order of their names the first are of one class
     held_out = _evenly(samples.held_out_count, held) if spread else range(held)
-    yield from (samples.held_out(index) for index in held_out)
-    yield from (samples[0, index] for index in _evenly(len(samples), min(len(samples), wanted - held)))
+    trained_on = _evenly(len(samples), min(len(samples), wanted - held))
+    makers = [partial(samples.held_out, index) for index in held_out]
+    makers += [partial(samples.__getitem__, (0, index)) for index in trained_on]
+    yield from (make() for make in makers[part])
 
 
 def _evenly(count: int, wanted: int) -> list[int]:

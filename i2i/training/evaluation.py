@@ -1,9 +1,9 @@
 """Metrics while a run trains: what the products make of held-out images, measured as `i2i evaluate` does afterwards."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import count, islice, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -21,12 +21,14 @@ from i2i.metrics.sets import SET_METRICS, check_metrics, full_name, measure_sets
 from i2i.recipe import Evaluate
 from i2i.registry import did_you_mean
 from i2i.training.data import to_device
+from i2i.training.processes import ALONE, Processes
 
 _TOGETHER = 8  # samples in memory at a time
 _FEW = 50
+_NOTHING = object()
 
-Looks = Callable[[], Iterator[Any]]
-"""The held-out samples as batches of one, from the beginning and the same every time."""
+Looks = Callable[[slice], Iterator[Any]]
+"""A part of the held-out samples as batches of one, the same every time."""
 
 
 class Measured(NamedTuple):
@@ -48,9 +50,11 @@ class Evaluation:
     Raises ValueError for metrics that cannot be measured here, and where the weights that they need cannot be had.
     """
 
-    def __init__(self, options: Evaluate, method: Method, looks: Looks, device: torch.device) -> None:
+    def __init__(
+        self, options: Evaluate, method: Method, looks: Looks, device: torch.device, processes: Processes = ALONE
+    ) -> None:
         _check(options, method)
-        self._options, self._looks, self._device = options, looks, device
+        self._options, self._looks, self._device, self._processes = options, looks, device, processes
         self._of_sets = [name for name in options.metrics if name in SET_METRICS]
         self._of_pairs = [name for name in options.metrics if name in PAIR_METRICS]
         self._extractor = (
@@ -60,21 +64,27 @@ class Evaluation:
             check_metrics(self._of_sets, self._extractor)
         weights = Path(options.lpips_weights).expanduser() if options.lpips_weights else None
         self._lpips = Lpips(weights, device=device) if "lpips" in options.metrics else None
-        self._real: dict[str, Tensor] = {}
+        self._real: dict[str, list[Tensor]] = {}
 
     def measure(self, method: Method, products: Mapping[str, nn.Module], tell: Callable[[str], None]) -> Measured:
         """The metrics of every product; `tell` is given a sentence about one that cannot be computed this time.
 
-        The method is in evaluation mode, and gradients are off.
+        The method is in evaluation mode, and gradients are off. Of several processes each looks at a part, and the
+        first one knows the result.
         """
-        fake, real, pairs = self._seen(method, products)
-        self._real |= {name: torch.cat(features) for name, features in real.items()}
+        parts = self._processes.gather(self._seen(method, products))
+        if not parts:
+            return Measured({}, math.inf)
+        fake, real, pairs = (
+            {name: _in_turns([part[kind].get(name, []) for part in parts]) for name in parts[0][kind]}
+            for kind in ("fake", "real", "pairs")
+        )
         values: dict[str, float] = {}
         for product, features in fake.items():
             for name in self._of_sets:
                 assert self._extractor is not None
                 try:
-                    found = measure_sets([name], self._extractor, torch.cat(features), self._real[product])
+                    found = measure_sets([name], self._extractor, torch.stack(features), torch.stack(real[product]))
                 except ValueError as error:
                     tell(f"warning: evaluate.metrics {name} of {product}: {error}")
                     continue
@@ -86,29 +96,30 @@ class Evaluation:
                 values[f"{product}.{full}"] = sum(each[full] for each in measures) / len(measures)
         return Measured(values, self._badness(values))
 
-    def _seen(
-        self, method: Method, products: Mapping[str, nn.Module]
-    ) -> tuple[dict[str, list[Tensor]], dict[str, list[Tensor]], dict[str, list[dict[str, float]]]]:
-        """By product: features of fakes, those of real images if they are not known yet, and measures of pairs."""
-        random = torch.Generator().manual_seed(0)
+    def _seen(self, method: Method, products: Mapping[str, nn.Module]) -> dict[str, dict[str, list[Any]]]:
+        """Of this process's part, one for each sample, by product: features of the "fake", those of the "real", and
+        measures of "pairs".
+        """
         fake: dict[str, list[Tensor]] = {}
         real: dict[str, list[Tensor]] = {}
         pairs: dict[str, list[dict[str, float]]] = {}
-        looks = self._looks()
+        mine = self._processes.turns
+        looks, places = self._looks(mine), count(mine.start or 0, mine.step or 1)
         while batches := [to_device(batch, self._device) for batch in islice(looks, _TOGETHER)]:
-            for name, sides in _made(method, products, batches, random).items():
+            for name, sides in _made(method, products, batches, [*islice(places, len(batches))]).items():
                 fakes, reals = ([_shown(image, method.value_range) for image in side] for side in sides)
                 # In full precision, whatever the networks train in.
                 with torch.autocast(self._device.type, enabled=False):
                     if self._extractor:
-                        fake.setdefault(name, []).append(_features(self._extractor, fakes))
+                        fake.setdefault(name, []).extend(_features(self._extractor, fakes))
                         if name not in self._real:
-                            real.setdefault(name, []).append(_features(self._extractor, reals))
+                            real.setdefault(name, []).extend(_features(self._extractor, reals))
                     if self._of_pairs:
                         pairs.setdefault(name, []).extend(
                             measure_pair(self._of_pairs, *pair, self._lpips) for pair in zip(fakes, reals, strict=True)
                         )
-        return fake, real, pairs
+        self._real |= real
+        return {"fake": fake, "real": self._real, "pairs": pairs}
 
     def _badness(self, values: Mapping[str, float]) -> float:
         """Of the metric that decides, the mean over products."""
@@ -125,10 +136,11 @@ class Evaluation:
 def open_evaluation(
     options: Evaluate,
     method: Method,
-    looks: Callable[[int], Iterator[Any]],
+    looks: Callable[[int, slice], Iterator[Any]],
     count: int,
     device: torch.device,
     tell: Callable[[str], None],
+    processes: Processes = ALONE,
 ) -> Evaluation | None:
     """On `count` images at most, the first of which `looks` gives; None where the recipe wants none.
 
@@ -142,7 +154,7 @@ def open_evaluation(
             "where there are two kinds), give 20 or more to train on, or set evaluate.every=0"
         )
     count = min(count, options.samples)
-    evaluation = Evaluation(options, method, partial(looks, count), device)
+    evaluation = Evaluation(options, method, partial(looks, count), device, processes)
     few = "; they are few, so mind the error" * (count < _FEW)
     tell(f"every {options.every} steps {', '.join(options.metrics)} on {count} images{few}")
     return evaluation
@@ -162,9 +174,11 @@ def _check(options: Evaluate, method: Method) -> None:
 
 
 def _made(
-    method: Method, products: Mapping[str, nn.Module], batches: Sequence[Any], random: torch.Generator
+    method: Method, products: Mapping[str, nn.Module], batches: Sequence[Any], places: Sequence[int]
 ) -> dict[str, tuple[Sequence[Tensor], Sequence[Tensor]]]:
-    """What each product makes of the batches, and real images, each (1, C, H, W) in the networks' range."""
+    """What each product makes of the batches, which are at those places of all, and real images, each (1, C, H, W) in
+    the networks' range.
+    """
     if not isinstance(method, Generation):
         return {name: (made.fake, made.real) for name, made in method.made(batches, products).items()}
     # From noise of their own: every look shows the same latents, and none of them twice.
@@ -172,7 +186,8 @@ def _made(
     made = {}
     for name, product in products.items():
         latent = cast(LatentGenerator, product)
-        z = latent.draw(len(label), random).to(label.device)
+        seeds = [torch.Generator().manual_seed(place) for place in places]
+        z = torch.cat([latent.draw(1, seed) for seed in seeds]).to(label.device)
         made[name] = (latent(z, label if latent.classes else None).split(1), real.split(1))
     return made
 
@@ -184,7 +199,14 @@ def _shown(image: Tensor, value_range: tuple[float, float]) -> Tensor:
     return levels[:, :3] if levels.shape[1] >= 3 else levels[:, :1].expand(-1, 3, -1, -1)
 
 
-def _features(extractor: Extractor, pictures: Sequence[Tensor]) -> Tensor:
+def _features(extractor: Extractor, pictures: Sequence[Tensor]) -> Iterable[Tensor]:
+    """One row for each."""
     if len({picture.shape for picture in pictures}) == 1:
-        return extractor(torch.cat(list(pictures)))
-    return torch.cat([extractor(picture) for picture in pictures])
+        return extractor(torch.cat(list(pictures))).unbind()
+    return [extractor(picture)[0] for picture in pictures]
+
+
+def _in_turns(parts: Sequence[Sequence[Any]]) -> list[Any]:
+    """The first of each part, the second of each, and so on: the order in which processes have shared them."""
+    rounds = zip_longest(*parts, fillvalue=_NOTHING)
+    return [each for together in rounds for each in together if each is not _NOTHING]

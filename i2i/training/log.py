@@ -16,11 +16,13 @@ METRICS = "metrics.csv"
 
 class Log:
     """Appends to `RUN/losses.csv`, `scores.csv`, `diversity.csv`, `metrics.csv` and `tensorboard`; rows after `step`
-    (of a run that was killed) are dropped first.
+    (of a run that was killed) are dropped first. Without a folder nothing is written.
     """
 
-    def __init__(self, run: Path, step: int = 0) -> None:
+    def __init__(self, run: Path | None, step: int = 0) -> None:
         self._run = run
+        if run is None:
+            return
         for name in (LOSSES, SCORES, DIVERSITY, METRICS):
             _drop_rows_after(run / name, step)
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
@@ -41,12 +43,16 @@ class Log:
 
     def sheet(self, step: int, sheet: Tensor) -> None:
         """`sheet`: uint8 (3, H, W)."""
-        self._board.add_image("samples", sheet, step)
+        if self._run is not None:
+            self._board.add_image("samples", sheet, step)
 
     def close(self) -> None:
-        self._board.close()
+        if self._run is not None:
+            self._board.close()
 
     def _write(self, name: str, step: int, values: Mapping[str, float]) -> None:
+        if self._run is None:
+            return
         file = self._run / name
         row = {"step": str(step)} | {key: f"{value:.6g}" for key, value in values.items()}
         columns = _columns(file)

@@ -1,10 +1,10 @@
 """A run from its recipe, or from where it stopped: everything is built here and handed to the trainer."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,7 +13,6 @@ from i2i.components import build
 from i2i.data import known
 from i2i.data.loader import batches, steps_per_epoch
 from i2i.data.singles import find_classes
-from i2i.devices import choose_device
 from i2i.methods.base import Generation, Method
 from i2i.recipe import Recipe, load
 from i2i.training import checkpoint
@@ -30,6 +29,7 @@ from i2i.training.data import (
 )
 from i2i.training.evaluation import open_evaluation
 from i2i.training.memory import keep_freed_memory
+from i2i.training.processes import Processes, joined
 from i2i.training.record import recorded
 from i2i.training.stored import load_any
 from i2i.training.trainer import Interrupted, Trainer
@@ -61,7 +61,8 @@ def train(
         raise ValueError(
             f"{run}: holds a run already; go on with `i2i train --resume {run}`, or choose another folder with --out"
         )
-    return _fit_stages(_placed(recipe), run, watch or Quiet(), device, stop)
+    with _at_work(watch, device, stop) as work:
+        return _fit_stages(_placed(recipe), run, work)
 
 
 def with_classes(recipe: Recipe) -> Recipe:
@@ -98,9 +99,9 @@ def resume(
     What follows is bit for bit what would have followed without the interruption, on the same machine and without
     `overrides`. A run that is still at its first stage goes on with that.
     """
-    watch = watch or Quiet()
     if (path / RECIPE).is_file() and not checkpoint.list_checkpoints(path):
-        return _fit_stages(load(path / RECIPE, overrides=overrides), path, watch, device, stop)
+        with _at_work(watch, device, stop) as work:
+            return _fit_stages(load(path / RECIPE, overrides=overrides), path, work)
     saved = checkpoint.find(path)
     run = saved.parents[1]
     recipe = load(run / RECIPE, overrides=overrides)
@@ -109,35 +110,52 @@ def resume(
         raise ValueError(
             f"{run}: finished at step {state['step']}; to train longer add --set train.steps={state['step'] * 2}"
         )
-    return _fit(recipe, run, state, watch, device, stop)
+    with _at_work(watch, device, stop) as work:
+        return _fit(recipe, run, state, work)
 
 
-def _fit_stages(recipe: Recipe, run: Path, watch: Watch, device: str, stop: Callable[[], bool]) -> Path:
+class _Work(NamedTuple):
+    """Who looks on, who may end it, and on what it is done."""
+
+    watch: Watch
+    stop: Callable[[], bool]
+    processes: Processes
+    device: torch.device
+
+
+@contextmanager
+def _at_work(watch: Watch | None, device: str, stop: Callable[[], bool]) -> Iterator[_Work]:
+    with joined(device) as (processes, chosen):
+        yield _Work(watch if watch and processes.is_first else Quiet(), stop, processes, chosen)
+
+
+def _fit_stages(recipe: Recipe, run: Path, work: _Work) -> Path:
     """A run from its beginning, or from wherever its first stage is."""
     first = recipe.first_stage()
     if first:
         build(registry.methods, recipe.method)  # what it lacks is to be said now, not when the first stage is over
-        _write(recipe, run)
+        work.processes.wait()  # until all have seen what is there
+        if work.processes.is_first:
+            _write(recipe, run)
         folder = run / FIRST
         saved = checkpoint.list_checkpoints(folder)
         state = checkpoint.load_state(saved[-1]) if saved else None
         if state is None or state["step"] < load(folder / RECIPE).train.steps:
-            watch.say(f"first stage of two: {first.method['name']}")
+            work.watch.say(f"first stage of two: {first.method['name']}")
             try:
-                _fit(load(folder / RECIPE) if state else first, folder, state, watch, device, stop)
+                _fit(load(folder / RECIPE) if state else first, folder, state, work)
             except Interrupted:
                 raise Interrupted(str(run)) from None
-        watch.say(f"second stage of two: {recipe.method['name']}, from the generator in {folder / 'latest'}")
+        work.watch.say(f"second stage of two: {recipe.method['name']}, from the generator in {folder / 'latest'}")
         recipe = recipe.model_copy(
             update={"train": recipe.train.model_copy(update={"start": str((folder / "latest").resolve())})}
         )
-    return _fit(recipe, run, None, watch, device, stop)
+    return _fit(recipe, run, None, work)
 
 
-def _fit(
-    recipe: Recipe, run: Path, state: dict[str, Any] | None, watch: Watch, device: str, stop: Callable[[], bool]
-) -> Path:
-    chosen = choose_device(device)
+def _fit(recipe: Recipe, run: Path, state: dict[str, Any] | None, work: _Work) -> Path:
+    watch, stop, processes, chosen = work
+    part = processes.part(recipe.train.batch_size)
     if chosen.type == "cpu":
         keep_freed_memory()
     with _seeded(recipe.train.seed, chosen):
@@ -152,14 +170,20 @@ def _fit(
         recipe = _placed(_with_steps(recipe, samples))
         schedule, looks = build(registry.schedules, recipe.schedule), partial(held_out, method, samples, degradation)
         count = distinct(files) + len(samples) * isinstance(method, Generation)
-        evaluation = open_evaluation(recipe.evaluate, method, looks, count, chosen, watch.say)
-        trainer = Trainer(method, recipe, schedule, looks(), run, chosen, augmentation, degradation, evaluation)
+        evaluation = open_evaluation(recipe.evaluate, method, looks, count, chosen, watch.say, processes)
+        trainer = Trainer(
+            method, recipe, schedule, looks(), run, chosen, augmentation, degradation, evaluation, processes
+        )
+        if processes.rank:
+            torch.manual_seed(recipe.train.seed + processes.rank)
         if state:
             trainer.load_state(state)
-        (run / "samples").mkdir(parents=True, exist_ok=True)
-        _write(recipe, run)
+        if processes.is_first:
+            (run / "samples").mkdir(parents=True, exist_ok=True)
+            _write(recipe, run)
         options, steps = recipe.train, f"steps {trainer.step} to {recipe.train.steps}"
-        watch.say(f"{run}: {recipe.method['name']}, {len(samples)} images an epoch, {steps}, on {chosen}")
+        on = str(chosen) if processes.count == 1 else f"{processes.count} processes, this one on {chosen}"
+        watch.say(f"{run}: {recipe.method['name']}, {len(samples)} images an epoch, {steps}, on {on}")
         if named := recipe.data.classes:
             watch.say("classes: " + ", ".join(f"{number} {name}" for number, name in enumerate(named)))
         stream = batches(
@@ -169,14 +193,17 @@ def _fit(
             start_step=trainer.step,
             workers=options.workers,
             pin_memory=chosen.type == "cuda",
+            part=part,
         )
+        record = recorded(run, chosen, lambda: trainer.step) if processes.is_first else nullcontext()
         try:
-            with recorded(run, chosen, lambda: trainer.step):
+            with record:
                 trainer.fit(stream, watch, stop)
         except Interrupted:
             raise Interrupted(str(run / "latest")) from None
         except OSError as error:
             raise OSError(f"{run}: {error.strerror or error}; {_where_to_go_on(run)}") from error
+        processes.wait()  # until all is saved
     return run
 
 

@@ -24,6 +24,8 @@ from i2i.training.ema import moving_average
 from i2i.training.evaluation import Evaluation
 from i2i.training.log import Log
 from i2i.training.meter import Meter
+from i2i.training.own import load_own_state, load_random_state, own_state, random_state
+from i2i.training.processes import ALONE, Processes
 from i2i.training.sheet import draw_sheet
 from i2i.training.update import TrainingUpdate
 from i2i.training.watch import Progress, Watch
@@ -50,8 +52,10 @@ class Trainer:
         augmentation: Callable[[Any], Any] | None = None,
         degradation: Callable[[Any], Any] | None = None,
         evaluation: Evaluation | None = None,
+        processes: Processes = ALONE,
     ) -> None:
-        self.method = method.to(device)
+        self.method, self._processes = method.to(device), processes
+        processes.follow_first([*method.parameters(), *method.buffers()])
         self.recipe, self.options, self.run, self.device = recipe, recipe.train, run, device
         self.step, self.best, self._saved = 0, float("inf"), -1
         self._schedule = schedule
@@ -65,7 +69,9 @@ class Trainer:
             name: AveragedModel(product, multi_avg_fn=averaging, use_buffers=True)
             for name, product in (method.products() if self.options.ema else {}).items()
         }
-        self._update = TrainingUpdate(method.players(), recipe.optimizer, clip_norm=self.options.clip_norm)
+        self._update = TrainingUpdate(
+            method.players(), recipe.optimizer, clip_norm=self.options.clip_norm, processes=processes
+        )
         if self.options.compile:
             for network in method.children():
                 if isinstance(network, Generator | Discriminator):
@@ -75,7 +81,7 @@ class Trainer:
         """Train to the last step. Raises Interrupted, after saving, once `stop()` holds, and NotFinite where a loss is
         no number.
         """
-        log = Log(self.run, self.step)
+        log = Log(self.run if self._processes.is_first else None, self.step)
         meter = Meter()
         try:
             while self.step < self.options.steps:
@@ -85,7 +91,7 @@ class Trainer:
                 progress = Progress(self.step, self.options.steps, self.options.batch_size, meter.rate(), meter.means)
                 watch.progress(progress)
                 self._record(log, watch, meter, progress)
-                if stop():
+                if self._processes.any(stop()):
                     self.save(log, watch)
                     raise Interrupted
         finally:
@@ -139,31 +145,36 @@ class Trainer:
 
     def _look(self, log: Log, watch: Watch) -> None:
         """Measure the diversity of what the products make. Raises Collapsed, after saving, where the run is to stop."""
-        products = self._test_products()
-        self.method.eval()
-        with self._untouched():
-            values, warnings = self._collapse.look(self.step, self.method.made(self._held_out, products))
-        log.diversity(self.step, values)
+        warnings: list[str] = []
+        if self._processes.is_first:
+            products = self._test_products()
+            self.method.eval()
+            with self._untouched():
+                values, warnings = self._collapse.look(self.step, self.method.made(self._held_out, products))
+            log.diversity(self.step, values)
         for warning in warnings:
             watch.say(f"warning: {warning}")
-        if warnings and self._collapse.options.stop:
+        if self._collapse.options.stop and self._processes.any(bool(warnings)):
             self.save(log, watch)
-            raise Collapsed(warnings[0])
+            raise Collapsed(next(iter(warnings), "what is made has collapsed"))
 
     def _evaluate(self, evaluation: Evaluation, log: Log, watch: Watch) -> None:
         """Measure what the products make of held-out images; save them where they are the best so far."""
         products = self._test_products()
+        self._processes.follow_first([buffer for product in products.values() for buffer in product.buffers()])
         self.method.eval()
         with self._untouched():
             measured = evaluation.measure(self.method, products, watch.say)
         log.metrics(self.step, measured.values)
         watch.say(f"step {self.step}: {measured.sentence()}")
-        if measured.badness < self.best:
+        if self._processes.any(measured.badness < self.best):
             self.best = measured.badness
             self.save(log, watch, best=True)
 
     def sample(self, log: Log) -> None:
         """Write `samples/STEP.png`: what the products make of the held-out images."""
+        if not self._processes.is_first:
+            return
         products = self._test_products()
         with self._untouched():
             rows = self.method.preview(self._held_out[: self.options.samples], products)
@@ -177,6 +188,10 @@ class Trainer:
         """
         if self.step == self._saved:
             return
+        self._saved = self.step
+        if not self._processes.is_first:
+            self.state()  # the first one waits for a part of it
+            return
         products = self._test_products()
         with self._untouched():
             score = float(self.method.score(self._held_out, products))
@@ -188,13 +203,13 @@ class Trainer:
         if better:
             checkpoint.point(self.run / "best", saved)
         checkpoint.prune(saved, self.options.keep)
-        self._saved = self.step
         watch.say(
             f"step {self.step}: saved {saved} (held-out score {score:.4f}{', the best so far' if better else ''})"
         )
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next step depends on."""
+        """Everything that the next step depends on; whole in the first process, to which the others give theirs."""
+        everyone = self._processes.gather(own_state(self.method, self.device) if self._processes.count > 1 else {})
         return {
             "step": self.step,
             "best": self.best,
@@ -203,8 +218,8 @@ class Trainer:
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self._update.optimizers.items()},
             "averages": {name: average.state_dict() for name, average in self._averages.items()},
             "collapse": self._collapse.state(),
-            "random": torch.get_rng_state(),
-            "cuda_random": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
+            **random_state(self.device),
+            "others": everyone[1:],  # of several processes
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -216,6 +231,7 @@ class Trainer:
                 _lay_out_as_parameters(optimizer)
             for name, average in self._averages.items():
                 average.load_state_dict(state["averages"][name])
+            self._load_own(state)
         except (RuntimeError, KeyError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             name = self.recipe.method["name"]
@@ -225,9 +241,15 @@ class Trainer:
         self.best = state["best"] if state.get("best_by", "") == self.recipe.evaluate.decides else float("inf")
         if "collapse" in state:
             self._collapse.load_state(state["collapse"])
-        torch.set_rng_state(state["random"])
-        if self.device.type == "cuda" and state["cuda_random"]:
-            torch.cuda.set_rng_state_all(state["cuda_random"])
+
+    def _load_own(self, state: Mapping[str, Any]) -> None:
+        rank, others = self._processes.rank, state.get("others", [])
+        if rank == 0:
+            load_random_state(state, self.device)
+        elif len(others) == self._processes.count - 1:
+            load_own_state(others[rank - 1], self.method, self.device)
+        else:  # there were not so many processes
+            torch.manual_seed(self.options.seed + state["step"] + rank)
 
     def _kept_products(self) -> Mapping[str, Generator]:
         # The average is what is used, so it is what is kept; the weights of the last step stay in the state.

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from i2i.recipe import Optimizer
 from i2i.registry import did_you_mean
 from i2i.training.adam import Adam
+from i2i.training.processes import ALONE, Processes
 
 
 class NotFinite(ArithmeticError):
@@ -15,12 +16,19 @@ class NotFinite(ArithmeticError):
 
 
 class TrainingUpdate:
-    """`i2i.methods.base.Update` with one Adam for each player.
+    """`i2i.methods.base.Update` with one Adam for each player, on the mean gradients of all processes.
 
-    `terms` holds the detached loss terms of the latest step as `player.term`; `step` is set by the trainer.
+    `terms` holds the detached loss terms of the latest step as `player.term`, also means; `step` is set by the trainer.
     """
 
-    def __init__(self, players: Mapping[str, nn.Module], options: Optimizer, *, clip_norm: float = 0.0) -> None:
+    def __init__(
+        self,
+        players: Mapping[str, nn.Module],
+        options: Optimizer,
+        *,
+        clip_norm: float = 0.0,
+        processes: Processes = ALONE,
+    ) -> None:
         self.step = 0
         self.terms: dict[str, Tensor] = {}
         self.norms: dict[str, Tensor] | None = None  # a dict to be filled with the norm of each player's gradient
@@ -30,7 +38,7 @@ class TrainingUpdate:
         for name in options.players:
             if name not in players:
                 raise ValueError(f"optimizer.players: no player {name!r}; {did_you_mean(name, players)}")
-        self._clip_norm = clip_norm
+        self._clip_norm, self._processes = clip_norm, processes
         self.optimizers = {
             # One fused kernel over all weights: a quarter of a Pix2Pix step on a CPU is Adam otherwise.
             name: Adam(parameters, lr=options.lr_of(name), betas=options.betas_of(name), fused=_can_fuse(parameters))
@@ -39,6 +47,7 @@ class TrainingUpdate:
 
     def __call__(self, player: str, **terms: Tensor) -> None:
         self.accumulate(player, **terms)
+        self._processes.average([p.grad for p in self._parameters[player] if p.grad is not None])
         if self.norms is not None:
             gradients = [p.grad for p in self._parameters[player] if p.grad is not None]
             self.norms[f"{player}.gradient_norm"] = nn.utils.get_total_norm(gradients).detach()
@@ -48,14 +57,16 @@ class TrainingUpdate:
         self.optimizers[player].zero_grad(set_to_none=True)
 
     def accumulate(self, player: str, **terms: Tensor) -> None:
-        self._check_finite(player, terms)
+        means = {name: term.detach().clone() for name, term in terms.items()}
+        self._processes.average(list(means.values()))
+        self._check_finite(player, means)  # by all processes alike
         # Autocast is for forward passes only. `inputs` leaves the other players' gradients uncomputed.
         with torch.autocast(next(iter(terms.values())).device.type, enabled=False):
             torch.stack([term.float() for term in terms.values()]).sum().backward(inputs=self._parameters[player])
-        self.terms |= {f"{player}.{name}": term.detach() for name, term in terms.items()}
+        self.terms |= {f"{player}.{name}": mean for name, mean in means.items()}
 
     def _check_finite(self, player: str, terms: Mapping[str, Tensor]) -> None:
-        values = torch.stack([term.detach().float() for term in terms.values()])
+        values = torch.stack([term.float() for term in terms.values()])
         if not bool(torch.isfinite(values).all()):
             bad = [name for name, value in zip(terms, values.tolist(), strict=True) if not abs(value) < float("inf")]
             raise NotFinite(f"step {self.step + 1}: the loss of {player} is not finite in {', '.join(bad)}")
