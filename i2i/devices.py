@@ -1,4 +1,6 @@
-"""Which device to compute on."""
+"""Which device to compute on, and its random numbers."""
+
+from contextlib import AbstractContextManager
 
 import torch
 
@@ -16,3 +18,8 @@ def choose_device(name: str = "auto") -> torch.device:
             f"device {name!r} cannot be used here ({reason}); legal: auto, cpu, cuda, cuda:1, …, mps"
         ) from None
     return device
+
+
+def kept_random_numbers(device: torch.device) -> AbstractContextManager[None]:
+    """Afterwards torch's random numbers on the CPU and on this device are what they were; those of others are left."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])

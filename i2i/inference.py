@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from i2i.banded import can_band, translate_banded
 from i2i.card import card_of
 from i2i.data.download import Progress
-from i2i.devices import choose_device
+from i2i.devices import choose_device, kept_random_numbers
 from i2i.generators.base import ImageGenerator
 from i2i.layers import TestTime, set_test_time
 from i2i.training.stored import list_products, load_generator
@@ -96,7 +96,7 @@ class Translator:
     @contextmanager
     def _own_random_numbers(self) -> Iterator[None]:
         """Dropout at test time draws from a seed of its own: a picture does not depend on the ones before it."""
-        with self._one_at_a_time, torch.random.fork_rng():
+        with self._one_at_a_time, kept_random_numbers(self.device):
             torch.manual_seed(0)
             before = torch.get_rng_state()
             yield

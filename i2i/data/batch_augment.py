@@ -12,6 +12,7 @@ from torch import Tensor
 from i2i.components import build, complete
 from i2i.data.augment import Steps
 from i2i.data.batch import HighResolution, Pair
+from i2i.devices import kept_random_numbers
 from i2i.registry import batch_augmentations
 
 
@@ -59,7 +60,7 @@ class BatchPipeline:
 
 def _apply(step: BatchStep, images: Tensor, seed: int) -> Tensor:
     # From a seed of its own, so that how many numbers an image needs (more with more channels) changes nothing else.
-    with torch.random.fork_rng(devices=[images.device] if images.device.type == "cuda" else []):
+    with kept_random_numbers(images.device):
         torch.manual_seed(seed)
         return step(images).clamp(0, 1)
 

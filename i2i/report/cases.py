@@ -13,7 +13,7 @@ from i2i.components import build
 from i2i.data.batch import Pair, Unpaired
 from i2i.data.cache import cache_folder
 from i2i.data.folders import UnpairedFiles
-from i2i.devices import choose_device
+from i2i.devices import choose_device, kept_random_numbers
 from i2i.generators.base import Generator
 from i2i.layers import set_test_time
 from i2i.methods.base import Generation
@@ -43,17 +43,17 @@ def cases_of(run: Path, number: int, *, device: str = "auto") -> Shown:
     something to measure with. Nothing is downloaded, and the process's random numbers stay as they were.
     """
     try:
-        with torch.random.fork_rng(), torch.inference_mode():
-            return _cases(run, number, device)
+        chosen = choose_device(device)
+        with kept_random_numbers(chosen), torch.inference_mode():
+            return _cases(run, number, chosen)
     except (ValueError, OSError, RuntimeError) as error:
         return Shown(notes=[f"Nothing was made for this page: {' '.join(str(error).split())}"])
 
 
-def _cases(run: Path, number: int, device: str) -> Shown:
-    chosen = choose_device(device)
+def _cases(run: Path, number: int, device: torch.device) -> Shown:
     recipe = load(run / RECIPE)
     if issubclass(registry.methods[recipe.method["name"]], Generation):  # type: ignore[arg-type]
-        sampler = sampling.load(run, device=device)
+        sampler = sampling.load(run, device=str(device))
         classes = sampler.generator.classes or 1
         return Shown(samples=sample_sheet(sampler, range(_SAMPLES // classes * classes or classes)))
     if missing := [source for source in recipe.data.source if not _is_here(source)]:
@@ -61,13 +61,13 @@ def _cases(run: Path, number: int, device: str) -> Shown:
     method = build(registry.methods, recipe.method)
     products = {name: load_any(run, name)[0] for name in list_products(run)}
     for product in products.values():
-        set_test_time(product, method.test_time).to(chosen)
+        set_test_time(product, method.test_time).to(device)
     wanted = wanted_by(method)
     files = find_files(wanted, recipe, lambda sentence: None)
     samples, degradation = open_samples(wanted, recipe, files), open_degradation(method, recipe)
     by_image = []
     for place, batch in enumerate(held_out(method, samples, degradation, number)):
-        there = type(batch)(*(each.to(chosen) for each in batch))
+        there = type(batch)(*(each.to(device) for each in batch))
         by_image.append(_of_one(_names(files, place), there, products))
     cases = [case for by_product in zip(*by_image, strict=True) for case in by_product]
     trained_on = [] if samples.held_out_count else ["The data have no test images: those below were trained on."]

@@ -13,6 +13,7 @@ from i2i.components import build
 from i2i.data import known
 from i2i.data.loader import batches, steps_per_epoch
 from i2i.data.singles import find_classes
+from i2i.devices import kept_random_numbers
 from i2i.methods.base import Generation, Method
 from i2i.recipe import Recipe, load
 from i2i.training import checkpoint
@@ -54,7 +55,8 @@ def train(
     """Train from the beginning into the folder `run` (`runs/METHOD/DATA` by default), which is returned.
 
     Where the recipe has a first stage, that is trained before, in the folder `first` of the run. Raises ValueError
-    where the folder holds a run with checkpoints already, and what `Trainer.fit` raises.
+    where the folder holds a run with checkpoints already, and what `Trainer.fit` raises. Where torchrun has started
+    several processes, all of them call this, and share every batch.
     """
     run = run or Path("runs") / recipe.method["name"] / _data_name(recipe)
     if checkpoint.list_checkpoints(run) or checkpoint.list_checkpoints(run / FIRST):
@@ -233,7 +235,7 @@ def _start_from(model: str, method: Method) -> None:
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """The run has torch's random numbers for itself, and leaves them as it found them."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with kept_random_numbers(device):
         torch.manual_seed(seed)
         yield
 

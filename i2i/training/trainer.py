@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from i2i import __version__
 from i2i.data.batch import is_image
+from i2i.devices import kept_random_numbers
 from i2i.discriminators.base import Discriminator
 from i2i.generators.base import Generator
 from i2i.layers import set_test_time
@@ -269,7 +270,7 @@ class Trainer:
     @contextmanager
     def _untouched(self) -> Iterator[None]:
         """For looking at products: no gradients, and nothing drawn from the run's random numbers."""
-        with torch.no_grad(), torch.random.fork_rng(), self._autocast():
+        with torch.no_grad(), kept_random_numbers(self.device), self._autocast():
             yield
 
 
