@@ -20,6 +20,7 @@ FLOORS = {
     "i2i.latent_layers": 2.5,
     "i2i.equalised": 2.5,
     "i2i.devices": 2,
+    "i2i.packed": 2,
     "i2i.losses": 3,
     "i2i.generators": 4,
     "i2i.discriminators": 4,

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from i2i import packed
 from i2i.losses import frozen
 from i2i.losses.frozen import frozen_convolution
 
@@ -31,10 +32,10 @@ def plainly(image: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 @pytest.fixture
 def packing(monkeypatch):
     """Counts how often weights are laid out."""
-    if not frozen._can_pack():
+    if not packed.can_pack():
         pytest.skip("this build of PyTorch has no oneDNN, or another one")
-    calls, pack = [], frozen._pack
-    monkeypatch.setattr(frozen, "_pack", lambda *arguments: calls.append(1) or pack(*arguments))
+    calls, pack = [], frozen.pack
+    monkeypatch.setattr(frozen, "pack", lambda *arguments: calls.append(1) or pack(*arguments))
     return calls
 
 
@@ -67,13 +68,3 @@ def test_everything_else_is_any_convolution(packing, case):
     with torch.autocast("cpu", enabled=case == "autocast"):
         ours, theirs = frozen_convolution(image, weight, bias), plainly(image, weight, bias)
     assert torch.equal(ours, theirs) and ours.dtype == theirs.dtype and not packing
-
-
-@pytest.mark.parametrize("error", [AttributeError, RuntimeError, TypeError])
-def test_a_pytorch_without_the_operators_is_left_alone(monkeypatch, error):
-    def missing(*_):
-        raise error("no such operator")
-
-    monkeypatch.setattr(frozen, "_convolve", missing)
-    monkeypatch.setattr(frozen, "_can_pack", frozen._can_pack.__wrapped__)
-    assert torch.equal(frozen_convolution(*tensors()), plainly(*tensors()))
