@@ -1,5 +1,6 @@
 """`i2i train`."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +25,7 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Go on with this run or checkpoint.")] = None,
     device: Device = "auto",
     processes: Annotated[
-        int, typer.Option(min=0, help="Share every batch between so many GPUs of this machine, or processes; 0: all.")
+        int, typer.Option(min=0, help="Share every batch between so many GPUs (or CPU processes); 0: all GPUs here.")
     ] = 1,
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
@@ -58,6 +59,6 @@ def train(
                 folder = run.train(chosen, out, watch=line, device=device, stop=stop)
         except Interrupted as interrupted:
             line.say(f"stopped; go on with: i2i train --resume {interrupted}")
-            return 128 + stop.signal
+            return 128 + (stop.signal or signal.SIGTERM)  # which another of several processes was sent
     line.say(f"done: {folder}\n{run.what_next(folder)}")
     return 0
