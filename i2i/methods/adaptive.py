@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.data.invertible import change
+from i2i.methods.base import Update
 
 _EVERY = 4  # steps between two adjustments
 _FULL_RANGE = 500_000  # images in which the probability gets from 0 to 1
@@ -38,10 +39,11 @@ class AdaptiveAugmentation(nn.Module):
         self.signs += torch.stack([logits.sign().sum(), logits.new_tensor(logits.numel())]).to(self.signs)
 
     @torch.no_grad()
-    def adjust(self, step: int, images: int) -> None:
+    def adjust(self, update: Update, images: int) -> None:
         """To be called at every step of so many `images`."""
-        if step % _EVERY == 0:
-            overfitting = self.signs[0] / self.signs[1].clamp(min=1)  # r_t
-            self.probability += (overfitting - self.target).sign() * (images * _EVERY / _FULL_RANGE)
+        if update.step % _EVERY == 0:
+            signs, logits, number = update.total(torch.cat([self.signs, self.signs.new_tensor([images])]))
+            overfitting = signs / logits.clamp(min=1)  # r_t
+            self.probability += (overfitting - self.target).sign() * (number * _EVERY / _FULL_RANGE)
             self.probability.clamp_(0, 1)
             self.signs.zero_()

@@ -41,6 +41,9 @@ class Update(Protocol):
         memory.
         """
 
+    def total(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes that train together; all of them have to ask."""
+
 
 class Made(NamedTuple):
     """What a product makes, beside real images of that kind; each image (1, C, H, W) in the networks' range."""

@@ -89,7 +89,7 @@ class StyleGAN2(GAN):
         if self.r1_weight and update.step % self.r1_every == 0:
             update("discriminator", r1=0.5 * self.r1_weight * self.r1_every * r1_penalty(judge, real))
         if self.augmentation is not None:
-            self.augmentation.adjust(update.step, len(real))
+            self.augmentation.adjust(update, len(real))
 
     def observed(self) -> Mapping[str, Tensor]:
         """How often ADA changes an image."""

@@ -60,6 +60,12 @@ class Processes:
 
         self._at_once(tensors, mean)
 
+    def total(self, tensor: Tensor) -> Tensor:
+        """The sum of everyone's."""
+        means = tensor.detach().clone()
+        self.average([means])
+        return means * self.count
+
     def follow_first(self, tensors: Sequence[Tensor]) -> None:
         """Make each what the first one has."""
 

@@ -47,6 +47,9 @@ class Recording:
     def accumulate(self, player: str, **terms: Tensor) -> None:
         raise AssertionError("not used")
 
+    def total(self, tensor: Tensor) -> Tensor:
+        return tensor
+
     def names(self) -> list[tuple[str, ...]]:
         return [(player, *terms) for player, terms in self.calls]
 
@@ -185,7 +188,7 @@ def observed(augmentation: AdaptiveAugmentation, positive: int, steps: int, imag
     """The probability after so many steps of logits of real images, `positive` of 10 of which are."""
     for step in range(1, steps + 1):
         augmentation.observe(torch.tensor([1.0] * positive + [-1.0] * (10 - positive)))
-        augmentation.adjust(step, images)
+        augmentation.adjust(Recording(step), images)
     return augmentation.probability.item()
 
 

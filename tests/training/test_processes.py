@@ -38,6 +38,30 @@ NOBODY_S_OWN = [  # no batch statistics, no random numbers
 ]
 
 
+TOGETHER = """
+import torch
+from i2i.training.processes import joined
+
+with joined("cpu") as (processes, device):
+    mine = float(processes.rank + 1)
+    mixed = [torch.full((2, 3, 4, 5), mine).to(memory_format=torch.channels_last), torch.tensor(10 * mine),
+             torch.full((2,), mine, dtype=torch.float64), torch.arange(12.0).reshape(3, 4).T * mine]
+    processes.average(mixed)
+    assert all(torch.equal(ours, torch.full_like(ours, 1.5)) for ours in (mixed[0], mixed[2]))
+    assert mixed[1] == 15 and torch.equal(mixed[3], torch.arange(12.0).reshape(3, 4).T * 1.5)
+    assert mixed[0].is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(processes.total(torch.tensor([mine, 1.0])), torch.tensor([3.0, 2.0]))
+    followed = [torch.tensor([mine]), torch.tensor(processes.rank + 7)]
+    processes.follow_first(followed)
+    assert followed[0] == 1 and followed[1] == 7
+    assert processes.any(processes.rank == 1) and not processes.any(False)
+    everyone = processes.gather({"rank": processes.rank, "values": [torch.tensor(mine)]})
+    assert [each["rank"] for each in everyone] == ([0, 1] if processes.is_first else [])
+    assert list(range(6))[processes.part(6)] == ([0, 1, 2] if processes.is_first else [3, 4, 5])
+    assert list(range(5))[processes.turns] == ([0, 2, 4] if processes.is_first else [1, 3])
+"""
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_world(tmp_path_factory.mktemp("data") / "world", count=40)
@@ -73,6 +97,13 @@ def trained(*arguments: object) -> str:
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     (file,) = checkpoint.find(folder).glob("*.safetensors")
     return load_file(file)
+
+
+def test_processes_know_what_the_others_have(tmp_path: Path) -> None:
+    (tmp_path / "together.py").write_text(TOGETHER)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run([*torchrun, tmp_path / "together.py"], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_batch_that_is_shared_gives_the_step_of_the_whole_batch(world: Path, tmp_path: Path) -> None:
