@@ -26,6 +26,14 @@ class Adam(torch.optim.Adam):
                     each[index] = each[index].permute(0, 2, 3, 1)
         return bool(has_complex)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Moments in the memory layout of their parameters; the fused kernel takes another one for the same."""
+        super().load_state_dict(state_dict)
+        for parameter, moments in self.state.items():
+            for name, moment in moments.items():
+                if moment.shape == parameter.shape:
+                    moments[name] = torch.empty_like(parameter).copy_(moment)
+
 
 def _is_channels_last(tensor: Tensor) -> bool:
     return tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)

@@ -25,7 +25,7 @@ from i2i.training.ema import moving_average
 from i2i.training.evaluation import Evaluation
 from i2i.training.log import Log
 from i2i.training.meter import Meter
-from i2i.training.own import load_own_state, load_random_state, own_state, random_state
+from i2i.training.own import load_own_state, own_state
 from i2i.training.processes import ALONE, Processes
 from i2i.training.sheet import draw_sheet
 from i2i.training.update import TrainingUpdate
@@ -210,7 +210,6 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on; whole in the first process, to which the others give theirs."""
-        everyone = self._processes.gather(own_state(self.method, self.device) if self._processes.count > 1 else {})
         return {
             "step": self.step,
             "best": self.best,
@@ -219,8 +218,7 @@ class Trainer:
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self._update.optimizers.items()},
             "averages": {name: average.state_dict() for name, average in self._averages.items()},
             "collapse": self._collapse.state(),
-            **random_state(self.device),
-            "others": everyone[1:],  # of several processes
+            **own_state(self.method, self.device, self._processes),
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -229,10 +227,10 @@ class Trainer:
             self.method.load_state_dict(state["method"])
             for name, optimizer in self._update.optimizers.items():
                 optimizer.load_state_dict(state["optimizers"][name])
-                _lay_out_as_parameters(optimizer)
             for name, average in self._averages.items():
                 average.load_state_dict(state["averages"][name])
-            self._load_own(state)
+            seed = self.options.seed + state["step"]
+            load_own_state(state, self.method, self.device, self._processes, seed=seed)
         except (RuntimeError, KeyError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             name = self.recipe.method["name"]
@@ -242,15 +240,6 @@ class Trainer:
         self.best = state["best"] if state.get("best_by", "") == self.recipe.evaluate.decides else float("inf")
         if "collapse" in state:
             self._collapse.load_state(state["collapse"])
-
-    def _load_own(self, state: Mapping[str, Any]) -> None:
-        rank, others = self._processes.rank, state.get("others", [])
-        if rank == 0:
-            load_random_state(state, self.device)
-        elif len(others) == self._processes.count - 1:
-            load_own_state(others[rank - 1], self.method, self.device)
-        else:  # there were not so many processes
-            torch.manual_seed(self.options.seed + state["step"] + rank)
 
     def _kept_products(self) -> Mapping[str, Generator]:
         # The average is what is used, so it is what is kept; the weights of the last step stay in the state.
@@ -272,11 +261,3 @@ class Trainer:
         """For looking at products: no gradients, and nothing drawn from the run's random numbers."""
         with torch.no_grad(), kept_random_numbers(self.device), self._autocast():
             yield
-
-
-def _lay_out_as_parameters(optimizer: torch.optim.Optimizer) -> None:
-    """The fused Adam takes moments in another memory layout than their parameter's for the same, and says nothing."""
-    for parameter, moments in optimizer.state.items():
-        for name, moment in moments.items():
-            if moment.shape == parameter.shape:
-                moments[name] = torch.empty_like(parameter).copy_(moment)
