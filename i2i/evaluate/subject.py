@@ -12,7 +12,7 @@ from i2i.inference import Translator
 from i2i.recipe import Recipe
 from i2i.sampling import Sampler
 from i2i.training import checkpoint
-from i2i.training.run import RECIPE
+from i2i.training.assembly import RECIPE
 from i2i.training.stored import load_any
 from i2i_runtime import engines
 from i2i_runtime.exported import Exported

@@ -22,8 +22,8 @@ from i2i.metrics.ssim import ssim
 from i2i.recipe import load
 from i2i.report.parts import CYCLE, Case
 from i2i.sampling.sheet import sample_sheet
+from i2i.training.assembly import RECIPE
 from i2i.training.data import Files, find_files, held_out, open_degradation, open_samples, wanted_by
-from i2i.training.run import RECIPE
 from i2i.training.stored import list_products, load_any
 from i2i_runtime.images import Array
 

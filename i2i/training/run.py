@@ -1,42 +1,21 @@
-"""A run from its recipe, or from where it stopped: everything is built here and handed to the trainer."""
+"""A run from its recipe, or from where it stopped, in one stage or in two."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
 
 from i2i import registry
 from i2i.components import build
 from i2i.data import known
-from i2i.data.loader import batches, steps_per_epoch
 from i2i.data.singles import find_classes
-from i2i.devices import kept_random_numbers
-from i2i.methods.base import Generation, Method
+from i2i.methods.base import Generation
 from i2i.recipe import Recipe, load
 from i2i.training import checkpoint
-from i2i.training.data import (
-    Samples,
-    check_sizes,
-    distinct,
-    find_files,
-    held_out,
-    open_augmentation,
-    open_degradation,
-    open_samples,
-    wanted_by,
-)
-from i2i.training.evaluation import open_evaluation
-from i2i.training.memory import keep_freed_memory
-from i2i.training.processes import Processes, joined
-from i2i.training.record import recorded
-from i2i.training.stored import load_any
-from i2i.training.trainer import Interrupted, Trainer
+from i2i.training.assembly import RECIPE, Work, fit, placed, write
+from i2i.training.processes import joined
+from i2i.training.trainer import Interrupted
 from i2i.training.watch import Quiet, Watch
 
-RECIPE = "recipe.toml"
 FIRST = "first"  # the folder of a run that holds its first stage
 
 
@@ -64,7 +43,7 @@ def train(
             f"{run}: holds a run already; go on with `i2i train --resume {run}`, or choose another folder with --out"
         )
     with _at_work(watch, device, stop) as work:
-        return _fit_stages(_placed(recipe), run, work)
+        return _fit_stages(placed(recipe), run, work)
 
 
 def with_classes(recipe: Recipe) -> Recipe:
@@ -113,155 +92,37 @@ def resume(
             f"{run}: finished at step {state['step']}; to train longer add --set train.steps={state['step'] * 2}"
         )
     with _at_work(watch, device, stop) as work:
-        return _fit(recipe, run, state, work)
-
-
-class _Work(NamedTuple):
-    """Who looks on, who may end it, and on what it is done."""
-
-    watch: Watch
-    stop: Callable[[], bool]
-    processes: Processes
-    device: torch.device
+        return fit(recipe, run, state, work)
 
 
 @contextmanager
-def _at_work(watch: Watch | None, device: str, stop: Callable[[], bool]) -> Iterator[_Work]:
+def _at_work(watch: Watch | None, device: str, stop: Callable[[], bool]) -> Iterator[Work]:
     with joined(device) as (processes, chosen):
-        yield _Work(watch if watch and processes.is_first else Quiet(), stop, processes, chosen)
+        yield Work(watch if watch and processes.is_first else Quiet(), stop, processes, chosen)
 
 
-def _fit_stages(recipe: Recipe, run: Path, work: _Work) -> Path:
+def _fit_stages(recipe: Recipe, run: Path, work: Work) -> Path:
     """A run from its beginning, or from wherever its first stage is."""
     first = recipe.first_stage()
     if first:
         build(registry.methods, recipe.method)  # what it lacks is to be said now, not when the first stage is over
         work.processes.wait()  # until all have seen what is there
         if work.processes.is_first:
-            _write(recipe, run)
+            write(recipe, run)
         folder = run / FIRST
         saved = checkpoint.list_checkpoints(folder)
         state = checkpoint.load_state(saved[-1]) if saved else None
         if state is None or state["step"] < load(folder / RECIPE).train.steps:
             work.watch.say(f"first stage of two: {first.method['name']}")
             try:
-                _fit(load(folder / RECIPE) if state else first, folder, state, work)
+                fit(load(folder / RECIPE) if state else first, folder, state, work)
             except Interrupted:
                 raise Interrupted(str(run)) from None
         work.watch.say(f"second stage of two: {recipe.method['name']}, from the generator in {folder / 'latest'}")
         recipe = recipe.model_copy(
             update={"train": recipe.train.model_copy(update={"start": str((folder / "latest").resolve())})}
         )
-    return _fit(recipe, run, None, work)
-
-
-def _fit(recipe: Recipe, run: Path, state: dict[str, Any] | None, work: _Work) -> Path:
-    watch, stop, processes, chosen = work
-    part = processes.part(recipe.train.batch_size)
-    if chosen.type == "cpu":
-        keep_freed_memory()
-    with _seeded(recipe.train.seed, chosen):
-        method = build(registry.methods, recipe.method)
-        if recipe.train.start and state is None:
-            _start_from(recipe.train.start, method)
-        wanted = wanted_by(method)
-        files = find_files(wanted, recipe, watch.say)
-        samples, degradation = open_samples(wanted, recipe, files), open_degradation(method, recipe)
-        augmentation = open_augmentation(method, recipe)
-        check_sizes(method, samples, augmentation, degradation)
-        recipe = _placed(_with_steps(recipe, samples))
-        schedule, looks = build(registry.schedules, recipe.schedule), partial(held_out, method, samples, degradation)
-        count = distinct(files) + len(samples) * isinstance(method, Generation)
-        evaluation = open_evaluation(recipe.evaluate, method, looks, count, chosen, watch.say, processes)
-        trainer = Trainer(
-            method, recipe, schedule, looks(), run, chosen, augmentation, degradation, evaluation, processes
-        )
-        if processes.rank:
-            torch.manual_seed(recipe.train.seed + processes.rank)
-        if state:
-            trainer.load_state(state)
-        if processes.is_first:
-            (run / "samples").mkdir(parents=True, exist_ok=True)
-            _write(recipe, run)
-        options, steps = recipe.train, f"steps {trainer.step} to {recipe.train.steps}"
-        on = str(chosen) if processes.count == 1 else f"{processes.count} processes, this one on {chosen}"
-        watch.say(f"{run}: {recipe.method['name']}, {len(samples)} images an epoch, {steps}, on {on}")
-        if named := recipe.data.classes:
-            watch.say("classes: " + ", ".join(f"{number} {name}" for number, name in enumerate(named)))
-        stream = batches(
-            samples,
-            batch_size=options.batch_size,
-            seed=options.seed,
-            start_step=trainer.step,
-            workers=options.workers,
-            pin_memory=chosen.type == "cuda",
-            part=part,
-        )
-        record = recorded(run, chosen, lambda: trainer.step) if processes.is_first else nullcontext()
-        try:
-            with record:
-                trainer.fit(stream, watch, stop)
-        except Interrupted:
-            raise Interrupted(str(run / "latest")) from None
-        except OSError as error:
-            raise OSError(f"{run}: {error.strerror or error}; {_where_to_go_on(run)}") from error
-        processes.wait()  # until all is saved
-    return run
-
-
-def _with_steps(recipe: Recipe, samples: Samples) -> Recipe:
-    """Its epochs as steps, where it says no steps."""
-    steps = recipe.train.steps or recipe.train.epochs * steps_per_epoch(samples, recipe.train.batch_size)
-    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"steps": steps})})
-
-
-def _write(recipe: Recipe, run: Path) -> None:
-    run.mkdir(parents=True, exist_ok=True)
-    (run / RECIPE).write_text(recipe.toml(), encoding="utf-8")
-
-
-def _start_from(model: str, method: Method) -> None:
-    """Give the method's generators the weights of others. Raises ValueError where they are of another architecture."""
-    products = method.products()
-    for name, product in products.items():
-        generator, _ = load_any(model, name if len(products) > 1 else None)
-        try:
-            product.load_state_dict(generator.state_dict())
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"train.start: {model} is another network than method.generator ({reason})") from None
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """The run has torch's random numbers for itself, and leaves them as it found them."""
-    with kept_random_numbers(device):
-        torch.manual_seed(seed)
-        yield
-
-
-def _placed(recipe: Recipe) -> Recipe:
-    """With whole paths, so that a run can go on from another folder than it began in."""
-    data = recipe.data.model_copy(update={"source": [_from_anywhere(source) for source in recipe.data.source]})
-    train = recipe.train.model_copy(update={"start": _from_anywhere(recipe.train.start)})
-    method = dict(recipe.method)
-    if weights := method.get("perceptual", {}).get("weights"):
-        method["perceptual"] = {**method["perceptual"], "weights": _from_anywhere(weights)}
-    weights, lpips = _from_anywhere(recipe.evaluate.weights), _from_anywhere(recipe.evaluate.lpips_weights)
-    evaluate = recipe.evaluate.model_copy(update={"weights": weights, "lpips_weights": lpips})
-    return recipe.model_copy(update={"method": method, "data": data, "train": train, "evaluate": evaluate})
-
-
-def _from_anywhere(name: str) -> str:
-    path = Path(name).expanduser()
-    return str(path.resolve()) if name and path.exists() else name
-
-
-def _where_to_go_on(run: Path) -> str:
-    saved = checkpoint.list_checkpoints(run)
-    if not saved:
-        return "nothing had been saved yet"
-    return f"step {int(saved[-1].name)} is saved whole; make room and go on with: i2i train --resume {run}"
+    return fit(recipe, run, None, work)
 
 
 def _data_name(recipe: Recipe) -> str:
