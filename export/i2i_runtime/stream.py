@@ -3,10 +3,10 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from queue import Empty, Queue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
@@ -43,17 +43,29 @@ class Stream:
         self.frames += 1
         return result
 
-    def over(self, frames: Iterable[Array]) -> Iterator[Array]:
+    def over(self, frames: Iterable[Array]) -> Generator[Array, None, None]:
         """The result of each frame, in order. A few are held at a time.
 
         What `frames` or the network raises is raised here after the results of the frames before.
         """
         self._begin = time.perf_counter()
+        working, is_over = Lock(), Event()
         arriving = ahead((time.perf_counter(), frame) for frame in frames)
-        for arrival, result in ahead((arrival, self(frame)) for arrival, frame in arriving):
-            yield result
-            # Whoever asks for the next result is done with this one.
-            self.latency.append(1000 * (time.perf_counter() - arrival))
+
+        def result_of(frame: Array) -> Array | None:
+            with working:
+                return None if is_over.is_set() else self(frame)
+
+        try:
+            for arrival, result in ahead((arrival, result_of(frame)) for arrival, frame in arriving):
+                assert result is not None
+                yield result
+                # Whoever asks for the next result is done with this one.
+                self.latency.append(1000 * (time.perf_counter() - arrival))
+        finally:
+            is_over.set()
+            with working:
+                pass  # a thread that is in the network when Python ends aborts the whole program
 
     def summary(self) -> str:
         """How many frames there were, how fast, and how late the results were: one line."""
@@ -120,8 +132,8 @@ def run_raw(stream: Stream, source: BinaryIO, target: BinaryIO, *, height: int, 
     Ends with the source, or quietly when whoever reads the target has gone. `source` and `target` are unbuffered.
     Raises ValueError when the source ends within a frame, after all whole frames are written.
     """
-    with suppress(BrokenPipeError):
-        for result in stream.over(read_frames(source, height, width)):
+    with suppress(BrokenPipeError), closing(stream.over(read_frames(source, height, width))) as results:
+        for result in results:
             pixels = np.ascontiguousarray(with_channels(_with_axis(result), 3)).data.cast("B")
             while pixels:  # a pipe may take less than it is given
                 pixels = pixels[target.write(pixels) :]

@@ -86,6 +86,25 @@ def test_a_reader_that_goes_ends_the_program_quietly(model: Path) -> None:
         assert "frames in" in said and "rror" not in said and "Traceback" not in said
 
 
+def test_no_frame_is_in_the_network_any_more_when_a_stream_is_left() -> None:
+    begun, ended = [], []
+
+    def slowly(frame: np.ndarray) -> np.ndarray:
+        begun.append(frame)
+        time.sleep(0.2)
+        ended.append(frame)
+        return frame
+
+    results = Stream(slowly).over(frames(20))
+    next(results)
+    while len(begun) < 2:
+        time.sleep(0.001)
+    results.close()
+    assert len(begun) == len(ended)
+    time.sleep(0.3)
+    assert len(begun) == len(ended) < 5, "and none goes in later"
+
+
 def test_an_empty_source_is_no_error(model: Path) -> None:
     done = subprocess.run(program(model), input="", capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout == "" and done.stderr.endswith("no frames\n")
