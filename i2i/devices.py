@@ -21,5 +21,5 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def kept_random_numbers(device: torch.device) -> AbstractContextManager[None]:
-    """Afterwards torch's random numbers on the CPU and on this device are what they were; those of others are left."""
+    """Afterwards torch's random numbers on the CPU and on this device are what they were; not those of others."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])

@@ -11,8 +11,8 @@ _HEAD_START = 3.0  # seconds; the others are ended before they are over
 
 
 def launched() -> bool:
-    """Whether this process is one of several."""
-    return "RANK" in os.environ
+    """Whether `launch` or torchrun has started this process; a cluster may have set `RANK` without either."""
+    return "LOCAL_RANK" in os.environ
 
 
 def is_first() -> bool:

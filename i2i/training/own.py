@@ -13,12 +13,12 @@ def own_state(method: nn.Module, device: torch.device, processes: Processes) -> 
     """The first process's random numbers (what its method remembers is in its state), and all of each of the `others`,
     which are known to the first one alone.
     """
+    random = _random(device)
     if processes.count == 1:
-        return {**_random(device), "others": []}
+        return {**random, "others": []}
     weights = dict(method.named_parameters())
     kept = {name: value for name, value in method.state_dict().items() if name not in weights}
-    _, *others = processes.gather({**_random(device), "kept": kept}) or [{}]
-    return {**_random(device), "others": others}
+    return {**random, "others": processes.gather({**random, "kept": kept})[1:]}
 
 
 def load_own_state(

@@ -137,7 +137,7 @@ def joined(device: str) -> Iterator[tuple[Processes, torch.device]]:
 
 def _own_device(name: str, count: int) -> torch.device:
     if name in ("auto", "cuda") and torch.cuda.is_available():
-        name = f"cuda:{os.environ['LOCAL_RANK']}"
+        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     elif name not in ("auto", "cuda", "cpu"):
         raise ValueError(f"device {name!r} for {count} processes is refused; legal: auto, cuda (a GPU for each), cpu")
     return choose_device("cpu" if name == "auto" else name)
