@@ -14,7 +14,7 @@ from i2i.data.world import make_world
 from i2i.metrics.pixels import psnr
 from i2i.report import Case, Measure, Shown, collect, write_page
 from i2i.training import run
-from i2i.training.watch import Watch
+from i2i.training.reporter import Watch
 from i2i_runtime import images
 from i2i_runtime.folder import translate_folder
 

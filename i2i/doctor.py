@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from i2i.data.cache import cache_folder
 from i2i.recipe import list_recipes
-from i2i_runtime.installed import conflicts
+from i2i_runtime.conflicts import conflicts
 
 _PACKAGES = (
     "torch",

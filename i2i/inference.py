@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from i2i.banded import can_band, translate_banded
-from i2i.card import card_of
+from i2i.checkpoints.card import card_of
+from i2i.checkpoints.load import list_products, load_generator
 from i2i.data.download import Progress
 from i2i.devices import choose_device, kept_random_numbers
-from i2i.generators.base import ImageGenerator
-from i2i.layers import TestTime, set_test_time
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.layers import TestTime, set_test_time
 from i2i.packed import PackedWeights
-from i2i.training.stored import list_products, load_generator
 from i2i_runtime import tiles
 from i2i_runtime.card import Card
 from i2i_runtime.images import Array

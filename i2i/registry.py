@@ -73,8 +73,8 @@ class Registry:
         importlib.import_module(self._home)
 
 
-generators = Registry("generator", "i2i.generators")
-discriminators = Registry("discriminator", "i2i.discriminators")
+generators = Registry("generator", "i2i.networks.generators")
+discriminators = Registry("discriminator", "i2i.networks.discriminators")
 adversarial = Registry("adversarial loss", "i2i.losses")
 pixel_losses = Registry("pixel loss", "i2i.losses.pixel")
 perceptual = Registry("perceptual loss", "i2i.losses.perceptual")
@@ -85,7 +85,7 @@ features = Registry("feature extractor", "i2i.metrics.features")
 degradations = Registry("degradation", "i2i.data.degradation")
 datasets = Registry("data set", "i2i.data.known")
 schedules = Registry("schedule", "i2i.training.schedules")
-weights = Registry("published weights", "i2i.weights")
+weights = Registry("published weights", "i2i.checkpoints.published")
 
 
 def load_plugins(files: Iterable[Path] = ()) -> list[str]:

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from i2i.data.batch import Images, Pair, Unpaired
 from i2i.data.degradation.sharpen import sharpen
-from i2i.generators.rrdb import RRDBNet
 from i2i.losses.adversarial import Adversarial, Judge, RelativisticAverage
 from i2i.losses.orthogonal import orthogonality
 from i2i.losses.perceptual import VGG19, VGG19_LAYERS
@@ -25,6 +24,7 @@ from i2i.methods.gan import GAN
 from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.real_esrgan import RealESRGAN, RealESRNet
 from i2i.methods.rrdb_psnr import RRDBPSNR
+from i2i.networks.generators.rrdb import RRDBNet
 from i2i.recipe import Optimizer
 
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from i2i.generators.rrdb import RRDBNet
-from i2i.generators.srvgg import SRVGGNet
+from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.srvgg import SRVGGNet
 
 
 class Published(dict[str, Tensor]):

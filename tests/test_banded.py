@@ -5,13 +5,13 @@ from torch import nn
 
 from i2i.banded import can_band, instance_statistics, maps, translate_banded
 from i2i.banded.norm import Moments
-from i2i.generators.base import ImageGenerator
-from i2i.generators.resnet import ResnetGenerator
-from i2i.generators.rrdb import RRDBNet
-from i2i.generators.srvgg import SRVGGNet
-from i2i.generators.unet import UnetGenerator
 from i2i.inference import Translator
-from i2i.layers import set_test_time
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.resnet import ResnetGenerator
+from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.srvgg import SRVGGNet
+from i2i.networks.generators.unet import UnetGenerator
+from i2i.networks.layers import set_test_time
 from i2i_runtime.card import Card
 
 # Large enough that every layer matters

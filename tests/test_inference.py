@@ -8,11 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 import i2i
-from i2i.generators.rrdb import RRDBNet
-from i2i.generators.srvgg import SRVGGNet
-from i2i.generators.unet import UnetGenerator
+from i2i.checkpoints import run as checkpoint
 from i2i.inference import Translator
-from i2i.training import checkpoint, run
+from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.srvgg import SRVGGNet
+from i2i.networks.generators.unet import UnetGenerator
+from i2i.training import run
 from i2i_runtime import images, translate
 from i2i_runtime.card import Card
 from i2i_runtime.tiles import Tiling

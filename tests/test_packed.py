@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
 from i2i import packed
-from i2i.card import card_of
-from i2i.generators.unet import UnetGenerator
+from i2i.checkpoints.card import card_of
 from i2i.inference import Translator
+from i2i.networks.generators.unet import UnetGenerator
 from i2i.packed import PackedWeights
 
 LAYERS = {

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from i2i import load, recipe, registry
-from i2i.training import checkpoint, run
+from i2i.checkpoints import run as checkpoint
+from i2i.training import run
 from tests.worlds import SIZES, Silent, tiny_world
 
 README = Path(__file__).parents[1] / "README.md"

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from i2i_runtime import bench, engines, stream
-from i2i_runtime.exported import Exported, OfNoise
+from i2i_runtime.conflicts import conflicts
+from i2i_runtime.engines.base import Exported, OfNoise
+from i2i_runtime.engines.sampler import Sampler
 from i2i_runtime.folder import translate_folder
+from i2i_runtime.folder.samples import sample_folder
 from i2i_runtime.images import is_image
-from i2i_runtime.installed import conflicts
-from i2i_runtime.interrupt import finish, stop_on_signals
-from i2i_runtime.sample import Sampler
-from i2i_runtime.samples import sample_folder
+from i2i_runtime.signals import finish, stop_on_signals
 
 _ENGINES = {"auto": "auto, the fastest there is", "all": "all that are installed, in turns"}
 

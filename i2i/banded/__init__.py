@@ -18,7 +18,7 @@ from torch import Tensor
 from i2i.banded.maps import Image
 from i2i.banded.passes import prepare, result_bands
 from i2i.banded.trace import Trace, trace
-from i2i.generators.base import ImageGenerator
+from i2i.networks.generators.base import ImageGenerator
 from i2i_runtime.images import Array, from_float
 
 __all__ = ["can_band", "instance_statistics", "translate_banded"]

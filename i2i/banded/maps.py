@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.generators.base import ImageGenerator
+from i2i.networks.generators.base import ImageGenerator
 from i2i_runtime.images import Array, to_float
 from i2i_runtime.tiles import reflected
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from i2i.banded import maps
 from i2i.banded.maps import Map
 from i2i.banded.norm import InstanceNorm
-from i2i.generators.base import ImageGenerator
+from i2i.networks.generators.base import ImageGenerator
 
 
 class Trace(NamedTuple):

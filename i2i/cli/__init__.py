@@ -19,7 +19,6 @@ from i2i.cli import (
     evaluate,
     export,
     invert,
-    look,
     report,
     sample,
     stream,
@@ -27,7 +26,8 @@ from i2i.cli import (
     translate,
     walk,
 )
-from i2i_runtime.interrupt import finish
+from i2i.cli import inspect as look
+from i2i_runtime.signals import finish
 
 app = typer.Typer(
     name="i2i",

@@ -42,10 +42,10 @@ def anomaly(
     The score grows with what the generator cannot make of an image, in pixels (residual) and as the discriminator sees
     it (feature). An image that can't be read is left out and said at the end.
     """
-    from i2i import anomaly as scoring
     from i2i import registry
     from i2i.cli.progress import Line, stop_on_signals
-    from i2i.inversion.files import check_apart, find_images, read_batches
+    from i2i.latent import anomaly as scoring
+    from i2i.latent.invert_files import check_apart, find_images, read_batches
 
     registry.load_plugins(plugins)
     if out.suffix.lower() != ".csv":

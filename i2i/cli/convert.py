@@ -27,8 +27,8 @@ def convert(
 ) -> None:
     """Write a generator's weights for other tools, or theirs for us: i2i convert runs/esrgan/photos --to official."""
     from i2i import interop, registry
+    from i2i.checkpoints.load import load_generator, save_generator
     from i2i.cli.progress import Line
-    from i2i.training.stored import load_generator, save_generator
 
     registry.load_plugins(plugins)
     with Line() as line:
@@ -55,8 +55,8 @@ def interpolate(
 ) -> None:
     """Blend the weights of two networks, (1 - alpha) A + alpha B: less invented detail, fewer artefacts."""
     from i2i import interop, registry
+    from i2i.checkpoints.load import load_generator, save_generator
     from i2i.cli.progress import Line
-    from i2i.training.stored import load_generator, save_generator
 
     registry.load_plugins(plugins)
     with Line() as line:

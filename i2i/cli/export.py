@@ -59,12 +59,12 @@ def export(
     """
     from i2i import export as exporting
     from i2i import registry
-    from i2i.card import card_of, noise_card_of
+    from i2i.checkpoints.card import card_of, noise_card_of
+    from i2i.checkpoints.load import list_products, load_any
     from i2i.cli.progress import Line
     from i2i.export.latent import export_latent
     from i2i.export.triton import write_repository
-    from i2i.generators.base import ImageGenerator, LatentGenerator
-    from i2i.training.stored import list_products, load_any
+    from i2i.networks.generators.base import ImageGenerator, LatentGenerator
     from i2i_runtime.card import Card, NoiseCard
 
     registry.load_plugins(plugins)

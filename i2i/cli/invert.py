@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from i2i.cli.progress import Line, Stop
-    from i2i.generators.base import LatentGenerator
-    from i2i.inversion import Inversion
-    from i2i.inversion.distances import Distance
-    from i2i.sampling import Sampler
+    from i2i.latent.distances import Distance
+    from i2i.latent.invert import Inversion
+    from i2i.latent.sampler import Sampler
+    from i2i.networks.generators.base import LatentGenerator
 
-# As in i2i.inversion, which imports torch.
+# As in i2i.latent.invert, which imports torch.
 Space = Literal["z", "w"]
 Source = Annotated[Path, typer.Argument(help="Folder of images (or one image).")]
 Steps = Annotated[int, typer.Option(min=1, help="Of the descent.")]
@@ -61,11 +61,12 @@ def invert(
     Of photo.png these are photo.safetensors; photo.png is their image, and photo-beside.png shows it beside the one
     given, which is fitted as in training: the shorter side resized, the middle kept.
     """
-    from i2i import registry, sampling
-    from i2i.card import checksum
+    from i2i import registry
+    from i2i.checkpoints.card import checksum
     from i2i.cli.progress import Line, stop_on_signals
-    from i2i.inversion.files import check_apart, find_images, invert_files
-    from i2i_runtime.samples import claim
+    from i2i.latent import sampler as sampling
+    from i2i.latent.invert_files import check_apart, find_images, invert_files
+    from i2i_runtime.folder.samples import claim
 
     registry.load_plugins(plugins)
     check_apart(source, out)
@@ -100,7 +101,7 @@ def _finder(sampler: "Sampler", seed: int, **options: Any) -> "Callable[[Tensor]
     """`invert` with its options, that begins with the same candidates at every call."""
     import torch
 
-    from i2i.inversion import invert as latents_of
+    from i2i.latent.invert import invert as latents_of
 
     return lambda images: latents_of(
         sampler.generator, images.to(sampler.device), random=torch.Generator().manual_seed(seed), **options
@@ -135,7 +136,7 @@ def say_failed(line: "Line", failed: list[str]) -> None:
 
 def _distance(generator: "LatentGenerator", vgg: Path | None, weight: float) -> tuple["Distance", str]:
     """What the images are to be near by, and that in words."""
-    from i2i.inversion.distances import SMALLEST_SEEN, pixel_distance, vgg_distance, weighted
+    from i2i.latent.distances import SMALLEST_SEEN, pixel_distance, vgg_distance, weighted
 
     pixels = pixel_distance(generator.value_range)
     if not weight or generator.size < SMALLEST_SEEN:

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from i2i_runtime.interrupt import Stop, stop_on_signals
+from i2i_runtime.signals import Stop, stop_on_signals
 
 if TYPE_CHECKING:
-    from i2i.training.watch import Progress
+    from i2i.training.reporter import Progress
 
 __all__ = ["Line", "PreparingLine", "Stop", "TrainingLine", "clock", "stop_on_signals"]
 

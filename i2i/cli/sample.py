@@ -8,7 +8,7 @@ import typer
 from i2i.cli.train import Device, Plugins
 
 if TYPE_CHECKING:
-    from i2i_runtime.samples import Seeded
+    from i2i_runtime.folder.samples import Seeded
 
 Model = Annotated[Path, typer.Argument(help="A run, a checkpoint, or a file of weights: of a generator from noise.")]
 Label = Annotated[int | None, typer.Option("--class", help="Number of the class.", show_default="all in turn")]
@@ -38,9 +38,9 @@ def sample(
     """
     from i2i import registry
     from i2i.cli.progress import Line, stop_on_signals
-    from i2i.sampling.sheet import sample_sheet
+    from i2i.latent.sheet import sample_sheet
     from i2i_runtime import images
-    from i2i_runtime.samples import sample_folder
+    from i2i_runtime.folder.samples import sample_folder
 
     registry.load_plugins(plugins)
     if grid:
@@ -74,11 +74,11 @@ def sample(
 def _open(model: Path, device: str) -> "tuple[Seeded, str]":
     """What makes the samples, and on what in words."""
     if model.suffix.lower() == ".onnx":
-        from i2i_runtime.sample import Sampler
+        from i2i_runtime.engines.sampler import Sampler
 
         exported = Sampler(model, providers=[device])
         return exported, f"{exported.engine} {exported.provider}"
-    from i2i import sampling
+    from i2i.latent import sampler as sampling
 
     sampler = sampling.load(model, device=device)
     return sampler, str(sampler.device)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from i2i_runtime.card import Card
     from i2i_runtime.translate import Banded, Network
 
-# As in i2i.layers, which imports torch.
+# As in i2i.networks.layers, which imports torch.
 TestTime = Literal["published", "eval"]
 
 

@@ -9,7 +9,7 @@ from i2i.cli.sample import Model, Truncation, check_new
 from i2i.cli.train import Device, Plugins
 
 if TYPE_CHECKING:
-    from i2i.sampling import Sampler
+    from i2i.latent.sampler import Sampler
 
 _FILM_FRAMES, _SHEET_FRAMES = 60, 10
 _FILMS = (".mp4", ".mkv", ".mov")
@@ -45,9 +45,10 @@ def walk(
     Or add and subtract them, all on one sheet: i2i walk RUN faces.png --add 1,4,5 --subtract 2,7,8 --add 3,6,9. Seeds
     are those of i2i sample.
     """
-    from i2i import registry, sampling
+    from i2i import registry
     from i2i.cli.progress import Line
-    from i2i.sampling.film import check_can_film
+    from i2i.latent import sampler as sampling
+    from i2i.latent.film import check_can_film
 
     registry.load_plugins(plugins)
     film = out.suffix.lower() in _FILMS
@@ -102,9 +103,9 @@ def _walk(
     """A film at a `rate`, or without one a sheet."""
     import numpy as np
 
-    from i2i.sampling import grid
-    from i2i.sampling.film import write_film
-    from i2i.sampling.walks import walk as steps_between
+    from i2i.latent.film import write_film
+    from i2i.latent.sampler import grid
+    from i2i.latent.walk import walk as steps_between
     from i2i_runtime import images
 
     pictures = steps_between(sampler, stops, labels, frames=frames, truncation=truncation)
@@ -120,7 +121,7 @@ def _arithmetic(
 ) -> None:
     import torch
 
-    from i2i.sampling.walks import combine
+    from i2i.latent.walk import combine
     from i2i.training.sheet import draw_sheet
     from i2i_runtime import images
 

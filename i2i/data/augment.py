@@ -11,9 +11,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from i2i.components import build, complete
 from i2i.data import albumentation, geometry  # noqa: F401 (their steps register)
 from i2i.data.geometry import Images
+from i2i.recipe.components import build, complete
 from i2i.registry import augmentations
 
 Steps = Mapping[str, Mapping[str, Any] | Literal[False]]

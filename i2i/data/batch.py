@@ -1,7 +1,8 @@
 """What a method is handed at every step: tensors with names."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -36,3 +37,8 @@ class HighResolution(NamedTuple):
 
     image: Tensor  # as in `Pair`
     seed: Tensor  # int64 (batch,): a sample's degradation depends on it and on the image alone
+
+
+def to_device(batch: Any, device: torch.device) -> Any:
+    """A batch of the same kind with its tensors on the device."""
+    return type(batch)(*(tensor.to(device, non_blocking=True) for tensor in batch))

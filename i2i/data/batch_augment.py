@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from i2i.components import build, complete
 from i2i.data.augment import Steps
 from i2i.data.batch import HighResolution, Pair
 from i2i.devices import kept_random_numbers
+from i2i.recipe.components import build, complete
 from i2i.registry import batch_augmentations
 
 

@@ -9,10 +9,10 @@ result.metrics["KID(squeezenet1_1)"].value
 
 from i2i.evaluate.examples import Example, find_examples
 from i2i.evaluate.folders import evaluate_folders
+from i2i.evaluate.instruments import METRICS, Labels, Tools, open_labels, open_tools
 from i2i.evaluate.measures import Folders
 from i2i.evaluate.result import Result, write_json
 from i2i.evaluate.runs import evaluate_run
-from i2i.evaluate.tools import METRICS, Labels, Tools, open_labels, open_tools
 from i2i.evaluate.upscaling import (
     BASELINE,
     Channel,

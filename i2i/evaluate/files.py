@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from i2i.data.folders import HighFiles, PairedFiles, UnpairedFiles
+from i2i.data.sources import Files
 from i2i.evaluate.measures import evenly
-from i2i.training.data import Files
 
 
 def select(files: Files, *, given: bool, whole: bool, most: int) -> tuple[Files, str]:

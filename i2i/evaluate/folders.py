@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from i2i.consistency.report import find_pairs
+from i2i.evaluate.instruments import OF_FEATURES, Tools
 from i2i.evaluate.measures import GROUPS, Folders
+from i2i.evaluate.pairs import find_pairs
 from i2i.evaluate.result import Result
-from i2i.evaluate.tools import OF_FEATURES, Tools
 from i2i.metrics.pairs import PAIR_METRICS
 from i2i.metrics.sets import SET_METRICS
 from i2i_runtime import images

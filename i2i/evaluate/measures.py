@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.consistency import label_consistency, structure_agreement, temporal_flicker
-from i2i.consistency.report import Pair, Pixels, Report, Score, attempt, each, find_pairs, read_both, read_image
+from i2i.evaluate.flicker import temporal_flicker
+from i2i.evaluate.instruments import Tools
+from i2i.evaluate.labels import label_consistency
+from i2i.evaluate.pairs import Pair, Pixels, Report, Score, attempt, each, find_pairs, read_both, read_image
 from i2i.evaluate.result import Neighbour, Result
-from i2i.evaluate.tools import Tools
+from i2i.evaluate.structure import structure_agreement
 from i2i.metrics.dependence import dependence
 from i2i.metrics.diversity import Distance, euclidean, mean_pairwise, memorised
 from i2i.metrics.pairs import PAIR_METRICS, measure_pair

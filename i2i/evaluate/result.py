@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from i2i.metrics.better import better
+from i2i.metrics.direction import better
 from i2i.metrics.sets import Value
 
 FILE = "evaluation.json"  # in the folder of a run

@@ -9,23 +9,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from i2i import registry
+from i2i.data.sources import Files, SampleKind, find_files
 from i2i.evaluate.files import select, trained_on
 from i2i.evaluate.folders import evaluate_folders
-from i2i.evaluate.making import (
-    Stopped,
-    make_samples,
-    make_translations,
-    translate_files,
-    wanted_by,
-    write_training,
-)
+from i2i.evaluate.generate import Stopped, make_samples, make_translations, sample_kind, translate_files, write_training
+from i2i.evaluate.instruments import Tools
+from i2i.evaluate.loaded_model import Subject, open_subject
 from i2i.evaluate.measures import Folders
 from i2i.evaluate.result import FILE, Result, write_json
-from i2i.evaluate.subject import Subject, open_subject
-from i2i.evaluate.tools import Tools
+from i2i.latent.sampler import Sampler
 from i2i.recipe import Recipe
-from i2i.sampling import Sampler
-from i2i.training.data import Files, Wanted, find_files
 
 _MOVING = ("crop", "center_crop", "flip", "quarter_turns")  # steps after which a label map is at another place
 
@@ -115,10 +108,12 @@ def _made(
     return folders, failed, what
 
 
-def _found(subject: Subject, recipe: Recipe, data: Sequence[str], tell: Callable[[str], None]) -> tuple[Wanted, Files]:
+def _found(
+    subject: Subject, recipe: Recipe, data: Sequence[str], tell: Callable[[str], None]
+) -> tuple[SampleKind, Files]:
     """The kind of samples, and the files of the data."""
     method: Any = registry.methods[recipe.method["name"]]
-    wanted = wanted_by(subject.make, method.batch, subject.product)
+    wanted = sample_kind(subject.make, method.batch, subject.product)
     try:
         return wanted, find_files(wanted, recipe, tell)
     except ValueError as error:

@@ -16,11 +16,11 @@ from i2i.export.graph import InUnitRange, check_rules, strip, trace
 from i2i.export.int8 import Float, read_calibration, to_int8
 from i2i.export.precision import to_half, with_uint8_ends
 from i2i.export.proof import Proof, in_bands, pictures, prove, refusal
-from i2i.generators.base import ImageGenerator
-from i2i.layers import TestTime, set_test_time
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.layers import TestTime, set_test_time
+from i2i_runtime.bands.plan import BANDS, Map, to_json
 from i2i_runtime.card import Card, Io, Precision
-from i2i_runtime.plan import BANDS, Map, to_json
-from i2i_runtime.session import CARD, Session
+from i2i_runtime.engines.onnxruntime import CARD, Session
 
 __all__ = ["export", "read_calibration"]
 

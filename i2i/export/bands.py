@@ -14,8 +14,8 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from i2i.export.graph import INPUT, OUTPUT
 from i2i.export.precision import UNIT_INPUT, UNIT_OUTPUT
+from i2i_runtime.bands.plan import Map, Norm
 from i2i_runtime.card import Card
-from i2i_runtime.plan import Map, Norm
 
 # Each pixel for itself, and the channels of the first input
 _POINTWISE = {"Add", "Cast", "Clip", "DequantizeLinear", "Div", "Identity", "LeakyRelu", "Mul", "PRelu",

@@ -15,7 +15,7 @@ import torch
 from onnx import ModelProto, NodeProto, TensorProto, helper
 from torch import Tensor, nn
 
-from i2i.generators.base import ImageGenerator
+from i2i.networks.generators.base import ImageGenerator
 
 INPUT, OUTPUT = "image", "result"
 DYNAMIC = {0: "batch", 2: "height", 3: "width"}

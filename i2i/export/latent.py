@@ -19,11 +19,11 @@ from torch.nn.utils import parametrize
 from i2i.export import files, graph
 from i2i.export.precision import to_half, with_uint8_result
 from i2i.export.proof import Proof, compare, refusal, run_all
-from i2i.generators.base import LatentGenerator
-from i2i.layers import set_test_time
+from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.layers import set_test_time
 from i2i_runtime.card import Io, NoiseCard
-from i2i_runtime.exported import NOISE_CARD
-from i2i_runtime.sample import LABEL, LATENT, TRUNCATION, Sampler
+from i2i_runtime.engines.base import NOISE_CARD
+from i2i_runtime.engines.sampler import LABEL, LATENT, TRUNCATION, Sampler
 
 _IMAGE = "image"
 _SEED = 0  # of the latents that are proven

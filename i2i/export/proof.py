@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from i2i.data.world import draw_scene
 from i2i.export.graph import InUnitRange
 from i2i_runtime.card import AnyCard, Card
+from i2i_runtime.engines.onnxruntime import Session
 from i2i_runtime.images import to_float, with_channels
-from i2i_runtime.session import Session
 from i2i_runtime.translate import Network
 
 LIMIT = 1e-4  # of float32, largest error at the scale of the result

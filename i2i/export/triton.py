@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import onnx
 
 from i2i_runtime.card import Card
-from i2i_runtime.session import CARD
+from i2i_runtime.engines.onnxruntime import CARD
 
 LARGEST_BATCH = 8  # images that the server may put together where any number is legal
 _TYPES = {onnx.TensorProto.FLOAT: "TYPE_FP32", onnx.TensorProto.UINT8: "TYPE_UINT8"}

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from i2i.generators import ImageGenerator
 from i2i.interop import super_resolution, translation
 from i2i.interop.files import read
 from i2i.interop.interpolation import interpolate
 from i2i.interop.layers import rename
 from i2i.interop.publish import publish, save_published
+from i2i.networks.generators import ImageGenerator
 from i2i.registry import generators
 
 __all__ = ["interpolate", "load_published", "publish", "recognise", "rename", "save_published"]

@@ -8,7 +8,7 @@ import copy
 
 import torch
 
-from i2i.generators.base import ImageGenerator
+from i2i.networks.generators.base import ImageGenerator
 
 
 def interpolate(a: ImageGenerator, b: ImageGenerator, alpha: float) -> ImageGenerator:

@@ -8,14 +8,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from i2i.generators.base import ImageGenerator
-from i2i.generators.resnet import ResnetGenerator
-from i2i.generators.rrdb import RRDBNet
-from i2i.generators.srvgg import SRVGGNet
-from i2i.generators.unet import UnetGenerator
 from i2i.interop.layers import following, own_layers
 from i2i.interop.super_resolution import rrdb_names, srvgg_names
 from i2i.interop.translation import resnet_names, unet_names
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.resnet import ResnetGenerator
+from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.srvgg import SRVGGNet
+from i2i.networks.generators.unet import UnetGenerator
 
 
 def publish(generator: ImageGenerator) -> dict[str, Tensor]:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from i2i import registry
-from i2i.components import Part
 from i2i.data.batch import Images
-from i2i.discriminators.base import Discriminator
-from i2i.generators.base import Generator, ImageGenerator, LatentGenerator
-from i2i.layers import TestTime
 from i2i.losses.adversarial import Adversarial, Judge
+from i2i.networks.discriminators.base import Discriminator
+from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
+from i2i.networks.layers import TestTime
+from i2i.recipe.components import Part
 
 # Constructor parameters that are components; the method supplies the channels, the recipe everything else.
 GeneratorFactory = Annotated[Callable[..., ImageGenerator], Part(registry.generators, ("in_channels", "out_channels"))]
@@ -67,7 +67,7 @@ class Method(nn.Module, ABC):
     """
 
     batch: ClassVar[type[NamedTuple]]
-    test_time: TestTime = "eval"  # how the products run after training, see `i2i.layers.set_test_time`
+    test_time: TestTime = "eval"  # how the products run after training, see `i2i.networks.layers.set_test_time`
 
     @abstractmethod
     def players(self) -> Mapping[str, nn.Module]:

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.data.batch import Unpaired
-from i2i.discriminators.base import Discriminator
-from i2i.generators.base import ImageGenerator
 from i2i.methods.base import (
     AdversarialFactory,
     DiscriminatorFactory,
@@ -22,6 +20,8 @@ from i2i.methods.base import (
     require_same_size,
 )
 from i2i.methods.history import ImageHistory
+from i2i.networks.discriminators.base import Discriminator
+from i2i.networks.generators.base import ImageGenerator
 from i2i.registry import methods
 
 

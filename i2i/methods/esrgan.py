@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from i2i.data.batch import Pair
-from i2i.discriminators.base import Discriminator
 from i2i.losses.adversarial import Judge
 from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, Update
 from i2i.methods.upscaling import PerceptualFactory, PixelLossFactory, UpscalerFactory, Upscaling
+from i2i.networks.discriminators.base import Discriminator
 from i2i.registry import methods
 
 

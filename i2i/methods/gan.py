@@ -13,16 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from i2i import registry
-from i2i.components import Part
 from i2i.data.batch import Images
-from i2i.discriminators.base import Discriminator
-from i2i.generators.base import LatentGenerator
-from i2i.layers import at_least
 from i2i.losses.adversarial import Judge
 from i2i.losses.orthogonal import orthogonality
 from i2i.losses.penalties import r1_penalty
 from i2i.methods.base import AdversarialFactory, Generation, Made, Update
 from i2i.metrics.sliced import sliced_distance
+from i2i.networks.discriminators.base import Discriminator
+from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.layers import at_least
+from i2i.recipe.components import Part
 from i2i.registry import methods
 
 # Constructor parameters that are components, as in `i2i.methods.base`.

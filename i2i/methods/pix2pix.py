@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.data.batch import Pair
-from i2i.generators.base import ImageGenerator
-from i2i.layers import TestTime
 from i2i.losses.adversarial import Judge
 from i2i.methods.base import (
     AdversarialFactory,
@@ -22,6 +20,8 @@ from i2i.methods.base import (
     judged,
     require_same_size,
 )
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.layers import TestTime
 from i2i.registry import methods
 
 

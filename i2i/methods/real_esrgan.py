@@ -6,7 +6,7 @@ from i2i.data.batch import Pair
 from i2i.data.degradation.sharpen import sharpen
 from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, Update
 from i2i.methods.esrgan import ESRGAN
-from i2i.methods.pool import PairPool
+from i2i.methods.pair_pool import PairPool
 from i2i.methods.rrdb_psnr import RRDBPSNR
 from i2i.methods.upscaling import PerceptualFactory, PixelLossFactory, UpscalerFactory
 from i2i.registry import methods

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from i2i.data.batch import Images
-from i2i.generators.stylegan2 import StyleGAN2Generator
-from i2i.layers import at_least
 from i2i.losses.adversarial import Judge
 from i2i.losses.penalties import path_lengths, r1_penalty
-from i2i.methods.adaptive import AdaptiveAugmentation
+from i2i.methods.ada import AdaptiveAugmentation
 from i2i.methods.base import AdversarialFactory, Update
 from i2i.methods.gan import GAN, LatentFactory, LatentJudgeFactory
+from i2i.networks.generators.stylegan2 import StyleGAN2Generator
+from i2i.networks.layers import at_least
 from i2i.registry import methods
 
 _PATH_DECAY = 0.01  # of the mean path length, at each penalty (appendix B)

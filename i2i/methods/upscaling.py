@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i import registry
-from i2i.components import Part
 from i2i.data.batch import Pair
-from i2i.generators.base import ImageGenerator
 from i2i.losses.perceptual import Perceptual
 from i2i.losses.pixel import PixelLoss
 from i2i.methods.base import Made, Translation
+from i2i.networks.generators.base import ImageGenerator
+from i2i.recipe.components import Part
 
 # Constructor parameters that are components, as in `i2i.methods.base`.
 UpscalerFactory = Annotated[

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from i2i.metrics.manifold import Nearest, nearest
+from i2i.metrics.precision_recall import Nearest, nearest
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 """(N, ...) and (N, ...) -> (N,); `Lpips` on images (N, 3, H, W) in [0, 1] is one, `euclidean` on features another."""

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from i2i.metrics.segmentation import IGNORE
 from i2i.registry import did_you_mean
-from i2i_runtime import headers, images
-from i2i_runtime.headers import shown
+from i2i_runtime import images
+from i2i_runtime.images import headers
+from i2i_runtime.images.headers import shown
 
 _IGNORED, _REST = "ignore", "*"
 _LISTED = 12  # entries in a sentence

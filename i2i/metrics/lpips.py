@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from i2i.metrics.weights import hub_file, read
+from i2i.metrics.pretrained import hub_file, read
 
 
 class Backbone(NamedTuple):

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i_runtime.exported import check_file, refused
-from i2i_runtime.headers import shown
+from i2i_runtime.engines.base import check_file, refused
+from i2i_runtime.images.headers import shown
 
 # What torchvision's and most other segmenters were trained with, for values in [0, 1].
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

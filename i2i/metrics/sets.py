@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from i2i.metrics.features import Extractor
-from i2i.metrics.frechet import frechet_distance, statistics
+from i2i.metrics.fid import frechet_distance, statistics
 from i2i.metrics.inception_score import inception_score
-from i2i.metrics.kernel import kernel_distance
-from i2i.metrics.manifold import density_coverage, precision_recall
+from i2i.metrics.kid import kernel_distance
+from i2i.metrics.precision_recall import density_coverage, precision_recall
 from i2i.registry import did_you_mean
 
 # Images, from which on no doubt is noted. The authors of FID ask for 10,000; the others are a tenth of what papers use,

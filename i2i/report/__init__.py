@@ -16,7 +16,7 @@ from i2i.report.facts import facts_of, find_run, in_short, read_recipe
 from i2i.report.page import write_page
 from i2i.report.parts import Case, Measure, RunPart
 from i2i.report.pictures import sheets_of
-from i2i.training.record import read_record
+from i2i.training.run_info import read_record
 
 __all__ = ["Case", "Measure", "RunPart", "Shown", "collect", "find_run", "write_page", "write_report"]
 

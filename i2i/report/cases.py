@@ -8,23 +8,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i import registry, sampling
-from i2i.components import build
+from i2i import registry
+from i2i.checkpoints.load import list_products, load_any
 from i2i.data.batch import Pair, Unpaired
 from i2i.data.cache import cache_folder
 from i2i.data.folders import UnpairedFiles
+from i2i.data.sources import Files, find_files, open_samples
 from i2i.devices import choose_device, kept_random_numbers
-from i2i.generators.base import Generator
-from i2i.layers import set_test_time
+from i2i.latent import sampler as sampling
+from i2i.latent.sheet import sample_sheet
 from i2i.methods.base import Generation
 from i2i.metrics.pixels import psnr
 from i2i.metrics.ssim import ssim
+from i2i.networks.generators.base import Generator
+from i2i.networks.layers import set_test_time
 from i2i.recipe import load
+from i2i.recipe.components import build
 from i2i.report.parts import CYCLE, Case
-from i2i.sampling.sheet import sample_sheet
-from i2i.training.assembly import RECIPE
-from i2i.training.data import Files, find_files, held_out, open_degradation, open_samples, wanted_by
-from i2i.training.stored import list_products, load_any
+from i2i.training.build import RECIPE
+from i2i.training.held_out import held_out, open_degradation, sample_kind
 from i2i_runtime.images import Array
 
 _SAMPLES = 64
@@ -62,7 +64,7 @@ def _cases(run: Path, number: int, device: torch.device) -> Shown:
     products = {name: load_any(run, name)[0] for name in list_products(run)}
     for product in products.values():
         set_test_time(product, method.test_time).to(device)
-    wanted = wanted_by(method)
+    wanted = sample_kind(method)
     files = find_files(wanted, recipe, lambda sentence: None)
     samples, degradation = open_samples(wanted, recipe, files), open_degradation(method, recipe)
     by_image = []

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from i2i.metrics.better import better
+from i2i.metrics.direction import better
 from i2i.report.parts import CYCLE, Case
 from i2i.report.pictures import data_url, fit
 from i2i_runtime.images import Array

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from i2i.metrics.better import better
+from i2i.metrics.direction import better
 from i2i.report.parts import Measure
 
 EVALUATION = "evaluation.json"

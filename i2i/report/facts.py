@@ -8,7 +8,7 @@ from typing import Any
 
 from i2i.report.curves import HELD_OUT, SCORE, SPEED
 from i2i.report.parts import Curve
-from i2i.training.assembly import RECIPE
+from i2i.training.build import RECIPE
 from i2i.training.run import FIRST
 
 

@@ -10,18 +10,17 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from i2i.data.batch import Images, Pair
-from i2i.generators.base import LatentGenerator
+from i2i.data.batch import Images, Pair, to_device
 from i2i.methods.base import Generation, Method
-from i2i.metrics.better import BETTER
+from i2i.metrics.direction import BETTER
 from i2i.metrics.features import Extractor, open_extractor
 from i2i.metrics.lpips import Lpips
 from i2i.metrics.pairs import PAIR_METRICS, full_name_of_pair, measure_pair
 from i2i.metrics.sets import SET_METRICS, check_metrics, full_name, measure_sets
+from i2i.networks.generators.base import LatentGenerator
 from i2i.recipe import Evaluate
 from i2i.registry import did_you_mean
-from i2i.training.data import to_device
-from i2i.training.processes import ALONE, Processes
+from i2i.training.distributed import ALONE, Processes
 
 _TOGETHER = 8  # samples in memory at a time
 _FEW = 50

@@ -5,16 +5,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from i2i import registry
-from i2i.components import build
+from i2i.checkpoints import run as checkpoint
 from i2i.data import known
 from i2i.data.singles import find_classes
 from i2i.methods.base import Generation
 from i2i.recipe import Recipe, load
-from i2i.training import checkpoint
-from i2i.training.assembly import RECIPE, Work, fit, placed, write
-from i2i.training.processes import joined
+from i2i.recipe.components import build
+from i2i.training.build import RECIPE, Work, fit, placed, write
+from i2i.training.distributed import joined
+from i2i.training.reporter import Quiet, Watch
 from i2i.training.trainer import Interrupted
-from i2i.training.watch import Quiet, Watch
 
 FIRST = "first"  # the folder of a run that holds its first stage
 

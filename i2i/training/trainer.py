@@ -11,25 +11,24 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from i2i import __version__
-from i2i.data.batch import is_image
+from i2i.checkpoints import run as checkpoint
+from i2i.data.batch import is_image, to_device
 from i2i.devices import kept_random_numbers
-from i2i.discriminators.base import Discriminator
-from i2i.generators.base import Generator
-from i2i.layers import set_test_time
 from i2i.methods.base import Method
+from i2i.networks.discriminators.base import Discriminator
+from i2i.networks.generators.base import Generator
+from i2i.networks.layers import set_test_time
 from i2i.recipe import Recipe
-from i2i.training import checkpoint
 from i2i.training.collapse import Collapsed, CollapseWatch
-from i2i.training.data import to_device
+from i2i.training.distributed import ALONE, Processes
 from i2i.training.ema import moving_average
 from i2i.training.evaluation import Evaluation
 from i2i.training.log import Log
 from i2i.training.meter import Meter
-from i2i.training.own import load_own_state, own_state
-from i2i.training.processes import ALONE, Processes
+from i2i.training.rank_state import load_own_state, own_state
+from i2i.training.reporter import Progress, Watch
 from i2i.training.sheet import draw_sheet
 from i2i.training.update import TrainingUpdate
-from i2i.training.watch import Progress, Watch
 from i2i_runtime import images
 
 

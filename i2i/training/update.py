@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from i2i.recipe import Optimizer
 from i2i.registry import did_you_mean
 from i2i.training.adam import Adam
-from i2i.training.processes import ALONE, Processes
+from i2i.training.distributed import ALONE, Processes
 
 
 class NotFinite(ArithmeticError):

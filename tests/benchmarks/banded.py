@@ -18,9 +18,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from i2i.banded import translate_banded
-from i2i.generators.base import ImageGenerator
-from i2i.generators.resnet import ResnetGenerator
-from i2i.generators.unet import UnetGenerator
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.resnet import ResnetGenerator
+from i2i.networks.generators.unet import UnetGenerator
 from i2i_runtime import images
 from i2i_runtime.images import Array, from_float, to_float
 from tests.benchmarks.training import peak_memory

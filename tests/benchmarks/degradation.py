@@ -24,7 +24,7 @@ from i2i.data.degradation.noise import Noise
 from i2i.data.degradation.parameters import Parameters
 from i2i.data.degradation.second_order import SecondOrder
 from i2i.data.world import draw_scene
-from i2i.training.memory import keep_freed_memory
+from i2i.training.malloc import keep_freed_memory
 from i2i_runtime import images
 from tests.benchmarks.loader import cpu_seconds
 

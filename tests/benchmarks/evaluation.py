@@ -21,9 +21,9 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torchvision import models
 
 from i2i.data.batch import Unpaired
-from i2i.layers import set_test_time
 from i2i.metrics.features import Extractor, open_extractor
 from i2i.metrics.features.dinov2 import VisionTransformer
+from i2i.networks.layers import set_test_time
 from i2i.recipe import Evaluate
 from i2i.training.evaluation import Evaluation
 from i2i.training.update import TrainingUpdate

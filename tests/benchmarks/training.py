@@ -25,11 +25,11 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from i2i import components, recipe, registry
+from i2i import recipe, registry
 from i2i.data.batch import Images, is_image
 from i2i.methods.base import Generation, Method, Translation
-from i2i.recipe import Recipe
-from i2i.training.memory import keep_freed_memory
+from i2i.recipe import Recipe, components
+from i2i.training.malloc import keep_freed_memory
 from i2i.training.update import TrainingUpdate
 from tests.plain import plain_step
 from tests.vgg import write_vgg19

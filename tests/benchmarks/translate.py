@@ -27,10 +27,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from i2i.card import card_of
+from i2i.checkpoints.card import card_of
 from i2i.export import export
-from i2i.generators.base import ImageGenerator
 from i2i.inference import Translator
+from i2i.networks.generators.base import ImageGenerator
 from i2i.registry import generators
 from i2i_runtime import engines, images
 from i2i_runtime.bench import picture

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from i2i import inference
-from i2i.generators.srvgg import SRVGGNet
-from i2i.training.stored import save_generator
+from i2i.checkpoints.load import save_generator
+from i2i.networks.generators.srvgg import SRVGGNet
 from i2i_runtime import images
 from i2i_runtime.folder import translate_folder
 from tests.benchmarks.training import peak_memory

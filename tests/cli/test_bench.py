@@ -8,7 +8,7 @@ import typer
 
 from i2i.cli import bench as module
 from tests.cli.test_evaluate import save_model
-from tests.export.test_session import write
+from tests.runtime.engines.test_onnxruntime import write
 
 app = typer.Typer()
 app.command("bench")(module.bench)

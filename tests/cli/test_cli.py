@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import i2i.cli
-from i2i.training import checkpoint
+from i2i.checkpoints import run as checkpoint
 from i2i_runtime.images import list_images
 from tests.worlds import overrides, tiny_world
 

@@ -8,11 +8,11 @@ import typer
 from spandrel import ModelLoader
 
 import i2i
+from i2i.checkpoints.load import load_generator
 from i2i.cli import convert as module
 from i2i.interop import load_published
 from i2i.registry import weights
 from i2i.training import run
-from i2i.training.stored import load_generator
 from tests.cli.test_cli import i2i_run
 from tests.published import assert_same_weights, published_resnet, published_rrdb, published_srvgg
 from tests.worlds import Silent, tiny_recipe, tiny_world

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from i2i.cli import evaluate
-from i2i.generators.srvgg import SRVGGNet
+from i2i.networks.generators.srvgg import SRVGGNet
 from i2i_runtime import images
+from tests.evaluate.test_upscaling import picture
 from tests.published import published_srvgg
-from tests.test_evaluate import picture
 
 
 def run(*words: str | Path) -> int:

@@ -11,7 +11,7 @@ import pytest
 from i2i.training import run as training
 from i2i_runtime import images
 from tests.cli.test_evaluate import run
-from tests.test_evaluate import picture
+from tests.evaluate.test_upscaling import picture
 from tests.worlds import Silent, tiny_recipe, tiny_world
 
 

@@ -16,7 +16,7 @@ import i2i
 from i2i import export as exporting
 from i2i.cli import export as module
 from i2i.training import run
-from i2i_runtime.session import Session
+from i2i_runtime.engines.onnxruntime import Session
 from tests.published import published_srvgg
 from tests.worlds import Silent, tiny_recipe, tiny_world
 

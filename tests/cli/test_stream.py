@@ -9,7 +9,7 @@ import pytest
 
 import i2i
 from tests.cli.test_evaluate import save_model
-from tests.export.test_session import write
+from tests.runtime.engines.test_onnxruntime import write
 
 PROGRAM = """
 import sys, typer

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from i2i import recipe, registry
-from i2i.components import options_of
 from i2i.data.batch import HighResolution, Pair, Unpaired
 from i2i.data.batch_augment import BatchPipeline
+from i2i.recipe.components import options_of
 
 NEEDED: dict[str, dict[str, Any]] = {
     "CenterCrop": {"size": [16, 16]},

@@ -1,68 +1,69 @@
-"""Large images a band of rows at a time: what the whole file gives, whatever the bands, and nothing is left behind."""
+"""A file with instance norm says how large images go through it in bands of rows, or why they can't."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, save_model
+import torch
+from onnx import ModelProto
+from torch import nn
 
-from i2i_runtime import bands, stored, translate
+from i2i import export as module
+from i2i.checkpoints.card import card_of
+from i2i.export import export
+from i2i.export.bands import plan
+from i2i.export.graph import InUnitRange, trace
+from i2i.export.precision import to_half
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.resnet import ResnetGenerator
+from i2i.networks.generators.srvgg import SRVGGNet
+from i2i.networks.generators.unet import UnetGenerator
+from i2i.networks.layers import set_test_time
 from i2i_runtime.bands import Part, run_in_bands
+from i2i_runtime.bands.plan import Map
 from i2i_runtime.card import Card
-from i2i_runtime.openvino_session import OpenVino
-from i2i_runtime.plan import BANDS, Map, Norm, from_json, to_json
-from i2i_runtime.session import CARD, Session
+from i2i_runtime.engines.onnxruntime import Session
 
-CARD_OF = Card(product="normed", in_channels=3, out_channels=3, multiple_of=2, min_size=6)
-HALVED = {"rate": (1, 2), "unit": 2, "spoilt": (1, 1), "type": 1, "channels": 4, "stored": True}
-PLAN = [
-    Map(name="image", made="image", sources=(), channels=3, rate=(1, 1), unit=1, spoilt=(0, 0), type=1, stored=False),
-    Map(name="b", made="a", sources=("image",), norm=Norm(gamma="gamma", beta="beta", epsilon=1e-5), **HALVED),
-    Map(name="d", made="c", sources=("b",), norm=Norm(gamma="gamma", beta="beta", epsilon=1e-5), **HALVED),
-    Map(
-        name="result", made="result", sources=("b", "d"), channels=3, rate=(1, 1), unit=2, spoilt=(0, 1), type=1,
-        stored=False,
+GAIN = 0.3  # large enough that every layer matters
+GENERATORS: dict[str, Callable[[], ImageGenerator]] = {
+    "resnet": lambda: ResnetGenerator(features=4, blocks=2, init_gain=GAIN),
+    "resnet, resized": lambda: ResnetGenerator(features=3, blocks=1, upsampling="resize", init_gain=GAIN),
+    "unet, published": lambda: set_test_time(
+        UnetGenerator(features=4, depth=4, dropout=False, init_gain=GAIN), "published"
     ),
-]  # fmt: skip
-rng = np.random.default_rng(0)
+}
 
 
-def write(file: Path, plan: list[Map] | None = PLAN, *, bias: float = 0.0) -> Path:
-    """A network of two instance norms at half the size, with a sum around the second."""
-    node = helper.make_node
-    nodes = [
-        node("Conv", ["image", "stem"], ["a"], strides=[2, 2], pads=[1, 1, 1, 1]),
-        node("InstanceNormalization", ["a", "gamma", "beta"], ["b"], epsilon=1e-5),
-        node("Relu", ["b"], ["positive"]),
-        node("Pad", ["positive", "around"], ["padded"], mode="reflect"),
-        node("Conv", ["padded", "body"], ["c"]),
-        node("InstanceNormalization", ["c", "gamma", "beta"], ["d"], epsilon=1e-5),
-        node("Add", ["positive", "d"], ["e"]),
-        node("ConvTranspose", ["e", "head", "bias"], ["large"], strides=[2, 2], pads=[1] * 4, output_padding=[1, 1]),
-        node("Sigmoid", ["large"], ["result"]),
-    ]
-    draw = np.random.default_rng(7).standard_normal
-    weights = {
-        "stem": draw((4, 3, 3, 3)), "body": draw((4, 4, 3, 3)), "head": draw((4, 3, 3, 3)) / 4, "gamma": draw(4),
-        "beta": draw(4), "bias": np.full(3, bias),
-    }  # fmt: skip
-    tensors = [helper.make_tensor(name, TensorProto.FLOAT, each.shape, each.ravel()) for name, each in weights.items()]
-    for tensor, each in zip(tensors, weights.values(), strict=True):
-        tensor.ClearField("float_data")
-        tensor.raw_data = each.astype(np.float32).tobytes()
-    tensors.append(helper.make_tensor("around", TensorProto.INT64, [8], [0, 0, 1, 1, 0, 0, 1, 1]))
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "h", "w"])
-    result = helper.make_tensor_value_info("result", TensorProto.FLOAT, None)
-    graph = helper.make_graph(nodes, "normed", [image], [result], tensors)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    plans = {} if plan is None else {BANDS: to_json(plan)}
-    helper.set_model_props(model, {CARD: json.dumps(CARD_OF.to_dict())} | plans)
-    save_model(model, file)
-    return file
+@pytest.fixture(scope="module")
+def graph_of() -> Callable[[str], tuple[ModelProto, Card]]:
+    """The graph and the card of each generator, traced once since that takes a second or two."""
+    made: dict[str, tuple[ModelProto, Card]] = {}
+
+    def graph(name: str) -> tuple[ModelProto, Card]:
+        if name not in made:
+            torch.manual_seed(0)
+            generator = GENERATORS[name]().eval()
+            for layer in generator.modules():
+                layer.training = False
+            made[name] = trace(InUnitRange(generator), opset=18), card(generator)
+        model, facts = made[name]
+        return ModelProto.FromString(model.SerializeToString()), facts
+
+    return graph
+
+
+def card(generator: ImageGenerator) -> Card:
+    return card_of(generator, {"product": "generator", "recipe": ""})
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    """Noise over a slope, so that no two parts have the same statistics."""
+    slope = np.linspace(0, 0.6, height, dtype=np.float32)[:, None, None]
+    return slope + np.random.default_rng(0).random((height, width, 3), np.float32) * 0.4
 
 
 def open_part(file: bytes) -> Part:
@@ -70,118 +71,116 @@ def open_part(file: bytes) -> Part:
     return lambda maps: session.run(None, maps)[0]
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return write(tmp_path / "x.onnx")
-
-
-def picture(height: int, width: int, dtype: type = np.float32) -> np.ndarray:
-    """Noise over a slope, so that no two parts have the same statistics."""
-    image = (
-        np.linspace(0, 0.6, height, dtype=np.float32)[:, None, None] + rng.random((height, width, 3), np.float32) * 0.4
-    )
-    return image if dtype is np.float32 else np.rint(image * np.iinfo(dtype).max).astype(dtype)
-
-
-def in_bands(file: Path, image: np.ndarray, rows: int, plan: list[Map] = PLAN, open_part: Callable = open_part):
-    out = np.full_like(image, 9)
-    run_in_bands(file.read_bytes(), plan, CARD_OF, image, out, open_part, rows=rows)
+def in_bands(model: ModelProto, card: Card, maps: list[Map], image: np.ndarray, rows: int) -> np.ndarray:
+    out = np.empty_like(image)
+    run_in_bands(model.SerializeToString(), maps, card, image, out, open_part, rows=rows)
     return out
 
 
-@pytest.mark.parametrize("size", [(40, 22), (37, 21), (3, 1)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_bands_of_any_height_give_what_the_whole_image_gives(file: Path, size: tuple[int, int], dtype: type) -> None:
-    image = picture(*size, dtype)
-    whole = Session(file, providers=["cpu"])(image)
-    assert whole.std() > 0.05 * (1 if dtype is np.float32 else np.iinfo(dtype).max)
-    for rows in (1, 5, 16, 1000):
-        result = in_bands(file, image, rows)
-        assert result.dtype == dtype
-        np.testing.assert_allclose(result.astype(float), whole, atol=2e-6 if dtype is np.float32 else 1)
+@pytest.mark.parametrize("name", GENERATORS)
+def test_bands_of_any_height_give_what_the_whole_image_gives(name: str, graph_of) -> None:
+    model, card = graph_of(name)
+    image = picture(5 * card.multiple_of + 40 // card.multiple_of * card.multiple_of, 3 * card.multiple_of)
+    (whole,) = open_part(model.SerializeToString())({"image": image.transpose(2, 0, 1)[None]})
+    assert whole.std() > 0.05
+    for rows in (1, 3, 16, 1000):
+        result = in_bands(model, card, plan(model, card), image, rows)
+        np.testing.assert_allclose(result.transpose(2, 0, 1), whole, atol=2e-5)
 
 
-def test_rows_that_the_cut_edges_spoil_are_not_used(file: Path) -> None:
-    image = picture(40, 22)
-    whole = Session(file, providers=["cpu"])(image)
-    for place in (1, 2, 3):
-        wrong = [replace(one, spoilt=(0, 0)) if one is PLAN[place] else one for one in PLAN]
-        assert np.abs(in_bands(file, image, 8, wrong) - whole).max() > 1e-3, "so that the plan matters"
+def test_no_more_is_stored_than_three_maps_at_a_quarter_of_the_size(graph_of) -> None:
+    model, card = graph_of("resnet")
+    maps = plan(model, card)
+    assert [one.name for one in maps if one.norm is None] == [
+        "image",
+        *(m.made for m in maps if "add" in m.made),
+        "result",
+    ]
+    assert [one.rate for one in maps if not one.stored] == [(1, 1)] * 4, "image, stem, last up-sampling, result"
+    assert sum("add" in one.made for one in maps) == 1, "a sum that is read once is part of what reads it"
 
 
-def test_what_is_not_stored_is_made_again(file: Path) -> None:
-    image = picture(40, 22)
-    again = [replace(one, stored=False) for one in PLAN]
-    np.testing.assert_allclose(in_bands(file, image, 8, again), in_bands(file, image, 8), atol=1e-6)
+def test_half_precision_stays_between_the_parts(graph_of) -> None:
+    model, card = graph_of("resnet")
+    model, image = to_half(model), picture(60, 28)
+    maps = plan(model, replace(card, precision="float16"))
+    assert [one.type for one in maps] == [1, *[10] * (len(maps) - 2), 1]
+    (whole,) = open_part(model.SerializeToString())({"image": image.transpose(2, 0, 1)[None]})
+    error = in_bands(model, card, maps, image, 5).transpose(2, 0, 1) - whole
+    assert -10 * np.log10(np.square(error).mean()) > 50
 
 
 @pytest.fixture
-def stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[stored.Store]]:
-    made: list[stored.Store] = []
-
-    class Noted(stored.Store):
-        def __init__(self) -> None:
-            super().__init__()
-            made.append(self)
-
-    monkeypatch.setattr(bands, "Store", Noted)
-    return made
+def traced(monkeypatch: pytest.MonkeyPatch, graph_of) -> Iterator[None]:
+    """`export` of the ResNet without tracing it."""
+    monkeypatch.setattr(module, "trace", lambda *_, **__: graph_of("resnet")[0])
+    torch.manual_seed(0)
+    return GENERATORS["resnet"]()
 
 
-def test_large_maps_stand_in_files_that_are_gone_afterwards(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stores: list[stored.Store]
-) -> None:
-    image = picture(40, 22)
-    in_memory = in_bands(file, image, 8)
-    monkeypatch.setattr(stored, "IN_MEMORY", 100)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "room"))
-    (tmp_path / "room").mkdir()
-    np.testing.assert_array_equal(in_bands(file, image, 8), in_memory)
-    assert not list((tmp_path / "room").iterdir())
-    assert [store._file._rolled for store in stores] == [False] * 2 + [True] * 2
-    with pytest.raises(ZeroDivisionError):
-        in_bands(
-            file, image, 8, open_part=lambda part: lambda maps: open_part(part)(maps) if "d" not in maps else 1 / 0
-        )
-    assert len(stores) == 6 and all(store._file.closed for store in stores), "also after an error"
+@pytest.mark.parametrize("options", [{}, {"io": "uint8"}, {"half": True}, {"int8": True}], ids=str)
+def test_an_exported_file_takes_large_images_in_bands(options: dict[str, Any], traced, tmp_path: Path) -> None:
+    if "int8" in options:
+        options = {"int8": [picture(40, 32).transpose(2, 0, 1)[None]] * 2, "least_psnr": 20}
+    said, _ = export(traced, card(traced), tmp_path / "x.onnx", **options)
+    assert said.proof["large_images"].startswith("in bands of rows; ONNX Runtime")
+    session, image = Session(tmp_path / "x.onnx", providers=["cpu"]), (picture(70, 50) * 255).astype(np.uint8)
+    result = np.empty_like(image)
+    assert session.banded is not None and session.card == said
+    session.banded(image, result)
+    difference = np.abs(result - session(image).astype(int))
+    assert difference.max() <= 1 if said.precision == "float32" else difference.mean() < 3
 
 
-def test_a_full_disk_is_said_with_its_folder(monkeypatch: pytest.MonkeyPatch, file: Path, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(stored.SpooledTemporaryFile, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space")))
-    with pytest.raises(OSError, match="No space") as error:
-        in_bands(file, picture(40, 22), 8)
-    assert error.value.filename == str(tmp_path)
+def test_a_plan_that_gives_something_else_is_left_out(traced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(model: ModelProto, card: Card) -> list[Map]:
+        maps = plan(model, card)
+        return [replace(one, spoilt=(0, 0)) if one is maps[2] else one for one in maps]
+
+    monkeypatch.setattr(module, "plan", wrong)
+    said, proof = export(traced, card(traced), tmp_path / "x.onnx")
+    assert said.proof["large_images"].startswith(
+        "whole, since they would not be the same in bands of rows; ONNX Runtime"
+    )
+    assert proof.holds and Session(tmp_path / "x.onnx", providers=["cpu"]).banded is None
 
 
-@pytest.mark.parametrize("engine", [Session, OpenVino])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_a_file_with_a_plan_takes_large_images_in_bands(
-    engine: type, dtype: type, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if engine is OpenVino:
-        pytest.importorskip("openvino")
-    session, image = engine(file), picture(70, 22, dtype)
-    whole = session(image)
-    monkeypatch.setattr(translate, "LARGEST_WHOLE", 70 * 22 - 1)
-    monkeypatch.setattr(session, "network", None)  # which would be the whole image at once
-    np.testing.assert_allclose(session(image).astype(float), whole, atol=1 if dtype is np.uint8 else 1e-5)
-    assert session.banded is not None
-    plain = engine(write(tmp_path / "plain.onnx", None))
-    assert plain.banded is None
-    with pytest.raises(ValueError, match="normed can't run in bands of rows; export it again, or resize the image"):
-        plain.run_in_bands(image, image)
+class Pooled(ResnetGenerator):
+    """Every pixel depends on all."""
+
+    def __init__(self) -> None:
+        super().__init__(features=2, blocks=0)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return super().forward(image) + image.mean()
 
 
-def test_what_cannot_be_right_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="normed gave values that are not finite"):
-        in_bands(write(tmp_path / "x.onnx", bias=np.nan), picture(16, 12), 8)
-    wrong = [replace(one, channels=5) if one is PLAN[1] else one for one in PLAN]
-    with pytest.raises(
-        ValueError, match=r"a came out as \(1, 4, 8, 6\), where the file says \(1, 5, 8, 6\); export it"
-    ):
-        in_bands(write(tmp_path / "x.onnx"), picture(16, 12), 8, wrong)
+class Spread(ResnetGenerator):
+    """Repeats pixels by another rule."""
+
+    def __init__(self) -> None:
+        super().__init__(features=2, blocks=0)
+        self.up = nn.Sequential(nn.Conv2d(8, 2, 1), nn.Upsample(scale_factor=4, mode="bilinear"))
 
 
-def test_a_plan_survives_json() -> None:
-    assert from_json(to_json(PLAN)) == PLAN
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (Pooled, "whole, since ReduceMean is unknown here"),
+        (Spread, "whole, since up-sampling other than by repeating pixels is unknown here"),
+        (lambda: SRVGGNet(features=2, convolutions=1, scale=2), "in tiles that share 6 pixels"),
+    ],
+    ids=["pooled", "spread", "tiles"],
+)
+def test_why_images_do_not_go_in_bands_is_said(make, reason: str, tmp_path: Path) -> None:
+    generator = make()
+    said, _ = export(generator, card(generator), tmp_path / "x.onnx")
+    assert said.proof["large_images"] == reason and Session(tmp_path / "x.onnx", providers=["cpu"]).banded is None
+
+
+def test_sizes_that_do_not_halve_evenly_and_sizes_that_are_fixed_are_no_plan(graph_of, traced, tmp_path: Path) -> None:
+    model, card = graph_of("resnet")
+    with pytest.raises(ValueError, match="it halves its maps more often than multiples of 2 allow"):
+        plan(model, replace(card, multiple_of=2))
+    said, _ = export(traced, card, tmp_path / "x.onnx", size=(1, 16, 16))
+    assert said.proof["large_images"] == "none, since it takes one size"

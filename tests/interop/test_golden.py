@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from i2i.discriminators.patchgan import PatchGAN, PixelGAN
-from i2i.discriminators.unet import UnetDiscriminator
-from i2i.discriminators.vgg import VGGDiscriminator
-from i2i.generators.resnet import ResnetGenerator
-from i2i.generators.rrdb import RRDBNet
-from i2i.generators.srvgg import SRVGGNet
-from i2i.generators.unet import UnetGenerator
 from i2i.interop import load_published, rename
+from i2i.networks.discriminators.patchgan import PatchGAN, PixelGAN
+from i2i.networks.discriminators.unet import UnetDiscriminator
+from i2i.networks.discriminators.vgg import VGGDiscriminator
+from i2i.networks.generators.resnet import ResnetGenerator
+from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.srvgg import SRVGGNet
+from i2i.networks.generators.unet import UnetGenerator
 from tests import golden
 
 GOLDEN = {

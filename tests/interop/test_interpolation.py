@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from i2i.generators.base import ImageGenerator
-from i2i.generators.resnet import ResnetGenerator
-from i2i.generators.rrdb import RRDBNet
-from i2i.generators.srvgg import SRVGGNet
 from i2i.interop import interpolate
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.resnet import ResnetGenerator
+from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.srvgg import SRVGGNet
 from tests.published import assert_same_weights
 
 

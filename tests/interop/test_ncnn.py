@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from i2i.generators.rrdb import RRDBNet
-from i2i.generators.srvgg import SRVGGNet
 from i2i.interop import load_published
+from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.srvgg import SRVGGNet
 from tests.published import assert_same_weights
 
 LEAKY = " 9=2 -23310=1,2.000000e-01"

@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import load_file
 from spandrel import ImageModelDescriptor, ModelLoader
 
-from i2i.generators.base import ImageGenerator
-from i2i.generators.resnet import ResnetGenerator
-from i2i.generators.rrdb import RRDBNet
-from i2i.generators.srvgg import SRVGGNet
-from i2i.generators.unet import UnetGenerator
 from i2i.interop import load_published, publish, save_published
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.resnet import ResnetGenerator
+from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.srvgg import SRVGGNet
+from i2i.networks.generators.unet import UnetGenerator
 from tests.published import assert_same_weights, published_resnet, published_unet, rrdb_names
 
 SMALL = {"in_channels": 2, "out_channels": 1, "features": 4}

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import i2i
+from i2i.checkpoints.published import PublishedWeights
 from i2i.data.degradation.resize import bicubic_pair, imresize
 from i2i.metrics.pixels import cut_border, luma, psnr
 from i2i.registry import weights
-from i2i.weights import PublishedWeights
 
 # PSNR in dB on Y, as the published networks give it there. Those for photos as they are found do not aim at it.
 PUBLISHED = {

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import i2i
-from i2i.discriminators.vgg import VGGDiscriminator
-from i2i.generators.srvgg import SRVGGNet
 from i2i.interop import load_published, recognise, rename
+from i2i.networks.discriminators.vgg import VGGDiscriminator
+from i2i.networks.generators.srvgg import SRVGGNet
 from tests.published import assert_same_weights, named, published_rrdb, published_srvgg
 
 

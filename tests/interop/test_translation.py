@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from i2i.generators.resnet import ResnetGenerator
-from i2i.generators.unet import UnetGenerator
 from i2i.interop import recognise, rename
+from i2i.networks.generators.resnet import ResnetGenerator
+from i2i.networks.generators.unet import UnetGenerator
 from tests.published import published_resnet, published_unet
 
 

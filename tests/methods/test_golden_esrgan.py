@@ -17,8 +17,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from i2i import components, recipe, registry
+from i2i import recipe, registry
 from i2i.data.batch import Pair
+from i2i.recipe import components
 from i2i.training.update import TrainingUpdate
 from tests import golden
 from tests.vgg import write_vgg19

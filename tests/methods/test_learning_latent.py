@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i import recipe, registry
-from i2i.components import build
 from i2i.data.batch import Images
-from i2i.discriminators.base import Discriminator
-from i2i.generators.base import LatentGenerator
 from i2i.losses.adversarial import Adversarial, LeastSquares, Vanilla, WassersteinPenalty
 from i2i.methods.gan import GAN
+from i2i.networks.discriminators.base import Discriminator
+from i2i.networks.generators.base import LatentGenerator
 from i2i.recipe import Optimizer
+from i2i.recipe.components import build
 from i2i.training.update import TrainingUpdate
 
 SMALL = ["method.size=32", "method.channels=1", "method.generator.features=16", "method.discriminator.features=16"]

@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from i2i import components, recipe, registry
+from i2i import recipe, registry
 from i2i.data.batch import Pair, Unpaired
 from i2i.methods.base import Method
-from i2i.recipe import Optimizer
+from i2i.recipe import Optimizer, components
 from i2i.training.update import TrainingUpdate
 from tests.plain import plain_step
 

@@ -5,11 +5,11 @@ from copy import deepcopy
 import pytest
 import torch
 
-from i2i import components, recipe, registry
+from i2i import recipe, registry
 from i2i.data.batch import Images
 from i2i.methods.base import Method
 from i2i.methods.gan import GAN
-from i2i.recipe import Optimizer
+from i2i.recipe import Optimizer, components
 from i2i.training.update import TrainingUpdate
 from tests.plain import plain_step
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from i2i import components, registry
+from i2i import registry
 from i2i.data.batch import Pair
 from i2i.losses.adversarial import RelativisticAverage, Vanilla
 from i2i.losses.perceptual import VGG19
 from i2i.methods.esrgan import ESRGAN
 from i2i.methods.upscaling import Upscaling
-from i2i.recipe import Optimizer
+from i2i.recipe import Optimizer, components
 from i2i.training.update import TrainingUpdate
 from tests.plain import plain_step
 from tests.vgg import SHALLOW, write_vgg19

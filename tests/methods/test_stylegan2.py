@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from i2i import components, recipe, registry
+from i2i import recipe, registry
 from i2i.data.batch import Images
 from i2i.losses.penalties import path_lengths, r1_penalty
-from i2i.methods.adaptive import AdaptiveAugmentation
+from i2i.methods.ada import AdaptiveAugmentation
 from i2i.methods.stylegan2 import StyleGAN2
 from i2i.metrics.sliced import sliced_distance
-from i2i.recipe import Optimizer
+from i2i.recipe import Optimizer, components
 from i2i.training.update import TrainingUpdate
 
 TINY = [

@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 import torch
 
-from i2i import components, registry
+from i2i import registry
 from i2i.data.batch import Pair
 from i2i.methods.upscaling import Upscaling
+from i2i.recipe import components
 from tests.vgg import SHALLOW, write_vgg19
 
 RRDB = {"name": "rrdb", "features": 4, "blocks": 1, "growth": 2}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from i2i.metrics.features import Extractor, features_of_folder, open_extractor
-from i2i.metrics.frechet import frechet_distance, statistics
+from i2i.metrics.fid import frechet_distance, statistics
 from i2i.metrics.sets import ENOUGH, SET_METRICS, check_metrics, measure_sets
 
 

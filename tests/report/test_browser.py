@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from i2i.report import Shown, collect
-from tests.export.chromium import Browser, start
 from tests.report.runs import a_case, made_up, page_of
+from tests.web.chromium import Browser, start
 
 WATCH = """window.wrong = []; addEventListener('error', (event) => wrong.push(event.message));
 addEventListener('securitypolicyviolation', (event) => wrong.push(event.blockedURI)); const was = console.error;

@@ -11,7 +11,7 @@ from i2i.report.cautions import warnings_of
 from i2i.report.curves import curves_of
 from i2i.report.evaluation import read_evaluation
 from i2i.report.facts import duration
-from i2i.training import record
+from i2i.training import run_info as record
 from i2i.training.trainer import Interrupted
 from tests.report.runs import LOSSES, a_case, made_up, page_of
 

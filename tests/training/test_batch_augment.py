@@ -6,7 +6,8 @@ import pytest
 from safetensors.torch import load_file
 from torch import Tensor
 
-from i2i.training import checkpoint, run
+from i2i.checkpoints import run as checkpoint
+from i2i.training import run
 from tests.worlds import Silent, enlarges, tiny_recipe, tiny_world
 
 BATCH = [

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from i2i import recipe
-from i2i.generators.dcgan import DCGANGenerator
+from i2i.checkpoints import run as checkpoint
 from i2i.methods.base import Made
+from i2i.networks.generators.dcgan import DCGANGenerator
 from i2i.recipe import Collapse
 from i2i.registry import generators
-from i2i.training import checkpoint, run
+from i2i.training import run
 from i2i.training.collapse import Collapsed, CollapseWatch, diversity, separation
 from i2i.training.log import read_log
 from tests.worlds import Silent, digits, overrides, tiny_recipe, tiny_world

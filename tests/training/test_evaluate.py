@@ -8,13 +8,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from i2i.generators.base import LatentGenerator
-from i2i.generators.dcgan import DCGANGenerator
+from i2i.checkpoints import run as checkpoint
 from i2i.methods.gan import GAN
 from i2i.metrics.features.base import Extractor
+from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.generators.dcgan import DCGANGenerator
 from i2i.recipe import Recipe
 from i2i.registry import features
-from i2i.training import checkpoint, run
+from i2i.training import run
 from i2i.training.log import read_log
 from tests.worlds import Silent, digits, tiny_recipe, tiny_world
 

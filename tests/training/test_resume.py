@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file
 
 from i2i import recipe
-from i2i.training import checkpoint, run
+from i2i.checkpoints import run as checkpoint
+from i2i.training import run
 from tests.worlds import Silent, overrides, tiny_data, tiny_recipe, tiny_world
 
 STEPS = 60

@@ -7,7 +7,8 @@ import pytest
 from safetensors.torch import load_file
 
 from i2i import recipe
-from i2i.training import checkpoint, run
+from i2i.checkpoints import run as checkpoint
+from i2i.training import run
 from i2i.training.trainer import Interrupted
 from tests.vgg import write_vgg19
 from tests.worlds import Silent, tiny_recipe, tiny_world

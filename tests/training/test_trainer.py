@@ -9,11 +9,12 @@ import torch
 from safetensors import safe_open
 
 from i2i import recipe
+from i2i.checkpoints import run as checkpoint
+from i2i.checkpoints.load import load_any
 from i2i.losses.adversarial import LeastSquares
 from i2i.registry import adversarial
-from i2i.training import checkpoint, run
+from i2i.training import run
 from i2i.training.log import read_log
-from i2i.training.stored import load_any
 from i2i.training.trainer import Interrupted
 from i2i.training.update import NotFinite
 from i2i_runtime import images
@@ -99,7 +100,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_good_checkp
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
-    from i2i.generators.resnet import ResnetGenerator
+    from i2i.networks.generators.resnet import ResnetGenerator
 
     generator = ResnetGenerator(features=4, blocks=0)
     generator.spec = {"name": "resnet"}

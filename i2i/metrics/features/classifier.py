@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from i2i.losses.perceptual import IMAGENET_DEVIATION, IMAGENET_MEAN
 from i2i.metrics.features.base import Extractor
-from i2i.metrics.weights import Published, Weights, load, named, obtain
+from i2i.metrics.pretrained import Published, Weights, load, named, obtain
 
 
 class Classifier(Extractor):

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from i2i.metrics.features.base import Extractor
 from i2i.metrics.features.classifier import imagenet
-from i2i.metrics.weights import Published, Weights, load, named, obtain
+from i2i.metrics.pretrained import Published, Weights, load, named, obtain
 from i2i.registry import features
 
 _SIZE, _PATCH, _HEAD = 224, 14, 64  # pixels, pixels, channels of an attention head

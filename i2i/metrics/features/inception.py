@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from i2i.metrics.features.base import Extractor
-from i2i.metrics.weights import Published, Weights, named, obtain
+from i2i.metrics.pretrained import Published, Weights, named, obtain
 from i2i.registry import features
 
 PUBLISHED = Published(

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from i2i.components import build
 from i2i.data.batch import HighResolution
 from i2i.data.degradation.resize import bicubic_pair
+from i2i.recipe.components import build
 from i2i.registry import degradations
 
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from i2i.components import build, complete
 from i2i.data.batch import HighResolution
 from i2i.data.degradation.jpeg import jpeg
 from i2i.data.degradation.kernels import Kernel
@@ -15,6 +14,7 @@ from i2i.data.degradation.parameters import Parameters
 from i2i.data.degradation.second_order import KINDS, SecondOrder
 from i2i.data.degradation.sharpen import sharpen
 from i2i.data.world import draw_scene
+from i2i.recipe.components import build, complete
 from i2i.registry import degradations
 
 NOTHING: dict[str, Any] = {  # every option that takes an effect away

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.metrics.features import dinov2, inception, open_extractor
-from i2i.metrics.weights import Published
+from i2i.metrics.pretrained import Published
 
 torchvision = pytest.importorskip("torchvision")
 

@@ -1,0 +1,113 @@
+"""An exported .onnx file as a function on images, run by OpenVINO on the CPU.
+
+Settings of OpenVINO's CPU: https://docs.openvino.ai/2025/openvino-workflow/running-inference/inference-devices-and-modes/
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from i2i_runtime.bands import Part
+from i2i_runtime.bands.plan import BANDS
+from i2i_runtime.engines.base import CARD, NOISE_CARD, Exported, check_file, refused
+from i2i_runtime.engines.openvino_head import widen_head
+from i2i_runtime.images import Array
+
+_METADATA = "framework"  # where OpenVINO puts the metadata of an .onnx file
+
+
+class OpenVino(Exported):
+    """An exported generator in OpenVINO, in float32 and on the CPU; used like `Session`.
+
+    `threads` is what one call takes, 0 for all cores; as many calls run at once as the cores have room for. Sizes may
+    come in any order; a file exported for one size only takes 1 to 2 ms less a call. Raises ValueError for a file
+    without a card or that OpenVINO cannot run, and where OpenVINO is not installed.
+    """
+
+    engine, provider, device = "openvino", "cpu", "cpu"
+
+    def __init__(self, path: str | Path, *, threads: int = 0) -> None:
+        file = Path(path)
+        check_file(file)
+        core = _core()
+        self._settings = _settings(threads)
+        with _refusing(file):
+            model = core.read_model(file)
+        keys = [key for key in (CARD, NOISE_CARD, BANDS) if model.has_rt_info([_METADATA, key])]
+        super().__init__(file, {key: model.get_rt_info([_METADATA, key]).value for key in keys})
+        with _refusing(file):
+            if self.card.scale * self.card.multiple_of % 2 == 0:
+                widen_head(model)
+            self._compiled = core.compile_model(model, "CPU", self._settings)
+        # Free to use; there come to be as many as there are calls at once.
+        self._requests: list[Any] = []
+
+    def _run_as_stored(self, batch: Array) -> Array:
+        try:
+            request = self._requests.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        try:
+            # What is shared is memory of the request's own, until it is used again.
+            return np.array(request.infer({0: batch}, share_inputs=True, share_outputs=True)[0])
+        finally:
+            self._requests.append(request)
+
+    def _open_part(self, file: bytes) -> Part:
+        core = _core()
+        part = core.compile_model(core.read_model(file), "CPU", self._settings)
+        return lambda maps: part(maps, share_inputs=True)[0]
+
+
+@contextmanager
+def _refusing(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # RuntimeErrors, mostly
+        raise refused(file, "OpenVINO", error) from None
+
+
+def _settings(threads: int) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": "f32",  # by itself it takes bfloat16 where the processor has it
+        "PERFORMANCE_HINT": "LATENCY",  # all its threads on one call
+        "ENABLE_CPU_PINNING": False,  # the cores also read and write files
+    }
+    if threads:
+        # A stream is what runs one call, and OpenVINO counts the threads of all streams.
+        streams = max(1, (os.cpu_count() or 1) // threads)
+        settings |= {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams * threads}
+    return settings
+
+
+def _core() -> Any:
+    try:
+        import openvino
+    except ImportError:
+        raise ValueError("--engine openvino needs OpenVINO: pip install openvino") from None
+    return _once(openvino)
+
+
+@cache
+def _once(openvino: Any) -> Any:
+    """OpenVINO itself, the same to the end of the process, after a first small run.
+
+    What it makes at its first run is never made by two threads at once: one of them would wait for the other, and that
+    one for Python's lock, for ever (2026.4).
+
+    Its CPU plugin gives the thread that loads it another stack for signals, and the one before it back when it is
+    unloaded. Two that are unloaded in the order of their loading leave a stack that is not there any more: the next
+    signal ends the process.
+    """
+    core, opset8 = openvino.Core(), import_module("openvino.opset8")
+    number = opset8.parameter([1], np.float32)
+    core.compile_model(openvino.Model([opset8.relu(number)], [number]), "CPU").create_infer_request().infer(
+        {0: np.zeros(1, np.float32)}, share_inputs=True, share_outputs=True
+    )
+    return core

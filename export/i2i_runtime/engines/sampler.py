@@ -1,0 +1,84 @@
+"""An exported .onnx file that makes images of noise, as a function of seeds, run by ONNX Runtime.
+
+sampler = Sampler("faces.onnx")
+images = sampler(range(16), truncation=0.7)  # uint8 (16, H, W, C)
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2i_runtime import seeds as noise
+from i2i_runtime.engines.base import memory_errors, read_noise_card
+from i2i_runtime.engines.onnxruntime import open_file
+from i2i_runtime.folder.samples import check_seeds, labels_of
+from i2i_runtime.images import Array, from_float, to_float
+
+# A file's ends, beside its image
+LATENT, LABEL, TRUNCATION = "latent", "label", "truncation"
+
+
+class Sampler:
+    """An exported generator that is asked by seeds: the same seeds, labels and truncation give the images that torch
+    makes of them, where the file has its precision but for a value that rounds to the next grey level.
+
+    `providers` and `threads` are those of `Session`. Raises ValueError like it, and for a generator of images from
+    images.
+    """
+
+    engine = "onnxruntime"
+
+    def __init__(self, path: str | Path, *, providers: Sequence[str] = ("auto",), threads: int = 0) -> None:
+        file = Path(path)
+        self._session, self.provider = open_file(file, providers, threads)
+        self.card = read_noise_card(file, self._session.get_modelmeta().custom_metadata_map)
+
+    @property
+    def classes(self) -> int:
+        """How many it has; 0: it takes no labels."""
+        return self.card.classes
+
+    @property
+    def weights(self) -> str:
+        """What its images depend on beside seeds, labels and truncation, in words."""
+        card = self.card
+        return card.weights if card.precision == "float32" else f"{card.weights} in {card.precision}"
+
+    def __call__(
+        self, seeds: Sequence[int], labels: Sequence[int] | None = None, *, truncation: float = 1.0
+    ) -> NDArray[np.uint8]:
+        """(N, size, size, out_channels), one image for each seed; `labels` are by default those of `labels_of`.
+
+        A `truncation` from 0 to 1 trades variety for typical images. Raises ValueError for what can't be asked, and
+        MemoryError where the device has too little memory.
+        """
+        labels = self.labels_of(seeds) if labels is None else labels
+        images = self.network(self.draw(seeds, truncation=truncation), labels, truncation=truncation)
+        return from_float(images.transpose(0, 2, 3, 1), np.uint8)
+
+    def labels_of(self, seeds: Sequence[int], label: int | None = None) -> list[int]:
+        """The class of each seed: `label`, or all classes in turn; empty where the generator has none."""
+        return labels_of(seeds, label, self.card.classes)
+
+    def draw(self, seeds: Sequence[int], *, truncation: float = 1.0) -> NDArray[np.float32]:
+        """The latents (N, latent) of seeds."""
+        check_seeds(seeds, truncation)
+        cut = truncation if self.card.truncation == "latent" else 1.0
+        return np.stack([noise.draw(seed, self.card.latent, truncation=cut) for seed in seeds])
+
+    def network(
+        self, latents: NDArray[np.float32], labels: Sequence[int] = (), *, truncation: float = 1.0
+    ) -> NDArray[np.float32]:
+        """Latents (N, latent) to images (N, C, size, size) in [0, 1]. Only a file with an input for it takes notice of
+        `truncation`.
+        """
+        given: dict[str, Array] = {LATENT: latents}
+        if self.card.classes:
+            given[LABEL] = np.array(labels, np.int64)
+        if self.card.truncation == "input":
+            given[TRUNCATION] = np.array(truncation, np.float32)
+        with memory_errors():
+            images = self._session.run(None, given)[0]
+        return to_float(images).transpose(0, 3, 1, 2) if self.card.io == "uint8" else images

@@ -1,0 +1,1 @@
+"""What a run keeps, generators wherever they are kept, and published weights."""

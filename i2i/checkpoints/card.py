@@ -1,0 +1,71 @@
+"""The card of a torch generator: what it promises, and where its weights come from."""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import tomli_w
+import torch
+from torch import nn
+
+from i2i import __version__
+from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
+from i2i_runtime.card import Card, NoiseCard
+
+
+def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
+    """The card of a generator with the facts that came with its weights, as `load_generator` gives them."""
+    return Card(
+        **_common(generator, facts),
+        in_channels=generator.in_channels,
+        scale=generator.scale,
+        multiple_of=generator.multiple_of,
+        min_size=generator.min_size,
+        overlap=generator.overlap,
+    )
+
+
+def noise_card_of(generator: LatentGenerator, facts: Mapping[str, str]) -> NoiseCard:
+    """The card of a generator of images from noise, likewise."""
+    return NoiseCard(
+        **_common(generator, facts),
+        latent=generator.latent,
+        size=generator.size,
+        classes=generator.classes,
+        truncation="input" if generator.linear else "latent",
+    )
+
+
+def _common(generator: Generator, facts: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "product": facts["product"],
+        "out_channels": generator.out_channels,
+        "value_range": generator.value_range,
+        "recipe": _without_folders(facts.get("recipe", "")),
+        "step": int(facts.get("step", 0)),
+        "version": facts.get("version", __version__),
+        "weights": checksum(generator),
+    }
+
+
+def checksum(network: nn.Module) -> str:
+    """SHA-256 of the weights: their names, shapes and values, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _without_folders(recipe: str) -> str:
+    """A recipe whose paths are names alone: a file that is passed on says nothing about its maker's folders."""
+
+    def shortened(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: shortened(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [shortened(inner) for inner in value]
+        return value.replace("\\", "/").rstrip("/").rpartition("/")[2] if isinstance(value, str) else value
+
+    return tomli_w.dumps(shortened(tomllib.loads(recipe)))

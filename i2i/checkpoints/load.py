@@ -1,0 +1,131 @@
+"""Generators from wherever they are kept: runs, checkpoints, single files of ours or of others, published names."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from i2i import __version__, interop, registry
+from i2i.checkpoints import published as weights
+from i2i.checkpoints import run as checkpoint
+from i2i.data.download import Progress
+from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
+from i2i.recipe.components import build
+from i2i.registry import did_you_mean
+
+
+def load_generator(
+    model: str | Path,
+    product: str | None = None,
+    *,
+    progress: Progress | None = None,
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> tuple[ImageGenerator, Mapping[str, str]]:
+    """The generator of a run, a checkpoint folder, one file (ours or published) or a name of `i2i list weights`, on the
+    CPU; and the facts that came with it, as a file's metadata holds them: at least `product`, `generator` (its spec as
+    JSON) and `test_time`.
+
+    What exists under that path wins over a name. `product` names the direction where there are several (the first by
+    default). `progress` and `tell` are for weights that are downloaded now. Raises ValueError.
+    """
+    generator, facts = load_any(model, product, progress=progress, tell=tell)
+    if not isinstance(generator, ImageGenerator):
+        raise ValueError(f"{model}: makes images of noise, not of images; i2i sample, walk, invert and export take it")
+    return generator, facts
+
+
+def load_latent(model: str | Path, product: str | None = None) -> tuple[LatentGenerator, Mapping[str, str]]:
+    """As `load_generator`, a generator of images from noise."""
+    generator, facts = load_any(model, product)
+    if not isinstance(generator, LatentGenerator):
+        raise ValueError(f"{model}: makes images of images, not of noise; i2i translate takes it")
+    return generator, facts
+
+
+def load_any(
+    model: str | Path,
+    product: str | None = None,
+    *,
+    progress: Progress | None = None,
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> tuple[Generator, Mapping[str, str]]:
+    """As `load_generator`, a generator of any kind."""
+    path = _found(model, progress, tell)
+    if path.suffix.lower() == ".onnx":
+        raise ValueError(
+            f"{path}: an exported file holds no torch network; i2i translate, bench and stream take it, or i2i sample "
+            "one that makes images of noise, and in Python i2i_runtime"
+        )
+    if path.is_file() and not _is_ours(path):
+        generator = interop.load_published(path)
+        # Batch norm was published to be used with the statistics of the image at hand.
+        shown = "eval" if generator.batch_independent else "published"
+        name = Path(model).stem if path == Path(model) else str(model)
+        return generator, {"product": name, "generator": json.dumps(generator.spec), "test_time": shown}
+    return _load_ours(path if path.is_file() else _product_file(checkpoint.find(path), product))
+
+
+def list_products(model: str | Path) -> list[str]:
+    """The products of a run or checkpoint, the default first; empty for a single file and for a published name."""
+    path = Path(model)
+    if path.is_file() or (not path.exists() and str(model) in registry.weights):
+        return []
+    return [file.stem for file in _product_files(checkpoint.find(path))]
+
+
+def _found(model: str | Path, progress: Progress | None, tell: Callable[[str], None]) -> Path:
+    path = Path(model)
+    a_name = str(model) in registry.weights or (path.name == str(model) and not path.suffix)
+    return weights.find(str(model), progress=progress, tell=tell) if a_name and not path.exists() else path
+
+
+def save_generator(file: Path, generator: Generator, facts: Mapping[str, str]) -> None:
+    """Write `file` (.safetensors), from which `load_generator` gives the same generator and `facts`; it appears only
+    when it is whole. Raises ValueError for another suffix.
+    """
+    if file.suffix != ".safetensors":
+        raise ValueError(f"{file}: weights of ours are .safetensors; name such a file")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in generator.state_dict().items()}
+        save_file(tensors, partial, metadata={"version": __version__, **facts, "generator": json.dumps(generator.spec)})
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _load_ours(file: Path) -> tuple[Generator, Mapping[str, str]]:
+    tensors, facts = checkpoint.load_product(file)
+    if "generator" not in facts:
+        raise ValueError(f"{file}: does not say which generator it is for; it was not written by this program")
+    table = json.loads(facts["generator"])
+    generator: Generator = build(registry.generators, table)
+    generator.spec = table
+    try:
+        generator.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{file}: the weights do not fit the generator that the file names ({reason})") from None
+    return generator, {"product": file.stem, "test_time": "eval", **facts}
+
+
+def _is_ours(file: Path) -> bool:
+    return file.suffix == ".safetensors" and "generator" in checkpoint.load_product(file)[1]
+
+
+def _product_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.safetensors"))
+
+
+def _product_file(folder: Path, product: str | None) -> Path:
+    files = {file.stem: file for file in _product_files(folder)}
+    if not files:
+        raise ValueError(f"{folder}: no weights in this checkpoint; name an earlier one")
+    if product is None:
+        return next(iter(files.values()))
+    if product not in files:
+        raise ValueError(f"{folder}: no product {product!r}; {did_you_mean(product, files)}")
+    return files[product]

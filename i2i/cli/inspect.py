@@ -1,0 +1,91 @@
+"""`i2i list`, `i2i show`, `i2i doctor`: what there is."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from i2i.cli.train import Plugins, Set
+
+
+def list_components(
+    kind: Annotated[
+        str | None, typer.Argument(help="generators, discriminators, methods, …; all by default.", show_default=False)
+    ] = None,
+    plugins: Plugins = [],  # noqa: B006
+) -> None:
+    """List what recipes can name."""
+    from i2i import recipe, registry
+    from i2i.checkpoints.published import overview
+
+    registry.load_plugins(plugins)
+    kinds = {
+        "methods": registry.methods,
+        "generators": registry.generators,
+        "discriminators": registry.discriminators,
+        "losses": registry.adversarial,
+        "pixel losses": registry.pixel_losses,
+        "perceptual losses": registry.perceptual,
+        "augmentations": registry.augmentations,
+        "batch augmentations": registry.batch_augmentations,
+        "degradations": registry.degradations,
+        "schedules": registry.schedules,
+        "datasets": registry.datasets,
+    }
+    if kind is not None and kind not in (*kinds, "weights", "recipes"):
+        raise ValueError(f"list {kind!r}: {registry.did_you_mean(kind, (*kinds, 'weights', 'recipes'))}")
+    for name, parts in kinds.items():
+        if kind in (None, name, name.split()[-1]):  # all losses are losses
+            _print(name, {part: _summary(parts[part]) for part in parts})
+    if kind in (None, "weights"):
+        print("weights:", *overview(), sep="\n  ")
+    if kind in (None, "recipes"):
+        _print(
+            "recipes",
+            {name: _recipe_summary(recipe.recipes_folder() / f"{name}.toml") for name in recipe.list_recipes()},
+        )
+
+
+def _print(title: str, rows: dict[str, str]) -> None:
+    width = max(map(len, rows), default=0)
+    print(f"{title}:")
+    for name, summary in rows.items():
+        print(f"  {name:<{width}}  {summary}".rstrip())
+
+
+def _summary(part: object) -> str:
+    text = getattr(part, "description", None) or part.__doc__ or ""
+    return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+
+
+def _recipe_summary(file: Path) -> str:
+    return file.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+
+
+def show(
+    method: Annotated[str, typer.Argument(help="Method, or a recipe file (.toml).")],
+    data: Annotated[list[str] | None, typer.Argument(help="As for train.", show_default=False)] = None,
+    overrides: Set = [],  # noqa: B006
+    plugins: Plugins = [],  # noqa: B006
+) -> None:
+    """Show the whole recipe that `train` with the same words would run, and its networks."""
+    from i2i import recipe, registry
+    from i2i.recipe import components
+
+    registry.load_plugins(plugins)
+    file = recipe.find(method, data or [])
+    chosen = recipe.load(file, data or [], overrides)
+    print(f"# {file}\n{chosen.toml()}")
+    made = components.build(registry.methods, chosen.method)
+    for name, player in made.players().items():
+        print(f"# {name}: {sum(weight.numel() for weight in player.parameters()):,} parameters")
+
+
+def doctor() -> int:
+    """Say what this machine has, and what is wrong with it."""
+    from i2i.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        print(f"{'ok ' if finding.good else 'BAD'}  {finding.what}: {finding.detail}")
+    return 0 if all(finding.good for finding in findings) else 1

@@ -1,0 +1,1 @@
+"""Generators of images from noise, as functions on seeds: samples, walks, inversion, anomaly scores."""

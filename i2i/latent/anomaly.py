@@ -1,0 +1,191 @@
+"""How unlike the images that a GAN has learned from an image is: what its generator cannot make is not of their kind.
+
+Schlegl, Seeböck, Waldstein, Schmidt-Erfurth, Langs 2017: Unsupervised Anomaly Detection with Generative Adversarial
+Networks to Guide Marker Discovery (AnoGAN), sections 2.2 and 2.3, https://arxiv.org/abs/1703.05921. Sums over pixels
+and features are means here, so that scores of images of all sizes compare.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from i2i import registry
+from i2i.checkpoints import run as checkpoint
+from i2i.devices import choose_device
+from i2i.latent.distances import Distance, weighted
+from i2i.latent.invert import invert
+from i2i.latent.sampler import Sampler, to_pixels
+from i2i.latent.sampler import load as load_sampler
+from i2i.networks.discriminators.base import Discriminator
+from i2i.networks.generators.base import LatentGenerator
+from i2i.recipe import load as load_recipe
+from i2i.recipe.components import build
+from i2i_runtime import images
+
+FEATURE_WEIGHT = 0.1  # lambda, section 3
+_BRIGHTEST = 0.5  # residual, of the range of an image
+
+
+class Anomaly(NamedTuple):
+    """Of N images: `score` = (1 - weight) * `residual` + weight * `feature`, each (N,), higher for what is unlike; the
+    `map` (N, size, size) of residuals, in [0, 1]; and the nearest `images` (N, C, size, size) that the generator makes.
+    """
+
+    score: Tensor
+    residual: Tensor
+    feature: Tensor
+    map: Tensor
+    images: Tensor
+
+
+class Scorer:
+    """A generator and the discriminator it was trained with, as a measure of images. Both are made ready for good: on
+    `device`, in eval mode, their weights constants.
+
+    `weight` (lambda) is the share of the discriminator's features; `steps` and `restarts` are as in `invert`.
+    """
+
+    def __init__(
+        self,
+        generator: LatentGenerator,
+        discriminator: Discriminator,
+        *,
+        device: torch.device | str = "cpu",
+        weight: float = FEATURE_WEIGHT,
+        steps: int = 200,
+        restarts: int = 2,
+    ) -> None:
+        if not 0 <= weight <= 1:
+            raise ValueError(f"weight of features {weight:g} is refused; legal: 0 to 1")
+        self.generator = Sampler(generator, device=device).generator
+        self.device = torch.device(device)
+        self._weight, self._steps, self._restarts = weight, steps, restarts
+        self._residual = _residual_distance(generator.value_range)
+        self._feature = feature_distance(discriminator.eval().requires_grad_(False).to(self.device))
+
+    def __call__(
+        self,
+        images: Tensor,
+        *,
+        seed: int = 0,
+        label: int | None = None,
+        progress: Callable[[int, int], None] = lambda step, steps: None,
+    ) -> Anomaly:
+        """Of images (N, C, size, size) in the generator's range; `label` is their class, by default the likeliest.
+
+        The same images always get the same scores. `progress` and what raises ValueError are as in `invert`.
+        """
+        images = images.to(self.device)
+        found = invert(
+            self.generator,
+            images,
+            random=torch.Generator().manual_seed(seed),
+            label=label,
+            distance=weighted((1 - self._weight, self._residual), (self._weight, self._feature)),
+            steps=self._steps,
+            restarts=self._restarts,
+            progress=progress,
+        )
+        with torch.no_grad():
+            residual = self._residual(found.images, images, found.labels)
+            feature = self._feature(found.images, images, found.labels)
+        low, high = self.generator.value_range
+        residuals = (found.images - images).abs().mean(1) / (high - low)
+        score = (1 - self._weight) * residual + self._weight * feature
+        return Anomaly(score, residual, feature, residuals.clamp(0, 1), found.images)
+
+
+def write_maps(
+    folder: Path, names: Sequence[Path], given: Tensor, found: Anomaly, value_range: tuple[float, float]
+) -> None:
+    """Of each name a PNG: the image, the nearest that the generator makes, and the residuals, from black to bright
+    yellow where they are half the range of an image and more.
+    """
+    shown = [to_pixels(each, value_range) for each in (given, found.images)]
+    levels = (found.map.cpu() * (255 / _BRIGHTEST)).clamp(0, 255).byte().numpy()
+    for at, name in enumerate(names):
+        heat = cv2.cvtColor(cv2.applyColorMap(levels[at], cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+        file = folder / name.with_suffix(".png")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        images.write(file, np.hstack([*(images.with_channels(each[at], 3) for each in shown), heat]))
+
+
+def load(
+    run: Path, *, device: str = "auto", weight: float = FEATURE_WEIGHT, steps: int = 200, restarts: int = 2
+) -> Scorer:
+    """The scorer of a run or of one of its checkpoints, which hold both networks. Raises ValueError."""
+    if run.is_file():
+        raise ValueError(f"{run}: holds a generator alone; name the run, whose checkpoints hold the discriminator too")
+    sampler = load_sampler(run, device=device)
+    return Scorer(
+        sampler.generator,
+        load_discriminator(run),
+        device=choose_device(device),
+        weight=weight,
+        steps=steps,
+        restarts=restarts,
+    )
+
+
+def load_discriminator(run: Path) -> Discriminator:
+    """The discriminator of a run or checkpoint, as its training left it. Raises ValueError where there is none."""
+    saved = checkpoint.find(run)
+    recipe = saved.parents[1] / "recipe.toml"
+    if not recipe.is_file():
+        raise ValueError(
+            f"{recipe}: no such file, so the discriminator of {saved.name} can't be made; name a whole run"
+        )
+    method = build(registry.methods, load_recipe(recipe).method)
+    method.load_state_dict(checkpoint.load_state(saved)["method"])
+    discriminator = dict(method.named_children()).get("discriminator")
+    if not isinstance(discriminator, Discriminator):
+        raise ValueError(f"{run}: its method has no discriminator, without which there are no scores")
+    return discriminator
+
+
+def feature_distance(discriminator: Discriminator) -> Distance:
+    """Mean absolute difference of the discriminator's last hidden activations: what its last layer sees."""
+
+    def distance(fake: Tensor, target: Tensor, labels: Tensor | None) -> Tensor:
+        with torch.no_grad():
+            wanted = last_activations(discriminator, target, labels)
+        return (last_activations(discriminator, fake, labels) - wanted).abs().flatten(1).mean(1)
+
+    return distance
+
+
+def last_activations(discriminator: Discriminator, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    """What goes into the last layer with weights, convolution or linear, of a discriminator in eval mode: (N, ...).
+
+    What one image gives does not depend on the others, also where layers compare the images of a batch: each is seen as
+    a batch of its own. Raises ValueError for a discriminator without a `head`.
+    """
+    layer = _last_layer(discriminator)
+
+    def of_one(image: Tensor, label: Tensor | None) -> Tensor:
+        seen: list[Tensor] = []
+        with layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
+            discriminator(image[None], *() if label is None else (label[None],))
+        return seen[0][0]
+
+    return torch.func.vmap(of_one, in_dims=(0, None if labels is None else 0))(images, labels)
+
+
+def _last_layer(discriminator: Discriminator) -> nn.Module:
+    layer = dict(discriminator.named_children()).get("head")
+    if layer is None:
+        raise ValueError(f"{type(discriminator).__name__}: has no layer `head`, whose inputs would be its features")
+    while inner := [child for name, child in layer.named_children() if name != "parametrizations"]:
+        layer = inner[-1]
+    return layer
+
+
+def _residual_distance(value_range: tuple[float, float]) -> Distance:
+    """Mean absolute difference of images in [0, 1]."""
+    width = value_range[1] - value_range[0]
+    return lambda fake, target, labels: (fake - target).abs().flatten(1).mean(1) / width

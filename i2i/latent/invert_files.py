@@ -1,0 +1,125 @@
+"""Image files to invert, and what was found as files."""
+
+import os
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from i2i.data.reading import Field, read_image
+from i2i.data.samples import to_tensor
+from i2i.data.singles import fit
+from i2i.latent.invert import Inversion, Space
+from i2i.latent.sampler import to_pixels
+from i2i.metrics.pixels import psnr
+from i2i.networks.generators.base import LatentGenerator
+from i2i_runtime import images
+from i2i_runtime.images import SUFFIXES, list_images
+
+
+def find_images(source: Path) -> tuple[Path, list[Path]]:
+    """A folder and the images in it, by their names relative to it; or the folder of one image, and that.
+
+    Raises ValueError where there are none, or two whose names differ in the suffix alone.
+    """
+    if source.is_file():
+        return source.parent, [Path(source.name)]
+    if not source.exists():
+        raise ValueError(f"{source}: no such file or folder")
+    names = list_images(source)
+    if not names:
+        raise ValueError(f"{source}: no images in it; legal suffixes: {' '.join(SUFFIXES)}")
+    twice = [stem for stem, count in Counter(name.with_suffix("") for name in names).items() if count > 1]
+    if twice:
+        raise ValueError(f"{source}: two images are called {twice[0]}; keep one")
+    return source, names
+
+
+def check_apart(source: Path, folder: Path) -> None:
+    """Raises ValueError where pictures written into `folder` would replace those of `source`, or be taken for such."""
+    source, folder = source.resolve(), folder.resolve()
+    if folder == (source.parent if source.is_file() else source) or source in folder.parents:
+        raise ValueError(f"{folder}: lies among the images themselves; name a folder of its own")
+
+
+def read_batches(
+    generator: LatentGenerator, root: Path, names: Sequence[Path], *, batch: int, failed: list[str]
+) -> Iterator[tuple[list[Path], Tensor]]:
+    """Names, and their images (N, C, size, size) as of `read_for`, `batch` at a time. What can't be read is left out,
+    and the reason added to `failed`.
+    """
+    for begin in range(0, len(names), batch):
+        found = {}
+        for name in names[begin : begin + batch]:
+            try:
+                found[name] = read_for(generator, root / name)
+            except ValueError as error:
+                failed.append(str(error))
+        if found:
+            yield list(found), torch.stack(list(found.values()))
+
+
+def read_for(generator: LatentGenerator, file: Path) -> Tensor:
+    """An image file as the generator would make it, (C, size, size) in its range: fitted as in training, the shorter
+    side resized and the middle kept. Raises ValueError for a file that can't be read.
+    """
+    image = read_image(file, field=Field(generator.out_channels, label_map=False))
+    return to_tensor(fit(image, generator.size), generator.value_range)
+
+
+def invert_files(
+    generator: LatentGenerator,
+    find: Callable[[Tensor], Inversion],
+    root: Path,
+    names: Sequence[Path],
+    folder: Path,
+    *,
+    space: Space,
+    batch: int,
+    failed: list[str],
+) -> Iterator[list[tuple[Path, float]]]:
+    """Save what `find` finds for images under `root`, `batch` at a time; after each the names, and the PSNR in dB of
+    their reconstructions. What can't be read is left out, and the reason added to `failed`.
+    """
+    low, high = generator.value_range
+    for some, targets in read_batches(generator, root, names, batch=batch, failed=failed):
+        found = find(targets)
+        save(folder, some, targets, found, space=space, value_range=generator.value_range)
+        made, given = ((each.cpu().clamp(low, high) - low) / (high - low) for each in (found.images, targets))
+        yield list(zip(some, psnr(made, given).tolist(), strict=True))
+
+
+def save(
+    folder: Path,
+    names: Sequence[Path],
+    targets: Tensor,
+    found: Inversion,
+    *,
+    space: Space,
+    value_range: tuple[float, float],
+) -> None:
+    """Of each name its image as `NAME.png`, that beside the one to be found as `NAME-beside.png`, and, last of all, its
+    latent, called `space`, and its label as `NAME.safetensors`. Each file appears whole.
+    """
+    given, made = to_pixels(targets, value_range), to_pixels(found.images, value_range)
+    for at, name in enumerate(names):
+        file = folder / name.with_suffix(".png")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        images.write(file, made[at])
+        images.write(file.with_stem(f"{file.stem}-beside"), np.hstack([given[at], made[at]]))
+        tensors: dict[str, Tensor] = {space: found.latents[at].cpu().contiguous()}
+        if found.labels is not None:
+            tensors["label"] = found.labels[at].cpu()
+        partial = file.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            save_file(tensors, partial)
+            os.replace(partial, file.with_suffix(".safetensors"))
+        finally:
+            with suppress(OSError):
+                partial.unlink()

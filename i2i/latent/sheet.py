@@ -1,0 +1,35 @@
+"""Samples side by side in one picture."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2i.latent.sampler import grid
+from i2i_runtime.folder.samples import Seeded
+
+_MOST_COLUMNS = 16
+
+
+def sample_sheet(
+    sampler: Seeded,
+    seeds: Sequence[int],
+    *,
+    label: int | None = None,
+    truncation: float = 1.0,
+    batch: int = 16,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> NDArray[np.uint8]:
+    """All samples in one picture (height, width, channels): of all classes a column for each, if they are not too many,
+    else as many rows as columns.
+    """
+    labels = sampler.labels_of(seeds, label)
+    parts = []
+    for begin in range(0, len(seeds), batch):
+        now = slice(begin, begin + batch)
+        parts.append(sampler(seeds[now], labels[now], truncation=truncation))
+        progress(len(seeds[: now.stop]), len(seeds))
+    classes = sampler.classes
+    by_class = label is None and 1 < classes <= _MOST_COLUMNS
+    return grid(np.concatenate(parts), columns=classes if by_class else math.ceil(math.sqrt(len(seeds))))

@@ -1,0 +1,105 @@
+"""Ways between samples: walks from one to the next, and sums and differences of them.
+
+Radford, Metz, Chintala 2016, sections 6.1 and 6.3.2, https://arxiv.org/abs/1511.06434; walks along the sphere after
+White 2016: Sampling Generative Networks, section 2.1, https://arxiv.org/abs/1609.04468.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from i2i.latent.sampler import Sampler
+
+_TINY = 1e-6  # of a sine or a length: too small to divide by
+
+
+def lerp(start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
+    """Points (T, ...) on the line between two (...), at `fractions` (T,) of the way, from 0 to 1."""
+    fractions = fractions.reshape(-1, *[1] * start.ndim)
+    return (1 - fractions) * start + fractions * end
+
+
+def slerp(start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
+    """Points (T, D) between two (D,), at `fractions` (T,) of the angle between them: equal fractions, equal steps.
+
+    Their length changes evenly from one's to the other's, where a line's would shrink midway: latents of many
+    dimensions all lie near a sphere. Vectors of one direction, or of opposite ones, have a line between them.
+    """
+    a, b = start / start.norm(), end / end.norm()
+    angle = torch.acos((a @ b).clamp(-1, 1))
+    if torch.sin(angle) < _TINY:
+        return lerp(start, end, fractions)
+    length = lerp(start.norm(), end.norm(), fractions)[:, None]
+    shares = torch.sin(torch.stack([1 - fractions, fractions], dim=1) * angle) / torch.sin(angle)
+    return length * (shares @ torch.stack([a, b]))
+
+
+def walk(
+    sampler: Sampler,
+    stops: Sequence[int],
+    labels: Sequence[int] = (),
+    *,
+    frames: int = 60,
+    truncation: float = 1.0,
+    batch: int = 16,
+) -> Iterator[NDArray[np.uint8]]:
+    """The images (H, W, C) from the sample of one seed to the next: `frames` for each way with both ends, which are the
+    samples themselves and shown once.
+
+    Along the sphere of latents; for a generator whose points w are `linear` in a line between those, so that also the
+    class passes from one to the other. Others' class, one for each stop in `labels`, changes midway. Raises ValueError
+    for fewer than two stops or frames.
+    """
+    if len(stops) < 2 or frames < 2:
+        raise ValueError(f"a walk of {len(stops)} seeds in {frames} frames is refused; legal: 2 or more of both")
+    labels = labels or sampler.labels_of(stops)
+    linear = sampler.generator.linear
+    ends = sampler.draw(stops, truncation=truncation)
+    if linear:
+        ends = sampler.map(ends, labels, truncation=truncation)
+    fractions = torch.linspace(0, 1, frames, dtype=torch.float64)  # which not every device has
+    for leg, (start, end) in enumerate(pairwise(ends.cpu().double())):
+        between = (lerp if linear else slerp)(start, end, fractions).float().to(sampler.device)
+        nearest = [labels[leg + round(at)] for at in fractions.tolist()] if labels else []
+        for begin in range(1 if leg else 0, frames, batch):
+            part, told = between[begin : begin + batch], nearest[begin : begin + batch]
+            w = part if linear else sampler.map(part, told, truncation=truncation)
+            yield from sampler.picture(w, told)
+
+
+def combine(
+    sampler: Sampler,
+    add: Sequence[Sequence[int]],
+    subtract: Sequence[Sequence[int]],
+    label: int | None = None,
+    *,
+    truncation: float = 1.0,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Arithmetic of samples: the images (terms, H, W, C) of all terms, those to add first, and the result's (H, W, C).
+
+    A term is the mean of its seeds: the paper takes three each, since single ones gave unstable results. Terms and
+    result are brought back to the mean length of the latents that they are made of, but for generators whose points w
+    are `linear`. All are of the class `label`; by default of the first seed's. Raises ValueError where there is nothing
+    to add.
+    """
+    if not add or not all([*add, *subtract]):
+        raise ValueError("arithmetic of seeds: nothing to add; for example: --add 1,4,5 --subtract 2 --add 3")
+    label = next(iter(sampler.labels_of(add[0][:1], label)), None)
+    groups, linear = [*add, *subtract], sampler.generator.linear
+    seeds = [seed for group in groups for seed in group]
+    points = sampler.draw(seeds, truncation=truncation)
+    if linear:
+        points = sampler.map(points, sampler.labels_of(seeds, label), truncation=truncation)
+
+    def settled(point: Tensor, origins: Tensor) -> Tensor:
+        return point if linear else point * origins.norm(dim=1).mean() / point.norm().clamp_min(_TINY)
+
+    terms = torch.stack([settled(part.mean(0), part) for part in points.split([len(group) for group in groups])])
+    result = settled(terms[: len(add)].sum(0) - terms[len(add) :].sum(0), points)
+    w, labels = torch.stack([*terms, result]), sampler.labels_of(range(len(groups) + 1), label)
+    pictures = sampler.picture(w if linear else sampler.map(w, labels, truncation=truncation), labels)
+    return pictures[:-1], pictures[-1]

@@ -1,0 +1,6 @@
+"""Networks that judge images, by name; every method can use each of them."""
+
+from i2i.networks.discriminators import biggan, dcgan, patchgan, stylegan2, unet, vgg
+from i2i.networks.discriminators.base import Discriminator
+
+__all__ = ["Discriminator", "biggan", "dcgan", "patchgan", "stylegan2", "unet", "vgg"]

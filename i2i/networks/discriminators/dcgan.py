@@ -1,0 +1,72 @@
+"""The DCGAN discriminator: one logit for the whole image.
+
+Radford, Metz, Chintala 2016: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
+Networks, section 3, https://arxiv.org/abs/1511.06434.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from i2i.networks.discriminators.base import LAST_SIZE, FixedSizeDiscriminator
+from i2i.networks.gan_layers import Minibatch, minibatch_layer
+from i2i.networks.layers import Initialisation, Norm, add_spectral_norm, at_least, has_bias, initialise, normalisation
+from i2i.registry import discriminators
+
+
+@discriminators.register("dcgan")
+class DCGANDiscriminator(FixedSizeDiscriminator):
+    """Strided 4x4 convolutions down to 4x4, no norm at the first, then one 4x4 convolution to a logit.
+
+    Shapes: (N, in_channels, size, size) in any range, and labels int64 (N,) with `classes` -> logits (N, 1, 1, 1);
+    `size` is a power of two, at least 32. The paper's network is for 64 pixels; larger ones go on with its widest
+    layer, 8 * features. A label is seen as one more channel of the image, a learned picture of its class (after Denton,
+    Chintala, Szlam, Fergus 2015, https://arxiv.org/abs/1506.05751). `minibatch` is what the last layer is told of the
+    other images of the batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        size: int = 64,
+        classes: int = 0,
+        features: int = 64,
+        norm: Norm = "batch",
+        minibatch: Minibatch = "none",
+        spectral_norm: bool = False,
+        init: Initialisation = "normal",
+        init_gain: float = 0.02,
+    ) -> None:
+        super().__init__(size)
+        at_least(1, in_channels=in_channels, features=features)
+        at_least(0, classes=classes)
+        self.in_channels, self.classes = in_channels, classes
+        # The power iteration of spectral norm moves on at every call.
+        self.batch_independent = norm != "batch" and not spectral_norm and minibatch == "none"
+        widths = [features * 2 ** min(level, 3) for level in range(self.halvings)]
+
+        def block(width: int, wider: int) -> nn.Sequential:
+            return nn.Sequential(
+                nn.Conv2d(width, wider, 4, stride=2, padding=1, bias=has_bias(norm)),
+                normalisation(norm, wider),
+                nn.LeakyReLU(0.2, inplace=True),
+            )
+
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels + (classes > 0), features, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)
+        )
+        self.blocks = nn.Sequential(*(block(*pair) for pair in pairwise(widths)))
+        self.minibatch, seen = minibatch_layer(minibatch, widths[-1], LAST_SIZE**2)
+        self.head = nn.Conv2d(seen, 1, LAST_SIZE)
+        initialise(self, init, init_gain)
+        if spectral_norm:
+            add_spectral_norm(self)
+        self.embedding = nn.Embedding(classes, size**2) if classes else None
+
+    def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor:
+        self.check_size(*image.shape[-2:])
+        if self.embedding is not None:
+            image = torch.cat([image, self.embedding(label).view(-1, 1, self.size, self.size)], dim=1)
+        return self.head(self.minibatch(self.blocks(self.stem(image))))

@@ -1,0 +1,98 @@
+"""Discriminators that judge every patch of an image by itself: the PatchGAN and its smallest form, the PixelGAN.
+
+Isola, Zhu, Zhou, Efros 2017: Image-to-Image Translation with Conditional Adversarial Networks, sections 3.2.2 and
+6.1.2, https://arxiv.org/abs/1611.07004.
+"""
+
+from torch import Tensor, nn
+
+from i2i.networks.discriminators.base import Discriminator
+from i2i.networks.layers import Initialisation, Norm, add_spectral_norm, at_least, has_bias, initialise, normalisation
+from i2i.registry import discriminators
+
+
+@discriminators.register("patchgan")
+class PatchGAN(Discriminator):
+    """`layers` strided 4x4 convolutions, then two with stride 1; each logit judges a patch (70x70 pixels for 3 layers).
+
+    Shapes: (N, in_channels, H, W) in any range -> logits (N, 1, H // 2 ** layers - 2, W // 2 ** layers - 2);
+    H and W are at least 3 * 2 ** layers (24 for 3 layers).
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        features: int = 64,
+        layers: int = 3,
+        norm: Norm = "batch",
+        spectral_norm: bool = False,
+        init: Initialisation = "normal",
+        init_gain: float = 0.02,
+    ) -> None:
+        super().__init__()
+        at_least(1, in_channels=in_channels, features=features, layers=layers)
+        self.in_channels = in_channels
+        self.min_size = 3 * 2**layers
+        # The power iteration of spectral norm moves on at every call.
+        self.batch_independent = norm != "batch" and not spectral_norm
+        widths = [features * 2 ** min(level, 3) for level in range(layers + 1)]
+
+        def block(level: int) -> nn.Sequential:
+            stride = 1 if level == layers else 2
+            return nn.Sequential(
+                nn.Conv2d(widths[level - 1], widths[level], 4, stride=stride, padding=1, bias=has_bias(norm)),
+                normalisation(norm, widths[level]),
+                nn.LeakyReLU(0.2, inplace=True),
+            )
+
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, features, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)
+        )
+        self.blocks = nn.Sequential(*(block(level) for level in range(1, layers + 1)))
+        self.head = nn.Conv2d(widths[-1], 1, 4, stride=1, padding=1)
+        initialise(self, init, init_gain)
+        if spectral_norm:
+            add_spectral_norm(self)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.head(self.blocks(self.stem(image)))
+
+
+@discriminators.register("pixelgan")
+class PixelGAN(Discriminator):
+    """Three 1x1 convolutions: each logit judges one pixel by its colour alone.
+
+    Shapes: (N, in_channels, H, W) in any range -> logits (N, 1, H, W).
+    """
+
+    min_size = 2  # Instance norm of a single pixel would be nothing but zero.
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        features: int = 64,
+        norm: Norm = "batch",
+        spectral_norm: bool = False,
+        init: Initialisation = "normal",
+        init_gain: float = 0.02,
+    ) -> None:
+        super().__init__()
+        at_least(1, in_channels=in_channels, features=features)
+        self.in_channels = in_channels
+        self.batch_independent = norm != "batch" and not spectral_norm
+        self.stem = nn.Sequential(nn.Conv2d(in_channels, features, 1), nn.LeakyReLU(0.2, inplace=True))
+        self.block = nn.Sequential(
+            nn.Conv2d(features, 2 * features, 1, bias=has_bias(norm)),
+            normalisation(norm, 2 * features),
+            nn.LeakyReLU(0.2, inplace=True),
+        )
+        # As published: whether the last convolution has a bias depends on the norm here, unlike in the PatchGAN.
+        self.head = nn.Conv2d(2 * features, 1, 1, bias=has_bias(norm))
+        initialise(self, init, init_gain)
+        if spectral_norm:
+            add_spectral_norm(self)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.head(self.block(self.stem(image)))

@@ -1,0 +1,17 @@
+"""Networks that make images, of images or of noise, by name: one paper per file."""
+
+from i2i.networks.generators import biggan, dcgan, resnet, rrdb, srvgg, stylegan2, unet
+from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
+
+__all__ = [
+    "Generator",
+    "ImageGenerator",
+    "LatentGenerator",
+    "biggan",
+    "dcgan",
+    "resnet",
+    "rrdb",
+    "srvgg",
+    "stylegan2",
+    "unet",
+]

@@ -1,0 +1,145 @@
+"""The generator of BigGAN: residual blocks whose batch norms are told the class, and with it parts of the latent.
+
+Brock, Donahue, Simonyan 2019: Large Scale GAN Training for High Fidelity Natural Image Synthesis, section 3 and
+appendix B, https://arxiv.org/abs/1809.11096. At 32 pixels, as in the authors' code, it is the network of Miyato,
+Kataoka, Koyama, Yoshida 2018, table 4, https://arxiv.org/abs/1802.05957.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise, zip_longest
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from i2i.networks.gan_layers import ConditionalBatchNorm, SelfAttention, StartingWeights, draw_weights, one_of
+from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.layers import add_spectral_norm, at_least
+from i2i.registry import did_you_mean, generators
+
+Conditioning = Literal["separate", "shared", "hierarchical"]
+
+# By size, in units of features: the first map, and what comes out of every block (appendix B; 32 and 64: authors' code)
+_WIDTHS = {
+    32: (4, 4, 4, 4),
+    64: (16, 16, 8, 4, 2),
+    128: (16, 16, 8, 4, 2, 1),
+    256: (16, 16, 8, 8, 4, 2, 1),
+    512: (16, 16, 8, 8, 4, 2, 1, 1),
+}
+_FIRST_SIZE = 4  # pixels of the first map
+_SHARED_WIDTH = 128  # of the embedding that all blocks share
+
+
+@generators.register("biggan")
+class BigGANGenerator(LatentGenerator):
+    """A linear layer to a 4x4 map, residual blocks that double its size, then batch norm, ReLU, a convolution and tanh.
+
+    Shapes: z (N, latent), and labels int64 (N,) with `classes` -> (N, out_channels, size, size) in [-1, 1].
+
+    `conditioning` is what gains and biases of the blocks' batch norms are made of: for each norm a table of its own
+    ("separate"); one embedding of the labels for all ("shared"); or that and the block's own part of z ("hierarchical",
+    skip-z in the paper), also without classes. `attention` is the size in pixels of the map that has self-attention; 0:
+    none. The defaults are those of the authors' code for CIFAR-10; at 128 pixels the paper has 96 features, a latent of
+    120, hierarchical conditioning and attention at 64.
+    """
+
+    batch_independent = False
+
+    def __init__(
+        self,
+        *,
+        size: int = 32,
+        out_channels: int = 3,
+        classes: int = 0,
+        latent: int = 128,
+        features: int = 64,
+        conditioning: Conditioning = "separate",
+        attention: int = 0,
+        spectral_norm: bool = True,
+        init: StartingWeights = "orthogonal",
+    ) -> None:
+        super().__init__()
+        at_least(1, out_channels=out_channels, latent=latent, features=features)
+        at_least(0, classes=classes)
+        one_of(_WIDTHS, size=size)
+        self.size, self.out_channels, self.latent, self.classes = size, out_channels, latent, classes
+        widths = [features * width for width in _WIDTHS[size]]
+        sizes = [_FIRST_SIZE * 2**level for level in range(1, len(widths))]
+        one_of([0, *sizes], attention=attention)
+        self.parts = _parts(conditioning, latent, len(sizes))  # of z: the first layer's, and one for each block
+        own = latent // self.parts
+
+        shared = classes and conditioning != "separate"
+        self.embedding = nn.Embedding(classes, _SHARED_WIDTH) if shared else None
+        table = _table(classes, (_SHARED_WIDTH if shared else 0) + (own if self.parts > 1 else 0))
+        self.stem = nn.Linear(own, widths[0] * _FIRST_SIZE**2)
+        self.blocks = nn.ModuleList(
+            _Block(*pair, table, attended=size == attention) for pair, size in zip(pairwise(widths), sizes, strict=True)
+        )
+        self.head = nn.Sequential(
+            nn.BatchNorm2d(widths[-1]), nn.ReLU(), nn.Conv2d(widths[-1], out_channels, 3, padding=1), nn.Tanh()
+        )
+        draw_weights(self, init)
+        if spectral_norm:
+            add_spectral_norm(self)
+
+    def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
+        first, *parts = w.chunk(self.parts, dim=1)
+        known = label if self.classes else None
+        if self.embedding is not None:
+            known = self.embedding(label)
+        features = self.stem(first).unflatten(1, (-1, _FIRST_SIZE, _FIRST_SIZE))
+        for block, part in zip_longest(self.blocks, parts):
+            features = block(features, _joined(known, part))
+        return self.head(features)
+
+
+class _Block(nn.Module):
+    """Twice norm, ReLU, convolution, the first with up-sampling; added to the up-sampled input (figure 15b)."""
+
+    def __init__(
+        self, width: int, next_width: int, table: Callable[[int], nn.Module] | None, *, attended: bool
+    ) -> None:
+        super().__init__()
+        self.norm1 = ConditionalBatchNorm(width, table)
+        self.conv1 = nn.Conv2d(width, next_width, 3, padding=1)
+        self.norm2 = ConditionalBatchNorm(next_width, table)
+        self.conv2 = nn.Conv2d(next_width, next_width, 3, padding=1)
+        self.shortcut = nn.Conv2d(width, next_width, 1)
+        self.attention = SelfAttention(next_width) if attended else nn.Identity()
+
+    def forward(self, features: Tensor, condition: Tensor | None) -> Tensor:
+        change = self.conv1(_double(F.relu(self.norm1(features, condition))))
+        change = self.conv2(F.relu(self.norm2(change, condition)))
+        # A 1x1 convolution of repeated pixels is that of the pixels, repeated: a quarter of the work.
+        return self.attention(change + _double(self.shortcut(features)))
+
+
+def _joined(known: Tensor | None, part: Tensor | None) -> Tensor | None:
+    if known is None or part is None:
+        return part if known is None else known
+    return torch.cat([known, part], dim=1)
+
+
+def _double(features: Tensor) -> Tensor:
+    return F.interpolate(features, scale_factor=2.0, mode="nearest")
+
+
+def _table(classes: int, width: int) -> Callable[[int], nn.Module] | None:
+    """What makes gains and biases: of vectors of a `width`, else of labels, else nothing."""
+    if width:
+        return partial(nn.Linear, width, bias=False)
+    return partial(nn.Embedding, classes) if classes else None
+
+
+def _parts(conditioning: Conditioning, latent: int, blocks: int) -> int:
+    """Into how many parts the latent is divided."""
+    if conditioning not in get_args(Conditioning):
+        raise ValueError(f"unknown conditioning {conditioning!r}; {did_you_mean(conditioning, get_args(Conditioning))}")
+    parts = blocks + 1 if conditioning == "hierarchical" else 1
+    if latent % parts:
+        raise ValueError(f"latent = {latent} is refused; legal with hierarchical conditioning: a multiple of {parts}")
+    return parts

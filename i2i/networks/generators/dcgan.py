@@ -1,0 +1,69 @@
+"""The DCGAN generator: images from noise by transposed convolutions alone.
+
+Radford, Metz, Chintala 2016: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
+Networks, section 3 and figure 1, https://arxiv.org/abs/1511.06434.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.layers import Initialisation, Norm, at_least, has_bias, initialise, normalisation
+from i2i.registry import generators
+
+SMALLEST_SIZE = 32
+_FIRST_SIZE = 4  # pixels of the first map
+
+
+@generators.register("dcgan")
+class DCGANGenerator(LatentGenerator):
+    """4x4 transposed convolutions from 1x1 to 4x4 and then, each doubling the size, to `size`: batch norm and ReLU
+    after all but the last, which ends in tanh; no fully connected layer.
+
+    Shapes: z (N, latent), and labels int64 (N,) with `classes` -> (N, out_channels, size, size) in [-1, 1]; `size` is a
+    power of two, at least 32. The paper's network is for 64 pixels; larger ones begin with more of its widest layer,
+    8 * features. A label is a learned vector beside the latent, as long as that (a cDCGAN, after Mirza and Osindero
+    2014, https://arxiv.org/abs/1411.1784).
+    """
+
+    def __init__(
+        self,
+        *,
+        size: int = 64,
+        out_channels: int = 3,
+        classes: int = 0,
+        latent: int = 100,
+        features: int = 64,
+        norm: Norm = "batch",
+        init: Initialisation = "normal",
+        init_gain: float = 0.02,
+    ) -> None:
+        super().__init__()
+        at_least(1, out_channels=out_channels, latent=latent, features=features)
+        at_least(0, classes=classes)
+        if size < SMALLEST_SIZE or size & (size - 1):
+            raise ValueError(f"size = {size} is refused; legal: a power of two, {SMALLEST_SIZE} or more")
+        self.size, self.out_channels, self.latent, self.classes = size, out_channels, latent, classes
+        self.batch_independent = norm != "batch"
+        doublings = (size // _FIRST_SIZE).bit_length() - 1
+        widths = [features * 2 ** min(level, 3) for level in reversed(range(doublings))]
+
+        def block(width: int, narrower: int, stride: int) -> nn.Sequential:
+            return nn.Sequential(
+                nn.ConvTranspose2d(width, narrower, 4, stride, padding=stride - 1, bias=has_bias(norm)),
+                normalisation(norm, narrower),
+                nn.ReLU(inplace=True),
+            )
+
+        self.stem = block(latent * (2 if classes else 1), widths[0], 1)
+        self.blocks = nn.Sequential(*(block(*pair, 2) for pair in pairwise(widths)))
+        self.head = nn.Sequential(nn.ConvTranspose2d(widths[-1], out_channels, 4, 2, padding=1), nn.Tanh())
+        initialise(self, init, init_gain)
+        self.embedding = nn.Embedding(classes, latent) if classes else None
+
+    def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
+        if self.embedding is not None:
+            w = torch.cat([w, self.embedding(label)], dim=1)
+        return self.head(self.blocks(self.stem(w[:, :, None, None])))

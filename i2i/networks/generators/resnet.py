@@ -1,0 +1,96 @@
+"""The residual generator of CycleGAN.
+
+Johnson, Alahi, Li 2016: Perceptual Losses for Real-Time Style Transfer and Super-Resolution,
+https://arxiv.org/abs/1603.08155.
+Zhu, Park, Isola, Efros 2017: Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks,
+appendix 7.2, https://arxiv.org/abs/1703.10593.
+"""
+
+from torch import Tensor, nn
+
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.layers import (
+    Initialisation,
+    Norm,
+    Upsampling,
+    at_least,
+    has_bias,
+    initialise,
+    normalisation,
+    upsample,
+)
+from i2i.registry import generators
+
+
+@generators.register("resnet")
+class ResnetGenerator(ImageGenerator):
+    """Two down-samplings, residual blocks at a quarter of the size, two up-samplings.
+
+    Shapes: (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]; H and W multiples of 4, at least 8.
+    CycleGAN uses 6 blocks for 128x128 images and 9 from 256x256 on.
+    """
+
+    multiple_of = 4
+    min_size = 8  # The blocks reflect one pixel at a quarter of the size, which needs two.
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        features: int = 64,
+        blocks: int = 9,
+        norm: Norm = "instance",
+        dropout: bool = False,
+        upsampling: Upsampling = "transposed",
+        init: Initialisation = "normal",
+        init_gain: float = 0.02,
+    ) -> None:
+        super().__init__()
+        at_least(1, in_channels=in_channels, out_channels=out_channels, features=features)
+        at_least(0, blocks=blocks)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.batch_independent = norm != "batch"
+        bias = has_bias(norm)
+
+        def normed(convolution: nn.Module, width: int) -> nn.Sequential:
+            return nn.Sequential(convolution, normalisation(norm, width), nn.ReLU(inplace=True))
+
+        def down(width: int) -> nn.Sequential:
+            return normed(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=bias), 2 * width)
+
+        def up(width: int) -> nn.Sequential:
+            return normed(upsample(2 * width, width, kernel=3, bias=bias, upsampling=upsampling), width)
+
+        stem = nn.Conv2d(in_channels, features, 7, bias=bias)
+        self.stem = nn.Sequential(nn.ReflectionPad2d(3), normed(stem, features))
+        self.down = nn.Sequential(down(features), down(2 * features))
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * features, norm, dropout) for _ in range(blocks)))
+        self.up = nn.Sequential(up(2 * features), up(features))
+        self.head = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(features, out_channels, 7), nn.Tanh())
+        initialise(self, init, init_gain)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.head(self.up(self.blocks(self.down(self.stem(image)))))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions whose result is added to their input, same shape out as in; no ReLU after the sum."""
+
+    def __init__(self, features: int, norm: Norm, dropout: bool) -> None:
+        super().__init__()
+        bias = has_bias(norm)
+        self.residual = nn.Sequential(
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(features, features, 3, bias=bias),
+            normalisation(norm, features),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.5) if dropout else nn.Identity(),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(features, features, 3, bias=bias),
+            normalisation(norm, features),
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image + self.residual(image)

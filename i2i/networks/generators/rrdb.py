@@ -1,0 +1,150 @@
+"""The generator of ESRGAN and Real-ESRGAN: residual-in-residual dense blocks (RRDB).
+
+Wang, Yu, Wu, Gu, Liu, Dong, Loy, Qiao, Tang 2018: ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks,
+section 3.1, https://arxiv.org/abs/1809.00219.
+Wang, Xie, Dong, Shan 2021: Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data,
+section 3.4 (pixel-unshuffle), https://arxiv.org/abs/2107.10833.
+"""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.layers import at_least
+from i2i.registry import generators
+
+Scale = Literal[1, 2, 3, 4, 8]
+
+RESIDUAL_SCALE = 0.2  # beta in figure 4
+INITIAL_SCALE = 0.1  # "smaller initialization", section 3.1
+CONVOLUTIONS = 5  # of a dense block
+DENSE_BLOCKS = 3  # of a residual-in-residual block
+BEYOND_BLOCKS = 4  # pixels that the convolutions outside of the blocks see further, at most
+# Pixels, at the size of the blocks, from where on trained networks see next to nothing: measured on x4plus, whose 23
+# blocks could see 349 pixels far, and on its version for anime with 6 blocks.
+REACH = 56
+UNSHUFFLED_SCALE = 4  # what a network with pixel-unshuffle magnifies by, counted from the unshuffled image
+
+
+@generators.register("rrdb")
+class RRDBNet(ImageGenerator):
+    """Dense blocks at the size of the input, then up-samplings by nearest neighbour and convolution.
+
+    Shapes: (N, in_channels, H, W) in [0, 1] -> (N, out_channels, scale * H, scale * W), unbounded around [0, 1].
+    Any H and W, but with `unshuffle` multiples of 2 at scale 2 and of 4 at scale 1: there the blocks work at half and
+    at a quarter of the size, on pixels moved into channels, as Real-ESRGAN does; other scales have no use for it.
+    The published networks have 23 blocks, the one for anime 6.
+    """
+
+    value_range = (0.0, 1.0)
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        features: int = 64,
+        blocks: int = 23,
+        growth: int = 32,
+        scale: Scale = 4,
+        unshuffle: bool = True,
+    ) -> None:
+        super().__init__()
+        at_least(1, in_channels=in_channels, out_channels=out_channels, features=features, blocks=blocks, growth=growth)
+        if scale not in get_args(Scale):
+            raise ValueError(f"scale = {scale} is refused; legal: {', '.join(map(str, get_args(Scale)))}")
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.scale = scale
+        self.multiple_of = self.min_size = UNSHUFFLED_SCALE // scale if unshuffle and scale <= 2 else 1
+        self.overlap = 2 * self.multiple_of * min(REACH, DENSE_BLOCKS * CONVOLUTIONS * blocks + BEYOND_BLOCKS)
+
+        self.unshuffle = nn.PixelUnshuffle(self.multiple_of) if self.multiple_of > 1 else nn.Identity()
+        self.stem = _convolution(in_channels * self.multiple_of**2, features)
+        self.blocks = nn.Sequential(*(ResidualInResidualBlock(features, growth) for _ in range(blocks)))
+        self.trunk = _convolution(features, features)
+        factors = _magnifications(scale * self.multiple_of)
+        self.up = nn.Sequential(*(Magnification(features, factor) for factor in factors))
+        self.head = nn.Sequential(_convolution(features, features), _activation(), _convolution(features, out_channels))
+
+    def forward(self, image: Tensor) -> Tensor:
+        shallow = self.stem(self.unshuffle(image))
+        return self.head(self.up(shallow + self.trunk(self.blocks(shallow))))
+
+
+class ResidualInResidualBlock(nn.Module):
+    """Dense blocks whose scaled result is added to their input, same shape out as in."""
+
+    def __init__(self, features: int, growth: int) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(*(DenseBlock(features, growth) for _ in range(DENSE_BLOCKS)))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.add(image, self.residual(image), alpha=RESIDUAL_SCALE)
+
+
+class DenseBlock(nn.Module):
+    """Convolutions that each see all that came before; the last one's scaled result is added to the input."""
+
+    def __init__(self, features: int, growth: int) -> None:
+        super().__init__()
+        widths = [growth] * (CONVOLUTIONS - 1) + [features]
+        self.convolutions = nn.Sequential(
+            *(_small(_convolution(features + level * growth, width)) for level, width in enumerate(widths))
+        )
+        self.activation = _activation()
+
+    def forward(self, image: Tensor) -> Tensor:
+        *inner, last = self.convolutions
+        seen = [image]
+        for convolution in inner:
+            seen.append(self.activation(convolution(torch.cat(seen, dim=1))))
+        return torch.add(image, last(torch.cat(seen, dim=1)), alpha=RESIDUAL_SCALE)
+
+
+class Magnification(nn.Sequential):
+    """Up-sampling by nearest neighbour, a convolution and its activation: (N, features, H, W) -> `factor` as large.
+
+    In training the first two are one transposed convolution: of the products with `factor` equal pixels beside each
+    other it makes one with the sum of their weights, which for 2 is 2.25 times less arithmetic.
+    """
+
+    def __init__(self, features: int, factor: int) -> None:
+        upsampling = nn.Upsample(scale_factor=factor, mode="nearest")
+        super().__init__(upsampling, _convolution(features, features), _activation())
+        self.factor = factor
+
+    def forward(self, image: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(image)
+        _, convolution, activation = self
+        assert isinstance(convolution, nn.Conv2d)
+        weight = F.pad(convolution.weight, [self.factor - 1] * 4)
+        weight = F.avg_pool2d(weight, self.factor, stride=1, divisor_override=1)  # sums
+        weight = weight.transpose(0, 1).flip(2, 3)
+        return activation(F.conv_transpose2d(image, weight, convolution.bias, stride=self.factor, padding=1))
+
+
+def _convolution(before: int, after: int) -> nn.Conv2d:
+    return nn.Conv2d(before, after, 3, padding=1)
+
+
+def _small(convolution: nn.Conv2d) -> nn.Conv2d:
+    nn.init.kaiming_normal_(convolution.weight, a=0, mode="fan_in")
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.bias)
+    with torch.no_grad():
+        convolution.weight.mul_(INITIAL_SCALE)
+    return convolution
+
+
+def _activation() -> nn.Module:
+    return nn.LeakyReLU(0.2, inplace=True)
+
+
+def _magnifications(scale: int) -> list[int]:
+    """Factors of the up-samplings one after another: 2 as often as it takes, but 3 at once."""
+    return [3] if scale == 3 else [2] * (scale.bit_length() - 1)

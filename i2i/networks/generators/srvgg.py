@@ -1,0 +1,72 @@
+"""The compact generator of Real-ESRGAN's small and video models (SRVGGNetCompact): plain convolutions in a row.
+
+Wang, Xie, Dong, Shan 2021: Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data,
+https://arxiv.org/abs/2107.10833; the network came with its code, https://github.com/xinntao/Real-ESRGAN.
+"""
+
+from typing import Literal, get_args
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.layers import at_least
+from i2i.registry import did_you_mean, generators
+
+Activation = Literal["prelu", "relu", "leakyrelu"]
+
+
+@generators.register("srvgg")
+class SRVGGNet(ImageGenerator):
+    """3x3 convolutions at the size of the input, whose result is shuffled into pixels and added to the magnified input.
+
+    Shapes: (N, in_channels, H, W) in [0, 1] -> (N, in_channels, scale * H, scale * W), unbounded around [0, 1]; any H
+    and W. `convolutions` does not count the first and the last. The published video model has 16, the general one 32.
+    """
+
+    value_range = (0.0, 1.0)
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        features: int = 64,
+        convolutions: int = 16,
+        scale: int = 4,
+        activation: Activation = "prelu",
+    ) -> None:
+        super().__init__()
+        at_least(1, in_channels=in_channels, features=features, convolutions=convolutions, scale=scale)
+        if out_channels != in_channels:
+            raise ValueError(
+                f"out_channels = {out_channels} is refused; legal: in_channels = {in_channels}, "
+                "since the network adds to its input"
+            )
+        self.in_channels = self.out_channels = in_channels
+        self.scale = scale
+        self.overlap = 2 * (convolutions + 2)  # exact: each convolution sees one pixel further
+        self.stem = _step(in_channels, features, activation)
+        self.body = nn.Sequential(*(_step(features, features, activation) for _ in range(convolutions)))
+        self.head = nn.Conv2d(features, in_channels * scale**2, 3, padding=1)
+        self.shuffle = nn.PixelShuffle(scale)
+
+    def forward(self, image: Tensor) -> Tensor:
+        detail = self.shuffle(self.head(self.body(self.stem(image))))
+        return detail + F.interpolate(image, scale_factor=self.scale, mode="nearest")
+
+
+def _step(before: int, after: int, activation: Activation) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(before, after, 3, padding=1), _activation(activation, after))
+
+
+def _activation(activation: Activation, features: int) -> nn.Module:
+    match activation:
+        case "prelu":
+            return nn.PReLU(features)
+        case "relu":
+            return nn.ReLU(inplace=True)
+        case "leakyrelu":
+            return nn.LeakyReLU(0.1, inplace=True)
+        case _:
+            raise ValueError(f"unknown activation {activation!r}; {did_you_mean(activation, get_args(Activation))}")

@@ -1,0 +1,89 @@
+"""The StyleGAN2 generator: a latent becomes a style, and the styles of its layers make the image.
+
+Karras, Laine, Aittala, Hellsten, Lehtinen, Aila 2020: Analyzing and Improving the Image Quality of StyleGAN, sections 2
+and 4, https://arxiv.org/abs/1912.04958.
+"""
+
+from itertools import pairwise
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.layers import at_least
+from i2i.networks.modulated import AdaINLayer, DemodulatedLayer, StyledLayer, ToImage
+from i2i.networks.stylegan2_layers import FIRST_SIZE, Enlarge, Mapping, widths
+from i2i.registry import did_you_mean, generators
+
+Modulation = Literal["demodulated", "adain"]
+_LAYERS: dict[str, type[StyledLayer]] = {"demodulated": DemodulatedLayer, "adain": AdaINLayer}
+_MEAN_DECAY = 0.995  # of the mean style, at each call in training (2019, appendix B)
+
+
+@generators.register("stylegan2")
+class StyleGAN2Generator(LatentGenerator):
+    """A mapping network, and a skip generator: two styled convolutions at every size, whose images are summed.
+
+    Shapes: z (N, latent), and labels int64 (N,) with `classes` -> w (N, layers, style) -> (N, out_channels, size,
+    size), about [-1, 1] but not bounded; `size` is a power of two, at least 8. Maps of S pixels have base / S channels,
+    at most `features`; the published `base` is 16384 for 256 pixels and 32768 for more. `mapping_lr` is relative to the
+    optimiser's. `modulation` "adain" is how styles worked before (2019). Noise is drawn in training and fixed after.
+    """
+
+    linear = True
+    mean_style: Tensor
+
+    def __init__(
+        self,
+        *,
+        size: int = 256,
+        out_channels: int = 3,
+        classes: int = 0,
+        latent: int = 512,
+        style: int = 512,
+        mapping_layers: int = 8,
+        mapping_lr: float = 0.01,
+        features: int = 512,
+        base: int = 16384,
+        modulation: Modulation = "demodulated",
+    ) -> None:
+        super().__init__()
+        at_least(1, out_channels=out_channels, latent=latent, style=style)
+        at_least(0, classes=classes)
+        if modulation not in _LAYERS:
+            raise ValueError(f"unknown modulation {modulation!r}; {did_you_mean(modulation, get_args(Modulation))}")
+        self.size, self.out_channels, self.classes, self.latent = size, out_channels, classes, latent
+        channels = widths(size, base=base, features=features)
+        self.layers = 2 * len(channels)  # that have a style: all convolutions, and the last image's
+
+        def layer(inputs: int, outputs: int, level: int, *, doubling: bool = False) -> StyledLayer:
+            return _LAYERS[modulation](inputs, outputs, FIRST_SIZE << level, style=style, doubling=doubling)
+
+        self.mapping = Mapping(latent=latent, classes=classes, width=style, layers=mapping_layers, rate=mapping_lr)
+        self.register_buffer("mean_style", torch.zeros(style))
+        self.constant = nn.Parameter(torch.randn(1, channels[0], FIRST_SIZE, FIRST_SIZE))
+        self.up = nn.ModuleList(layer(*pair, level, doubling=True) for level, pair in enumerate(pairwise(channels), 1))
+        self.flat = nn.ModuleList(layer(width, width, level) for level, width in enumerate(channels))
+        self.to_image = nn.ModuleList(ToImage(width, out_channels, style=style) for width in channels)
+        self.enlarge = Enlarge()
+
+    def map(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
+        """Styles (N, layers, style), the same for all layers; with a `truncation` below 1 only that many times as far
+        from the mean style, which calls in training keep track of (2019, appendix B).
+        """
+        w = self.mapping(z, label)
+        if self.training:
+            self.mean_style.lerp_(w.detach().mean(0).to(self.mean_style.dtype), 1 - _MEAN_DECAY)
+        if truncation < 1:
+            w = self.mean_style.lerp(w, truncation)
+        return w[:, None].expand(-1, self.layers, -1)
+
+    def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
+        features = self.flat[0](self.constant.expand(w.shape[0], -1, -1, -1), w[:, 0])
+        image = self.to_image[0](features, w[:, 1])
+        for level, (up, flat) in enumerate(zip(self.up, self.flat[1:], strict=True), 1):
+            features = flat(up(features, w[:, 2 * level - 1]), w[:, 2 * level])
+            # An image shares its style with the first layer of the next size.
+            image = self.enlarge(image) + self.to_image[level](features, w[:, 2 * level + 1])
+        return image

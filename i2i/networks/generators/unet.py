@@ -1,0 +1,91 @@
+"""The U-Net generator of Pix2Pix.
+
+Isola, Zhu, Zhou, Efros 2017: Image-to-Image Translation with Conditional Adversarial Networks, section 6.1.1,
+https://arxiv.org/abs/1611.07004.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.layers import (
+    Initialisation,
+    Norm,
+    Upsampling,
+    at_least,
+    has_bias,
+    initialise,
+    normalisation,
+    upsample,
+)
+from i2i.registry import generators
+
+# From the fourth down-sampling on the network is 8 * features wide; dropout sits where two such levels meet.
+WIDEST_LEVEL = 3
+
+
+@generators.register("unet")
+class UnetGenerator(ImageGenerator):
+    """`depth` down-samplings, as many up-samplings, and at every level between them a skip connection.
+
+    Shapes: (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]; H and W multiples of 2 ** depth.
+    The published unet_256 has depth 8, unet_128 depth 7.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        features: int = 64,
+        depth: int = 8,
+        norm: Norm = "batch",
+        dropout: bool = True,
+        upsampling: Upsampling = "transposed",
+        init: Initialisation = "normal",
+        init_gain: float = 0.02,
+    ) -> None:
+        super().__init__()
+        at_least(1, in_channels=in_channels, out_channels=out_channels, features=features)
+        at_least(2, depth=depth)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.multiple_of = self.min_size = 2**depth
+        self.batch_independent = norm != "batch"
+        bias = has_bias(norm)
+        widths = [features * 2 ** min(level, WIDEST_LEVEL) for level in range(depth)]
+        innermost = depth - 1
+
+        self.stem = nn.Conv2d(in_channels, features, 4, stride=2, padding=1, bias=bias)
+        self.down = nn.Sequential()
+        for level in range(1, depth):
+            level_norm: Norm = "none" if level == innermost else norm
+            self.down.append(_down(widths[level - 1], widths[level], bias, level_norm))
+        self.up = nn.Sequential()
+        for level in range(innermost, 0, -1):
+            # All but the innermost level see what comes up beside what was skipped.
+            width = widths[level] if level == innermost else 2 * widths[level]
+            doubling = upsample(width, widths[level - 1], kernel=4, bias=bias, upsampling=upsampling)
+            level_dropout = dropout and WIDEST_LEVEL < level < innermost
+            self.up.append(_up(doubling, normalisation(norm, widths[level - 1]), level_dropout))
+        doubling = upsample(2 * features, out_channels, kernel=4, bias=True, upsampling=upsampling)
+        self.head = nn.Sequential(nn.ReLU(), doubling, nn.Tanh())
+        initialise(self, init, init_gain)
+
+    def forward(self, image: Tensor) -> Tensor:
+        levels = [self.stem(image)]
+        for down in self.down:
+            levels.append(down(levels[-1]))
+        *skips, image = levels
+        for up in self.up:
+            image = torch.cat([skips.pop(), up(image)], dim=1)
+        return self.head(image)
+
+
+def _down(outer: int, inner: int, bias: bool, norm: Norm) -> nn.Sequential:
+    convolution = nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias)
+    return nn.Sequential(nn.LeakyReLU(0.2), convolution, normalisation(norm, inner))
+
+
+def _up(doubling: nn.Module, norm: nn.Module, dropout: bool) -> nn.Sequential:
+    return nn.Sequential(nn.ReLU(), doubling, norm, nn.Dropout(0.5) if dropout else nn.Identity())

@@ -1,0 +1,61 @@
+import pytest
+import torch
+
+from i2i.networks.generators import ImageGenerator
+from i2i.registry import generators
+
+SMALL = {"resnet": {"features": 4, "blocks": 2}, "unet": {"features": 4, "depth": 4, "dropout": False}}
+
+
+def small(name: str, **options) -> ImageGenerator:
+    """A small generator with large weights, so that what it does to an image is plain to see."""
+    torch.manual_seed(0)
+    return generators[name](**{**SMALL[name], "init_gain": 0.3, **options})
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize("name", SMALL)
+def test_batch_independence_is_what_the_generator_claims(name, norm):
+    generator = small(name, norm=norm).train().double()
+    images = torch.rand(2, 3, 32, 32, dtype=torch.double) * 2 - 1
+    images[1] *= 0.1
+    with torch.no_grad():
+        together = generator(images)
+        alone = torch.cat([generator(images[:1]), generator(images[1:])])
+    assert generator.batch_independent == (norm != "batch")
+    assert generator.batch_independent == torch.allclose(together, alone, atol=1e-9)
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "resize"])
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize("name", SMALL)
+def test_every_variant_keeps_size_and_range_and_has_gradients(name, norm, upsampling):
+    generator = small(name, norm=norm, upsampling=upsampling, in_channels=4, out_channels=2)
+    step = generator.multiple_of
+    result = generator(torch.rand(2, 4, 2 * step, 3 * step) * 2 - 1)
+    assert result.shape == (2, 2, 2 * step, 3 * step)
+    assert result.abs().max() <= 1
+    result.square().mean().backward()
+    assert all(weight.grad is not None for weight in generator.parameters())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_smallest_legal_size_works_and_smaller_is_refused(name):
+    generator = small(name, norm="instance").train()
+    smallest = generator.min_size
+    generator.check_size(smallest, smallest)
+    assert generator(torch.zeros(1, 3, smallest, smallest)).shape == (1, 3, smallest, smallest)
+    with pytest.raises(ValueError, match=f"height {smallest} and width {smallest // 2}; both must be multiples of"):
+        generator.check_size(smallest, smallest // 2)
+    with pytest.raises(ValueError, match="both must be multiples of"):
+        generator.check_size(4 * smallest + 1, 4 * smallest)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_dropout_acts_in_training_only(name):
+    generator = small(name, dropout=True, norm="instance", **({"depth": 6} if name == "unet" else {}))
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert not torch.equal(generator(image), generator(image))
+        generator.eval()
+        assert torch.equal(generator(image), generator(image))

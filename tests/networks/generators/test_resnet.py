@@ -1,0 +1,35 @@
+import pytest
+import torch
+
+from i2i.networks.generators.resnet import ResnetGenerator
+
+
+def parameters(network) -> int:
+    return sum(weight.numel() for weight in network.parameters())
+
+
+@pytest.fixture
+def without_memory():
+    """Networks built in the test have shapes only, so that full-size ones cost nothing."""
+    with torch.device("meta"):
+        yield
+
+
+@pytest.mark.parametrize(("blocks", "count"), [(9, 11_378_179), (6, 7_837_699)])
+def test_parameter_counts_are_the_published_ones(blocks, count, without_memory):
+    assert parameters(ResnetGenerator(blocks=blocks)) == count
+
+
+@pytest.mark.parametrize(("norm", "keys"), [("instance", 48), ("batch", 140), ("none", 25)])
+def test_biases_and_norms_are_where_they_were_published(norm, keys, without_memory):
+    assert len(ResnetGenerator(norm=norm).state_dict()) == keys
+
+
+def test_dropout_changes_no_key(without_memory):
+    assert ResnetGenerator(dropout=True).state_dict().keys() == ResnetGenerator(dropout=False).state_dict().keys()
+
+
+def test_no_blocks_is_legal_and_fewer_are_not():
+    assert ResnetGenerator(blocks=0, features=2)(torch.zeros(1, 3, 8, 8)).shape == (1, 3, 8, 8)
+    with pytest.raises(ValueError, match="blocks = -1 is too small; legal: 0 or more"):
+        ResnetGenerator(blocks=-1)

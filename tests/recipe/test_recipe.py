@@ -1,0 +1,183 @@
+"""Recipes: every packaged one is whole, and nothing misspelt gets through."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from i2i import recipe, registry
+from i2i.methods.cyclegan import CycleGAN
+from i2i.recipe import components
+from i2i.training.update import TrainingUpdate
+
+
+def load(*overrides: str, method: str = "cyclegan") -> recipe.Recipe:
+    return recipe.load(recipe.find(method), ["somewhere"], overrides)
+
+
+@pytest.mark.parametrize("name", recipe.list_recipes())
+def test_packaged_recipes_are_complete_and_build(name: str) -> None:
+    file = recipe.recipes_folder() / f"{name}.toml"
+    assert file.read_text().startswith("# "), "its first line says what it is"
+    # Without the weights of a VGG network, which not every machine has.
+    checked = recipe.load(file, overrides=["method.perceptual_weight=0"] if "perceptual" in file.read_text() else [])
+    assert checked.method["name"] == name.split("/")[0]
+    components.build(registry.methods, checked.method)
+    components.build(registry.schedules, checked.schedule)
+
+
+def test_the_published_numbers_stand_in_the_recipes() -> None:
+    cyclegan = recipe.load(recipe.find("cyclegan", ["horse2zebra"]))
+    assert cyclegan.optimizer.lr == 2e-4 and cyclegan.optimizer.betas == (0.5, 0.999)
+    assert cyclegan.train.epochs == 200 and cyclegan.train.batch_size == 1
+    assert cyclegan.method["cycle_weight"] == 10 and cyclegan.method["history"] == 50
+    assert cyclegan.method["generator"]["blocks"] == 9 and cyclegan.method["adversarial"]["name"] == "lsgan"
+    pix2pix = recipe.load(recipe.find("pix2pix", ["facades"]))
+    assert pix2pix.method["l1_weight"] == 100 and pix2pix.method["generator"]["depth"] == 8
+    assert pix2pix.data.direction == "b_to_a" and pix2pix.method["adversarial"]["name"] == "vanilla"
+
+    esrgan = recipe.load(recipe.find("esrgan"))
+    weights = [esrgan.method[f"{name}_weight"] for name in ("pixel", "perceptual", "adversarial")]
+    assert weights == [1e-2, 1.0, 5e-3] and esrgan.method["perceptual"]["layers"] == {"conv5_4": 1.0}
+    assert esrgan.optimizer.lr == 1e-4 and esrgan.optimizer.betas == (0.9, 0.99) and esrgan.train.ema == 0.999
+    assert esrgan.train.steps == 400_000 and esrgan.train.batch_size == 16
+    first = esrgan.first_stage()
+    assert first is not None and first.method["name"] == "rrdb-psnr" and first.method["pixel"]["name"] == "l1"
+    assert first.optimizer.lr == 2e-4 and first.train.steps == 1_000_000 and first.train.ema == 0.999
+
+
+def test_a_saved_recipe_reads_back_as_it_was(tmp_path: Path) -> None:
+    first = load("train.steps=7", "method.generator.blocks=3")
+    (tmp_path / "recipe.toml").write_text(first.toml())
+    assert recipe.load(tmp_path / "recipe.toml") == first
+
+
+def test_resolved_recipes_hold_every_default() -> None:
+    table = tomllib.loads(load().toml())
+    assert table["method"]["generator"]["upsampling"] == "transposed"
+    assert table["train"]["seed"] == 0 and table["augment"]["train"]["flip"]["p"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("assignment", "key", "hint"),
+    [
+        ("train.stesp=5", "train.stesp", "'steps'"),
+        ("trian.steps=5", "trian", "'train'"),
+        ("method.l1_wieght=5", "method.l1_wieght", "'l1_weight'"),
+        ("method.generator.dept=5", "method.generator.dept", "'depth'"),
+        ("method.generator.name=resnett", "method.generator.name", "'resnet'"),
+        ("method.adversarial=lsgann", "method.adversarial", "'lsgan'"),
+        ("augment.train.crop.sice=5", "augment.train.crop.sice", "'size'"),
+        ("augment.train.cropp.size=5", "augment.train", "'crop'"),
+        ("schedule.name=liner", "schedule.name", "'linear'"),
+        ("method.generator.in_channels=1", "method.generator.in_channels", "legal"),
+    ],
+)
+def test_misspelt_keys_are_refused_with_the_nearest_legal_one(assignment: str, key: str, hint: str) -> None:
+    with pytest.raises(ValueError, match="legal") as error:
+        load(assignment, method="pix2pix")
+    assert key in str(error.value) and hint in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    ["train.steps=many", "train.steps=1.5", "train.steps=-1", "train.compile=1", "train.precision=float16", "train=5",
+     "optimizer.lr=0", "optimizer.lr=nan", "optimizer.betas=[0.5]", "method.l1_weight=true",
+     "method.generator.norm=layer"],
+)  # fmt: skip
+def test_ill_typed_values_are_refused_by_key(assignment: str) -> None:
+    with pytest.raises(ValueError) as error:
+        load(assignment, method="pix2pix")
+    assert assignment.split("=")[0] in str(error.value) or "finite" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_whole_numbers_are_numbers() -> None:
+    assert load("method.l1_weight=50", method="pix2pix").method["l1_weight"] == 50.0
+
+
+def test_another_component_starts_from_its_own_defaults() -> None:
+    changed = load("method.generator.depth=5", "method.generator.name=unet").method["generator"]
+    assert changed["depth"] == 5 and changed["norm"] == "batch" and "blocks" not in changed
+    assert load("method.generator=unet").method["generator"]["depth"] == 8
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+def test_a_translation_needs_a_generator_that_keeps_the_size(method: str) -> None:
+    chosen = load("method.generator=srvgg", "method.generator.features=4", method=method)
+    with pytest.raises(ValueError, match="SRVGGNet enlarges 4 times"):
+        components.build(registry.methods, chosen.method)
+
+
+def test_a_pipeline_step_can_be_left_out_and_added() -> None:
+    steps = load("augment.train.flip=false", "augment.train.VerticalFlip.p=0.1").augment.train
+    assert list(steps) == ["resize", "crop", "VerticalFlip"]
+
+
+def test_a_missing_part_is_named() -> None:
+    with pytest.raises(ValueError, match=r"method\.generator"):
+        recipe.Recipe.parse({"method": {"name": "cyclegan"}, "schedule": {"name": "constant"}})
+    with pytest.raises(ValueError, match="schedule is missing"):
+        recipe.Recipe.parse({"method": {"name": "cyclegan"}})
+
+
+def test_misspelt_methods_are_refused() -> None:
+    with pytest.raises(ValueError, match="did you mean 'cyclegan'"):
+        recipe.find("cyclgan")
+    with pytest.raises(ValueError, match="no such file"):
+        recipe.find("my.toml")
+
+
+def test_the_recipe_named_after_the_data_set_is_taken() -> None:
+    assert recipe.find("cyclegan", ["horse2zebra"]).name == "horse2zebra.toml"
+    assert recipe.find("pix2pix", ["some/where/facades/"]).name == "facades.toml"
+    assert recipe.find("cyclegan", ["some/general"]).name == "general.toml"
+    assert recipe.find("cyclegan", ["photos", "paintings"]).name == "general.toml"
+
+
+def test_what_a_factory_makes_carries_its_spec() -> None:
+    method = components.build(
+        registry.methods, load("method.generator.features=4", "method.discriminator.features=4").method
+    )
+    assert isinstance(method, CycleGAN)
+    rebuilt = components.build(registry.generators, method.a_to_b.spec)
+    assert rebuilt.state_dict().keys() == method.a_to_b.state_dict().keys()
+
+
+def test_broken_toml_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("[method\n")
+    with pytest.raises(ValueError, match=r"bad\.toml: not valid TOML"):
+        recipe.load(tmp_path / "bad.toml")
+
+
+def test_what_a_component_may_have_or_not_is_supplied_to_those_that_have_it() -> None:
+    for judge in ("dcgan", "patchgan"):
+        chosen = recipe.load(
+            recipe.find("dcgan"), ["x"], ["method.size=32", "method.classes=0", f"method.discriminator={judge}"]
+        )
+        assert not {"size", "classes", "in_channels"} & chosen.method["discriminator"].keys()
+        discriminator = components.build(registry.methods, chosen.method).discriminator
+        assert discriminator.spec.get("size") == (32 if judge == "dcgan" else None)
+    with pytest.raises(ValueError, match=r"unknown option 'method.discriminator.size'"):
+        recipe.load(recipe.find("dcgan"), ["x"], ["method.discriminator.size=64"])
+    with pytest.raises(ValueError, match="PatchGAN takes no labels"):
+        chosen = recipe.load(recipe.find("dcgan"), ["x"], ["method.classes=2", "method.discriminator=patchgan"])
+        components.build(registry.methods, chosen.method)
+
+
+def test_the_size_of_images_may_be_set_where_training_is() -> None:
+    assert recipe.load(recipe.find("stylegan2"), ["x"], ["train.size=64"]).method["size"] == 64
+
+
+def test_players_have_rates_of_their_own() -> None:
+    options = recipe.load(
+        recipe.find("dcgan"), ["x"], ["optimizer.lr=1e-3", "optimizer.players.discriminator.lr=4e-3"]
+    ).optimizer
+    assert (options.lr_of("generator"), options.lr_of("discriminator")) == (1e-3, 4e-3)
+    assert options.betas_of("discriminator") == options.betas
+    with pytest.raises(ValueError, match=r"optimizer\.players: no player 'critic'; .*legal: discriminator, generator"):
+        TrainingUpdate(
+            {"generator": nn.Linear(1, 1), "discriminator": nn.Linear(1, 1)},
+            recipe.load(recipe.find("dcgan"), ["x"], ["optimizer.players.critic.lr=1e-3"]).optimizer,
+        )

@@ -1,0 +1,188 @@
+"""Large images a band of rows at a time: what the whole file gives, whatever the bands, and nothing is left behind."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, save_model
+
+from i2i_runtime import bands, translate
+from i2i_runtime.bands import Part, run_in_bands
+from i2i_runtime.bands import row_store as stored
+from i2i_runtime.bands.plan import BANDS, Map, Norm, from_json, to_json
+from i2i_runtime.card import Card
+from i2i_runtime.engines.onnxruntime import CARD, Session
+from i2i_runtime.engines.openvino import OpenVino
+
+CARD_OF = Card(product="normed", in_channels=3, out_channels=3, multiple_of=2, min_size=6)
+HALVED = {"rate": (1, 2), "unit": 2, "spoilt": (1, 1), "type": 1, "channels": 4, "stored": True}
+PLAN = [
+    Map(name="image", made="image", sources=(), channels=3, rate=(1, 1), unit=1, spoilt=(0, 0), type=1, stored=False),
+    Map(name="b", made="a", sources=("image",), norm=Norm(gamma="gamma", beta="beta", epsilon=1e-5), **HALVED),
+    Map(name="d", made="c", sources=("b",), norm=Norm(gamma="gamma", beta="beta", epsilon=1e-5), **HALVED),
+    Map(
+        name="result", made="result", sources=("b", "d"), channels=3, rate=(1, 1), unit=2, spoilt=(0, 1), type=1,
+        stored=False,
+    ),
+]  # fmt: skip
+rng = np.random.default_rng(0)
+
+
+def write(file: Path, plan: list[Map] | None = PLAN, *, bias: float = 0.0) -> Path:
+    """A network of two instance norms at half the size, with a sum around the second."""
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["image", "stem"], ["a"], strides=[2, 2], pads=[1, 1, 1, 1]),
+        node("InstanceNormalization", ["a", "gamma", "beta"], ["b"], epsilon=1e-5),
+        node("Relu", ["b"], ["positive"]),
+        node("Pad", ["positive", "around"], ["padded"], mode="reflect"),
+        node("Conv", ["padded", "body"], ["c"]),
+        node("InstanceNormalization", ["c", "gamma", "beta"], ["d"], epsilon=1e-5),
+        node("Add", ["positive", "d"], ["e"]),
+        node("ConvTranspose", ["e", "head", "bias"], ["large"], strides=[2, 2], pads=[1] * 4, output_padding=[1, 1]),
+        node("Sigmoid", ["large"], ["result"]),
+    ]
+    draw = np.random.default_rng(7).standard_normal
+    weights = {
+        "stem": draw((4, 3, 3, 3)), "body": draw((4, 4, 3, 3)), "head": draw((4, 3, 3, 3)) / 4, "gamma": draw(4),
+        "beta": draw(4), "bias": np.full(3, bias),
+    }  # fmt: skip
+    tensors = [helper.make_tensor(name, TensorProto.FLOAT, each.shape, each.ravel()) for name, each in weights.items()]
+    for tensor, each in zip(tensors, weights.values(), strict=True):
+        tensor.ClearField("float_data")
+        tensor.raw_data = each.astype(np.float32).tobytes()
+    tensors.append(helper.make_tensor("around", TensorProto.INT64, [8], [0, 0, 1, 1, 0, 0, 1, 1]))
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "h", "w"])
+    result = helper.make_tensor_value_info("result", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "normed", [image], [result], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    plans = {} if plan is None else {BANDS: to_json(plan)}
+    helper.set_model_props(model, {CARD: json.dumps(CARD_OF.to_dict())} | plans)
+    save_model(model, file)
+    return file
+
+
+def open_part(file: bytes) -> Part:
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    return lambda maps: session.run(None, maps)[0]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return write(tmp_path / "x.onnx")
+
+
+def picture(height: int, width: int, dtype: type = np.float32) -> np.ndarray:
+    """Noise over a slope, so that no two parts have the same statistics."""
+    image = (
+        np.linspace(0, 0.6, height, dtype=np.float32)[:, None, None] + rng.random((height, width, 3), np.float32) * 0.4
+    )
+    return image if dtype is np.float32 else np.rint(image * np.iinfo(dtype).max).astype(dtype)
+
+
+def in_bands(file: Path, image: np.ndarray, rows: int, plan: list[Map] = PLAN, open_part: Callable = open_part):
+    out = np.full_like(image, 9)
+    run_in_bands(file.read_bytes(), plan, CARD_OF, image, out, open_part, rows=rows)
+    return out
+
+
+@pytest.mark.parametrize("size", [(40, 22), (37, 21), (3, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_bands_of_any_height_give_what_the_whole_image_gives(file: Path, size: tuple[int, int], dtype: type) -> None:
+    image = picture(*size, dtype)
+    whole = Session(file, providers=["cpu"])(image)
+    assert whole.std() > 0.05 * (1 if dtype is np.float32 else np.iinfo(dtype).max)
+    for rows in (1, 5, 16, 1000):
+        result = in_bands(file, image, rows)
+        assert result.dtype == dtype
+        np.testing.assert_allclose(result.astype(float), whole, atol=2e-6 if dtype is np.float32 else 1)
+
+
+def test_rows_that_the_cut_edges_spoil_are_not_used(file: Path) -> None:
+    image = picture(40, 22)
+    whole = Session(file, providers=["cpu"])(image)
+    for place in (1, 2, 3):
+        wrong = [replace(one, spoilt=(0, 0)) if one is PLAN[place] else one for one in PLAN]
+        assert np.abs(in_bands(file, image, 8, wrong) - whole).max() > 1e-3, "so that the plan matters"
+
+
+def test_what_is_not_stored_is_made_again(file: Path) -> None:
+    image = picture(40, 22)
+    again = [replace(one, stored=False) for one in PLAN]
+    np.testing.assert_allclose(in_bands(file, image, 8, again), in_bands(file, image, 8), atol=1e-6)
+
+
+@pytest.fixture
+def stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[stored.Store]]:
+    made: list[stored.Store] = []
+
+    class Noted(stored.Store):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr(bands, "Store", Noted)
+    return made
+
+
+def test_large_maps_stand_in_files_that_are_gone_afterwards(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stores: list[stored.Store]
+) -> None:
+    image = picture(40, 22)
+    in_memory = in_bands(file, image, 8)
+    monkeypatch.setattr(stored, "IN_MEMORY", 100)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "room"))
+    (tmp_path / "room").mkdir()
+    np.testing.assert_array_equal(in_bands(file, image, 8), in_memory)
+    assert not list((tmp_path / "room").iterdir())
+    assert [store._file._rolled for store in stores] == [False] * 2 + [True] * 2
+    with pytest.raises(ZeroDivisionError):
+        in_bands(
+            file, image, 8, open_part=lambda part: lambda maps: open_part(part)(maps) if "d" not in maps else 1 / 0
+        )
+    assert len(stores) == 6 and all(store._file.closed for store in stores), "also after an error"
+
+
+def test_a_full_disk_is_said_with_its_folder(monkeypatch: pytest.MonkeyPatch, file: Path, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(stored.SpooledTemporaryFile, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space")))
+    with pytest.raises(OSError, match="No space") as error:
+        in_bands(file, picture(40, 22), 8)
+    assert error.value.filename == str(tmp_path)
+
+
+@pytest.mark.parametrize("engine", [Session, OpenVino])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_file_with_a_plan_takes_large_images_in_bands(
+    engine: type, dtype: type, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine is OpenVino:
+        pytest.importorskip("openvino")
+    session, image = engine(file), picture(70, 22, dtype)
+    whole = session(image)
+    monkeypatch.setattr(translate, "LARGEST_WHOLE", 70 * 22 - 1)
+    monkeypatch.setattr(session, "network", None)  # which would be the whole image at once
+    np.testing.assert_allclose(session(image).astype(float), whole, atol=1 if dtype is np.uint8 else 1e-5)
+    assert session.banded is not None
+    plain = engine(write(tmp_path / "plain.onnx", None))
+    assert plain.banded is None
+    with pytest.raises(ValueError, match="normed can't run in bands of rows; export it again, or resize the image"):
+        plain.run_in_bands(image, image)
+
+
+def test_what_cannot_be_right_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="normed gave values that are not finite"):
+        in_bands(write(tmp_path / "x.onnx", bias=np.nan), picture(16, 12), 8)
+    wrong = [replace(one, channels=5) if one is PLAN[1] else one for one in PLAN]
+    with pytest.raises(
+        ValueError, match=r"a came out as \(1, 4, 8, 6\), where the file says \(1, 5, 8, 6\); export it"
+    ):
+        in_bands(write(tmp_path / "x.onnx"), picture(16, 12), 8, wrong)
+
+
+def test_a_plan_survives_json() -> None:
+    assert from_json(to_json(PLAN)) == PLAN
