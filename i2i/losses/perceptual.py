@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.losses.adversarial import at_least_float32
-from i2i.losses.frozen import frozen_convolution
 from i2i.registry import did_you_mean, perceptual
 
 # Of images in [0, 1], as torchvision normalises them for its classifiers.
@@ -77,7 +76,7 @@ class VGG19(Perceptual):
         for name in VGG19_LAYERS[: self._depth]:
             if name.endswith("_1") and name != VGG19_LAYERS[0]:
                 image = F.max_pool2d(image, 2)
-            image = frozen_convolution(image, self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias"))
+            image = F.conv2d(image, self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias"), padding=1)
             kept = name in self.layers and self.before_activation
             if kept:
                 found[name] = at_least_float32(image)
