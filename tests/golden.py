@@ -1,4 +1,8 @@
-"""The rule by which the recorded networks and trajectories got their weights and images: from their names alone."""
+"""The rule that gave the recorded networks and trajectories their weights, images and noise: from their names alone.
+
+It is followed to the last bit, because whole trajectories amplify one: numbers are rounded to float32 where the
+recorder rounds them, and only then may a test convert them to float64.
+"""
 
 import math
 import zlib
@@ -9,33 +13,44 @@ import torch
 from torch import Tensor
 
 
-def _generator(name: str) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
-
-
 def weights(shapes: Mapping[str, Sequence[int]], prefix: str = "") -> dict[str, Tensor]:
     """A state dict with these original keys and shapes; `prefix` ("G_A.") belongs to a tensor's name, not its key."""
-    return {key: torch.from_numpy(_weight(prefix + key, tuple(shape))) for key, shape in shapes.items()}
-
-
-def _weight(key: str, shape: tuple[int, ...]) -> np.ndarray:
-    noise = np.asarray(_generator(key).standard_normal(shape), dtype=np.float32)
-    if key.endswith("num_batches_tracked"):
-        return np.zeros(shape, np.int64)
-    if key.endswith("running_mean"):
-        return 0.1 * noise
-    if key.endswith("running_var"):
-        return 1 + 0.1 * np.abs(noise)
-    if len(shape) <= 1:
-        return 1 + 0.02 * noise if key.endswith("weight") else 0.01 * noise
-    return noise / np.float32(math.sqrt(math.prod(shape[1:])))
+    return {key: torch.from_numpy(np.asarray(_weight(prefix + key, tuple(shape)))) for key, shape in shapes.items()}
 
 
 def images(name: str, shape: tuple[int, int, int, int], low: float, high: float) -> Tensor:
-    """The image batch (N, C, H, W) called `name`, in low..high."""
+    """The image batch (N, C, H, W) called `name`, in low..high, float32."""
     rng = _generator(name)
     n, channels, height, width = shape
     blocks = (n, channels, math.ceil(height / 8), math.ceil(width / 8))
     coarse = rng.uniform(low, high, blocks).astype(np.float32).repeat(8, axis=2).repeat(8, axis=3)
     fine = rng.uniform(low, high, shape).astype(np.float32)
-    return torch.from_numpy(np.clip(0.8 * coarse[:, :, :height, :width] + 0.2 * fine, low, high))
+    mixed = np.float32(0.8) * coarse[:, :, :height, :width] + np.float32(0.2) * fine
+    return torch.from_numpy(np.clip(mixed, low, high))
+
+
+def normal(name: str, shape: Sequence[int]) -> Tensor:
+    """Latents and noise called `name`, float32."""
+    return torch.from_numpy(np.asarray(_normal(name, tuple(shape))))
+
+
+def _generator(name: str) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+
+
+def _normal(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    return np.asarray(_generator(name).standard_normal(shape), dtype=np.float32)
+
+
+def _weight(key: str, shape: tuple[int, ...]) -> np.ndarray:
+    noise = _normal(key, shape)
+    if key.endswith("num_batches_tracked"):
+        return np.zeros(shape, np.int64)
+    if key.endswith("running_mean"):
+        return np.float32(0.1) * noise
+    if key.endswith("running_var"):
+        return np.float32(1) + np.float32(0.1) * np.abs(noise)
+    if len(shape) <= 1:
+        return np.float32(1) + np.float32(0.02) * noise if key.endswith("weight") else np.float32(0.01) * noise
+    # One rounding: the division is in double precision.
+    return (noise.astype(np.float64) / math.sqrt(math.prod(shape[1:]))).astype(np.float32)
