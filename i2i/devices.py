@@ -15,7 +15,7 @@ def choose_device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
-            f"device {name!r} cannot be used here ({reason}); legal: auto, cpu, cuda, cuda:1, …, mps"
+            f"device {name!r} cannot be used here ({reason}); choose from: auto, cpu, cuda, cuda:1, …, mps"
         ) from None
     return device
 

@@ -108,7 +108,7 @@ class Translator:
     def _translate_tensor(self, image: Tensor) -> Tensor:
         if image.ndim not in (3, 4) or not image.is_floating_point() or image.shape[-3] != self.card.in_channels:
             raise ValueError(
-                f"tensor of shape {tuple(image.shape)} and {image.dtype}; legal: float in [0, 1], "
+                f"tensor of shape {tuple(image.shape)} and {image.dtype}; allowed: float in [0, 1], "
                 f"({self.card.in_channels}, H, W) or (N, {self.card.in_channels}, H, W)"
             )
         batch = image if image.ndim == 4 else image[None]

@@ -19,13 +19,13 @@ T = TypeVar("T")
 _LISTED = 24  # names in a sentence
 
 
-def did_you_mean(word: str, legal: Iterable[str]) -> str:
-    """The end of a sentence that refuses `word`: the nearest legal word if there is one, and all that is legal."""
-    legal = sorted(legal, key=_ours_first)
-    near = difflib.get_close_matches(word, legal, n=1, cutoff=0.55)
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """The end of a sentence that refuses `word`: the nearest of `choices` if one is near, and all of them."""
+    choices = sorted(choices, key=_ours_first)
+    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.55)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    more = f" and {len(legal) - _LISTED} more" if len(legal) > _LISTED else ""
-    return f"{hint}legal: {', '.join(legal[:_LISTED]) or 'nothing'}{more}"
+    more = f" and {len(choices) - _LISTED} more" if len(choices) > _LISTED else ""
+    return f"{hint}choose from: {', '.join(choices[:_LISTED]) or 'nothing'}{more}"
 
 
 def _ours_first(name: str) -> tuple[bool, str]:
@@ -55,7 +55,7 @@ class Registry:
         return add
 
     def __getitem__(self, name: str) -> object:
-        """The component called `name`. Raises ValueError with what is legal."""
+        """The component called `name`. Raises ValueError with the choices."""
         self._load()
         if name not in self._parts:
             raise ValueError(f"unknown {self.kind} {name!r}; {did_you_mean(name, self._parts)}")

@@ -238,13 +238,13 @@ def test_what_is_unknown_is_refused_in_a_sentence(generator, reason):
 def test_wrong_arrays_and_values_are_refused():
     generator = resnet()
     for image, rows in [(picture(8, 8, 1), 8), (picture(8, 8)[0], 8), (picture(8, 8)[:0], 8), (picture(8, 8), 0)]:
-        with pytest.raises(ValueError, match=r"legal: \(height, width, 3\) in 1 row or more"):
+        with pytest.raises(ValueError, match=r"allowed: \(height, width, 3\) in 1 row or more"):
             translate_banded(generator, image, rows=rows)
-        with pytest.raises(ValueError, match="legal"):
+        with pytest.raises(ValueError, match="allowed:"):
             instance_statistics(generator, image, rows=rows)
-    with pytest.raises(ValueError, match=r"out: an array of shape \(9, 8, 3\) is refused; legal: \(8, 8, 3\)"):
+    with pytest.raises(ValueError, match=r"out: an array of shape \(9, 8, 3\) is refused; allowed: \(8, 8, 3\)"):
         translate_banded(generator, picture(8, 8), out=np.empty((9, 8, 3), np.float32))
-    with pytest.raises(ValueError, match="image of float64; legal"):
+    with pytest.raises(ValueError, match="image of float64; allowed"):
         translate_banded(generator, picture(8, 8).astype(np.float64))
     with torch.no_grad():
         generator.head[1].bias[0] = torch.nan

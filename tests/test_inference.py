@@ -98,7 +98,7 @@ def test_looking_leaves_torchs_random_numbers_alone(pix2pix: Path) -> None:
     ids=lambda t: str(t.shape),
 )
 def test_other_tensors_are_refused(cyclegan: Path, image: torch.Tensor) -> None:
-    with pytest.raises(ValueError, match="legal: float"):
+    with pytest.raises(ValueError, match="allowed: float"):
         i2i.load(cyclegan)(image)
 
 

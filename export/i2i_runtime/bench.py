@@ -46,7 +46,7 @@ def bench(
     is read, translated image by image, and written. Raises ValueError when a network fails, or lacks the memory.
     """
     if batch < 1 or seconds <= 0:
-        raise ValueError(f"batch {batch} for {seconds:g} seconds; legal: a batch from 1, and more than 0 seconds")
+        raise ValueError(f"batch {batch} for {seconds:g} seconds; allowed: a batch from 1, and more than 0 seconds")
     budget = seconds * len(contenders) / 2
     tell(f"networks alone, about {budget:.0f} s")
     _in_turns([_alone(each, height, width, batch) for each in contenders], [each.alone for each in contenders], budget)

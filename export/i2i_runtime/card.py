@@ -38,17 +38,17 @@ class AnyCard:
     def __post_init__(self) -> None:
         self._check_channels("out_channels")
         if self.io not in get_args(Io):
-            raise ValueError(f"card: io is {self.io!r}; legal: {', '.join(get_args(Io))}")
+            raise ValueError(f"card: io is {self.io!r}; choose from: {', '.join(get_args(Io))}")
 
     def _check_channels(self, name: str) -> None:
         if getattr(self, name) not in (1, 3, 4):
-            raise ValueError(f"card: {name} is {getattr(self, name)!r}; legal: 1 (grey), 3 (RGB), 4 (RGBA)")
+            raise ValueError(f"card: {name} is {getattr(self, name)!r}; choose from: 1 (grey), 3 (RGB), 4 (RGBA)")
 
     def _check_least(self, **least: int) -> None:
         for name, smallest in least.items():
             value = getattr(self, name)
             if not isinstance(value, int) or value < smallest:
-                raise ValueError(f"card: {name} is {value!r}; legal: whole numbers from {smallest}")
+                raise ValueError(f"card: {name} is {value!r}; allowed: whole numbers from {smallest}")
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -58,10 +58,10 @@ class AnyCard:
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`. Raises ValueError for a fact that is missing or unknown."""
-        legal = [each.name for each in fields(cls)]
-        unknown = sorted(set(facts) - set(legal))
+        choices = [each.name for each in fields(cls)]
+        unknown = sorted(set(facts) - set(choices))
         if unknown:
-            raise ValueError(f"card: unknown {', '.join(unknown)}; legal: {', '.join(legal)}")
+            raise ValueError(f"card: unknown {', '.join(unknown)}; choose from: {', '.join(choices)}")
         given: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in facts.items()}
         try:
             return cls(**given)
@@ -109,4 +109,4 @@ class NoiseCard(AnyCard):
         super().__post_init__()
         self._check_least(latent=1, size=1, classes=0)
         if self.truncation not in get_args(Truncation):
-            raise ValueError(f"card: truncation is {self.truncation!r}; legal: {', '.join(get_args(Truncation))}")
+            raise ValueError(f"card: truncation is {self.truncation!r}; choose from: {', '.join(get_args(Truncation))}")

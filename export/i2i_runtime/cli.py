@@ -171,7 +171,7 @@ def _translate(chosen: Namespace) -> int:
 
 def _sample(chosen: Namespace) -> int:
     if min(chosen.n, chosen.batch) < 1:
-        raise ValueError(f"--n {chosen.n} --batch {chosen.batch} is refused; legal: from 1")
+        raise ValueError(f"--n {chosen.n} --batch {chosen.batch} is refused; allowed: from 1")
     sampler = Sampler(chosen.model, providers=chosen.providers.split(","), threads=chosen.threads)
     print(f"{sampler.card.product} on {sampler.engine} {sampler.provider}", flush=True)
     with stop_on_signals() as stop:

@@ -31,7 +31,9 @@ class Tiling:
         if tile and not card.overlap:
             raise ValueError(f"tile: {card.product} needs the whole image; leave the option out")
         if tile and tile < self._smallest:
-            raise ValueError(f"tile: {tile} is refused; legal: 0 (the whole image), or from {self._smallest} pixels on")
+            raise ValueError(
+                f"tile: {tile} is refused; allowed: 0 (the whole image), or from {self._smallest} pixels on"
+            )
         by_default = max(TILE, 3 * self._shared, self._smallest) if card.overlap else 0
         self.tile = by_default if tile is None else tile
 
@@ -44,7 +46,7 @@ class Tiling:
         """Halve the tile, which was too large for the memory, given the image's size. Raises ValueError at the end."""
         tile = min(self.tile or max(height, width), max(height, width))
         if not self._card.overlap or tile <= self._smallest:
-            why = "no smaller tile is legal" if self._card.overlap else f"{self._card.product} needs it whole"
+            why = "no smaller tile is possible" if self._card.overlap else f"{self._card.product} needs it whole"
             raise ValueError(f"{width}x{height} image: not enough memory, and {why}; try a smaller image")
         self.tile = max(tile // 2, self._smallest)
 

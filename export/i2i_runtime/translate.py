@@ -46,7 +46,7 @@ def translate_image(
     not enough memory for the smallest tile.
     """
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or not image.size:
-        raise ValueError(f"image of shape {image.shape}; legal: (height, width) or (height, width, 1, 3 or 4)")
+        raise ValueError(f"image of shape {image.shape}; allowed: (height, width) or (height, width, 1, 3 or 4)")
     pixels = image.reshape(*image.shape[:2], -1)
     height, width, channels = pixels.shape
     size = result_size(card, height, width, outscale)
@@ -62,10 +62,10 @@ def translate_image(
 
 
 def result_size(card: Card, height: int, width: int, outscale: float | None = None) -> tuple[int, int]:
-    """Height and width in pixels of what an image becomes, at least 1. Raises ValueError for an illegal `outscale`."""
+    """Height and width in pixels of what an image becomes, at least 1. Raises ValueError for a wrong `outscale`."""
     factor = card.scale if outscale is None else outscale
     if not 0 < factor <= max(card.scale, LARGEST_OUTSCALE):
-        raise ValueError(f"outscale: {factor} is refused; legal: above 0, up to {LARGEST_OUTSCALE}")
+        raise ValueError(f"outscale: {factor} is refused; allowed: above 0, up to {LARGEST_OUTSCALE}")
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 

@@ -17,7 +17,7 @@ export class Tiling {
     return spans(size, this.tile || size, this.shared, this.ramp, this.card.multiple_of);
   }
 
-  /** Halve the tile, which was too large for the memory; false where no smaller one is legal. */
+  /** Halve the tile, which was too large for the memory; false where no smaller one is possible. */
   shrink(height, width) {
     const tile = Math.min(this.tile || Infinity, Math.max(height, width));
     if (!this.card.overlap || tile <= this.smallest) return false;

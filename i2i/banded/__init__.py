@@ -49,7 +49,7 @@ def translate_banded(generator: ImageGenerator, image: Array, *, rows: int = ROW
     size = (image.shape[0] * generator.scale, image.shape[1] * generator.scale, generator.out_channels)
     result = np.empty(size, image.dtype) if out is None else out
     if result.shape != size:
-        raise ValueError(f"out: an array of shape {result.shape} is refused; legal: {size}")
+        raise ValueError(f"out: an array of shape {result.shape} is refused; allowed: {size}")
     low, high = generator.value_range
     for start, band in result_bands(traced.result, rows, traced.image.height):
         room = result[start : start + band.shape[2]]
@@ -76,7 +76,7 @@ def instance_statistics(
 def _traced(generator: ImageGenerator, image: Array, rows: int) -> Trace:
     if image.ndim != 3 or image.shape[2] != generator.in_channels or not image.size or rows < 1:
         raise ValueError(
-            f"image of shape {image.shape} in bands of {rows} rows; legal: (height, width, {generator.in_channels}) "
+            f"image of shape {image.shape} in bands of {rows} rows; allowed: (height, width, {generator.in_channels}) "
             "in 1 row or more"
         )
     return trace(generator, Image(image, generator))

@@ -49,7 +49,7 @@ def anomaly(
 
     registry.load_plugins(plugins)
     if out.suffix.lower() != ".csv":
-        raise ValueError(f"{out}: legal: a file whose name ends in .csv")
+        raise ValueError(f"{out}: allowed: a file whose name ends in .csv")
     if maps is not None:
         check_apart(source, maps)
     check_new(out, overwrite=overwrite)

@@ -228,6 +228,6 @@ def _check_writable(json: Path | None) -> None:
     if json is None:
         return
     if json.suffix.lower() != ".json":
-        raise ValueError(f"--json {json}: legal: a file whose name ends in .json")
+        raise ValueError(f"--json {json}: allowed: a file whose name ends in .json")
     if json.is_dir() or not json.absolute().parent.is_dir() or not os.access(json.absolute().parent, os.W_OK):
         raise ValueError(f"--json {json}: cannot be written; its folder must exist and be yours to write in")

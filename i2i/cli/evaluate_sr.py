@@ -109,7 +109,7 @@ def _shown(measures: dict[str, float]) -> list[str]:
 def _check_writable(out: Path) -> None:
     """Before anything is measured. Raises ValueError."""
     if out.suffix.lower() != ".csv":
-        raise ValueError(f"--out {out}: legal: a file whose name ends in .csv")
+        raise ValueError(f"--out {out}: allowed: a file whose name ends in .csv")
     if out.is_dir() or not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK):
         raise ValueError(f"--out {out}: cannot be written; its folder must exist and be yours to write in")
 

@@ -29,7 +29,7 @@ def launch(count: int, arguments: Sequence[str]) -> int:
 
     gpus = torch.cuda.device_count()
     if not count and not gpus:
-        raise ValueError("--processes 0: one for each GPU, of which there is none here; legal: a number from 1")
+        raise ValueError("--processes 0: one for each GPU, of which there is none here; allowed: a number from 1")
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // (count or gpus))))
     for name in logging.root.manager.loggerDict:
         if name.startswith("torch.distributed.elastic"):  # the processes speak for themselves

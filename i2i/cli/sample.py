@@ -87,7 +87,7 @@ def _open(model: Path, device: str) -> "tuple[Seeded, str]":
 def check_picture(file: Path, *, overwrite: bool) -> None:
     """Before anything is computed; makes the folder of the picture. Raises ValueError where it can't be written."""
     if file.suffix.lower() != ".png":
-        raise ValueError(f"{file}: legal: a file whose name ends in .png")
+        raise ValueError(f"{file}: allowed: a file whose name ends in .png")
     check_new(file, overwrite=overwrite)
 
 

@@ -70,7 +70,7 @@ def walk(
 
 def _check(out: Path, film: bool, start: int | None, to: list[int], terms: list[str]) -> None:
     if not film and out.suffix.lower() != ".png":
-        raise ValueError(f"{out}: legal: a name that ends in .png, {', '.join(_FILMS[:-1])} or {_FILMS[-1]}")
+        raise ValueError(f"{out}: allowed: a name that ends in .png, {', '.join(_FILMS[:-1])} or {_FILMS[-1]}")
     if terms and (start is not None or to):
         raise ValueError("--from and --to are a walk, --add and --subtract are arithmetic; choose one of both")
     if terms and film:
@@ -83,7 +83,7 @@ def _check(out: Path, film: bool, start: int | None, to: list[int], terms: list[
 
 def _numbers(words: str, option: str) -> list[int]:
     if not all(word.isdecimal() for word in words.split(",")):
-        raise ValueError(f"{option} {words}: legal: whole numbers from 0, with commas between, such as 1,4,5")
+        raise ValueError(f"{option} {words}: allowed: whole numbers from 0, with commas between, such as 1,4,5")
     return [int(word) for word in words.split(",")]
 
 
@@ -91,7 +91,7 @@ def _one_each(sampler: "Sampler", stops: list[int], told: list[int]) -> list[int
     """The label of each seed of a walk."""
     if len(told) not in (0, 1, len(stops)):
         raise ValueError(
-            f"--class names {len(told)} classes for {len(stops)} seeds; legal: one for all, or one for each"
+            f"--class names {len(told)} classes for {len(stops)} seeds; allowed: one for all, or one for each"
         )
     each: list[int | None] = [*told] * len(stops) if len(told) == 1 else [*told] or [None] * len(stops)
     return [label for seed, one in zip(stops, each, strict=True) for label in sampler.labels_of([seed], one)]

@@ -103,7 +103,7 @@ def find_high(folder: Path) -> HighFiles:
 
 def _existing(folders: Sequence[Path]) -> Sequence[Path]:
     if len(folders) != 1:
-        raise ValueError(f"data: {len(folders)} folders given; legal: one folder or two")
+        raise ValueError(f"data: {len(folders)} folders given; allowed: one folder or two")
     if not folders[0].is_dir():
         raise ValueError(f"{folders[0]}: no such folder")
     return folders
@@ -116,7 +116,7 @@ def _has(folder: Path, name: str) -> bool:
 def _images(folder: Path) -> tuple[Path, ...]:
     found = tuple(folder / path for path in images.list_images(folder))
     if not found:
-        raise ValueError(f"{folder}: no images in it; legal suffixes: {' '.join(images.SUFFIXES)}")
+        raise ValueError(f"{folder}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
     return found
 
 
@@ -204,9 +204,11 @@ def _split(train: tuple[T, ...], test: tuple[T, ...]) -> tuple[tuple[T, ...], tu
     return kept, tuple(groups[index][len(groups[index]) // 2] for index in held), count > 0
 
 
-def _unknown_layout(folder: Path, legal: str) -> ValueError:
+def _unknown_layout(folder: Path, expected: str) -> ValueError:
     there = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir() if not path.name.startswith("."))
-    return ValueError(f"{folder}: expected {legal} in it, or give two folders; found {_listed(there, 6) or 'nothing'}")
+    return ValueError(
+        f"{folder}: expected {expected} in it, or give two folders; found {_listed(there, 6) or 'nothing'}"
+    )
 
 
 def _listed(things: Sequence[object], most: int) -> str:

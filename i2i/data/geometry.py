@@ -105,7 +105,7 @@ class Flip:
 
     def __init__(self, *, p: float = 0.5) -> None:
         if not 0 <= p <= 1:
-            raise ValueError(f"flip: p = {p} is not a probability; legal: 0 to 1")
+            raise ValueError(f"flip: p = {p} is not a probability; allowed: 0 to 1")
         self._p = p
 
     def __call__(self, images: Images, rng: np.random.Generator) -> Images:
@@ -134,7 +134,7 @@ class QuarterTurns:
 def _height_width(step: str, size: int | tuple[int, int]) -> tuple[int, int]:
     height, width = (size, size) if isinstance(size, int) else size
     if height < 1 or width < 1:
-        raise ValueError(f"{step}: size {size} is not positive; legal: 1 pixel and more")
+        raise ValueError(f"{step}: size {size} is not positive; allowed: 1 pixel and more")
     return height, width
 
 

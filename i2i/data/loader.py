@@ -30,7 +30,7 @@ def steps_per_epoch(dataset: Samples[Batch], batch_size: int) -> int:
     """Whole batches in the data set; the rest waits for another epoch. Raises ValueError when there is not even one."""
     count = len(dataset)
     if not 1 <= batch_size <= count:
-        raise ValueError(f"batch_size {batch_size} does not go with {count} training samples; legal: 1 to {count}")
+        raise ValueError(f"batch_size {batch_size} does not go with {count} training samples; allowed: 1 to {count}")
     return count // batch_size
 
 

@@ -77,7 +77,9 @@ def _declared(image: Image, field: Field, path: Path) -> Image:
         return image if image.dtype == np.uint8 else images.to_float(image)
     if image.dtype != np.uint8 or image.shape[2] != field.channels:
         found = f"{image.shape[2]} channels of {image.dtype}"
-        raise ValueError(f"{path}: {found} cannot be the label map that is declared; legal: {field.channels} of uint8")
+        raise ValueError(
+            f"{path}: {found} cannot be the label map that is declared; allowed: {field.channels} of uint8"
+        )
     return image.astype(np.int32)
 
 
@@ -91,7 +93,7 @@ def cut_to_scale(pair: Images, scale: int, paths: tuple[Path, Path]) -> Images:
     if not (0 <= target.shape[0] - height < scale and 0 <= target.shape[1] - width < scale):
         raise ValueError(
             f"{paths[0]} is {dimensions(source)} and {paths[1]} is {dimensions(target)}, not {scale} times as large;"
-            f" legal for it: {width}x{height}, and up to {scale - 1} pixels more, which are cut off"
+            f" allowed for it: {width}x{height}, and up to {scale - 1} pixels more, which are cut off"
         )
     return source, target[:height, :width]
 

@@ -189,8 +189,10 @@ def _check_sizes(source: Image, target: Image, scale: int, path: Path) -> None:
     sizes = f"{dimensions(source)} and {dimensions(target)}"
     if scale == 1:
         raise ValueError(f"{path}: the images of the pair differ in size, {sizes}; add a resize")
-    legal = "crop, center_crop, limit, flip, quarter_turns"
-    raise ValueError(f"{path}: {sizes} after the augmentations, not {scale} times as large any more; legal: {legal}")
+    choices = "crop, center_crop, limit, flip, quarter_turns"
+    raise ValueError(
+        f"{path}: {sizes} after the augmentations, not {scale} times as large any more; choose from: {choices}"
+    )
 
 
 def to_tensor(image: Image, value_range: tuple[float, float]) -> Tensor:

@@ -56,14 +56,14 @@ class Split:
 def find_splits(folders: tuple[Path, ...]) -> list[tuple[str, Path, list[Path]]]:
     """(name, folder, images inside) of all that is to be read."""
     if len(folders) not in (1, 2):
-        raise ValueError(f"data: {len(folders)} folders given; legal: one folder or two")
+        raise ValueError(f"data: {len(folders)} folders given; allowed: one folder or two")
     parts = [(str(folder), folder) for folder in folders]
     if len(folders) == 1 and folders[0].is_dir():
         inside = sorted((path for path in folders[0].iterdir() if path.is_dir()), key=_order)
         parts = [(path.name, path) for path in inside if SPLIT.fullmatch(path.name)] or parts
     found = [(name, folder, images.list_images(folder)) for name, folder in parts]
     if not any(paths for _, _, paths in found):
-        raise ValueError(f"{folders[0]}: no images in it; legal suffixes: {' '.join(images.SUFFIXES)}")
+        raise ValueError(f"{folders[0]}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
     return found
 
 

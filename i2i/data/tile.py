@@ -55,7 +55,7 @@ def tile_folder(
     """
     if not 1 <= step <= size:
         raise ValueError(
-            f"tile: size {size} and step {step}; legal: a step of 1 pixel to size, so that nothing is left out"
+            f"tile: size {size} and step {step}; allowed: a step of 1 pixel to size, so that nothing is left out"
         )
     paths = _sources(source, target)
     _mark(target, {"size": size, "step": step})
@@ -84,7 +84,7 @@ def starts(length: int, size: int, step: int) -> list[int]:
 def _sources(source: Path, target: Path) -> list[Path]:
     paths = images.list_images(source)
     if not paths:
-        raise ValueError(f"{source}: no images in it; legal suffixes: {' '.join(images.SUFFIXES)}")
+        raise ValueError(f"{source}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
     if target.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"{target}: lies in the source, {source}; choose another target")
     named = defaultdict(list)

@@ -22,7 +22,7 @@ def find_examples(truth: Path, low: Path | None = None, *, scale: int = 1) -> li
     """
     names = images.list_images(truth)
     if not names:
-        raise ValueError(f"{truth}: no images in it; legal suffixes: {' '.join(images.SUFFIXES)}")
+        raise ValueError(f"{truth}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
     if low is None:
         return [Example(name, truth / name) for name in names]
     partners: dict[Path, Path] = {}

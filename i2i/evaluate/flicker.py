@@ -54,7 +54,7 @@ def motion(first: Pixels, second: Pixels) -> Motion:
     """Where each pixel of uint8 (H, W, 3) `first` went in `second`. Raises ValueError for sides below 16 pixels."""
     if first.shape != second.shape or min(first.shape[:2]) < _SMALLEST:
         sizes = f"{_size(first)} and {_size(second)}"
-        raise ValueError(f"flicker: frames of {sizes} pixels; legal: equal sizes from {_SMALLEST}x{_SMALLEST}")
+        raise ValueError(f"flicker: frames of {sizes} pixels; allowed: equal sizes from {_SMALLEST}x{_SMALLEST}")
     there, back = _flow(first, second), _flow(second, first)
     return Motion(there, _inside(there) & ~_occluded(there, back) & ~_at_a_boundary(there))
 
@@ -75,7 +75,7 @@ def warp_errors(first: Frame, second: Frame) -> tuple[float, float]:
     for frame in (first, second):
         if frame.image.shape != frame.source.shape:
             sizes = f"{_size(frame.image)}, but the source has {_size(frame.source)}"
-            raise ValueError(f"flicker: a frame of {sizes} pixels; legal: equal sizes")
+            raise ValueError(f"flicker: a frame of {sizes} pixels; allowed: equal sizes")
     moved = motion(first.source, second.source)
     return warp_error(first.image, second.image, moved), warp_error(first.source, second.source, moved)
 

@@ -20,7 +20,7 @@ def evaluate_folders(folders: Folders, names: Sequence[str] | None, tools: Tools
     """
     for folder in filter(None, (folders.fake, folders.real, folders.source, folders.training)):
         if not images.list_images(folder):
-            raise ValueError(f"{folder}: no images in it; legal suffixes: {' '.join(images.SUFFIXES)}")
+            raise ValueError(f"{folder}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
     result, skip = Result(), names is None
     reasons: dict[str, list[str]] = {}
     known: dict[Path, str] = {}
@@ -91,7 +91,7 @@ def _mismatch(folder: Path, others: Path) -> str:
             continue
         if sizes[0] != sizes[1]:
             shown = [f"{width}x{height}" for height, width in sizes]
-            return f"{pair.image} is {shown[0]}, but {pair.partner} {shown[1]}; legal: equal sizes"
+            return f"{pair.image} is {shown[0]}, but {pair.partner} {shown[1]}; allowed: equal sizes"
     return ""
 
 

@@ -81,7 +81,7 @@ def open_tools(
         if name not in METRICS:
             raise ValueError(f"unknown metric {name!r}; {did_you_mean(name, METRICS)}")
     if names is not None and not names:
-        raise ValueError(f"no metric is named; legal: {', '.join(METRICS)}")
+        raise ValueError(f"no metric is named; choose from: {', '.join(METRICS)}")
     if labels and names is not None and "labels" not in names:
         raise ValueError(f"a segmenter is given, but labels is not among the metrics {', '.join(names)}; add it")
     tools = Tools(labels=labels)

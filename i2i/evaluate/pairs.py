@@ -67,7 +67,7 @@ def find_pairs(translated: Path, others: Path, what: str) -> tuple[list[Pair], i
         partners[path.with_suffix("")] = others / path
     names = images.list_images(translated)
     if not names:
-        raise ValueError(f"{shown(translated)}: no images in it; legal suffixes: {' '.join(images.SUFFIXES)}")
+        raise ValueError(f"{shown(translated)}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
     if alone := [shown(name) for name in names if name.with_suffix("") not in partners]:
         some = ", ".join(alone[:3]) + ", ..." * (len(alone) > 3)
         raise ValueError(f"{shown(others)}: no {what} for {len(alone)} of {len(names)} images: {some}")
@@ -117,7 +117,7 @@ def fitted(partner: Pixels, image: Pixels, pair: Pair, *, resize: bool) -> Pixel
     if not resize:
         sizes = [f"{each.shape[1]}x{each.shape[0]}" for each in (partner, image)]
         raise ValueError(
-            f"{shown(pair.partner)} is {sizes[0]}, but {shown(pair.image)} {sizes[1]}; legal: equal sizes, or resize"
+            f"{shown(pair.partner)} is {sizes[0]}, but {shown(pair.image)} {sizes[1]}; allowed: equal sizes, or resize"
         )
     shrinks = image.shape[0] < partner.shape[0] or image.shape[1] < partner.shape[1]
     smooth = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

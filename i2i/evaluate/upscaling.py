@@ -61,7 +61,7 @@ def agree_on_scale(scales: Mapping[str, int], asked: int | None = None) -> int:
     if scale is None:
         raise ValueError("neither a model nor a scale; name models, or measure bicubic alone with --scale 4")
     if scale < 1:
-        raise ValueError(f"scale: {scale} is refused; legal: whole numbers from 1")
+        raise ValueError(f"scale: {scale} is refused; allowed: whole numbers from 1")
     for name, own in scales.items():
         if own != scale:
             raise ValueError(f"{name} enlarges {own} times, not {scale} times; measure each scale by itself")
@@ -88,7 +88,7 @@ def evaluate_upscaling(
     """
     border = scale if border is None else border
     if border < 0:
-        raise ValueError(f"border: {border} pixels; legal: whole numbers from 0")
+        raise ValueError(f"border: {border} pixels; allowed: whole numbers from 0")
     if scale == 1 and any(example.low is None for example in examples):
         raise ValueError("scale 1: made small once, the images stay what they are; give the low ones (--low)")
     if BASELINE in upscalers:

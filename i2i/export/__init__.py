@@ -59,7 +59,7 @@ def export(
         raise ValueError("half precision and 8 bits exclude each other; choose one")
     if size is not None:
         if size[0] < 1:
-            raise ValueError(f"size: a batch of {size[0]} is empty; legal: from 1")
+            raise ValueError(f"size: a batch of {size[0]} is empty; allowed: from 1")
         generator.check_size(*size[1:])
     generator, said = _for_use(generator, test_time)
     network = InUnitRange(generator).eval()

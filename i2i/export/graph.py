@@ -74,7 +74,7 @@ def draw(
     called as they are, its result `output`; `name` is for errors. Raises ValueError like `trace`.
     """
     if opset not in OPSETS:
-        raise ValueError(f"opset: {opset} is refused; legal: {OPSETS[0]} to {OPSETS[-1]}")
+        raise ValueError(f"opset: {opset} is refused; allowed: {OPSETS[0]} to {OPSETS[-1]}")
     with quiet():
         try:
             program = torch.onnx.export(
@@ -149,7 +149,7 @@ def strip(message: Any) -> None:
 
 
 def _name_result(model: ModelProto, generator: ImageGenerator) -> None:
-    """Call the result's size by the input's, instead of by a formula with roundings that legal sizes do not need."""
+    """Call the result's size by the input's, instead of by a formula with roundings that allowed sizes do not need."""
     names = [DYNAMIC[2], DYNAMIC[3]]
     if generator.scale > 1:
         names = [f"{generator.scale}*{name}" for name in names]

@@ -60,7 +60,7 @@ def read_calibration(folder: Path, card: Card) -> list[Float]:
     """
     files = images.list_images(folder)
     if len(files) < 2:
-        raise ValueError(f"{folder}: {len(files)} images are too few to measure ranges and prove them; legal: from 2")
+        raise ValueError(f"{folder}: {len(files)} images are too few to measure ranges and prove them; allowed: from 2")
     step = max(1, len(files) // MOST_IMAGES)
     return [_taken(images.read(folder / file), card) for file in files[::step][:MOST_IMAGES]]
 

@@ -14,7 +14,7 @@ import onnx
 from i2i_runtime.card import Card
 from i2i_runtime.engines.onnxruntime import CARD
 
-LARGEST_BATCH = 8  # images that the server may put together where any number is legal
+LARGEST_BATCH = 8  # images that the server may put together where the batch is free
 _TYPES = {onnx.TensorProto.FLOAT: "TYPE_FP32", onnx.TensorProto.UINT8: "TYPE_UINT8"}
 
 

@@ -18,12 +18,12 @@ def interpolate(a: ImageGenerator, b: ImageGenerator, alpha: float) -> ImageGene
     for another alpha and for networks that are not alike.
     """
     if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha = {alpha:g} is beyond the two networks; legal: from 0 (the first) to 1 (the second)")
+        raise ValueError(f"alpha = {alpha:g} is beyond the two networks; allowed: from 0 (the first) to 1 (the second)")
     ours, theirs = a.state_dict(), b.state_dict()
     if type(a) is not type(b) or (a.scale, a.multiple_of) != (b.scale, b.multiple_of) or _shapes(a) != _shapes(b):
         raise ValueError(
             f"networks of two architectures have nothing between them: {_described(a)}, and {_described(b)}; "
-            "legal: two of the same, such as an ESRGAN and the PSNR stage that it started from"
+            "allowed: two of the same, such as an ESRGAN and the PSNR stage that it started from"
         )
     between = copy.deepcopy(a)
     between.load_state_dict(

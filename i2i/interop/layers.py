@@ -65,7 +65,7 @@ def published_layers(state: Mapping[str, Tensor]) -> list[Layer]:
     for key, tensor in state.items():
         name, _, leaf = key.rpartition(".")
         if leaf not in LEAVES:
-            raise ValueError(f"key {key} is of no published network; legal endings: {', '.join(LEAVES)}")
+            raise ValueError(f"key {key} is of no published network; known endings: {', '.join(LEAVES)}")
         layers.setdefault(name, {})[leaf] = tensor
     ordered = [layers[name] for name in sorted(layers, key=_position)]
     return [layer for layer in ordered if "weight" in layer or "weight_orig" in layer]

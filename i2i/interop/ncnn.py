@@ -148,7 +148,9 @@ def _state(layers: list[Layer], convolutions: list[str], content: bytes) -> dict
                 raise ValueError(f"damaged: {count} weights for {features} features of 3x3 in its .param")
             tag = int(weights.take(1, "<u4"))
             if tag not in (HALF, FLOAT):
-                raise ValueError(f"its weights of layer {layer.name} are of kind {tag:#x}; legal: float16 and float32")
+                raise ValueError(
+                    f"its weights of layer {layer.name} are of kind {tag:#x}; choose from: float16 and float32"
+                )
             weight = weights.take(count, "<f2" if tag == HALF else "<f4")
             state[f"{name}.weight"] = weight.reshape(features, -1, 3, 3)
             state[f"{name}.bias"] = weights.take(features, "<f4")

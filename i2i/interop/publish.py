@@ -64,20 +64,22 @@ def _convolutions(generator: ImageGenerator) -> list[str]:
     }
     if type(generator) not in names:
         raise ValueError(
-            f"{type(generator).__name__} has no published layout; legal: the generators rrdb, srvgg, unet and resnet"
+            f"{type(generator).__name__} has no published layout; choose from: rrdb, srvgg, unet and resnet"
         )
     return names[type(generator)](generator)
 
 
 def _rrdb(generator: RRDBNet) -> list[str]:
     if generator.scale == 3:
-        raise ValueError("the published layout of RRDB networks does not tell x3 from x2; legal: scale 1, 2, 4, 8")
+        raise ValueError(
+            "the published layout of RRDB networks does not tell x3 from x2; choose from: scale 1, 2, 4, 8"
+        )
     return rrdb_names(len(generator.blocks), len(generator.up))
 
 
 def _srvgg(generator: SRVGGNet) -> list[str]:
     if not any(isinstance(layer, nn.PReLU) for layer in generator.modules()):
-        raise ValueError("the published layout of compact networks does not tell relu from leakyrelu; legal: prelu")
+        raise ValueError("the published layout of compact networks does not tell relu from leakyrelu; allowed: prelu")
     return srvgg_names(len(generator.body))
 
 

@@ -61,7 +61,7 @@ class Scorer:
         restarts: int = 2,
     ) -> None:
         if not 0 <= weight <= 1:
-            raise ValueError(f"weight of features {weight:g} is refused; legal: 0 to 1")
+            raise ValueError(f"weight of features {weight:g} is refused; allowed: 0 to 1")
         self.generator = Sampler(generator, device=device).generator
         self.device = torch.device(device)
         self._weight, self._steps, self._restarts = weight, steps, restarts

@@ -91,12 +91,14 @@ def _check(generator: LatentGenerator, images: Tensor, **counts: int) -> None:
         raise ValueError("invert: the generator is in training mode, where images of a batch mix; call eval() first")
     shape = (generator.out_channels, generator.size, generator.size)
     if images.ndim != 4 or images.shape[1:] != shape:
-        raise ValueError(f"invert: images of shape {tuple(images.shape)}; legal: (N, {', '.join(map(str, shape))})")
+        raise ValueError(f"invert: images of shape {tuple(images.shape)}; allowed: (N, {', '.join(map(str, shape))})")
     for name, count in counts.items():
         if count < 1:
-            raise ValueError(f"{name} {count} is refused; legal: whole numbers from 1")
+            raise ValueError(f"{name} {count} is refused; allowed: whole numbers from 1")
     if counts["restarts"] > counts["candidates"]:
-        raise ValueError(f"restarts {counts['restarts']} is refused; legal: up to {counts['candidates']} (candidates)")
+        raise ValueError(
+            f"restarts {counts['restarts']} is refused; allowed: up to {counts['candidates']} (candidates)"
+        )
 
 
 def _starts(

@@ -34,7 +34,7 @@ def find_images(source: Path) -> tuple[Path, list[Path]]:
         raise ValueError(f"{source}: no such file or folder")
     names = list_images(source)
     if not names:
-        raise ValueError(f"{source}: no images in it; legal suffixes: {' '.join(SUFFIXES)}")
+        raise ValueError(f"{source}: no images in it; known suffixes: {' '.join(SUFFIXES)}")
     twice = [stem for stem, count in Counter(name.with_suffix("") for name in names).items() if count > 1]
     if twice:
         raise ValueError(f"{source}: two images are called {twice[0]}; keep one")

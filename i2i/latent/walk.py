@@ -55,7 +55,7 @@ def walk(
     for fewer than two stops or frames.
     """
     if len(stops) < 2 or frames < 2:
-        raise ValueError(f"a walk of {len(stops)} seeds in {frames} frames is refused; legal: 2 or more of both")
+        raise ValueError(f"a walk of {len(stops)} seeds in {frames} frames is refused; allowed: 2 or more of both")
     labels = labels or sampler.labels_of(stops)
     linear = sampler.generator.linear
     ends = sampler.draw(stops, truncation=truncation)

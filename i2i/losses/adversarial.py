@@ -171,7 +171,7 @@ class WassersteinClipping(Wasserstein):
 
     def __init__(self, *, clip: float = 0.01) -> None:
         if clip <= 0:
-            raise ValueError(f"clip = {clip} is refused; legal: above 0")
+            raise ValueError(f"clip = {clip} is refused; allowed: above 0")
         self.clip = clip  # c
 
     @torch.no_grad()
@@ -220,5 +220,5 @@ class RelativisticAverage(Adversarial):
 def _smoothed(smoothing: float) -> float:
     """The target for real images. Raises ValueError outside [0, 0.5): from there on real would mean fake."""
     if not 0 <= smoothing < 0.5:
-        raise ValueError(f"smoothing = {smoothing} is refused; legal: from 0 to below 0.5")
+        raise ValueError(f"smoothing = {smoothing} is refused; allowed: from 0 to below 0.5")
     return 1.0 - smoothing

@@ -47,7 +47,7 @@ class Charbonnier(PixelLoss):
 
     def __init__(self, *, epsilon: float = 1e-3) -> None:
         if epsilon <= 0:
-            raise ValueError(f"epsilon = {epsilon} is refused; legal: above 0")
+            raise ValueError(f"epsilon = {epsilon} is refused; allowed: above 0")
         self.epsilon = epsilon
 
     def distance(self, fake: Tensor, target: Tensor) -> Tensor:

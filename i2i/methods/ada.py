@@ -25,7 +25,7 @@ class AdaptiveAugmentation(nn.Module):
     def __init__(self, *, target: float) -> None:
         super().__init__()
         if not 0 < target < 1:
-            raise ValueError(f"method.augment_target = {target} is refused; legal: between 0 and 1, both excluded")
+            raise ValueError(f"method.augment_target = {target} is refused; allowed: between 0 and 1, both excluded")
         self.target = target
         self.register_buffer("probability", torch.zeros(()))
         self.register_buffer("signs", torch.zeros(2))

@@ -21,7 +21,7 @@ class PairPool(nn.Module):
     def __init__(self, size: int = 180) -> None:
         super().__init__()
         if size < 0:
-            raise ValueError(f"pool = {size} is refused; legal: 0 (none) or a multiple of the batch size")
+            raise ValueError(f"pool = {size} is refused; allowed: 0 (none) or a multiple of the batch size")
         self.size = size
         self._kept: Pair | None = None
         self._count = 0

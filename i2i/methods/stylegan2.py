@@ -66,9 +66,9 @@ class StyleGAN2(GAN):
         at_least(1, path_every=path_every)
         if not isinstance(self.generator, StyleGAN2Generator):
             name = type(self.generator).__name__
-            raise ValueError(f"method.generator: {name} has no styles to mix; legal: stylegan2")
+            raise ValueError(f"method.generator: {name} has no styles to mix; allowed: stylegan2")
         if not 0 <= mixing <= 1:
-            raise ValueError(f"method.mixing = {mixing} is refused; legal: from 0 to 1")
+            raise ValueError(f"method.mixing = {mixing} is refused; allowed: from 0 to 1")
         self.path_weight, self.path_every = path_weight, path_every
         self.mixing = mixing
         self.augmentation = AdaptiveAugmentation(target=augment_target) if augment == "ada" else None

@@ -44,7 +44,7 @@ class Upscaling(Translation):
         if high != (low[0] * self.scale, low[1] * self.scale):
             raise ValueError(
                 f"scale {self.scale}: a source of height {low[0]} and width {low[1]} has a target of {high[0]} and "
-                f"{high[1]}; legal: exactly {self.scale} times the source"
+                f"{high[1]}; allowed: exactly {self.scale} times the source"
             )
 
     def preview(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:

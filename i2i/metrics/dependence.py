@@ -13,7 +13,7 @@ def dependence(sources: Tensor, outputs: Tensor) -> float:
     """
     if len(sources) != len(outputs) or len(sources) < 3:
         raise ValueError(
-            f"dependence: {len(sources)} sources and {len(outputs)} outputs; legal: as many, three or more"
+            f"dependence: {len(sources)} sources and {len(outputs)} outputs; allowed: as many, three or more"
         )
     x, y = (torch.pdist(each.flatten(1).double()) for each in (sources, outputs))
     x, y = x - x.mean(), y - y.mean()

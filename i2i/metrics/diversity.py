@@ -41,7 +41,7 @@ def mean_pairwise(items: Tensor, distance: Distance, *, pairs: int = 1000, seed:
     outputs collapse. Raises ValueError for fewer than two items.
     """
     if len(items) < 2 or pairs < 2:
-        raise ValueError(f"diversity: {pairs} pairs of {len(items)} images; legal: two or more of either")
+        raise ValueError(f"diversity: {pairs} pairs of {len(items)} images; allowed: two or more of either")
     places = _pairs(len(items), pairs, np.random.default_rng(seed))
     batches = zip(*(each.split(batch) for each in places), strict=True)
     values = torch.cat([distance(items[first], items[second]).double().cpu() for first, second in batches])

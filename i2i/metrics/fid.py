@@ -20,7 +20,9 @@ class Statistics(NamedTuple):
 def statistics(features: Tensor) -> Statistics:
     """Mean and covariance (divided by N - 1) of features (N, D), in float64. Raises ValueError for fewer than two."""
     if features.ndim != 2 or len(features) < 2:
-        raise ValueError(f"statistics: features of shape {tuple(features.shape)}; legal: (N, D) of two or more images")
+        raise ValueError(
+            f"statistics: features of shape {tuple(features.shape)}; allowed: (N, D) of two or more images"
+        )
     mean = features.mean(0, dtype=torch.float64)
     # What is singular stays so to the last digit: the features themselves are a root while they are few.
     if len(features) <= features.shape[1]:

@@ -16,7 +16,7 @@ def inception_score(logits: Tensor, *, splits: int = 10, seed: int = 0) -> tuple
     """
     if logits.ndim != 2 or not 0 < splits <= len(logits):
         raise ValueError(
-            f"IS: logits of shape {tuple(logits.shape)} in {splits} parts; legal: (N, classes), and N parts at most"
+            f"IS: logits of shape {tuple(logits.shape)} in {splits} parts; allowed: (N, classes), and N parts at most"
         )
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(logits)))
     scores = []

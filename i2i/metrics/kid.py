@@ -27,8 +27,8 @@ def kernel_distance(
     """
     if min(len(fake), len(real)) < 2 or subsets < 1 or subset_size < 2:
         raise ValueError(
-            f"KID: {len(fake)} and {len(real)} images, {subsets} subsets of {subset_size}; legal: two images or more in"
-            " each set and subset, one subset or more"
+            f"KID: {len(fake)} and {len(real)} images, {subsets} subsets of {subset_size}; allowed: two or more"
+            " images in each set and subset, one subset or more"
         )
     random = np.random.default_rng(seed)
     if max(len(fake), len(real)) <= subset_size:

@@ -55,8 +55,8 @@ class ClassMap:
             return np.where(known, classes[places], np.uint8(self.rest))
         if not known.all():
             found = self._shown(int(values[~known][0]))
-            legal = ", ".join(map(self._shown, keys[:_LISTED])) + ", ..." * (len(keys) > _LISTED)
-            raise ValueError(f"{where}: {found} is not in {self.name}; legal: {legal}")
+            allowed = ", ".join(map(self._shown, keys[:_LISTED])) + ", ..." * (len(keys) > _LISTED)
+            raise ValueError(f"{where}: {found} is not in {self.name}; allowed: {allowed}")
         return classes[places]
 
     def _shown(self, key: int) -> str:
@@ -73,7 +73,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     """The names in a file, one a line. Raises ValueError for none, more than 255, an empty line, or a name twice."""
     names = tuple(line.strip() for line in _text(path).rstrip().splitlines())
     if not any(names):
-        raise ValueError(f"{shown(path)}: no class names in it; legal: one name a line")
+        raise ValueError(f"{shown(path)}: no class names in it; allowed: one name a line")
     check_class_names(names, shown(path))
     return names
 
@@ -81,17 +81,17 @@ def read_class_names(path: Path) -> tuple[str, ...]:
 def check_class_names(names: Sequence[str], where: str) -> None:
     """Raises ValueError, naming `where`, for names that cannot tell classes apart."""
     if not 1 <= len(names) <= IGNORE:
-        raise ValueError(f"{where}: {len(names)} classes; legal: 1 to {IGNORE}")
+        raise ValueError(f"{where}: {len(names)} classes; allowed: 1 to {IGNORE}")
     for index, name in enumerate(names):
         if not name or name in names[:index]:
             reason = f"name {name!r} is there twice" if name else "is empty"
-            raise ValueError(f"{where}: class {index} {reason}; legal: one name a line, each once")
+            raise ValueError(f"{where}: class {index} {reason}; allowed: one name a line, each once")
 
 
 def read_class_map(path: Path, classes: Sequence[str]) -> ClassMap:
     """The class map in a .json, .toml or .csv file. Raises ValueError for anything else, and for unknown classes."""
     if path.suffix.lower() not in _READERS:
-        raise ValueError(f"{shown(path)}: not a class map; legal suffixes: {' '.join(_READERS)}")
+        raise ValueError(f"{shown(path)}: not a class map; known suffixes: {' '.join(_READERS)}")
     try:
         pairs = _READERS[path.suffix.lower()](_text(path))
     except (ValueError, csv.Error) as error:  # those of json and tomllib are ValueErrors
@@ -101,7 +101,7 @@ def read_class_map(path: Path, classes: Sequence[str]) -> ClassMap:
     in_colour = any(_is_colour(key) for key, _ in pairs)
     if not pairs or any(_is_colour(key) != in_colour for key, _ in pairs):
         found = "both" if pairs else "neither"
-        raise ValueError(f"{shown(path)}: {found} numbers and colours as keys; legal: one of the two")
+        raise ValueError(f"{shown(path)}: {found} numbers and colours as keys; allowed: one of the two")
     entries: dict[int, int] = {}
     for key, meant in pairs:
         if (number := _packed(key, path) if in_colour else _number(key, path)) in entries:
@@ -126,7 +126,7 @@ def read_label_map(path: Path, *, in_colour: bool) -> NDArray[np.integer]:
             raise ValueError(f"{shown(path)}: a label map in colours; give a class map that says what they mean")
         return pixels[..., 0]
     if pixels.dtype != np.uint8:
-        raise ValueError(f"{shown(path)}: 16 bits a channel; legal for a label map in colours: 8")
+        raise ValueError(f"{shown(path)}: 16 bits a channel; allowed for a label map in colours: 8")
     red, green, blue = np.moveaxis(images.with_channels(pixels, 3).astype(np.int64), 2, 0)
     return red << 16 | green << 8 | blue
 
@@ -136,7 +136,7 @@ def _palette_indices(path: Path) -> NDArray[np.uint8] | None:
     with headers.stream_of(path) as stream:
         file = headers.parse(stream, path)
         if file.format == "JPEG":
-            raise ValueError(f"{shown(path)}: a JPEG, whose pixels are not exact, as a label map; legal: PNG")
+            raise ValueError(f"{shown(path)}: a JPEG, whose pixels are not exact, as a label map; allowed: PNG")
         if file.mode != "P":
             return None
         try:
@@ -165,13 +165,13 @@ def _packed(key: str, path: Path) -> int:
     except ValueError:
         values = []
     if len(values) != 3 or not all(0 <= value <= 255 for value in values) or (key[0] == "#" and len(key) != 7):
-        raise ValueError(f"{shown(path)}: {key!r} is no colour; legal: '128,64,128' or '#804080'")
+        raise ValueError(f"{shown(path)}: {key!r} is no colour; allowed: '128,64,128' or '#804080'")
     return values[0] << 16 | values[1] << 8 | values[2]
 
 
 def _number(key: str, path: Path) -> int:
     if not key.isdecimal():
-        raise ValueError(f"{shown(path)}: {key!r} is no label; legal: a whole number from 0, a colour, or {_REST!r}")
+        raise ValueError(f"{shown(path)}: {key!r} is no label; allowed: a whole number from 0, a colour, or {_REST!r}")
     return int(key)
 
 
@@ -191,7 +191,7 @@ def _of_json(text: str) -> list[tuple[str, object]]:
     # As pairs, so that a key that is there twice is seen.
     pairs = json.loads(text, object_pairs_hook=list)
     if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
-        raise ValueError("legal: one object of labels to classes")
+        raise ValueError("allowed: one object of labels to classes")
     return pairs
 
 
@@ -205,7 +205,7 @@ def _of_csv(text: str) -> list[tuple[str, Any]]:
     meant = next((name for name in ("class", "name") if name in columns), None)
     keys = next((names for names in (("id",), ("r", "g", "b")) if set(names) <= set(columns)), None)
     if meant is None or keys is None:
-        raise ValueError(f"columns {', '.join(columns) or 'none'}; legal: id, or r, g, b; and class or name")
+        raise ValueError(f"columns {', '.join(columns) or 'none'}; allowed: id, or r, g, b; and class or name")
     rows.fieldnames = columns
     found = [{name: (row[name] or "").strip() for name in (*keys, meant)} for row in rows]
     return [(",".join(row[name] for name in keys), row[meant]) for row in found]

@@ -75,10 +75,10 @@ def _cached() -> Path:
     backbone = BACKBONES["alex"]
     file = hub_file(backbone.file)
     if not file.is_file():
-        legal = ", ".join(each.title for each in BACKBONES.values())
+        choices = ", ".join(each.title for each in BACKBONES.values())
         raise ValueError(
             f"LPIPS needs {file}; download it from {_ADDRESS}{backbone.file}, "
-            f"or give a file of torchvision's weights (--lpips-weights; legal: {legal})"
+            f"or give a file of torchvision's weights (--lpips-weights; choose from: {choices})"
         )
     return file
 
@@ -88,5 +88,5 @@ def _recognise(state: Mapping[str, Any], file: Path) -> str:
     for kind, backbone in BACKBONES.items():
         if max(layers, default=-1) == backbone.last_layer:
             return kind
-    legal = ", ".join(f"{each.title} ({each.file})" for each in BACKBONES.values())
-    raise ValueError(f"{file}: not a network that LPIPS is made for; legal: torchvision's {legal}")
+    choices = ", ".join(f"{each.title} ({each.file})" for each in BACKBONES.values())
+    raise ValueError(f"{file}: not a network that LPIPS is made for; choose from: torchvision's {choices}")

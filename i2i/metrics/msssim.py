@@ -21,7 +21,7 @@ def ms_ssim(image: Tensor, truth: Tensor) -> Tensor:
     structures are opposite makes 0. Raises ValueError for different shapes, or sides of less than 161 pixels.
     """
     if image.shape != truth.shape or image.ndim != 4:
-        raise ValueError(f"MS-SSIM: shapes {tuple(image.shape)} and {tuple(truth.shape)}; legal: (N, C, H, W)")
+        raise ValueError(f"MS-SSIM: shapes {tuple(image.shape)} and {tuple(truth.shape)}; allowed: (N, C, H, W)")
     height, width = image.shape[2:]
     if min(height, width) < _MIN_SIZE:
         raise ValueError(f"MS-SSIM: {width}x{height} pixels are less than the {_MIN_SIZE} that its five scales need")

@@ -40,7 +40,7 @@ def measure_pair(names: Sequence[str], image: Tensor, truth: Tensor, lpips: Lpip
     """
     if image.shape != truth.shape:
         sizes = [f"{each.shape[3]}x{each.shape[2]}" for each in (image, truth)]
-        raise ValueError(f"an image of {sizes[0]} pixels, and the true one of {sizes[1]}; legal: equal sizes")
+        raise ValueError(f"an image of {sizes[0]} pixels, and the true one of {sizes[1]}; allowed: equal sizes")
     values = {}
     for name in names:
         measure: Any = lpips if name == "lpips" else _MEASURES[name][1]

@@ -12,7 +12,7 @@ def luma(images: Tensor) -> Tensor:
     It lies in [16/255, 235/255] and is not rounded. Raises ValueError for other shapes.
     """
     if images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(f"luma: images of shape {tuple(images.shape)}; legal: (N, 3, H, W)")
+        raise ValueError(f"luma: images of shape {tuple(images.shape)}; allowed: (N, 3, H, W)")
     weights = images.new_tensor(_LUMA).view(1, 3, 1, 1)
     return ((images * weights).sum(1, keepdim=True) + _BLACK) / 255
 

@@ -100,7 +100,7 @@ def _centred(fake: Tensor, real: Tensor, neighbours: int) -> tuple[Tensor, Tenso
     if few <= neighbours or fake.shape[1:] != real.shape[1:] or fake.ndim != 2:
         raise ValueError(
             f"features of shapes {tuple(fake.shape)} and {tuple(real.shape)} cannot be compared by {neighbours}"
-            f" neighbours; legal: (N, D) and (M, D) with N and M of {neighbours + 1} or more"
+            f" neighbours; allowed: (N, D) and (M, D) with N and M of {neighbours + 1} or more"
         )
     mean = real.mean(0, dtype=torch.float64)
     return fake.double() - mean, real.double() - mean

@@ -22,11 +22,11 @@ def confusion(predicted: NDArray[np.integer], truth: NDArray[np.integer], *, cla
     classes, which the last column counts. Raises ValueError for maps of different shapes and for other values.
     """
     if predicted.shape != truth.shape:
-        raise ValueError(f"confusion: maps of shapes {predicted.shape} and {truth.shape}; legal: equal ones")
+        raise ValueError(f"confusion: maps of shapes {predicted.shape} and {truth.shape}; allowed: equal ones")
     for name, labels in (("predicted", predicted), ("true", truth)):
         if (wrong := (labels < 0) | (labels >= classes) & (labels != IGNORE)).any():
             found = int(labels[wrong][0])
-            raise ValueError(f"confusion: {name} class {found}; legal: 0 to {classes - 1}, and {IGNORE} for none")
+            raise ValueError(f"confusion: {name} class {found}; allowed: 0 to {classes - 1}, and {IGNORE} for none")
     counted = truth != IGNORE
     columns = np.minimum(predicted[counted].astype(np.int64), classes)
     places = truth[counted].astype(np.int64) * (classes + 1) + columns

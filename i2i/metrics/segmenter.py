@@ -52,7 +52,7 @@ def load_segmenter(
         return OnnxSegmenter(Path(name), mean=mean, std=std, size=size, threads=threads)
     home, _, function = name.rpartition(":")
     if not home or not function.isidentifier():
-        raise ValueError(f"segmenter {name!r}: legal: a file.onnx, file.py:function or module:function")
+        raise ValueError(f"segmenter {name!r}: allowed: a file.onnx, file.py:function or module:function")
     if mean is not None or std is not None or size is not None:
         raise ValueError(f"segmenter {name}: mean, std and size are for .onnx files; a function sees to that itself")
     return PythonSegmenter(name, _find(home, function, name))
@@ -83,13 +83,13 @@ class OnnxSegmenter:
         self._channels_first = self._takes_channels_first()
         self._mean, self._std = self._normalisation("mean", mean, 0.0), self._normalisation("std", std, 1.0)
         if not self._std.all():
-            raise ValueError(f"{self.name}: std {std} has a 0; legal: numbers other than 0")
+            raise ValueError(f"{self.name}: std {std} has a 0; allowed: numbers other than 0")
         rows, columns = self._input.shape[2:] if self._channels_first else self._input.shape[1:3]
         fixed = (columns, rows) if isinstance(rows, int) and isinstance(columns, int) else None
         if fixed and size and fixed != tuple(size):
-            raise ValueError(f"{self.name}: size {size[0]}x{size[1]}; legal for this file: {fixed[0]}x{fixed[1]}")
+            raise ValueError(f"{self.name}: size {size[0]}x{size[1]}; allowed for this file: {fixed[0]}x{fixed[1]}")
         if size and min(size) < 1:
-            raise ValueError(f"{self.name}: size {size[0]}x{size[1]}; legal: whole numbers from 1")
+            raise ValueError(f"{self.name}: size {size[0]}x{size[1]}; allowed: whole numbers from 1")
         self._size = fixed or size
 
     @property
@@ -115,25 +115,27 @@ class OnnxSegmenter:
             labels = result[0].astype(np.int32)
             return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
         raise ValueError(
-            f"{self.name}: gives {result.dtype} of shape {result.shape}; legal: logits (1, classes, h, w) of two or"
+            f"{self.name}: gives {result.dtype} of shape {result.shape}; allowed: logits (1, classes, h, w) of two or"
             " more classes, or whole numbers (1, h, w)"
         )
 
     def _takes_channels_first(self) -> bool:
         """Told by where the 3 is, or by the type where it is nowhere."""
         shape, kind = self._input.shape, self._input.type
-        legal = len(shape) == 4 and (self._is_float or kind == "tensor(uint8)") and _may_be(shape[0], 1)
-        if legal and (shape[1] == 3 or shape[3] == 3):
+        allowed = len(shape) == 4 and (self._is_float or kind == "tensor(uint8)") and _may_be(shape[0], 1)
+        if allowed and (shape[1] == 3 or shape[3] == 3):
             return shape[1] == 3
-        if not legal or not _may_be(shape[1 if self._is_float else 3], 3):
-            raise ValueError(f"{self.name}: takes {kind} {shape}; legal: float or uint8, (1, 3, h, w) or (1, h, w, 3)")
+        if not allowed or not _may_be(shape[1 if self._is_float else 3], 3):
+            raise ValueError(
+                f"{self.name}: takes {kind} {shape}; allowed: float or uint8, (1, 3, h, w) or (1, h, w, 3)"
+            )
         return self._is_float
 
     def _normalisation(self, what: str, values: Sequence[float] | None, default: float) -> NDArray[np.float32]:
         if values is not None and not self._is_float:
             raise ValueError(f"{self.name}: {what} is for files that take float; this one takes uint8")
         if values is not None and (len(values) != 3 or not np.isfinite(values).all()):
-            raise ValueError(f"{self.name}: {what} {tuple(values)}; legal: three numbers, for red, green and blue")
+            raise ValueError(f"{self.name}: {what} {tuple(values)}; allowed: three numbers, for red, green and blue")
         return np.array(values if values is not None else [default] * 3, np.float32)
 
     def _batch(self, image: NDArray[Any]) -> NDArray[Any]:
@@ -158,7 +160,7 @@ class PythonSegmenter:
         result = np.asarray(self._function(image))
         if result.shape != image.shape[:2] or not np.issubdtype(result.dtype, np.integer):
             found = f"{result.dtype} of shape {result.shape}"
-            raise ValueError(f"{self.name}: gave {found}; legal: whole numbers of shape {image.shape[:2]}")
+            raise ValueError(f"{self.name}: gave {found}; allowed: whole numbers of shape {image.shape[:2]}")
         return result
 
 
@@ -191,7 +193,7 @@ def _open(path: Path, threads: int) -> Any:
     except Exception as error:  # each of its errors has a class of its own
         raise refused(path, "ONNX Runtime", error) from None
     if len(session.get_inputs()) != 1:
-        raise ValueError(f"{shown(path)}: takes {len(session.get_inputs())} inputs; legal: one, the image")
+        raise ValueError(f"{shown(path)}: takes {len(session.get_inputs())} inputs; allowed: one, the image")
     return session
 
 

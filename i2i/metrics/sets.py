@@ -117,7 +117,7 @@ def _check_features(extractor: Extractor, fake: Tensor, real: Tensor) -> None:
     for which, features in (("fake", fake), ("real", real)):
         if features.ndim != 2 or len(features) < 2:
             raise ValueError(
-                f"{which} images: features of shape {tuple(features.shape)}; legal: (N, D), N of 2 or more"
+                f"{which} images: features of shape {tuple(features.shape)}; allowed: (N, D), N of 2 or more"
             )
         if not torch.isfinite(features).all():
             raise ValueError(f"{which} images: {extractor.name} gives features that are not finite; look at the images")

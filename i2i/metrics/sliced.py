@@ -18,7 +18,7 @@ def sliced_distance(fake: Tensor, real: Tensor) -> Tensor:
     Two sets (N, C, H, W) of equally many images; in units of a pixel's value, 0 for a set with itself.
     """
     if fake.shape != real.shape:
-        raise ValueError(f"sliced distance: shapes {tuple(fake.shape)} and {tuple(real.shape)}; legal: the same")
+        raise ValueError(f"sliced distance: shapes {tuple(fake.shape)} and {tuple(real.shape)}; allowed: the same")
     random = torch.Generator().manual_seed(0)
     fake, real, distances = fake.float(), real.float(), []
     while True:

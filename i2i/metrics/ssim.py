@@ -18,7 +18,7 @@ def ssim(image: Tensor, truth: Tensor) -> Tensor:
     ValueError for images of different shapes, or smaller than the window of 11 pixels.
     """
     if image.shape != truth.shape or image.ndim != 4:
-        raise ValueError(f"ssim: images of shapes {tuple(image.shape)} and {tuple(truth.shape)}; legal: (N, C, H, W)")
+        raise ValueError(f"ssim: images of shapes {tuple(image.shape)} and {tuple(truth.shape)}; allowed: (N, C, H, W)")
     height, width = image.shape[2:]
     if min(height, width) < WINDOW:
         raise ValueError(f"ssim: {width}x{height} pixels are less than its window of {WINDOW}")

@@ -87,8 +87,8 @@ def self_similarity(features: Tensor) -> Tensor:
     https://arxiv.org/abs/2201.00424. Raises ValueError for other shapes.
     """
     if features.ndim not in (3, 4):
-        legal = "(N, patches, features) or (N, features, h, w)"
-        raise ValueError(f"self_similarity: features of shape {tuple(features.shape)}; legal: {legal}")
+        allowed = "(N, patches, features) or (N, features, h, w)"
+        raise ValueError(f"self_similarity: features of shape {tuple(features.shape)}; allowed: {allowed}")
     patches = features if features.ndim == 3 else features.flatten(2).transpose(1, 2)
     directions = F.normalize(patches.float(), dim=2)
     return directions @ directions.transpose(1, 2)
@@ -103,7 +103,7 @@ def structure_distance(image: Tensor, source: Tensor, extractor: Extractor) -> T
     """
     if image.shape != source.shape or image.ndim != 4:
         shapes = f"{tuple(image.shape)} and {tuple(source.shape)}"
-        raise ValueError(f"structure_distance: images of shapes {shapes}; legal: (N, 3, H, W), equal ones")
+        raise ValueError(f"structure_distance: images of shapes {shapes}; allowed: (N, 3, H, W), equal ones")
     with torch.inference_mode():
         difference = self_similarity(extractor(image)) - self_similarity(extractor(source))
         return difference.square().flatten(1).mean(1)
@@ -133,7 +133,7 @@ def _averaged(values: NDArray[Any]) -> NDArray[Any]:
 def _check(name: str, image: Pixels, source: Pixels) -> None:
     if image.shape != source.shape or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         shapes = f"{image.shape} and {source.shape}"
-        raise ValueError(f"{name}: images of shapes {shapes}; legal: uint8 (H, W, 3), equal ones")
+        raise ValueError(f"{name}: images of shapes {shapes}; allowed: uint8 (H, W, 3), equal ones")
 
 
 def _size(image: Pixels) -> str:

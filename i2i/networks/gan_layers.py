@@ -19,12 +19,12 @@ _EPSILON = 1e-8  # under the root, whose slope at 0 has no bound
 _DEVIATION = 0.02  # of normally distributed weights at the start
 
 
-def one_of(legal: Iterable[int], **options: int) -> None:
-    """Raises ValueError for the first option that is not one of the `legal`."""
-    legal = list(legal)
+def one_of(choices: Iterable[int], **options: int) -> None:
+    """Raises ValueError for the first option that is not one of the `choices`."""
+    choices = list(choices)
     for name, value in options.items():
-        if value not in legal:
-            raise ValueError(f"{name} = {value} is refused; legal: {', '.join(map(str, legal))}")
+        if value not in choices:
+            raise ValueError(f"{name} = {value} is refused; choose from: {', '.join(map(str, choices))}")
 
 
 class ConditionalBatchNorm(nn.Module):

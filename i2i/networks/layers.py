@@ -22,7 +22,7 @@ def at_least(minimum: int, **options: int) -> None:
     """Raises ValueError for the first option below `minimum`."""
     for name, value in options.items():
         if value < minimum:
-            raise ValueError(f"{name} = {value} is too small; legal: {minimum} or more")
+            raise ValueError(f"{name} = {value} is too small; allowed: {minimum} or more")
 
 
 def normalisation(norm: Norm, channels: int) -> nn.Module:

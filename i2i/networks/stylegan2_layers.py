@@ -115,7 +115,7 @@ class Mapping(nn.Module):
         super().__init__()
         at_least(1, mapping_layers=layers)
         if rate <= 0:
-            raise ValueError(f"mapping_lr = {rate} is refused; legal: above 0")
+            raise ValueError(f"mapping_lr = {rate} is refused; allowed: above 0")
         self.embedding = nn.Embedding(classes, width) if classes else None
         first = latent + (width if classes else 0)
         self.layers = nn.Sequential()
@@ -136,6 +136,6 @@ def widths(size: int, *, base: int, features: int) -> list[int]:
     """
     at_least(1, features=features)
     if size < 2 * FIRST_SIZE or size & (size - 1):
-        raise ValueError(f"size = {size} is refused; legal: a power of two, {2 * FIRST_SIZE} or more")
+        raise ValueError(f"size = {size} is refused; allowed: a power of two, {2 * FIRST_SIZE} or more")
     at_least(size, base=base)
     return [min(base >> level, features) for level in range(2, size.bit_length())]

@@ -143,7 +143,7 @@ class Recipe(BaseModel):
 
     @classmethod
     def parse(cls, table: dict[str, Any]) -> Self:
-        """Check a whole recipe and fill in every default. Raises ValueError naming the key and what is legal."""
+        """Check a whole recipe and fill in every default. Raises ValueError naming the key and what is allowed."""
         if table.get("first") is False:  # `--set first=false`; TOML has no word for nothing
             table = {key: value for key, value in table.items() if key != "first"}
         given = validate(cls, table, "")
@@ -169,8 +169,8 @@ class Recipe(BaseModel):
         table = self.model_dump(mode="json") | {"first": None}
         for section, changes in self.first.model_dump(mode="json").items():
             if "name" in changes:  # another component shares only the options that both have
-                legal = options_of(registry.methods[changes["name"]]) if section == "method" else {}
-                table[section] = {key: value for key, value in table[section].items() if key in legal}
+                allowed = options_of(registry.methods[changes["name"]]) if section == "method" else {}
+                table[section] = {key: value for key, value in table[section].items() if key in allowed}
             table[section] = table[section] | changes
         try:
             return self.parse(table)

@@ -59,7 +59,7 @@ def complete(
     unknown name, key or an ill-typed value.
     """
     if not isinstance(table.get("name"), str):
-        raise ValueError(f"{where}: `name` is missing; legal: {', '.join(kind)}")
+        raise ValueError(f"{where}: `name` is missing; choose from: {', '.join(kind)}")
     name, options = table["name"], {key: value for key, value in table.items() if key != "name"}
     try:
         known = options_of(kind[name])
@@ -67,7 +67,7 @@ def complete(
         raise ValueError(f"{where}.name: {error}") from None
     if missing := [key for key in supplied if key not in known]:
         fitting = [each for each in kind if set(supplied) <= set(options_of(kind[each]))]
-        raise ValueError(f"{where}.name: {name} has no option {missing[0]!r}; legal here: {', '.join(fitting)}")
+        raise ValueError(f"{where}.name: {name} has no option {missing[0]!r}; choose from: {', '.join(fitting)}")
     left_out = {*supplied, *offered}
     fields: Any = {
         k: (dict if part else hint, default) for k, (hint, part, default) in known.items() if k not in left_out

@@ -76,7 +76,7 @@ def collect(run: Path, name: str, shown: Shown, *, share: int = 1) -> RunPart:
 def check_writable(out: Path) -> None:
     """Before anything is computed. Raises ValueError."""
     if out.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{out}: legal: a file whose name ends in .html")
+        raise ValueError(f"{out}: allowed: a file whose name ends in .html")
     if out.is_dir() or not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK):
         raise ValueError(f"{out}: cannot be written; its folder must exist and be yours to write in")
 

@@ -40,7 +40,7 @@ class Processes:
         """This one's part of a batch. Raises ValueError where it cannot be shared."""
         if batch_size % self.count:
             raise ValueError(
-                f"train.batch_size = {batch_size} cannot be shared by {self.count} processes; legal: multiples of "
+                f"train.batch_size = {batch_size} cannot be shared by {self.count} processes; allowed: multiples of "
                 f"{self.count}, for example --set train.batch_size={-(-batch_size // self.count) * self.count}"
             )
         share = batch_size // self.count
@@ -139,7 +139,9 @@ def _own_device(name: str, count: int) -> torch.device:
     if name in ("auto", "cuda") and torch.cuda.is_available():
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     elif name not in ("auto", "cuda", "cpu"):
-        raise ValueError(f"device {name!r} for {count} processes is refused; legal: auto, cuda (a GPU for each), cpu")
+        raise ValueError(
+            f"device {name!r} for {count} processes is refused; choose from: auto, cuda (a GPU for each), cpu"
+        )
     return choose_device("cpu" if name == "auto" else name)
 
 

@@ -160,16 +160,18 @@ def open_evaluation(
 
 
 def _check(options: Evaluate, method: Method) -> None:
-    legal = (*SET_METRICS, *PAIR_METRICS) if method.batch is Pair else SET_METRICS
+    choices = (*SET_METRICS, *PAIR_METRICS) if method.batch is Pair else SET_METRICS
     for name in options.metrics:
-        if name in PAIR_METRICS and name not in legal:
+        if name in PAIR_METRICS and name not in choices:
             raise ValueError(f"evaluate.metrics: {name} needs pairs, which {type(method).__name__} does not train on")
-        if name not in legal:
-            raise ValueError(f"evaluate.metrics: unknown metric {name!r}; {did_you_mean(name, legal)}")
+        if name not in choices:
+            raise ValueError(f"evaluate.metrics: unknown metric {name!r}; {did_you_mean(name, choices)}")
     if not options.metrics:
-        raise ValueError(f"evaluate.metrics names none; legal: {', '.join(legal)}")
+        raise ValueError(f"evaluate.metrics names none; choose from: {', '.join(choices)}")
     if options.best and options.best not in options.metrics:
-        raise ValueError(f"evaluate.best = {options.best!r}: legal: one of evaluate.metrics, {options.metrics}")
+        raise ValueError(
+            f"evaluate.best = {options.best!r} is refused; choose from: evaluate.metrics, {options.metrics}"
+        )
 
 
 def _made(

@@ -61,9 +61,9 @@ class MultiStep:
 
     def __init__(self, *, milestones: list[float] = [0.125, 0.25, 0.5, 0.75], gamma: float = 0.5) -> None:  # noqa: B006
         if not all(0 <= milestone <= 1 for milestone in milestones):
-            raise ValueError(f"schedule multistep: milestones {milestones} are shares of the run; legal: 0 to 1")
+            raise ValueError(f"schedule multistep: milestones {milestones} are shares of the run; allowed: 0 to 1")
         if not 0 < gamma <= 1:
-            raise ValueError(f"schedule multistep: gamma = {gamma} is refused; legal: above 0, up to 1")
+            raise ValueError(f"schedule multistep: gamma = {gamma} is refused; allowed: above 0, up to 1")
         self.milestones, self.gamma = milestones, gamma
 
     def __call__(self, step: int, steps: int) -> float:

@@ -108,8 +108,8 @@ def test_an_exported_file_goes_on_where_its_run_stopped(
     for words, sentence in (
         (["--product", "a_to_b"], "--product is not for an .onnx file, in which it is settled"),
         (["--device", "cpu"], "--device is not for an .onnx file"),
-        (["--providers", "cdua"], "provider 'cdua' is not known; legal: auto, cpu, cuda"),
-        (["--workers", "0"], "workers is 0; legal: whole numbers from 1"),
+        (["--providers", "cdua"], "provider 'cdua' is not known; choose from: auto, cpu, cuda"),
+        (["--workers", "0"], "workers is 0; allowed: whole numbers from 1"),
     ):
         code, _, errors = i2i_run("translate", file, world / "testA", out, *words, capsys=capsys)
         assert code == 1 and sentence in errors

@@ -248,11 +248,11 @@ def test_a_long_list_of_problems_is_cut(tmp_path: Path) -> None:
 
 
 def test_nothing_to_read_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"{tmp_path}: no images in it; legal suffixes: .png "):
+    with pytest.raises(ValueError, match=f"{tmp_path}: no images in it; known suffixes: .png "):
         check(tmp_path)
     with pytest.raises(ValueError, match="missing: no such folder"):
         check(tmp_path / "missing")
-    with pytest.raises(ValueError, match="3 folders given; legal: one folder or two"):
+    with pytest.raises(ValueError, match="3 folders given; allowed: one folder or two"):
         check(tmp_path, tmp_path, tmp_path)
 
 

@@ -158,7 +158,7 @@ def test_missing_and_empty_folders_are_named(tmp_path):
         assert refusal(find, tmp_path / "nowhere") == f"{tmp_path / 'nowhere'}: no such folder"
         assert refusal(find, full, tmp_path / "nowhere") == f"{tmp_path / 'nowhere'}: no such folder"
         empty = refusal(find, full, tmp_path / "empty")
-        assert empty.startswith(f"{tmp_path / 'empty'}: no images in it; legal suffixes: .png")
+        assert empty.startswith(f"{tmp_path / 'empty'}: no images in it; known suffixes: .png")
         assert "one folder or two" in refusal(find, full, full, full)
 
 

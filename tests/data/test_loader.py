@@ -119,7 +119,7 @@ def test_workers_are_other_processes_deaf_to_ctrl_c():
 
 
 def test_a_data_set_smaller_than_a_batch_is_refused_at_once():
-    with pytest.raises(ValueError, match="batch_size 12 does not go with 11 training samples; legal: 1 to 11"):
+    with pytest.raises(ValueError, match="batch_size 12 does not go with 11 training samples; allowed: 1 to 11"):
         batches(Keys(), batch_size=12, seed=0)
 
 

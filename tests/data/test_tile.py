@@ -108,7 +108,7 @@ def test_the_result_is_the_same_whatever_the_threads(tmp_path):
 @pytest.mark.parametrize("size, step", [(16, 0), (16, 17), (0, 0)])
 def test_a_grid_with_holes_is_refused(tmp_path, size, step):
     put(tmp_path / "in/1.png", picture(20, 20))
-    with pytest.raises(ValueError, match=f"tile: size {size} and step {step}; legal: a step of 1 pixel to size"):
+    with pytest.raises(ValueError, match=f"tile: size {size} and step {step}; allowed: a step of 1 pixel to size"):
         tile_folder(tmp_path / "in", tmp_path / "out", size=size, step=step)
     assert not (tmp_path / "out").exists()
 
@@ -120,7 +120,7 @@ def test_folders_that_cannot_be_cut_are_refused_before_anything_is_written(tmp_p
     with pytest.raises(ValueError, match="nowhere: no such folder"):
         tile_folder(tmp_path / "nowhere", tmp_path / "out")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"empty: no images in it; legal suffixes: \.png"):
+    with pytest.raises(ValueError, match=r"empty: no images in it; known suffixes: \.png"):
         tile_folder(tmp_path / "empty", tmp_path / "out")
     put(tmp_path / "in/1.jpg", picture(20, 20))
     with pytest.raises(ValueError, match=r"1\.jpg and 1\.png: their tiles would have the same names; rename one"):

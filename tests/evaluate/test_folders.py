@@ -133,7 +133,7 @@ def test_mixed_sizes_are_sets_but_no_pairs(real: Path, tmp_path: Path) -> None:
     result = measure(mixed, real)
     assert "KID(means)" in result.metrics and "PSNR" not in result.metrics
     assert any(f"psnr, ssim, l1, lpips: {mixed / '3.png'} is 24x20, but" in sentence for sentence in result.left_out)
-    with pytest.raises(ValueError, match=r"psnr: .*3.png is 24x20, but .*3.png 40x32; legal: equal sizes"):
+    with pytest.raises(ValueError, match=r"psnr: .*3.png is 24x20, but .*3.png 40x32; allowed: equal sizes"):
         measure(mixed, real, "psnr")
 
 
@@ -146,7 +146,7 @@ def test_a_bad_image_is_named_once_and_the_others_count(real: Path, tmp_path: Pa
     assert result.lines()[-2:] == ["1 failed:", f"  {sentence}"]
 
 
-@pytest.mark.parametrize(("count", "sentence"), [(0, "no images in it; legal suffixes"), (1, "a set of 1 images")])
+@pytest.mark.parametrize(("count", "sentence"), [(0, "no images in it; known suffixes"), (1, "a set of 1 images")])
 def test_a_folder_of_too_few_images_is_refused(count: int, sentence: str, real: Path, tmp_path: Path) -> None:
     few = fill(tmp_path / "few", count)
     for folders in ((few, real), (real, few)):
@@ -169,7 +169,7 @@ def test_a_folder_that_is_missing_is_refused(real: Path, tmp_path: Path) -> None
     ("names", "sentence"),
     [
         (["kidd"], "unknown metric 'kidd'; did you mean 'kid'"),
-        ([], "no metric is named; legal: fid"),
+        ([], "no metric is named; choose from: fid"),
         (["is"], "is: means sees no classes"),
         (["lpips"], "LPIPS needs .*alexnet-owt-7be5be79.pth; download it"),
     ],

@@ -188,7 +188,7 @@ def test_both_sides_may_have_numbers_of_their_own(folders: tuple[Path, Path], tm
 def test_maps_of_other_sizes_are_resized_only_when_asked(folders: tuple[Path, Path]) -> None:
     translated, truth = folders
     images.write(translated / "b.png", images.read(translated / "b.png").repeat(2, 0).repeat(2, 1))
-    with pytest.raises(ValueError, match=r"labels/b\.png is 10x8, but .*translated/b\.png 20x16; legal: equal sizes"):
+    with pytest.raises(ValueError, match=r"labels/b\.png is 10x8, but .*translated/b\.png 20x16; allowed: equal sizes"):
         label_consistency(translated, truth, Function())
     assert label_consistency(translated, truth, Function(), resize=True).total()["pixel accuracy"] == 1
 
@@ -200,14 +200,14 @@ def test_a_segmenter_of_other_classes_is_refused_before_it_runs(folders: tuple[P
     with pytest.raises(ValueError, match="mine: knows 19 classes, but 2 are named"):
         label_consistency(*folders, Function(never, classes=19), classes=("road", "car"))
     (tmp_path / "map.json").write_text('{"0": "road", "1": "car"}')
-    with pytest.raises(ValueError, match=r"segmenter mine: 2 is not in .*map\.json; legal: 0, 1"):
+    with pytest.raises(ValueError, match=r"segmenter mine: 2 is not in .*map\.json; allowed: 0, 1"):
         label_consistency(*folders, Function(never), classes=("road", "car"), segmenter_map=tmp_path / "map.json")
     with pytest.raises(ValueError, match="mine: 3 is not in the 3 classes"):
         label_consistency(*folders, Function(lambda image: perfect(image) + 1))
 
 
 def test_labels_without_a_class_are_refused(folders: tuple[Path, Path]) -> None:
-    with pytest.raises(ValueError, match=r"labels/a\.png: 2 is not in the 2 classes; legal: 0, 1, 255"):
+    with pytest.raises(ValueError, match=r"labels/a\.png: 2 is not in the 2 classes; allowed: 0, 1, 255"):
         label_consistency(*folders, Function(classes=2))
 
 

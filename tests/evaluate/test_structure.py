@@ -53,7 +53,7 @@ def test_without_an_extractor_there_is_no_structure_distance(world: Path) -> Non
 def test_sources_of_other_sizes_are_resized_only_when_asked(world: Path, tmp_path: Path) -> None:
     for file in images.list_images(world / "testA"):
         images.write(tmp_path / file, images.read(world / "testA" / file).repeat(2, 0).repeat(2, 1))
-    with pytest.raises(ValueError, match=r"64x64, but .* 128x128; legal: equal sizes, or resize"):
+    with pytest.raises(ValueError, match=r"64x64, but .* 128x128; allowed: equal sizes, or resize"):
         structure_agreement(tmp_path, world / "testA")
     assert structure_agreement(world / "testA", tmp_path, resize=True).mean()["edge F1"] == pytest.approx(1)
 

@@ -112,5 +112,5 @@ def test_frames_of_other_sizes_are_refused() -> None:
         warp_errors(Frame(large, small), Frame(small, small))
     with pytest.raises(ValueError, match="32x32 and 40x32 pixels"):
         motion(small, large)
-    with pytest.raises(ValueError, match="legal: equal sizes from 16x16"):
+    with pytest.raises(ValueError, match="allowed: equal sizes from 16x16"):
         motion(small[:8], small[:8])

@@ -276,7 +276,7 @@ class Fickle(SRVGGNet):
     [
         (Noisy, {}, "Noisy: its graph has Dropout, whose result depends on chance"),
         (Fickle, {}, "Fickle cannot be exported"),
-        (TinyResnet, {"opset": 17}, "opset: 17 is refused; legal: 18 to 24"),
+        (TinyResnet, {"opset": 17}, "opset: 17 is refused; allowed: 18 to 24"),
         (UnetGenerator, {"size": (1, 64, 100)}, "both must be multiples of 256 and at least 256"),
         (SRVGGNet, {"half": True, "int8": [np.zeros((1, 3, 8, 8))]}, "exclude each other; choose one"),
         (SRVGGNet, {"size": (0, 64, 64)}, "a batch of 0 is empty"),

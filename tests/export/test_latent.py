@@ -217,7 +217,7 @@ class Noisy(DCGANGenerator):
     ("kind", "options", "sentence"),
     [
         (Noisy, {}, "Noisy: its graph has RandomUniform"),
-        (DCGANGenerator, {"opset": 17}, "opset: 17 is refused; legal: 18 to 24"),
+        (DCGANGenerator, {"opset": 17}, "opset: 17 is refused; allowed: 18 to 24"),
         (DCGANGenerator, {"half": True, "least_psnr": 190}, "beyond 190 dB"),
     ],
 )

@@ -45,7 +45,7 @@ def test_counters_are_not_blended() -> None:
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
 def test_nothing_lies_beyond_the_two(alpha: float) -> None:
-    with pytest.raises(ValueError, match="is beyond the two networks; legal: from 0"):
+    with pytest.raises(ValueError, match="is beyond the two networks; allowed: from 0"):
         interpolate(rrdb(), rrdb(), alpha)
 
 

@@ -163,7 +163,7 @@ def test_a_layer_too_few_is_refused(pair: Pair, tmp_path: Path, line: int) -> No
 
 def test_integer_weights_are_refused(pair: Pair, tmp_path: Path) -> None:
     pair.weights = struct.pack("<I", 0x000D4B38) + pair.weights[4:]
-    with pytest.raises(ValueError, match="are of kind 0xd4b38; legal: float16 and float32"):
+    with pytest.raises(ValueError, match="are of kind 0xd4b38; choose from: float16 and float32"):
         load_published(pair.write(tmp_path))
 
 

@@ -99,11 +99,11 @@ class Own(ImageGenerator):
 @pytest.mark.parametrize(
     ("network", "sentence"),
     [
-        (RRDBNet(features=4, growth=2, blocks=1, scale=3), "does not tell x3 from x2; legal: scale 1, 2, 4, 8"),
+        (RRDBNet(features=4, growth=2, blocks=1, scale=3), "does not tell x3 from x2; choose from: scale 1, 2, 4, 8"),
         (SRVGGNet(features=4, convolutions=1, activation="relu"), "does not tell relu from leakyrelu"),
         (UnetGenerator(depth=2, upsampling="resize", **SMALL), "was published with upsampling = transposed only"),
         (ResnetGenerator(blocks=1, upsampling="resize", **SMALL), "was published with upsampling = transposed only"),
-        (Own(), "Own has no published layout; legal: the generators rrdb, srvgg, unet and resnet"),
+        (Own(), "Own has no published layout; choose from: rrdb, srvgg, unet and resnet"),
     ],
     ids=lambda value: type(value).__name__,
 )

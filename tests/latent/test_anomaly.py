@@ -99,7 +99,7 @@ def test_weight_goes_from_residual_to_features() -> None:
     picture = torch.zeros(1, 1, 32, 32)
     alone, features = (Scorer(generator, discriminator, weight=weight, steps=5)(picture) for weight in (0.0, 1.0))
     assert torch.equal(alone.score, alone.residual) and torch.equal(features.score, features.feature)
-    with pytest.raises(ValueError, match="legal: 0 to 1"):
+    with pytest.raises(ValueError, match="allowed: 0 to 1"):
         Scorer(generator, discriminator, weight=2.0)
 
 

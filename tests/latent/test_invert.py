@@ -115,11 +115,11 @@ def test_what_cannot_be_inverted_is_said() -> None:
     with pytest.raises(ValueError, match="training mode"):
         invert(generator, torch.zeros(1, 1, 32, 32), random=random())
     for shape in ((1, 3, 32, 32), (1, 1, 16, 16), (1, 32, 32)):
-        with pytest.raises(ValueError, match=r"legal: \(N, 1, 32, 32\)"):
+        with pytest.raises(ValueError, match=r"allowed: \(N, 1, 32, 32\)"):
             invert(generator.eval(), torch.zeros(shape), random=random())
     with pytest.raises(ValueError, match="trained without classes"):
         invert(generator, torch.zeros(1, 1, 32, 32), random=random(), label=0)
-    for options, said in (({"steps": 0}, "steps 0"), ({"restarts": 9, "candidates": 8}, "legal: up to 8")):
+    for options, said in (({"steps": 0}, "steps 0"), ({"restarts": 9, "candidates": 8}, "allowed: up to 8")):
         with pytest.raises(ValueError, match=said):
             invert(generator, torch.zeros(1, 1, 32, 32), random=random(), **options)
 

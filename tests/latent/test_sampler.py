@@ -71,7 +71,7 @@ def test_classes_come_in_turn_or_as_told_and_change_the_image() -> None:
     assert sampler.labels_of(range(4, 9)) == [1, 2, 0, 1, 2] and sampler.labels_of([4, 5], 2) == [2, 2]
     assert not np.array_equal(sampler([4], [0]), sampler([4], [1]))
     assert np.array_equal(sampler([4]), sampler([4], [1]))
-    with pytest.raises(ValueError, match="class 3 is not known; legal: 0 to 2"):
+    with pytest.raises(ValueError, match="class 3 is not known; allowed: 0 to 2"):
         sampler.labels_of([1], 3)
     with pytest.raises(ValueError, match="trained without classes"):
         Sampler(dcgan()).labels_of([1], 0)
@@ -84,7 +84,7 @@ def test_truncation_is_applied_once_by_latent_or_by_mapping() -> None:
     whole, half = (straight.map(straight.draw([1], truncation=t), [], truncation=t) for t in (1.0, 0.5))
     assert torch.allclose(half, 0.5 * whole)
     for refused in (-0.1, 1.5):
-        with pytest.raises(ValueError, match=r"legal: 0 .* to 1"):
+        with pytest.raises(ValueError, match=r"allowed: 0 .* to 1"):
             sampler.draw([1], truncation=refused)
 
 

@@ -94,7 +94,7 @@ def test_smoothing_moves_the_best_logit_for_real_images(name, optimum):
 
 @pytest.mark.parametrize("smoothing", [-0.1, 0.5, 1.0])
 def test_smoothing_that_would_make_real_mean_fake_is_refused(smoothing):
-    with pytest.raises(ValueError, match=f"smoothing = {smoothing} is refused; legal: from 0 to below 0.5"):
+    with pytest.raises(ValueError, match=f"smoothing = {smoothing} is refused; allowed: from 0 to below 0.5"):
         adversarial["lsgan"](smoothing=smoothing)
 
 
@@ -200,5 +200,5 @@ def test_wgan_clips_every_weight_in_place_and_others_none():
 
 
 def test_clip_must_leave_room():
-    with pytest.raises(ValueError, match=r"clip = 0.0 is refused; legal: above 0"):
+    with pytest.raises(ValueError, match=r"clip = 0.0 is refused; allowed: above 0"):
         adversarial["wgan"](clip=0.0)

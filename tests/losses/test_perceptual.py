@@ -121,7 +121,7 @@ def test_distance_is_float32_under_autocast(loss):
 def test_layers_that_are_none_are_refused(weights):
     with pytest.raises(ValueError, match=r"method.perceptual.layers: no layer 'conv5_5'; did you mean 'conv5_4'\?"):
         perceptual["vgg19"](layers={"conv5_5": 1.0}, weights=weights)
-    with pytest.raises(ValueError, match=r"no layer ''; .*legal: conv1_1"):
+    with pytest.raises(ValueError, match=r"no layer ''; .*choose from: conv1_1"):
         perceptual["vgg19"](layers={}, weights=weights)
 
 

@@ -48,5 +48,5 @@ def test_half_precision_is_widened_and_double_kept(name):
 
 
 def test_charbonnier_without_its_round_bottom_is_refused():
-    with pytest.raises(ValueError, match=r"epsilon = 0.0 is refused; legal: above 0"):
+    with pytest.raises(ValueError, match=r"epsilon = 0.0 is refused; allowed: above 0"):
         pixel_losses["charbonnier"](epsilon=0.0)

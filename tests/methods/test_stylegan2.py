@@ -219,10 +219,10 @@ def test_r1_goes_through_the_augmentation():
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("method.generator.name=dcgan", "method.generator: DCGANGenerator has no styles to mix; legal: stylegan2"),
-        ("method.mixing=1.5", "method.mixing = 1.5 is refused; legal: from 0 to 1"),
-        ("method.augment_target=1.0", "method.augment_target = 1.0 is refused; legal: between 0 and 1"),
-        ("method.path_every=0", "path_every = 0 is too small; legal: 1 or more"),
+        ("method.generator.name=dcgan", "method.generator: DCGANGenerator has no styles to mix; allowed: stylegan2"),
+        ("method.mixing=1.5", "method.mixing = 1.5 is refused; allowed: from 0 to 1"),
+        ("method.augment_target=1.0", "method.augment_target = 1.0 is refused; allowed: between 0 and 1"),
+        ("method.path_every=0", "path_every = 0 is too small; allowed: 1 or more"),
     ],
 )
 def test_what_makes_no_run_is_refused(override, sentence):

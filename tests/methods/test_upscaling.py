@@ -66,7 +66,7 @@ def test_the_classifier_is_no_player_and_not_in_the_state(tmp_path) -> None:
 def test_targets_of_another_size_are_refused(name: str) -> None:
     method = build(name)
     method.check_size((8, 8), (32, 32))
-    with pytest.raises(ValueError, match=r"scale 4: .* legal: exactly 4 times the source"):
+    with pytest.raises(ValueError, match=r"scale 4: .* allowed: exactly 4 times the source"):
         method.check_size((8, 8), (32, 31))
 
 

@@ -65,7 +65,7 @@ def test_numbers_are_the_classes_that_a_map_says(name: str, text: str, tmp_path:
     meaning = read_class_map(written(tmp_path / name, text), CLASSES)
     found = meaning(np.array([[300, 7, 26, 9, IGNORE]], np.uint16), "a map")
     assert found.tolist() == [[0, 1, 2, IGNORE, IGNORE]]
-    with pytest.raises(ValueError, match=r"a map: 8 is not in .*; legal: 7, 9, 26, 255, 300"):
+    with pytest.raises(ValueError, match=r"a map: 8 is not in .*; allowed: 7, 9, 26, 255, 300"):
         meaning(np.array([[7, 8]]), "a map")
 
 
@@ -75,10 +75,10 @@ def test_a_star_takes_all_that_is_not_listed(tmp_path: Path) -> None:
 
 
 def test_a_label_without_a_class_is_refused_by_its_number_or_colour(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"x\.png: 3 is not in the 3 classes; legal: 0, 1, 2, 255"):
+    with pytest.raises(ValueError, match=r"x\.png: 3 is not in the 3 classes; allowed: 0, 1, 2, 255"):
         plain(3)(np.array([[2, 3]]), "x.png")
     meaning = read_class_map(written(tmp_path / "a.csv", COLOUR_MAPS["a.csv"]), CLASSES)
-    with pytest.raises(ValueError, match=r"x\.png: colour #00008f is not in .*a\.csv; legal: colour #00008e"):
+    with pytest.raises(ValueError, match=r"x\.png: colour #00008f is not in .*a\.csv; allowed: colour #00008e"):
         meaning(np.array([[0x00008E, 0x00008F]]), "x.png")
 
 
@@ -111,7 +111,7 @@ def test_class_names_are_the_lines_of_a_file(tmp_path: Path) -> None:
         ("", "no class names in it"),
         ("sky\n\ncar\n", "class 1 is empty"),
         ("sky\nroad\nsky\n", "class 2 name 'sky' is there twice"),
-        ("\n".join(map(str, range(256))), "256 classes; legal: 1 to 255"),
+        ("\n".join(map(str, range(256))), "256 classes; allowed: 1 to 255"),
     ],
 )
 def test_names_that_cannot_tell_classes_apart_are_refused(text: str, sentence: str, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_names_that_cannot_tell_classes_apart_are_refused(text: str, sentence: s
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("a.yaml", "1: road", "legal suffixes: .json .toml .csv"),
+        ("a.yaml", "1: road", "known suffixes: .json .toml .csv"),
         ("a.json", "[1, 2]", "one object"),
         ("a.json", '{"1": "road"', "not a class map"),
         ("a.json", '{"1": "raod"}', "no class 'raod'; did you mean 'road'?"),

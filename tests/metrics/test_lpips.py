@@ -84,7 +84,7 @@ def test_what_is_no_weights_of_such_a_network_is_refused_by_name(tmp_path: Path)
     (tmp_path / "text.pth").write_text("nothing")
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
     torch.save(torchvision.models.squeezenet1_0().state_dict(), tmp_path / "older.pth")
-    files = {"gone": "no such file", "text": "damaged", "other": "legal", "older": "is not torchvision's"}
+    files = {"gone": "no such file", "text": "damaged", "other": "choose from", "older": "is not torchvision's"}
     for name, said in files.items():
         with pytest.raises(ValueError, match=said) as error:
             Lpips(tmp_path / f"{name}.pth")

@@ -40,7 +40,7 @@ def test_luma_is_the_studio_swing_of_bt601_and_is_not_rounded() -> None:
 
 
 def test_luma_of_grey_images_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"legal: \(N, 3, H, W\)"):
+    with pytest.raises(ValueError, match=r"allowed: \(N, 3, H, W\)"):
         luma(torch.zeros(1, 1, 8, 8))
 
 

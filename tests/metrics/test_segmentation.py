@@ -76,7 +76,7 @@ def test_of_no_pixels_nothing_is_claimed() -> None:
 
 @pytest.mark.parametrize(("predicted", "truth", "sentence"), [(3, 0, "predicted class 3"), (0, -1, "true class -1")])
 def test_values_that_are_no_class_are_refused(predicted: int, truth: int, sentence: str) -> None:
-    with pytest.raises(ValueError, match=f"{sentence}; legal: 0 to 2, and 255"):
+    with pytest.raises(ValueError, match=f"{sentence}; allowed: 0 to 2, and 255"):
         confusion(np.full((2, 2), predicted), np.full((2, 2), truth), classes=3)
 
 

@@ -1,4 +1,4 @@
-"""Segmenters of every legal kind say the same of an image, and others are refused in a sentence."""
+"""Segmenters of every allowed kind say the same of an image, and others are refused in a sentence."""
 
 from pathlib import Path
 
@@ -123,9 +123,9 @@ def test_mean_and_std_undo_what_the_network_expects(tmp_path: Path) -> None:
     ("options", "sentence"),
     [
         ({"shape": (1, 1, "h", "w"), "weights": WEIGHTS[:, :1]}, "takes tensor"),
-        ({"shape": (4, 3, "h", "w")}, "legal: float"),
-        ({"shape": (1, "c", "h", 4), "kind": TensorProto.UINT8}, "legal: float"),
-        ({"kind": TensorProto.INT64}, "legal: float"),
+        ({"shape": (4, 3, "h", "w")}, "allowed: float"),
+        ({"shape": (1, "c", "h", 4), "kind": TensorProto.UINT8}, "allowed: float"),
+        ({"kind": TensorProto.INT64}, "allowed: float"),
     ],
 )
 def test_what_takes_no_colour_image_is_refused(options: dict, sentence: str, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_options_that_cannot_be_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=sentence):
             OnnxSegmenter(plain, **options)
-    with pytest.raises(ValueError, match="size 8x8; legal for this file: 17x12"):
+    with pytest.raises(ValueError, match="size 8x8; allowed for this file: 17x12"):
         OnnxSegmenter(made(tmp_path / "b.onnx", shape=(1, 3, 12, 17)), size=(8, 8))
     pixels = made(tmp_path / "c.onnx", shape=(1, "h", "w", 3), kind=TensorProto.UINT8)
     with pytest.raises(ValueError, match="this one takes uint8"):
@@ -189,7 +189,7 @@ def test_a_function_in_a_module_is_a_segmenter(tmp_path: Path, monkeypatch: pyte
 def test_a_function_that_gives_no_label_map_is_refused(body: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(f"def f(image):\n    return {body}\n")
-    with pytest.raises(ValueError, match=r"mine\.py:f: gave .*; legal: whole numbers of shape \(12, 17\)"):
+    with pytest.raises(ValueError, match=r"mine\.py:f: gave .*; allowed: whole numbers of shape \(12, 17\)"):
         load_segmenter(f"{file}:f")(picture())
 
 
@@ -197,5 +197,5 @@ def test_a_function_takes_no_normalisation_and_other_names_are_refused(tmp_path:
     with pytest.raises(ValueError, match=r"are for \.onnx files"):
         load_segmenter("mine.py:f", mean=IMAGENET_MEAN)
     for name in ("model.pt", "mine.py", "mine.py:", ":f"):
-        with pytest.raises(ValueError, match=r"legal: a file\.onnx, file\.py:function or module:function"):
+        with pytest.raises(ValueError, match=r"allowed: a file\.onnx, file\.py:function or module:function"):
             load_segmenter(name)

@@ -26,5 +26,5 @@ def test_a_collapsed_set_is_farther_than_another_draw() -> None:
 
 
 def test_sets_of_other_sizes_are_refused() -> None:
-    with pytest.raises(ValueError, match="legal: the same"):
+    with pytest.raises(ValueError, match="allowed: the same"):
         sliced_distance(real, real[:3])

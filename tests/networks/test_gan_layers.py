@@ -86,7 +86,7 @@ def test_attention_has_the_second_derivative_that_gradient_penalties_need():
 
 
 def test_fewer_channels_than_attention_needs_are_refused():
-    with pytest.raises(ValueError, match="channels = 4 is too small; legal: 8 or more"):
+    with pytest.raises(ValueError, match="channels = 4 is too small; allowed: 8 or more"):
         SelfAttention(4)
 
 
@@ -172,5 +172,5 @@ def test_unknown_starting_weights_are_refused():
 
 def test_a_number_that_is_not_legal_is_refused_with_those_that_are():
     one_of([0, 8, 16], attention=8)
-    with pytest.raises(ValueError, match="attention = 12 is refused; legal: 0, 8, 16"):
+    with pytest.raises(ValueError, match="attention = 12 is refused; choose from: 0, 8, 16"):
         one_of([0, 8, 16], attention=12)

@@ -111,9 +111,9 @@ def test_eval_test_time_is_eval(trained):
     ("build", "sentence"),
     [
         (lambda: normalisation("instanse", 3), "unknown norm 'instanse'; did you mean 'instance'?"),
-        (lambda: upsample(1, 1, kernel=3, bias=True, upsampling="x"), "unknown upsampling 'x'; legal: resize"),
+        (lambda: upsample(1, 1, kernel=3, bias=True, upsampling="x"), "unknown upsampling 'x'; choose from: resize"),
         (lambda: initialise(nn.Conv2d(1, 1, 1), "xaver"), "unknown init 'xaver'; did you mean 'xavier'?"),
-        (lambda: at_least(1, layers=2, features=0), "features = 0 is too small; legal: 1 or more"),
+        (lambda: at_least(1, layers=2, features=0), "features = 0 is too small; allowed: 1 or more"),
     ],
 )
 def test_wrong_options_are_refused_with_what_is_legal(build, sentence):

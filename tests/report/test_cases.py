@@ -76,7 +76,7 @@ def test_the_command_writes_the_page_and_says_where(tmp_path: Path, capsys: pyte
         (["."], "no run there; runs below it: empty, run"),
         (["empty"], "empty: nothing logged yet"),
         (["run", "empty"], "empty: nothing logged yet"),
-        (["run", "-o", "page.txt"], "page.txt: legal: a file whose name ends in .html"),
+        (["run", "-o", "page.txt"], "page.txt: allowed: a file whose name ends in .html"),
         (["run", "-o", "gone/page.html"], "gone/page.html: cannot be written"),
     ],
 )

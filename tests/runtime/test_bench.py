@@ -60,7 +60,7 @@ def test_a_network_that_fails_is_one_sentence() -> None:
 
 def test_no_time_and_no_images_are_refused() -> None:
     for options in ({"batch": 0}, {"seconds": 0.0}):
-        with pytest.raises(ValueError, match="legal: a batch from 1, and more than 0 seconds"):
+        with pytest.raises(ValueError, match="allowed: a batch from 1, and more than 0 seconds"):
             bench([], height=8, width=8, **options)  # type: ignore[arg-type]
 
 

@@ -15,11 +15,11 @@ def test_a_card_survives_json():
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [
-        ({"in_channels": 2}, r"card: in_channels is 2; legal: 1 \(grey\), 3 \(RGB\), 4 \(RGBA\)"),
-        ({"scale": 0}, "card: scale is 0; legal: whole numbers from 1"),
-        ({"overlap": -1}, "card: overlap is -1; legal: whole numbers from 0"),
+        ({"in_channels": 2}, r"card: in_channels is 2; choose from: 1 \(grey\), 3 \(RGB\), 4 \(RGBA\)"),
+        ({"scale": 0}, "card: scale is 0; allowed: whole numbers from 1"),
+        ({"overlap": -1}, "card: overlap is -1; allowed: whole numbers from 0"),
         ({"multiple_of": 2.5}, "card: multiple_of is 2.5"),
-        ({"colour": "red"}, "card: unknown colour; legal: product"),
+        ({"colour": "red"}, "card: unknown colour; choose from: product"),
     ],
 )
 def test_impossible_facts_are_refused(facts, sentence):

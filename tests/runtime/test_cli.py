@@ -60,7 +60,7 @@ def test_the_options_of_translate_reach_the_folder(
     assert run(*words, capsys=capsys)[0] == 0
     assert images.read(tmp_path / "out" / "a.png").shape == (14, 21, 3)
     code, _, err = run(*words, "--tile", "1", capsys=capsys)
-    assert code == 1 and err.startswith("error: tile: 1 is refused; legal: 0 (the whole image)")
+    assert code == 1 and err.startswith("error: tile: 1 is refused; allowed: 0 (the whole image)")
     (folder / "a.txt").write_text("a label")
     words = ("translate", model, folder, tmp_path / "more", "--carry", "*.txt", "--format", "jpg", "--workers", "2")
     code, out, _ = run(*words, "--batch", "2", "--shard", "0/1", "--mix", "--link", capsys=capsys)
@@ -102,12 +102,15 @@ def test_bench_prints_a_row_for_each_model(model: Path, capsys: pytest.CaptureFi
         (["translate", "blur.onnx", "gone", "out"], "gone: no such file or folder"),
         (["translate", "gone.onnx", "in", "out"], "gone.onnx: no such file"),
         (["info", "in"], "in: no such file"),
-        (["info", "blur.onnx", "--providers", "gpu"], "provider 'gpu' is not known; legal: auto, cpu"),
-        (["info", "blur.onnx", "--providers", "gpu,cpu"], "provider 'gpu' is not known; legal: auto, cpu"),
-        (["info", "blur.onnx", "--engine", "torch"], "engine 'torch' is not known; legal: auto, onnxruntime, openvino"),
+        (["info", "blur.onnx", "--providers", "gpu"], "provider 'gpu' is not known; choose from: auto, cpu"),
+        (["info", "blur.onnx", "--providers", "gpu,cpu"], "provider 'gpu' is not known; choose from: auto, cpu"),
+        (
+            ["info", "blur.onnx", "--engine", "torch"],
+            "engine 'torch' is not known; choose from: auto, onnxruntime, openvino",
+        ),
         (["info", "blur.onnx", "--engine", "openvino", "--providers", "cuda"], "openvino runs on the CPU, not on cuda"),
         (["stream", "blur.onnx", "--size", "big"], "--size big: not a size in pixels"),
-        (["bench", "blur.onnx", "--batch", "0"], "batch 0 for 10 seconds; legal: a batch from 1"),
+        (["bench", "blur.onnx", "--batch", "0"], "batch 0 for 10 seconds; allowed: a batch from 1"),
     ],
     ids=" ".join,
 )

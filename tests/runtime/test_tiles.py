@@ -1,4 +1,4 @@
-"""Tiles: padding reaches a legal size, spans cover an axis, and blended results are the whole one."""
+"""Tiles: padding reaches an allowed size, spans cover an axis, and blended results are the whole one."""
 
 from itertools import pairwise
 
@@ -97,7 +97,7 @@ def test_the_tile_is_chosen_by_the_network_or_the_user():
 
 
 def test_tiles_that_a_network_cannot_take_are_refused():
-    with pytest.raises(ValueError, match=r"tile: 71 is refused; legal: 0 \(the whole image\), or from 72 pixels on"):
+    with pytest.raises(ValueError, match=r"tile: 71 is refused; allowed: 0 \(the whole image\), or from 72 pixels on"):
         Tiling(UPSCALER, 71)
     with pytest.raises(ValueError, match="tile: -1 is refused"):
         Tiling(UPSCALER, -1)
@@ -108,7 +108,7 @@ def test_tiles_that_a_network_cannot_take_are_refused():
 def test_tiles_shrink_by_half_down_to_the_smallest():
     tiling = Tiling(UPSCALER, 200)
     assert [tiling.shrink(1000, 1000) or tiling.tile for _ in range(2)] == [100, 72]
-    with pytest.raises(ValueError, match="900x800 image: not enough memory, and no smaller tile is legal"):
+    with pytest.raises(ValueError, match="900x800 image: not enough memory, and no smaller tile is possible"):
         tiling.shrink(800, 900)
     tiling = Tiling(UPSCALER, 0)
     tiling.shrink(100, 500)

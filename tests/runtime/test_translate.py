@@ -88,9 +88,9 @@ def test_results_out_of_range_are_clipped():
     [
         (lambda batch: batch[:, :, 1:], image((4, 4, 3), np.uint8), r"generator made \(1, 3, 3, 4\) of \(1, 3, 4, 4\)"),
         (lambda batch: batch * np.nan, image((4, 4, 3), np.uint8), "generator gave values that are not finite"),
-        (lambda batch: batch, image((4, 4, 2), np.uint8), r"image of shape \(4, 4, 2\); legal"),
-        (lambda batch: batch, image((0, 4, 3), np.uint8), r"image of shape \(0, 4, 3\); legal"),
-        (lambda batch: batch, np.zeros((4, 4, 3), np.int32), "image of int32; legal: uint8"),
+        (lambda batch: batch, image((4, 4, 2), np.uint8), r"image of shape \(4, 4, 2\); allowed"),
+        (lambda batch: batch, image((0, 4, 3), np.uint8), r"image of shape \(0, 4, 3\); allowed"),
+        (lambda batch: batch, np.zeros((4, 4, 3), np.int32), "image of int32; allowed: uint8"),
     ],
 )
 def test_what_cannot_be_right_is_refused(network, given, sentence):

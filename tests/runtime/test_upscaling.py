@@ -97,7 +97,7 @@ def test_too_little_memory_makes_tiles_smaller_and_they_stay_so(tmp_path):
     assert sum(size > 60 for size in seen) <= 3, "the second image did not have to learn it again"
 
 
-@pytest.mark.parametrize(("overlap", "why"), [(8, "no smaller tile is legal"), (0, "generator needs it whole")])
+@pytest.mark.parametrize(("overlap", "why"), [(8, "no smaller tile is possible"), (0, "generator needs it whole")])
 def test_an_image_that_no_memory_suffices_for_is_a_sentence_and_no_file(tmp_path, overlap, why):
     images.write(tmp_path / "a.png", noise(40, 50, 3))
     card = Card(product="generator", in_channels=3, out_channels=3, scale=4, overlap=overlap)
@@ -135,7 +135,7 @@ def test_the_smallest_images_and_odd_factors(tmp_path, size, outscale):
 @pytest.mark.parametrize("outscale", [0, -1, float("nan"), 17])
 def test_illegal_factors_are_refused_before_anything_is_done(tmp_path, outscale):
     images.write(tmp_path / "a.png", noise(4, 4, 3))
-    with pytest.raises(ValueError, match=r"outscale: .* is refused; legal: above 0, up to 16"):
+    with pytest.raises(ValueError, match=r"outscale: .* is refused; allowed: above 0, up to 16"):
         translate_folder(repeat, X4, tmp_path / "a.png", tmp_path / "out", outscale=outscale)
     assert not (tmp_path / "out").exists()
 
@@ -246,7 +246,7 @@ def test_a_tree_with_other_files_in_it(tmp_path):
     (tmp_path / "in" / "deep" / "text.png").write_text("called an image")
     report = translate_folder(repeat, X4, tmp_path / "in", tmp_path / "out", outscale=2)
     assert [str(name) for name in report.done] == ["a.png", "deep/c.webp", "deep/er/b.jpg"]
-    assert report.failed[0][1].endswith("text.png: not an image; legal: PNG, JPEG, WebP, BMP, TIFF")
+    assert report.failed[0][1].endswith("text.png: not an image; readable: PNG, JPEG, WebP, BMP, TIFF")
     assert {images.read(tmp_path / "out" / name).shape for name in report.done} == {(10, 12, 3)}
 
 

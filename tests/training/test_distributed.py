@@ -196,13 +196,13 @@ def test_when_one_process_dies_no_other_waits_for_it(
     [
         (
             [*of("cyclegan"), "--set", "train.batch_size=3", "--processes", 2],
-            "train.batch_size = 3 cannot be shared by 2 processes; legal: multiples of 2, for example --set "
+            "train.batch_size = 3 cannot be shared by 2 processes; allowed: multiples of 2, for example --set "
             "train.batch_size=4",
         ),
         (["--set", "train.stepps=3", "--processes", 2], "train.stepps"),
         (
             [*of("cyclegan"), "--processes", 2, "--device", "cuda:1"],
-            "device 'cuda:1' for 2 processes is refused; legal: auto, cuda (a GPU for each), cpu",
+            "device 'cuda:1' for 2 processes is refused; choose from: auto, cuda (a GPU for each), cpu",
         ),
     ],
 )

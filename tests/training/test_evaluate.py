@@ -149,7 +149,7 @@ def test_one_metric_that_fails_is_a_warning(world: Path, tmp_path: Path, monkeyp
         (['evaluate.metrics=["kod"]'], "evaluate.metrics: unknown metric 'kod'; did you mean 'kid'"),
         (['evaluate.metrics=["psnr"]'], "psnr needs pairs, which CycleGAN does not train on"),
         (["evaluate.metrics=[]"], "evaluate.metrics names none"),
-        (["evaluate.best=fid"], "evaluate.best = 'fid': legal: one of evaluate.metrics"),
+        (["evaluate.best=fid"], "evaluate.best = 'fid' is refused; choose from: evaluate.metrics"),
         (['evaluate.metrics=["is"]'], "means sees no classes"),
         (["evaluate.features=squeezenet1_1", "evaluate.weights=none.pth"], "none.pth: no such file"),
         (["evaluate.features=squeezent"], "unknown feature extractor 'squeezent'"),

@@ -23,7 +23,7 @@ def open_model(
     not installed.
     """
     if engine not in get_args(Engine):
-        raise ValueError(f"engine {engine!r} is not known; legal: {', '.join(get_args(Engine))}")
+        raise ValueError(f"engine {engine!r} is not known; choose from: {', '.join(get_args(Engine))}")
     names = in_order(providers)
     if engine == "openvino":
         if "cpu" not in names:

@@ -108,14 +108,14 @@ def open_file(path: Path, providers: Sequence[str], threads: int = 0, engines: P
             return _open_with(path, name, threads, engines), name
         except _Unusable as error:
             reasons.append(f"{name} cannot be used here ({error})")
-    raise ValueError(f"{shown(path)}: {', '.join(reasons) or 'no provider is named'}; legal: cpu, or auto")
+    raise ValueError(f"{shown(path)}: {', '.join(reasons) or 'no provider is named'}; choose from: cpu, or auto")
 
 
 def in_order(providers: Sequence[str]) -> list[str]:
     """The names of what to try, each once, without "auto". Raises ValueError for one that is not known."""
     names = [name for given in providers for name in (_AUTO if given == "auto" else (given,))]
     if unknown := [name for name in names if name not in _PROVIDERS]:
-        raise ValueError(f"provider {unknown[0]!r} is not known; legal: auto, {', '.join(_PROVIDERS)}")
+        raise ValueError(f"provider {unknown[0]!r} is not known; choose from: auto, {', '.join(_PROVIDERS)}")
     return list(dict.fromkeys(names))
 
 

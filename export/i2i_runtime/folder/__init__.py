@@ -105,7 +105,7 @@ def translate_folder(
     many write. Files appear whole or not at all, also after Ctrl-C. An image that cannot be read, translated or written
     is reported and the rest goes on, except when the disk is full. `stop` is asked before each image. `banded`, `tile`
     and `outscale` are those of `translate_image` and `Tiling`. Raises ValueError, before anything is done, when an
-    option is illegal, there is nothing to translate, or the target cannot be written to, lies in the source, or is
+    option is refused, there is nothing to translate, or the target cannot be written to, lies in the source, or is
     another model's.
     """
     _check_numbers(card, batch=batch, workers=workers, threads=threads)
@@ -157,9 +157,9 @@ def _outcomes(
 def _check_numbers(card: Card, **numbers: int) -> None:
     for name, number in numbers.items():
         if number < 1:
-            raise ValueError(f"{name} is {number}; legal: whole numbers from 1")
+            raise ValueError(f"{name} is {number}; allowed: whole numbers from 1")
     if numbers["batch"] > 1 and card.test_time.startswith("published"):
-        raise ValueError(f"batch: {card.product} runs on the statistics of what it is given; legal: 1, or eval")
+        raise ValueError(f"batch: {card.product} runs on the statistics of what it is given; allowed: 1, or eval")
 
 
 def _tile(card: Card) -> int | None:

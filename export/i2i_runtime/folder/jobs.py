@@ -40,7 +40,7 @@ class Shard:
         """From "0/4", the first of four, to "3/4". Raises ValueError for anything else."""
         index, _, number = text.partition("/")
         if not (index.isdecimal() and number.isdecimal() and int(index) < int(number)):
-            raise ValueError(f"shard: {text!r} is refused; legal: 0/4, the first of four, to 3/4, the last")
+            raise ValueError(f"shard: {text!r} is refused; allowed: 0/4, the first of four, to 3/4, the last")
         return cls(int(index), int(number))
 
     def has(self, name: Path) -> bool:
@@ -56,20 +56,20 @@ def plan(source: Path, target: Path, *, carry: Sequence[str] = (), format: str |
     """
     suffix = None if format is None else f".{format.lower().removeprefix('.')}"
     if suffix is not None and suffix not in SUFFIXES:
-        raise ValueError(f"format: {format!r} is refused; legal: {', '.join(each[1:] for each in SUFFIXES)}")
+        raise ValueError(f"format: {format!r} is refused; choose from: {', '.join(each[1:] for each in SUFFIXES)}")
     if not source.exists():
         raise ValueError(f"{shown(source)}: no such file or folder")
     if source.is_dir():
         carried = _carried(source, carry)
         names = [name for name in images.list_images(source) if name not in carried]
         if not names and not carried:
-            raise ValueError(f"{shown(source)}: no images in this folder; legal: {', '.join(SUFFIXES)}")
+            raise ValueError(f"{shown(source)}: no images in this folder; choose from: {', '.join(SUFFIXES)}")
         made = [name.with_suffix(suffix) if suffix else name for name in names]
         jobs = [Job(name, source / name, result, target / result) for name, result in zip(names, made, strict=True)]
         jobs += [Job(name, source / name, name, target / name, is_carried=True) for name in sorted(carried)]
         _check_distinct(jobs)
     elif carry:
-        raise ValueError(f"carry: {shown(source)} is one file; legal: for a folder")
+        raise ValueError(f"carry: {shown(source)} is one file; allowed with a folder only")
     else:
         named = images.is_image(target) and not target.is_dir()
         result = target if named else target / (source.with_suffix(suffix) if suffix else source).name

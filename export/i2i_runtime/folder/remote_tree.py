@@ -184,8 +184,8 @@ def _open(url: str) -> tuple[Any, str]:
         raise ValueError(f"{url}: {hint}") from error
     except Exception as error:
         if protocol not in available_protocols():
-            legal = "s3, gs, az, https, sftp and what else fsspec knows"
-            raise ValueError(f"{url}: protocol {protocol!r} is not known; legal: {legal}") from None
+            choices = "s3, gs, az, https, sftp and what else fsspec knows"
+            raise ValueError(f"{url}: protocol {protocol!r} is not known; choose from: {choices}") from None
         raise ValueError(f"{url}: cannot be reached ({reason(error)})") from error
 
 

@@ -118,14 +118,14 @@ def labels_of(seeds: Sequence[int], label: int | None, classes: int) -> list[int
     generator doesn't have.
     """
     if label is not None and not 0 <= label < classes:
-        legal = f"0 to {classes - 1}" if classes else "none, since the generator was trained without classes"
-        raise ValueError(f"class {label} is not known; legal: {legal}")
+        allowed = f"0 to {classes - 1}" if classes else "none, since the generator was trained without classes"
+        raise ValueError(f"class {label} is not known; allowed: {allowed}")
     return [seed % classes if label is None else label for seed in seeds] if classes else []
 
 
 def check_seeds(seeds: Sequence[int], truncation: float) -> None:
     """Raises ValueError for a truncation or a seed that can't be."""
     if not 0 <= truncation <= 1:
-        raise ValueError(f"truncation {truncation:g} is refused; legal: 0 (all alike) to 1 (all variety)")
+        raise ValueError(f"truncation {truncation:g} is refused; allowed: 0 (all alike) to 1 (all variety)")
     if any(not 0 <= seed < 2**63 for seed in seeds):
-        raise ValueError(f"seed {min(seeds)} to {max(seeds)} is refused; legal: whole numbers from 0 to 2 ** 63 - 1")
+        raise ValueError(f"seed {min(seeds)} to {max(seeds)} is refused; allowed: whole numbers from 0 to 2 ** 63 - 1")

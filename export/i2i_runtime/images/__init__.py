@@ -160,7 +160,7 @@ def from_float(image: NDArray[np.float32], dtype: DTypeLike) -> Array:
 
 def _largest(dtype: DTypeLike) -> int:
     if dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"image of {np.dtype(dtype)}; legal: uint8, uint16, float32 in [0, 1]")
+        raise ValueError(f"image of {np.dtype(dtype)}; allowed: uint8, uint16, float32 in [0, 1]")
     return np.iinfo(np.dtype(dtype)).max
 
 
@@ -181,5 +181,5 @@ def with_channels(image: Array, channels: int) -> Array:
         (4, 3): cv2.COLOR_RGBA2RGB,
     }
     if (have, channels) not in conversions:
-        raise ValueError(f"cannot make {channels} channels of {have}; legal: 1 (grey), 3 (RGB), 4 (RGBA)")
+        raise ValueError(f"cannot make {channels} channels of {have}; choose from: 1 (grey), 3 (RGB), 4 (RGBA)")
     return cv2.cvtColor(image, conversions[have, channels]).reshape(*image.shape[:2], channels)

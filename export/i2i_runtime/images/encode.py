@@ -39,14 +39,16 @@ def check_holds(path: Path, image: NDArray[Any]) -> None:
     """Raises ValueError if the format of the path's suffix can't hold the image, or no format can."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f"{shown(path)}: cannot write {suffix or 'without a suffix'}; legal: {', '.join(SUFFIXES)}")
+        raise ValueError(
+            f"{shown(path)}: cannot write {suffix or 'without a suffix'}; choose from: {', '.join(SUFFIXES)}"
+        )
     channels = 1 if image.ndim == 2 else image.shape[-1]
     known = image.dtype in (np.uint8, np.uint16) and image.ndim in (2, 3) and channels in (1, 3, 4)
     if not known or not image.size:
-        legal = "legal: uint8 or uint16 (height, width[, 1, 3 or 4]), at least one pixel"
-        raise ValueError(f"{shown(path)}: cannot write {image.dtype} of shape {image.shape}; {legal}")
+        allowed = "allowed: uint8 or uint16 (height, width[, 1, 3 or 4]), at least one pixel"
+        raise ValueError(f"{shown(path)}: cannot write {image.dtype} of shape {image.shape}; {allowed}")
     if image.dtype == np.uint16 and suffix not in _16_BIT_SUFFIXES:
-        raise ValueError(f"{shown(path)}: {suffix} holds 8 bits, not 16; legal: {', '.join(_16_BIT_SUFFIXES)}")
+        raise ValueError(f"{shown(path)}: {suffix} holds 8 bits, not 16; choose from: {', '.join(_16_BIT_SUFFIXES)}")
     if channels == 4 and suffix in (".jpg", ".jpeg"):
         raise ValueError(f"{shown(path)}: {suffix} holds no alpha; write a .png, or drop alpha")
     check_size(path, *image.shape[:2])

@@ -67,7 +67,7 @@ def parse(stream: BinaryIO, path: Path) -> ImageFile:
                 return plugin(stream)
             except Exception as error:  # whatever a parser meets in damaged bytes
                 raise ValueError(f"{shown(path)}: {DAMAGED} ({error})") from error
-    raise ValueError(f"{shown(path)}: not an image; legal: PNG, JPEG, WebP, BMP, TIFF")
+    raise ValueError(f"{shown(path)}: not an image; readable: PNG, JPEG, WebP, BMP, TIFF")
 
 
 def stored_size(file: ImageFile) -> tuple[int, int]:
@@ -109,7 +109,7 @@ def bits(file: ImageFile, path: Path) -> int:
     is_unsigned = max(file.tag_v2.get(_NUMBERS, (1,))) == 1
     if stored not in (1, 2, 4, 8, 16) or not is_unsigned:
         kind = "whole" if is_unsigned else "signed or floating"
-        raise ValueError(f"{shown(path)}: {kind} numbers of {stored} bits; legal: whole numbers from 0, 8 or 16 bits")
+        raise ValueError(f"{shown(path)}: {kind} numbers of {stored} bits; allowed: whole numbers from 0, 8 or 16 bits")
     if file.tag_v2.get(_PLANES) == 2 and (stored == 16 or file.mode == "LA"):
         raise ValueError(f"{shown(path)}: stored plane by plane; save it with the channels of each pixel together")
     return max(stored, 8)

@@ -13,7 +13,7 @@ class Bicubic:
 
     def __init__(self, *, scale: int = 4) -> None:
         if scale < 1:
-            raise ValueError(f"bicubic: scale = {scale} is refused; legal: 1 and more")
+            raise ValueError(f"bicubic: scale = {scale} is refused; allowed: 1 and more")
         self._scale = scale
 
     @torch.no_grad()

@@ -129,5 +129,5 @@ def _check_range(name: str, value: Range, lowest: float, highest: float) -> None
         _refuse(name, value, f"two numbers {limits}, the lower one first")
 
 
-def _refuse(name: str, value: object, legal: str) -> None:
-    raise ValueError(f"second-order: {name} = {value} is refused; legal: {legal}")
+def _refuse(name: str, value: object, allowed: str) -> None:
+    raise ValueError(f"second-order: {name} = {value} is refused; allowed: {allowed}")

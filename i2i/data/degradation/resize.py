@@ -22,7 +22,7 @@ def imresize(images: Tensor, height: int, width: int) -> Tensor:
     Raises ValueError for a size below 1 pixel.
     """
     if height < 1 or width < 1:
-        raise ValueError(f"imresize: size {width}x{height} is refused; legal: 1 pixel and more")
+        raise ValueError(f"imresize: size {width}x{height} is refused; allowed: 1 pixel and more")
     # The axis that shrinks more goes first: less to do for the other.
     axes = sorted(((-2, height), (-1, width)), key=lambda axis: axis[1] / images.shape[axis[0]])
     for axis, size in axes:

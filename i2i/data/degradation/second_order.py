@@ -83,10 +83,10 @@ class SecondOrder:
         jpeg_last_probability: float = 0.5,
     ) -> None:
         if scale < 1:
-            raise ValueError(f"second-order: scale = {scale} is refused; legal: 1 and more")
+            raise ValueError(f"second-order: scale = {scale} is refused; allowed: 1 and more")
         if crop < 0 or crop % scale:
             raise ValueError(
-                f"second-order: crop = {crop} is refused; legal: multiples of scale {scale}, and 0 for none"
+                f"second-order: crop = {crop} is refused; allowed: multiples of scale {scale}, and 0 for none"
             )
         check_probability("final_sinc_probability", final_sinc_probability)
         check_probability("jpeg_last_probability", jpeg_last_probability)
@@ -110,7 +110,7 @@ class SecondOrder:
         """
         target = cut_to_multiple(batch.image, self._scale)
         if target.shape[1] not in (1, 3):
-            raise ValueError(f"second-order: {target.shape[1]} channels are refused; legal: 1 (grey) and 3 (RGB)")
+            raise ValueError(f"second-order: {target.shape[1]} channels are refused; choose from: 1 (grey) and 3 (RGB)")
         drawn = [self.draw(np.random.default_rng(seed)) for seed in batch.seed.tolist()]
         kernels, qualities = self._tensors(drawn, target.device)
         sources = [

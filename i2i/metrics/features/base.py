@@ -20,7 +20,7 @@ class Extractor(ABC):
         Raises ValueError for other shapes.
         """
         if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
-            raise ValueError(f"{self.name}: images of shape {tuple(images.shape)}; legal: (N, 3, H, W)")
+            raise ValueError(f"{self.name}: images of shape {tuple(images.shape)}; allowed: (N, 3, H, W)")
         scale = 255 if images.dtype == torch.uint8 else 1
         with torch.no_grad():
             return self.look(images.to(self.device, torch.float32) / scale).float().cpu()

@@ -53,7 +53,7 @@ class Classifier(Extractor):
 
 
 def _renamed(weights: Weights) -> Weights:
-    """DenseNets were published when a dot in a name was legal: norm.1 is now norm1."""
+    """DenseNets were published when a dot in a name was allowed: norm.1 is now norm1."""
     old = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
     if not any(old.search(key) for key in weights.state):
         return weights  # as it was read: some networks look for the version that a state dict carries

@@ -45,7 +45,7 @@ def features_of_folder(
     """
     names = images.list_images(folder)
     if not names:
-        raise ValueError(f"{folder}: no images in it; legal suffixes: {' '.join(images.SUFFIXES)}")
+        raise ValueError(f"{folder}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
     if cache:
         _prepare(cache)
     kept = cache / f"{_key(extractor, folder, names)}.safetensors" if cache else None

@@ -40,7 +40,7 @@ class FixedSizeDiscriminator(Discriminator):
     def __init__(self, size: int) -> None:
         super().__init__()
         if size < SMALLEST_SIZE or size & (size - 1):
-            raise ValueError(f"size = {size} is refused; legal: a power of two, {SMALLEST_SIZE} or more")
+            raise ValueError(f"size = {size} is refused; allowed: a power of two, {SMALLEST_SIZE} or more")
         self.size = self.min_size = size
         self.halvings = (size // LAST_SIZE).bit_length() - 1
 

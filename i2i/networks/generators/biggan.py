@@ -141,5 +141,5 @@ def _parts(conditioning: Conditioning, latent: int, blocks: int) -> int:
         raise ValueError(f"unknown conditioning {conditioning!r}; {did_you_mean(conditioning, get_args(Conditioning))}")
     parts = blocks + 1 if conditioning == "hierarchical" else 1
     if latent % parts:
-        raise ValueError(f"latent = {latent} is refused; legal with hierarchical conditioning: a multiple of {parts}")
+        raise ValueError(f"latent = {latent} is refused; allowed with hierarchical conditioning: a multiple of {parts}")
     return parts

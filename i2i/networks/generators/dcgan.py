@@ -44,7 +44,7 @@ class DCGANGenerator(LatentGenerator):
         at_least(1, out_channels=out_channels, latent=latent, features=features)
         at_least(0, classes=classes)
         if size < SMALLEST_SIZE or size & (size - 1):
-            raise ValueError(f"size = {size} is refused; legal: a power of two, {SMALLEST_SIZE} or more")
+            raise ValueError(f"size = {size} is refused; allowed: a power of two, {SMALLEST_SIZE} or more")
         self.size, self.out_channels, self.latent, self.classes = size, out_channels, latent, classes
         self.batch_independent = norm != "batch"
         doublings = (size // _FIRST_SIZE).bit_length() - 1

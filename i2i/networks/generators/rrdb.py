@@ -55,7 +55,7 @@ class RRDBNet(ImageGenerator):
         super().__init__()
         at_least(1, in_channels=in_channels, out_channels=out_channels, features=features, blocks=blocks, growth=growth)
         if scale not in get_args(Scale):
-            raise ValueError(f"scale = {scale} is refused; legal: {', '.join(map(str, get_args(Scale)))}")
+            raise ValueError(f"scale = {scale} is refused; choose from: {', '.join(map(str, get_args(Scale)))}")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.scale = scale

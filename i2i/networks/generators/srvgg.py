@@ -40,7 +40,7 @@ class SRVGGNet(ImageGenerator):
         at_least(1, in_channels=in_channels, features=features, convolutions=convolutions, scale=scale)
         if out_channels != in_channels:
             raise ValueError(
-                f"out_channels = {out_channels} is refused; legal: in_channels = {in_channels}, "
+                f"out_channels = {out_channels} is refused; allowed: in_channels = {in_channels}, "
                 "since the network adds to its input"
             )
         self.in_channels = self.out_channels = in_channels

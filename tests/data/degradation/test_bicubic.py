@@ -17,5 +17,5 @@ def test_the_recipe_gets_the_papers_pair(training):
 
 
 def test_a_scale_below_one_is_refused():
-    with pytest.raises(ValueError, match="bicubic: scale = 0 is refused; legal: 1 and more"):
+    with pytest.raises(ValueError, match="bicubic: scale = 0 is refused; allowed: 1 and more"):
         build(degradations, {"name": "bicubic", "scale": 0})

@@ -79,7 +79,7 @@ def test_edges_overshoot_unclipped():
 
 
 def test_an_empty_size_is_refused():
-    with pytest.raises(ValueError, match="legal: 1 pixel and more"):
+    with pytest.raises(ValueError, match="allowed: 1 pixel and more"):
         imresize(pictures(1, 3, 8, 8), 0, 8)
 
 

@@ -179,7 +179,7 @@ def test_all_sizes_and_both_kinds_of_numbers_are_seen_and_other_shapes_refused(s
     images = pictures(1, 3, 300, 200)
     torch.testing.assert_close(extractor(images), extractor(images.float() / 255))
     assert extractor(pictures(2, 3, 33, 70)).shape == (2, 512)
-    with pytest.raises(ValueError, match=r"squeezenet1_1@35636600: images of shape \(1, 1, 9, 9\); legal"):
+    with pytest.raises(ValueError, match=r"squeezenet1_1@35636600: images of shape \(1, 1, 9, 9\); allowed"):
         extractor(torch.zeros(1, 1, 9, 9))
 
 

@@ -69,7 +69,7 @@ def test_a_bad_image_is_skipped_and_named(folder: Path) -> None:
 def test_folders_without_two_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such folder"):
         features_of_folder(Means(), tmp_path / "none")
-    with pytest.raises(ValueError, match="no images in it; legal suffixes"):
+    with pytest.raises(ValueError, match="no images in it; known suffixes"):
         features_of_folder(Means(), tmp_path)
     images.write(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8))
     (tmp_path / "b.png").write_bytes(b"")

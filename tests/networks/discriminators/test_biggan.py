@@ -86,10 +86,10 @@ def test_gradient_penalties_go_through_attention():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"size": 48}, "size = 48 is refused; legal: a power of two, 32 or more"),
-        ({"size": 1024}, "size = 1024 is refused; legal: 32, 64, 128, 256, 512"),
-        ({"attention": 4}, "attention = 4 is refused; legal: 0, 8, 16"),
-        ({"minibatch": "std"}, "unknown minibatch 'std'; legal: deviation, discrimination, none"),
+        ({"size": 48}, "size = 48 is refused; allowed: a power of two, 32 or more"),
+        ({"size": 1024}, "size = 1024 is refused; choose from: 32, 64, 128, 256, 512"),
+        ({"attention": 4}, "attention = 4 is refused; choose from: 0, 8, 16"),
+        ({"minibatch": "std"}, "unknown minibatch 'std'; choose from: deviation, discrimination, none"),
     ],
 )
 def test_what_cannot_be_built_is_refused_with_a_sentence(options, sentence):

@@ -28,7 +28,7 @@ def test_another_size_of_image_is_refused_with_a_sentence():
 
 @pytest.mark.parametrize("size", [0, 16, 48, 100])
 def test_a_size_that_is_no_power_of_two_is_refused(size):
-    with pytest.raises(ValueError, match=f"size = {size} is refused; legal: a power of two, 32 or more"):
+    with pytest.raises(ValueError, match=f"size = {size} is refused; allowed: a power of two, 32 or more"):
         DCGANDiscriminator(size=size)
 
 
@@ -68,5 +68,5 @@ def test_with_a_minibatch_layer_a_logit_depends_on_the_other_images(minibatch):
 
 
 def test_an_unknown_minibatch_layer_is_refused():
-    with pytest.raises(ValueError, match="unknown minibatch 'all'; legal: deviation, discrimination, none"):
+    with pytest.raises(ValueError, match="unknown minibatch 'all'; choose from: deviation, discrimination, none"):
         DCGANDiscriminator(size=32, minibatch="all")

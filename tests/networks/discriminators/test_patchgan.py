@@ -49,5 +49,5 @@ def test_a_pixel_is_judged_by_its_colour_alone():
 
 
 def test_no_layers_are_refused():
-    with pytest.raises(ValueError, match="layers = 0 is too small; legal: 1 or more"):
+    with pytest.raises(ValueError, match="layers = 0 is too small; allowed: 1 or more"):
         PatchGAN(layers=0)

@@ -62,7 +62,7 @@ def test_r1_has_a_gradient_for_every_weight_that_matters():
 
 
 def test_another_size_is_refused():
-    with pytest.raises(ValueError, match="size = 48 is refused; legal: a power of two, 32 or more"):
+    with pytest.raises(ValueError, match="size = 48 is refused; allowed: a power of two, 32 or more"):
         small(size=48)
     with pytest.raises(ValueError, match="of size 32 can't judge images of height 64 and width 64"):
         small()(torch.zeros(1, 3, 64, 64))

@@ -81,5 +81,5 @@ def test_another_size_of_image_is_refused_with_a_sentence():
 
 @pytest.mark.parametrize("size", [0, 16, 100])
 def test_a_size_that_is_no_power_of_two_is_refused(size):
-    with pytest.raises(ValueError, match=f"size = {size} is refused; legal: a power of two, 32 or more"):
+    with pytest.raises(ValueError, match=f"size = {size} is refused; allowed: a power of two, 32 or more"):
         VGGDiscriminator(size=size)

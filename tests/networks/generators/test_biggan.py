@@ -130,14 +130,14 @@ def test_averaged_weights_are_normed_by_values_of_their_own():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"size": 48}, "size = 48 is refused; legal: 32, 64, 128, 256, 512"),
-        ({"attention": 64}, "attention = 64 is refused; legal: 0, 8, 16, 32"),
+        ({"size": 48}, "size = 48 is refused; choose from: 32, 64, 128, 256, 512"),
+        ({"attention": 64}, "attention = 64 is refused; choose from: 0, 8, 16, 32"),
         ({"conditioning": "share"}, "unknown conditioning 'share'; did you mean 'shared'"),
         (
             {"conditioning": "hierarchical", "latent": 10},
-            "latent = 10 is refused; legal with hierarchical conditioning: a multiple of 4",
+            "latent = 10 is refused; allowed with hierarchical conditioning: a multiple of 4",
         ),
-        ({"classes": -1}, "classes = -1 is too small; legal: 0 or more"),
+        ({"classes": -1}, "classes = -1 is too small; allowed: 0 or more"),
     ],
 )
 def test_what_cannot_be_built_is_refused_with_a_sentence(options, sentence):

@@ -39,7 +39,7 @@ def test_a_label_changes_the_image_and_its_embedding_learns() -> None:
 
 @pytest.mark.parametrize("size", [48, 16, 0])
 def test_other_sizes_are_refused(size: int) -> None:
-    with pytest.raises(ValueError, match=f"size = {size} is refused; legal: a power of two, 32 or more"):
+    with pytest.raises(ValueError, match=f"size = {size} is refused; allowed: a power of two, 32 or more"):
         DCGANGenerator(size=size)
 
 

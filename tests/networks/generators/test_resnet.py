@@ -31,5 +31,5 @@ def test_dropout_changes_no_key(without_memory):
 
 def test_no_blocks_is_legal_and_fewer_are_not():
     assert ResnetGenerator(blocks=0, features=2)(torch.zeros(1, 3, 8, 8)).shape == (1, 3, 8, 8)
-    with pytest.raises(ValueError, match="blocks = -1 is too small; legal: 0 or more"):
+    with pytest.raises(ValueError, match="blocks = -1 is too small; allowed: 0 or more"):
         ResnetGenerator(blocks=-1)

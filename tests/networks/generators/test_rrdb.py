@@ -111,10 +111,10 @@ def test_a_batch_of_two_is_two_batches_of_one():
 
 @pytest.mark.parametrize("scale", [0, 5, 16])
 def test_another_scale_is_refused(scale):
-    with pytest.raises(ValueError, match=f"scale = {scale} is refused; legal: 1, 2, 3, 4, 8"):
+    with pytest.raises(ValueError, match=f"scale = {scale} is refused; choose from: 1, 2, 3, 4, 8"):
         RRDBNet(scale=scale)
 
 
 def test_no_blocks_are_refused():
-    with pytest.raises(ValueError, match="blocks = 0 is too small; legal: 1 or more"):
+    with pytest.raises(ValueError, match="blocks = 0 is too small; allowed: 1 or more"):
         RRDBNet(blocks=0)

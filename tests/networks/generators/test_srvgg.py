@@ -54,9 +54,9 @@ def test_a_batch_of_two_is_two_batches_of_one():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"out_channels": 1}, "out_channels = 1 is refused; legal: in_channels = 3, since"),
+        ({"out_channels": 1}, "out_channels = 1 is refused; allowed: in_channels = 3, since"),
         ({"activation": "gelu"}, "unknown activation 'gelu'; did you mean 'relu'"),
-        ({"scale": 0}, "scale = 0 is too small; legal: 1 or more"),
+        ({"scale": 0}, "scale = 0 is too small; allowed: 1 or more"),
     ],
 )
 def test_illegal_options_are_told_in_a_sentence(options, sentence):

@@ -198,11 +198,11 @@ def test_it_runs_as_onnx_at_any_batch(modulation, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"size": 4}, "size = 4 is refused; legal: a power of two, 8 or more"),
+        ({"size": 4}, "size = 4 is refused; allowed: a power of two, 8 or more"),
         ({"size": 48}, "size = 48 is refused"),
-        ({"size": 64, "base": 32}, "base = 32 is too small; legal: 64 or more"),
-        ({"mapping_layers": 0}, "mapping_layers = 0 is too small; legal: 1 or more"),
-        ({"mapping_lr": 0.0}, "mapping_lr = 0.0 is refused; legal: above 0"),
+        ({"size": 64, "base": 32}, "base = 32 is too small; allowed: 64 or more"),
+        ({"mapping_layers": 0}, "mapping_layers = 0 is too small; allowed: 1 or more"),
+        ({"mapping_lr": 0.0}, "mapping_lr = 0.0 is refused; allowed: above 0"),
         ({"modulation": "adian"}, "unknown modulation 'adian'; did you mean 'adain'?"),
     ],
 )

@@ -43,5 +43,5 @@ def test_skips_carry_detail_around_the_bottom():
 
 
 def test_depth_below_two_is_refused():
-    with pytest.raises(ValueError, match="depth = 1 is too small; legal: 2 or more"):
+    with pytest.raises(ValueError, match="depth = 1 is too small; allowed: 2 or more"):
         UnetGenerator(depth=1)

@@ -186,13 +186,13 @@ def test_what_is_no_file_of_ours_is_one_sentence(file: Path, make, sentence: str
 
 
 def test_unknown_providers_and_cards_are_refused(file: Path) -> None:
-    with pytest.raises(ValueError, match="provider 'gpu' is not known; legal: auto, cpu, cuda, tensorrt"):
+    with pytest.raises(ValueError, match="provider 'gpu' is not known; choose from: auto, cpu, cuda, tensorrt"):
         Session(write(file), providers=["gpu"])
     with pytest.raises(ValueError, match="no provider is named"):
         Session(file, providers=[])
     card = replace(BLUR)
     object.__setattr__(card, "io", "double")
-    with pytest.raises(ValueError, match=r"blur\.onnx: card: io is 'double'; legal: float, uint8"):
+    with pytest.raises(ValueError, match=r"blur\.onnx: card: io is 'double'; choose from: float, uint8"):
         Session(write(file, card))
 
 

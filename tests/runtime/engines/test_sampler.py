@@ -121,10 +121,10 @@ def test_a_card_of_noise_survives_json_and_refuses_what_cannot_be() -> None:
     card = replace(SHOWN, classes=3, truncation="input", proof={"holds": True})
     assert NoiseCard.from_dict(json.loads(json.dumps(card.to_dict()))) == card
     for facts, sentence in (
-        ({"latent": 0}, "card: latent is 0; legal: whole numbers from 1"),
-        ({"truncation": "mean"}, "card: truncation is 'mean'; legal: latent, input"),
-        ({"out_channels": 2}, "card: out_channels is 2; legal: 1"),
-        ({"in_channels": 3}, "card: unknown in_channels; legal: product"),
+        ({"latent": 0}, "card: latent is 0; allowed: whole numbers from 1"),
+        ({"truncation": "mean"}, "card: truncation is 'mean'; choose from: latent, input"),
+        ({"out_channels": 2}, "card: out_channels is 2; choose from: 1"),
+        ({"in_channels": 3}, "card: unknown in_channels; choose from: product"),
     ):
         with pytest.raises(ValueError, match=sentence):
             NoiseCard.from_dict(SHOWN.to_dict() | facts)
@@ -170,10 +170,13 @@ def test_info_prints_the_card_of_noise(tmp_path: Path, capsys: pytest.CaptureFix
     [
         (["sample", "shown.onnx"], "the following arguments are required: target"),
         (["sample", "gone.onnx", "out"], "gone.onnx: no such file"),
-        (["sample", "shown.onnx", "out", "--class", "2"], "class 2 is not known; legal: none, since the generator was"),
-        (["sample", "shown.onnx", "out", "--truncation", "2"], "truncation 2 is refused; legal: 0 (all alike) to 1"),
-        (["sample", "shown.onnx", "out", "--seed", "-1"], "seed -1 to 62 is refused; legal: whole numbers from 0"),
-        (["sample", "shown.onnx", "out", "--n", "0"], "--n 0 --batch 16 is refused; legal: from 1"),
+        (
+            ["sample", "shown.onnx", "out", "--class", "2"],
+            "class 2 is not known; allowed: none, since the generator was",
+        ),
+        (["sample", "shown.onnx", "out", "--truncation", "2"], "truncation 2 is refused; allowed: 0 (all alike) to 1"),
+        (["sample", "shown.onnx", "out", "--seed", "-1"], "seed -1 to 62 is refused; allowed: whole numbers from 0"),
+        (["sample", "shown.onnx", "out", "--n", "0"], "--n 0 --batch 16 is refused; allowed: from 1"),
         (["sample", "shown.onnx", "shown.onnx"], "shown.onnx: a file, where a folder is to be made"),
         (["translate", "shown.onnx", "in", "out"], "shown.onnx: makes images of noise, not of images"),
         (["bench", "shown.onnx"], "shown.onnx: makes images of noise, not of images"),

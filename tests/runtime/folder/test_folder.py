@@ -153,7 +153,7 @@ def test_one_image_goes_to_a_folder_or_to_a_file_of_another_format(tree, tmp_pat
         ("in/1.png", "in", "lies in the source"),
         ("in/1.png", "in/1.png", "lies in the source"),
         ("nowhere", "out", "nowhere: no such file or folder"),
-        ("empty", "out", "empty: no images in this folder; legal: .png"),
+        ("empty", "out", "empty: no images in this folder; choose from: .png"),
         ("in", "file/out", r"file/out: cannot be made \(Not a directory\)"),
     ],
 )
@@ -298,7 +298,7 @@ def test_a_bad_image_does_not_take_its_batch_along(tmp_path):
 
 def test_batches_are_refused_where_images_would_mix(tree, tmp_path):
     card = Card(product="generator", in_channels=3, out_channels=3, test_time="published")
-    with pytest.raises(ValueError, match="batch: generator runs on the statistics of what it is given; legal: 1"):
+    with pytest.raises(ValueError, match="batch: generator runs on the statistics of what it is given; allowed: 1"):
         translate_folder(identity, card, tree, tmp_path / "out", batch=2)
 
 

@@ -100,7 +100,7 @@ def test_a_pattern_that_matches_nothing_is_refused(tree):
         translate(tree, carry=["labels"])
     with pytest.raises(ValueError, match=r"carry: 'lables/.*' matches no file"):
         translate(tree, carry=["labels/**", "lables/**"])
-    with pytest.raises(ValueError, match=r"carry: .*1\.png is one file; legal: for a folder"):
+    with pytest.raises(ValueError, match=r"carry: .*1\.png is one file; allowed with a folder only"):
         translate_folder(invert, CARD, tree / "1.png", tree.parent / "out", carry=["*"])
     assert not (tree.parent / "out").exists()
 
@@ -137,7 +137,7 @@ def test_a_name_is_always_in_the_same_shard():
 
 @pytest.mark.parametrize("text", ["4/4", "1", "-1/4", "a/b", "1/0", "", "0/4/4"])
 def test_shards_that_are_none_are_refused(tree, text):
-    with pytest.raises(ValueError, match=f"shard: '{text}' is refused; legal: 0/4, the first of four, to 3/4"):
+    with pytest.raises(ValueError, match=f"shard: '{text}' is refused; allowed: 0/4, the first of four, to 3/4"):
         translate(tree, shard=text)
 
 
@@ -153,7 +153,7 @@ def test_two_images_that_would_become_one_are_refused(tree):
     images.write(tree / "1.jpg", np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(ValueError, match=r"format: 1\.jpg and 1\.png would both become 1\.png"):
         translate(tree, format="png")
-    with pytest.raises(ValueError, match="format: 'gif' is refused; legal: png, jpg"):
+    with pytest.raises(ValueError, match="format: 'gif' is refused; choose from: png, jpg"):
         translate(tree, format="gif")
     assert not (tree.parent / "out").exists()
 

@@ -109,7 +109,7 @@ def test_what_failed_is_tried_again(tree):
     bad.write_bytes(b"no image")
     assert translate(tree).failed[0][0] == Path("2.png")
     assert [line["error"] for line in lines(tree) if "error" in line] == [
-        f"{bad}: not an image; legal: PNG, JPEG, WebP, BMP, TIFF"
+        f"{bad}: not an image; readable: PNG, JPEG, WebP, BMP, TIFF"
     ]
     bad.write_bytes(good)
     assert names(translate(tree).done) == ["2.png"]

@@ -220,7 +220,7 @@ def test_bad_files_are_named_as_the_user_named_them_and_the_others_done(
     assert names(report.done) == ["1.png", "a b/猫.PNG"] == sorted(there())
     sentences = [sentence for _, sentence in report.failed]
     assert sentences == [
-        "memory://bucket/low/2.png: not an image; legal: PNG, JPEG, WebP, BMP, TIFF",
+        "memory://bucket/low/2.png: not an image; readable: PNG, JPEG, WebP, BMP, TIFF",
         "memory://bucket/low/10.png: cannot be read (403 Forbidden)",
         "memory://bucket/high/a b/deep/x.png: cannot be written (Access Denied)",
     ]
@@ -278,7 +278,7 @@ def test_little_of_a_tree_is_here_at_once(
         ("memory://bucket/low", "memory://bucket/low/out", {}, "memory://bucket/low/out: lies in the source"),
         ("memory://bucket/low", HIGH, {"link": True}, "link: memory://bucket/low is remote; leave out --link"),
         ("memory://bucket/low", HIGH, {"carry": ["labels"]}, "carry: 'labels' matches no file in memory://bucket/low;"),
-        ("nosuch://bucket/low", HIGH, {}, "nosuch://bucket/low: protocol 'nosuch' is not known; legal: s3, gs"),
+        ("nosuch://bucket/low", HIGH, {}, "nosuch://bucket/low: protocol 'nosuch' is not known; choose from: s3, gs"),
         ("memory://bucket/low", "https://nowhere/x", {}, "https://nowhere/x: cannot be (written|listed)"),
     ],
 )

@@ -226,8 +226,8 @@ def test_a_size_out_of_bounds_is_refused_before_decoding(tmp_path, monkeypatch):
     ("name", "data", "sentence"),
     [
         ("empty.png", b"", "the file is empty"),
-        ("text.jpg", b"hello, I am text", "not an image; legal: PNG"),
-        ("anim.gif", pillow_bytes(RGB, "GIF"), "not an image; legal: PNG"),
+        ("text.jpg", b"hello, I am text", "not an image; readable: PNG"),
+        ("anim.gif", pillow_bytes(RGB, "GIF"), "not an image; readable: PNG"),
         ("sound.webp", b"RIFF\x04\0\0\0WAVEfmt ", "truncated, damaged or"),
         ("float.tif", cv2.imencode(".tif", np.ones((4, 5), np.float32))[1].tobytes(), "floating numbers of 32 bits"),
         ("missing.png", None, "No such file"),
@@ -268,10 +268,10 @@ def test_a_failed_write_leaves_neither_a_part_nor_a_loss(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "image", "sentence"),
     [
-        ("a.jpg", noise(3, np.uint16), r"\.jpg holds 8 bits, not 16; legal: \.png"),
+        ("a.jpg", noise(3, np.uint16), r"\.jpg holds 8 bits, not 16; choose from: \.png"),
         ("a.webp", noise(3, np.uint16), r"\.webp holds 8 bits"),
         ("a.jpeg", noise(4), r"\.jpeg holds no alpha"),
-        ("a.xyz", noise(3), r"cannot write \.xyz; legal: \.png"),
+        ("a.xyz", noise(3), r"cannot write \.xyz; choose from: \.png"),
         ("a", noise(3), "cannot write without a suffix"),
         ("a.png", noise(2), r"shape \(21, 34, 2\)"),
         ("a.png", np.ones((3, 4, 3), np.float32), "cannot write float32"),
@@ -322,7 +322,7 @@ def test_floats_are_rounded_and_clipped():
     floats = np.array([-0.5, 0.4999 / 255, 0.5001 / 255, 254.9 / 255, 1.5], np.float32)
     assert images.from_float(floats, np.uint8).tolist() == [0, 0, 1, 255, 255]
     assert images.from_float(floats, np.float32).max() == 1
-    with pytest.raises(ValueError, match="int64; legal"):
+    with pytest.raises(ValueError, match="int64; allowed"):
         images.to_float(np.arange(3))
 
 
