@@ -16,7 +16,6 @@ import numpy as np
 from i2i_runtime.bands import Part
 from i2i_runtime.bands.plan import BANDS
 from i2i_runtime.engines.base import CARD, NOISE_CARD, Exported, check_file, refused
-from i2i_runtime.engines.openvino_head import widen_head
 from i2i_runtime.images import Array
 
 _METADATA = "framework"  # where OpenVINO puts the metadata of an .onnx file
@@ -42,8 +41,6 @@ class OpenVino(Exported):
         keys = [key for key in (CARD, NOISE_CARD, BANDS) if model.has_rt_info([_METADATA, key])]
         super().__init__(file, {key: model.get_rt_info([_METADATA, key]).value for key in keys})
         with _refusing(file):
-            if self.card.scale * self.card.multiple_of % 2 == 0:
-                widen_head(model)
             self._compiled = core.compile_model(model, "CPU", self._settings)
         # Free to use; there come to be as many as there are calls at once.
         self._requests: list[Any] = []
