@@ -81,7 +81,7 @@ def overrides(method: str, *more: str) -> list[str]:
     return [*TINY[method], *sizes, "train.workers=0", "train.samples=2", *more]
 
 
-def enlarges(method: str) -> bool:
+def upscales(method: str) -> bool:
     """Whether it trains on one folder of single images; of the world those of one domain."""
     return TINY[method][: len(TINY_RRDB)] == TINY_RRDB
 
@@ -90,7 +90,7 @@ def tiny_data(method: str, folder: Path) -> Path:
     """Data of the kind that a method takes."""
     if method in ("cyclegan", "pix2pix"):
         return tiny_world(folder)
-    return tiny_world(folder) / "trainB" if enlarges(method) else digits(folder, each=4)
+    return tiny_world(folder) / "trainB" if upscales(method) else digits(folder, each=4)
 
 
 def tiny_recipe(method: str, data: Path, *more: str) -> recipe.Recipe:

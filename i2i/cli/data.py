@@ -74,7 +74,7 @@ def download(
 
     registry.load_plugins(plugins)
     with Line() as line:
-        folder = cached(name, progress=PreparingLine(line), tell=line.say)
+        folder = cached(name, progress=PreparingLine(line), log=line.say)
     print(folder)
 
 

@@ -23,7 +23,7 @@ _SATURATION = 1.0
 _BRIGHTNESS = 0.2  # from black at -1 to white at 1
 
 
-def change(images: Tensor, probability: Tensor) -> Tensor:
+def augment(images: Tensor, probability: Tensor) -> Tensor:
     """Square images (N, C, S, S) in [-1, 1], float32, each changed in each of these ways with `probability` (a scalar):
     mirrored, turned by right angles, moved by whole pixels, scaled, turned, stretched, moved; brightness, contrast,
     luma inverted, hue (of 3 channels), saturation. Draws from torch's own random numbers; beyond its border an image is

@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from i2i.data import albumentation, geometry  # noqa: F401 (their steps register)
-from i2i.data.geometry import Images
+from i2i.data import albumentations_steps, geometry  # noqa: F401 (their steps register)
+from i2i.data.geometry import Aligned
 from i2i.recipe.components import build, complete
 from i2i.registry import augmentations
 
@@ -23,7 +23,7 @@ Seed = int | tuple[int, ...] | np.random.Generator
 class Step(Protocol):
     """One step of a pipeline: the same draw from `rng` for all images."""
 
-    def __call__(self, images: Images, rng: np.random.Generator) -> Images: ...
+    def __call__(self, images: Aligned, rng: np.random.Generator) -> Aligned: ...
 
 
 class Pipeline:
@@ -36,7 +36,7 @@ class Pipeline:
     def __init__(self, steps: Steps) -> None:
         self._steps = [_make(name, options) for name, options in steps.items() if options is not False]
 
-    def __call__(self, images: Images, seed: Seed) -> Images:
+    def __call__(self, images: Aligned, seed: Seed) -> Aligned:
         """All images through all steps with one draw; equal seeds give equal results."""
         rng = np.random.default_rng(seed)
         for step in self._steps:

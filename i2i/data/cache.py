@@ -29,7 +29,7 @@ def cache_folder(kind: Kind) -> Path:
 
 
 @contextmanager
-def alone(target: Path, kind: Kind) -> Iterator[None]:
+def exclusive_lock(target: Path, kind: Kind) -> Iterator[None]:
     """Let one process at a time make `target`; the others wait. Without fcntl (Windows) nobody waits.
 
     Raises ValueError where nothing can be written.

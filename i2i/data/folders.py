@@ -40,7 +40,7 @@ class UnpairedFiles:
 
 
 @dataclass(frozen=True)
-class HighFiles:
+class SingleFiles:
     """Single images at full resolution."""
 
     train: tuple[Path, ...]
@@ -88,7 +88,7 @@ def find_unpaired(*folders: Path) -> UnpairedFiles:
     return UnpairedFiles((train_a, train_b), (test_a, test_b), held_a or held_b)
 
 
-def find_high(folder: Path) -> HighFiles:
+def find_single(folder: Path) -> SingleFiles:
     """Single images: in train/ and test/ (or val/), in folders named as DIV2K's are, or else anywhere below.
 
     Raises ValueError for a folder that is missing or without images.
@@ -97,8 +97,20 @@ def find_high(folder: Path) -> HighFiles:
     for train, tests in _HIGH_LAYOUTS.items():
         if _has(folder, train):
             test = next((_images(folder / name) for name in tests if _has(folder, name)), ())
-            return HighFiles(*_split(_images(folder / train), test))
-    return HighFiles(*_split(_images(folder), ()))
+            return SingleFiles(*_split(_images(folder / train), test))
+    return SingleFiles(*_split(_images(folder), ()))
+
+
+def find_classes(folder: Path) -> list[str]:
+    """The names of the classes: the folders of images in `folder`, or in its folder `train`.
+
+    Raises ValueError where there are none.
+    """
+    root = folder / "train" if (folder / "train").is_dir() else folder
+    names = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if len(names) < 2:
+        raise ValueError(f"{root}: {len(names)} folders in it; classes are folders of images, two or more")
+    return names
 
 
 def _existing(folders: Sequence[Path]) -> Sequence[Path]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from i2i.registry import augmentations
 
 Image = NDArray[Any]
-Images = tuple[Image, ...]
+Aligned = tuple[Image, ...]  # images of one scene, which every step moves by one draw
 Interpolation = Literal["bicubic", "linear", "area", "nearest"]
 
 
@@ -30,7 +30,7 @@ class Resize:
         self._height, self._width = _height_width("resize", size)
         self._interpolation = interpolation
 
-    def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+    def __call__(self, images: Aligned, rng: np.random.Generator) -> Aligned:
         return tuple(_resized(image, self._height, self._width, self._interpolation) for image in images)
 
 
@@ -42,7 +42,7 @@ class ScaleWidth:
         _, self._width = _height_width("scale_width", width)
         self._interpolation = interpolation
 
-    def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+    def __call__(self, images: Aligned, rng: np.random.Generator) -> Aligned:
         return tuple(_scaled(image, self._width / image.shape[1], self._interpolation) for image in images)
 
 
@@ -54,7 +54,7 @@ class ScaleShort:
         self._size, _ = _height_width("scale_short", size)
         self._interpolation = interpolation
 
-    def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+    def __call__(self, images: Aligned, rng: np.random.Generator) -> Aligned:
         return tuple(_scaled(image, self._size / min(image.shape[:2]), self._interpolation) for image in images)
 
 
@@ -69,7 +69,7 @@ class Crop:
     def __init__(self, *, size: int | tuple[int, int], pad: bool = False) -> None:
         self._size, self._pad = _height_width("crop", size), pad
 
-    def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+    def __call__(self, images: Aligned, rng: np.random.Generator) -> Aligned:
         if self._pad:
             images = _reflected("crop", images, self._size)
         spare_rows, spare_columns = _spare("crop", images, self._size, "resize first, or set its option pad")
@@ -83,7 +83,7 @@ class CenterCrop:
     def __init__(self, *, size: int | tuple[int, int]) -> None:
         self._size = _height_width("center_crop", size)
 
-    def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+    def __call__(self, images: Aligned, rng: np.random.Generator) -> Aligned:
         return _middle("center_crop", images, self._size)
 
 
@@ -94,7 +94,7 @@ class Limit:
     def __init__(self, *, size: int | tuple[int, int]) -> None:
         self._size = _height_width("limit", size)
 
-    def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+    def __call__(self, images: Aligned, rng: np.random.Generator) -> Aligned:
         height, width = max(image.shape[:2] for image in images)
         return _middle("limit", images, (min(height, self._size[0]), min(width, self._size[1])))
 
@@ -108,7 +108,7 @@ class Flip:
             raise ValueError(f"flip: p = {p} is not a probability; allowed: 0 to 1")
         self._p = p
 
-    def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+    def __call__(self, images: Aligned, rng: np.random.Generator) -> Aligned:
         if rng.random() >= self._p:
             return images
         # Not image[:, ::-1]: a view that runs backwards is slow to copy, and torch takes none.
@@ -122,7 +122,7 @@ class QuarterTurns:
     That is the distribution of the published flips along both axes and transposition (use_hflip with use_rot).
     """
 
-    def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+    def __call__(self, images: Aligned, rng: np.random.Generator) -> Aligned:
         turns = int(rng.integers(4))
         if not turns:
             return images
@@ -160,7 +160,7 @@ def _resample(image: Image, height: int, width: int, flag: int) -> Image:
     return result.clip(0, 1) if flag == cv2.INTER_CUBIC and result.dtype == np.float32 else result
 
 
-def common_size(step: str, images: Images) -> tuple[int, int]:
+def common_size(step: str, images: Aligned) -> tuple[int, int]:
     """Height and width of all images. Raises ValueError where they differ."""
     sizes = {image.shape[:2] for image in images}
     if len(sizes) > 1:
@@ -168,7 +168,7 @@ def common_size(step: str, images: Images) -> tuple[int, int]:
     return sizes.pop()
 
 
-def _factors(step: str, images: Images) -> tuple[int, ...]:
+def _factors(step: str, images: Aligned) -> tuple[int, ...]:
     """How many times as high and wide as the smallest one each image is. Raises ValueError for no whole numbers."""
     height, width = min(image.shape[:2] for image in images)
     factors = tuple(image.shape[0] // height for image in images)
@@ -177,12 +177,12 @@ def _factors(step: str, images: Images) -> tuple[int, ...]:
     return factors
 
 
-def _unequal(step: str, images: Images) -> ValueError:
+def _unequal(step: str, images: Aligned) -> ValueError:
     listed = " and ".join(f"{image.shape[1]}x{image.shape[0]}" for image in images)
     return ValueError(f"{step}: the images of a pair differ in size, {listed}; resize first")
 
 
-def _spare(step: str, images: Images, size: tuple[int, int], remedy: str = "resize first") -> tuple[int, int]:
+def _spare(step: str, images: Aligned, size: tuple[int, int], remedy: str = "resize first") -> tuple[int, int]:
     """Rows and columns that a window of `size` in the largest image leaves over, in pixels of the smallest image."""
     factor = max(_factors(step, images))
     height, width = max(image.shape[:2] for image in images)
@@ -196,7 +196,7 @@ def _spare(step: str, images: Images, size: tuple[int, int], remedy: str = "resi
     return (height - size[0]) // factor, (width - size[1]) // factor
 
 
-def _window(images: Images, top: int, left: int, size: tuple[int, int]) -> Images:
+def _window(images: Aligned, top: int, left: int, size: tuple[int, int]) -> Aligned:
     """The same window of all images: `top` and `left` in pixels of the smallest, `size` in those of the largest."""
     factors = _factors("crop", images)
     windows = []
@@ -206,12 +206,12 @@ def _window(images: Images, top: int, left: int, size: tuple[int, int]) -> Image
     return tuple(windows)
 
 
-def _middle(step: str, images: Images, size: tuple[int, int]) -> Images:
+def _middle(step: str, images: Aligned, size: tuple[int, int]) -> Aligned:
     spare_rows, spare_columns = _spare(step, images, size)
     return _window(images, spare_rows // 2, spare_columns // 2, size)
 
 
-def _reflected(step: str, images: Images, size: tuple[int, int]) -> Images:
+def _reflected(step: str, images: Aligned, size: tuple[int, int]) -> Aligned:
     """Every image extended at the right and the bottom until the largest is at least of `size`."""
     factors = _factors(step, images)
     height, width = max(image.shape[:2] for image in images)

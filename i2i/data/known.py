@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from i2i.data.archive import unpack
-from i2i.data.cache import alone, cache_folder
+from i2i.data.cache import cache_folder, exclusive_lock
 from i2i.data.download import Unreachable, download
 from i2i.registry import datasets, did_you_mean
 
@@ -146,23 +146,23 @@ def find(
     *,
     kind: str = "",
     progress: Progress | None = None,
-    tell: Callable[[str], None] = lambda sentence: None,
+    log: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
     """The folder that `name` means: a folder of that name if there is one, else the known data set (see `cached`).
 
-    `tell` gets one line about where the data come from when the name alone does not say it. Raises ValueError for a
+    `log` gets one line about where the data come from when the name alone does not say it. Raises ValueError for a
     name that is neither, with the nearest known one.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
         if str(name) in datasets:
-            tell(f"{name}: the folder {folder.resolve()}, not the known data set of that name")
+            log(f"{name}: the folder {folder.resolve()}, not the known data set of that name")
         return folder
     if folder.exists():
         raise ValueError(f"{folder}: a file; give the folder that holds the images")
     if str(name) != folder.name:
         raise ValueError(f"{name}: no such folder")
-    return cached(str(name), kind=kind, progress=progress, tell=tell)
+    return cached(str(name), kind=kind, progress=progress, log=log)
 
 
 def cached(
@@ -170,7 +170,7 @@ def cached(
     *,
     kind: str = "",
     progress: Progress | None = None,
-    tell: Callable[[str], None] = lambda sentence: None,
+    log: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
     """The folder of a known data set in the cache, made now if it is not there; several processes may ask at once.
 
@@ -181,12 +181,12 @@ def cached(
     known = _lookup(name, kind)
     folder = cache_folder("data") / known.name
     if not folder.exists():
-        tell(f"{known.name}: {known.description} ({known.size}), into {folder}")
-        with alone(folder, "data"):
+        log(f"{known.name}: {known.description} ({known.size}), into {folder}")
+        with exclusive_lock(folder, "data"):
             if not folder.exists():
                 known.prepare(folder, progress)
     else:
-        tell(f"{known.name}: from {folder}")
+        log(f"{known.name}: from {folder}")
     return folder
 
 

@@ -42,17 +42,17 @@ def batches(
     start_step: int = 0,
     workers: int = 0,
     pin_memory: bool = False,
-    part: slice = _ALL,
+    shard: slice = _ALL,
 ) -> Iterator[Batch]:
     """Batches from step `start_step` on, without end; every epoch is a permutation drawn from (seed, epoch).
 
-    Of each batch only `part` is made: of several processes that train together each makes its own.
+    Of each batch only `shard` is made: of several processes that train together each makes its own.
 
     Starting at step s gives what an uninterrupted stream gives from s on. Without workers, batches are made when they
     are asked for and `pin_memory` has no effect. Raises ValueError for a data set smaller than a batch, and while
     iterating for samples that can't be had or stacked.
     """
-    keys = _Keys(len(dataset), steps_per_epoch(dataset, batch_size), batch_size, seed, start_step, part)
+    keys = _Keys(len(dataset), steps_per_epoch(dataset, batch_size), batch_size, seed, start_step, shard)
     if workers == 0:
         return _unwrapped(map(_Batches(dataset).__getitems__, keys))
     loader: DataLoader[_Loaded] = DataLoader(
@@ -91,9 +91,9 @@ def _unwrapped(loader: Iterable[_Loaded]) -> Iterator[Any]:
 class _Keys(Sampler[list[Key]]):
     """The keys of the samples of a part of every batch, endlessly."""
 
-    def __init__(self, samples: int, steps: int, batch_size: int, seed: int, start_step: int, part: slice) -> None:
+    def __init__(self, samples: int, steps: int, batch_size: int, seed: int, start_step: int, shard: slice) -> None:
         self._samples, self._steps, self._batch_size = samples, steps, batch_size
-        self._seed, self._start_step, self._part = seed, start_step, part
+        self._seed, self._start_step, self._shard = seed, start_step, shard
 
     def __iter__(self) -> Iterator[list[Key]]:
         epoch, first = divmod(self._start_step, self._steps)
@@ -101,7 +101,7 @@ class _Keys(Sampler[list[Key]]):
             order = np.random.default_rng((_ORDER, self._seed, epoch)).permutation(self._samples).tolist()
             for step in range(first, self._steps):
                 batch = order[step * self._batch_size : (step + 1) * self._batch_size]
-                yield [(epoch, index) for index in batch[self._part]]
+                yield [(epoch, index) for index in batch[self._shard]]
             epoch, first = epoch + 1, 0
 
 

@@ -5,10 +5,13 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
 from i2i.data.folders import halves
-from i2i.data.geometry import Image, Images
+from i2i.data.geometry import Aligned, Image, is_label_map
 from i2i.registry import did_you_mean
 from i2i_runtime import images
 
@@ -52,7 +55,7 @@ def declare(names: tuple[str, ...], channels: tuple[int, int], label_maps: Colle
     return [Field(count, name in label_maps) for name, count in zip(names, channels, strict=True)]
 
 
-def read_pair(paths: tuple[Path, Path], *, fields: list[Field], side_by_side: bool, swap: bool) -> Images:
+def read_pair(paths: tuple[Path, Path], *, fields: list[Field], side_by_side: bool, swap: bool) -> Aligned:
     """(a, b) as arrays, or (b, a) with `swap`; `fields` are those of the result. Raises ValueError for a bad file."""
     if side_by_side:
         whole = images.read(paths[0])
@@ -83,7 +86,7 @@ def _declared(image: Image, field: Field, path: Path) -> Image:
     return image.astype(np.int32)
 
 
-def cut_to_scale(pair: Images, scale: int, paths: tuple[Path, Path]) -> Images:
+def cut_to_scale(pair: Aligned, scale: int, paths: tuple[Path, Path]) -> Aligned:
     """Source and target, whose rows and columns past `scale` times the source's are cut off.
 
     Raises ValueError where the target is smaller than that, or larger by `scale` pixels or more.
@@ -101,3 +104,24 @@ def cut_to_scale(pair: Images, scale: int, paths: tuple[Path, Path]) -> Images:
 def dimensions(image: Image) -> str:
     """Width x height, for a sentence."""
     return f"{image.shape[1]}x{image.shape[0]}"
+
+
+def fit_square(image: Image, size: int) -> Image:
+    """`image` (H, W, C) as a square: its shorter side resized to `size` pixels, the middle of the longer one."""
+    height, width = image.shape[:2]
+    zoom = size / min(height, width)
+    if zoom != 1:
+        sides = max(size, round(width * zoom)), max(size, round(height * zoom))
+        image = cv2.resize(image, sides, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC)
+        image = image.reshape(*image.shape[:2], -1)
+        image = image if image.dtype == np.uint8 else image.clip(0, 1)  # cubics overshoot
+    top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
+    return image[top : top + size, left : left + size]
+
+
+def to_tensor(image: Image, value_range: tuple[float, float]) -> Tensor:
+    """(height, width, channels) of 0..255 or [0, 1] -> float32 (channels, height, width) in `value_range`."""
+    low, high = value_range
+    full = 255 if image.dtype == np.uint8 or is_label_map(image) else 1
+    # Splitting moves bytes, a quarter of what transposing floats does; the arithmetic is in place.
+    return torch.from_numpy(np.stack(cv2.split(image))).float().mul_((high - low) / full).add_(low)

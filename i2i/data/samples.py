@@ -3,25 +3,34 @@
 A training sample depends on (seed, epoch, index) alone, whichever process makes it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from i2i.data.augment import Pipeline
-from i2i.data.batch import HighResolution, Pair, Unpaired
-from i2i.data.folders import HighFiles, PairedFiles, UnpairedFiles
-from i2i.data.geometry import Image, Images, is_label_map
-from i2i.data.reading import Field, Readable, cut_to_scale, declare, dimensions, read_image, read_pair
+from i2i.data.batch import HighResolution, Images, Pair, Unpaired
+from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles
+from i2i.data.geometry import Aligned, Image
+from i2i.data.reading import (
+    Field,
+    Readable,
+    cut_to_scale,
+    declare,
+    dimensions,
+    fit_square,
+    read_image,
+    read_pair,
+    to_tensor,
+)
 
 # The use of a random draw is part of its seed, so that no two draws are the same by accident.
-_TRAIN, _PARTNER, _TEST, _DEGRADE, _DEGRADE_TEST = 1, 2, 3, 4, 5
+_TRAIN, _PARTNER, _TEST, _DEGRADE, _DEGRADE_TEST, _SINGLE_TRAIN, _SINGLE_TEST = 1, 2, 3, 4, 5, 6, 7
 
 
 class PairedImages(Dataset[Pair]):
@@ -70,7 +79,7 @@ class PairedImages(Dataset[Pair]):
         paths = self._held_out[index]
         return self._sample(self._test, paths, self._read(paths), (_TEST, index))
 
-    def _sample(self, pipeline: Pipeline, paths: tuple[Path, Path], pair: Images, seed: tuple[int, ...]) -> Pair:
+    def _sample(self, pipeline: Pipeline, paths: tuple[Path, Path], pair: Aligned, seed: tuple[int, ...]) -> Pair:
         if self._scale > 1:
             pair = cut_to_scale(pair, self._scale, paths[::-1] if self._swap else paths)
         source, target = augmented(pipeline, pair, seed, paths[0])
@@ -127,7 +136,7 @@ class UnpairedImages(Dataset[Unpaired]):
         return to_tensor(augmented(pipeline, (image,), seed, path)[0], self._value_range)
 
 
-class HighImages(Dataset[HighResolution]):
+class HighResolutionImages(Dataset[HighResolution]):
     """Single images, of which a degradation makes pairs, each with the seed that its degradation depends on.
 
     That seed is drawn from (seed, epoch, index), for a held-out image from its index. An epoch has at least `fewest`
@@ -137,7 +146,7 @@ class HighImages(Dataset[HighResolution]):
 
     def __init__(
         self,
-        files: HighFiles,
+        files: SingleFiles,
         *,
         train: Pipeline,
         test: Pipeline,
@@ -176,7 +185,65 @@ class HighImages(Dataset[HighResolution]):
         return HighResolution(to_tensor(image, self._value_range), torch.tensor(own))
 
 
-def augmented(pipeline: Pipeline, pictures: Images, seed: tuple[int, ...], path: Path) -> Images:
+class LabelledImages(Dataset[Images]):
+    """Images fitted to `size`, then augmented, each with the number of its class among `classes`, if there are any.
+
+    An epoch has at least `fewest` samples: few images are taken several times, each time by a draw of its own.
+    Everything else is as in `PairedImages`. Raises ValueError for an image that lies in no class.
+    """
+
+    def __init__(
+        self,
+        files: SingleFiles,
+        *,
+        train: Pipeline,
+        test: Pipeline,
+        seed: int,
+        size: int,
+        classes: Sequence[str] = (),
+        channels: int = 3,
+        value_range: tuple[float, float] = (-1.0, 1.0),
+        fewest: int = 1,
+    ) -> None:
+        self._read = partial(read_image, field=Field(channels, label_map=False))
+        self._images, self._held_out = Readable(files.train, self._read), files.test
+        self._train, self._test, self._seed, self._size = train, test, seed, size
+        self._classes = {name: number for number, name in enumerate(classes)}
+        self._value_range, self._fewest = value_range, fewest
+        for path in (*files.train, *files.test):
+            self._label(path)
+
+    def __len__(self) -> int:
+        return max(len(self._images), self._fewest)
+
+    @property
+    def held_out_count(self) -> int:
+        return len(self._held_out)
+
+    def __getitem__(self, key: tuple[int, int]) -> Images:
+        path, image = self._images[key[1] % len(self._images)]
+        return self._sample(self._train, path, image, (_SINGLE_TRAIN, self._seed, *key))
+
+    def held_out(self, index: int) -> Images:
+        """A test image through the test pipeline: always the same. Raises ValueError for an unreadable file."""
+        path = self._held_out[index]
+        return self._sample(self._test, path, self._read(path), (_SINGLE_TEST, index))
+
+    def _sample(self, pipeline: Pipeline, path: Path, image: Image, seed: tuple[int, ...]) -> Images:
+        (image,) = augmented(pipeline, (fit_square(image, self._size),), seed, path)
+        return Images(to_tensor(image, self._value_range), torch.tensor(self._label(path)))
+
+    def _label(self, path: Path) -> int:
+        """The innermost folder that is a class says which one it is."""
+        if not self._classes:
+            return 0
+        for folder in path.parents:
+            if folder.name in self._classes:
+                return self._classes[folder.name]
+        raise ValueError(f"{path}: lies in none of the classes {', '.join(self._classes)}; move it into one")
+
+
+def augmented(pipeline: Pipeline, pictures: Aligned, seed: tuple[int, ...], path: Path) -> Aligned:
     try:
         return pipeline(pictures, seed)
     except ValueError as error:
@@ -193,11 +260,3 @@ def _check_sizes(source: Image, target: Image, scale: int, path: Path) -> None:
     raise ValueError(
         f"{path}: {sizes} after the augmentations, not {scale} times as large any more; choose from: {choices}"
     )
-
-
-def to_tensor(image: Image, value_range: tuple[float, float]) -> Tensor:
-    """(height, width, channels) of 0..255 or [0, 1] -> float32 (channels, height, width) in `value_range`."""
-    low, high = value_range
-    full = 255 if image.dtype == np.uint8 or is_label_map(image) else 1
-    # Splitting moves bytes, a quarter of what transposing floats does; the arithmetic is in place.
-    return torch.from_numpy(np.stack(cv2.split(image))).float().mul_((high - low) / full).add_(low)

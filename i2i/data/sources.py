@@ -6,13 +6,20 @@ from typing import Any, NamedTuple
 from i2i.data import known
 from i2i.data.augment import Pipeline
 from i2i.data.batch import Images, Pair
-from i2i.data.folders import HighFiles, PairedFiles, UnpairedFiles, find_high, find_pairs, find_unpaired
-from i2i.data.samples import HighImages, PairedImages, UnpairedImages
-from i2i.data.singles import SingleImages, find_classes
+from i2i.data.folders import (
+    PairedFiles,
+    SingleFiles,
+    UnpairedFiles,
+    find_classes,
+    find_pairs,
+    find_single,
+    find_unpaired,
+)
+from i2i.data.samples import HighResolutionImages, LabelledImages, PairedImages, UnpairedImages
 from i2i.recipe import Recipe
 
-Samples = Any  # PairedImages, UnpairedImages, HighImages or SingleImages
-Files = PairedFiles | UnpairedFiles | HighFiles
+Samples = Any  # PairedImages, UnpairedImages, HighResolutionImages or LabelledImages
+Files = PairedFiles | UnpairedFiles | SingleFiles
 
 
 class SampleKind(NamedTuple):
@@ -28,7 +35,7 @@ class SampleKind(NamedTuple):
     classes: int = 0
 
 
-def find_files(samples: SampleKind, recipe: Recipe, tell: Callable[[str], None]) -> Files:
+def find_files(samples: SampleKind, recipe: Recipe, log: Callable[[str], None]) -> Files:
     """The files of the recipe's data. Raises ValueError for data that are missing or not of its kind."""
     data = recipe.data
     if not 1 <= len(data.source) <= 2:
@@ -36,13 +43,13 @@ def find_files(samples: SampleKind, recipe: Recipe, tell: Callable[[str], None])
     if samples.batch is Images:
         if len(data.source) != 1:
             raise ValueError(f"data: {len(data.source)} sources given; a generator of images from noise has one")
-        return find_high(known.find(data.source[0], tell=tell))
+        return find_single(known.find(data.source[0], log=log))
     if recipe.degradation and not is_degraded(recipe):
-        tell("two folders: pairs of low and high resolution, to which the recipe's degradation is not applied")
+        log("two folders: pairs of low and high resolution, to which the recipe's degradation is not applied")
     kind = "high" if is_degraded(recipe) else "paired" if samples.batch is Pair else "unpaired"
-    folders = [known.find(source, kind=kind, tell=tell) for source in data.source]
+    folders = [known.find(source, kind=kind, log=log) for source in data.source]
     if is_degraded(recipe):
-        return find_high(*folders)
+        return find_single(*folders)
     return find_pairs(*folders, scale=samples.scale) if samples.batch is Pair else find_unpaired(*folders)
 
 
@@ -59,12 +66,12 @@ def open_samples(samples: SampleKind, recipe: Recipe, files: Files) -> Samples:
         "seed": recipe.train.seed,
         "value_range": samples.value_range,
     }
-    if isinstance(files, HighFiles):
+    if isinstance(files, SingleFiles):
         options |= {"channels": samples.channels[-1], "fewest": recipe.train.batch_size}
         if samples.batch is Images:
-            return SingleImages(files, classes=_classes(samples, recipe), size=samples.size, **options)
+            return LabelledImages(files, classes=_classes(samples, recipe), size=samples.size, **options)
         # A folder of ten photos is worth training on: crops differ.
-        return HighImages(files, **options)
+        return HighResolutionImages(files, **options)
     options |= {"channels": samples.channels, "label_maps": recipe.data.label_maps}
     if isinstance(files, PairedFiles):
         return PairedImages(files, direction=recipe.data.direction, scale=samples.scale, **options)
@@ -81,6 +88,6 @@ def _classes(samples: SampleKind, recipe: Recipe) -> list[str]:
     return classes
 
 
-def distinct(files: Files) -> int:
+def distinct_held_out(files: Files) -> int:
     """How many held-out samples share no image."""
     return min(map(len, files.test)) if isinstance(files, UnpairedFiles) else len(files.test)

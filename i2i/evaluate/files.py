@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from i2i.data.folders import HighFiles, PairedFiles, UnpairedFiles
+from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles
 from i2i.data.sources import Files
 from i2i.evaluate.measures import evenly
 
@@ -55,7 +55,7 @@ def names_of(files: Files) -> list[list[Path]]:
     """For each field of a sample, what its images are to be called: as in their folder, and .png."""
     if isinstance(files, UnpairedFiles):
         return [_short(domain) for domain in files.test]
-    return [_short(files.test if isinstance(files, HighFiles) else [a for a, _ in files.test])] * 2
+    return [_short(files.test if isinstance(files, SingleFiles) else [a for a, _ in files.test])] * 2
 
 
 def _short(paths: Sequence[Path]) -> list[Path]:

@@ -12,9 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from i2i.data.reading import Field, read_image
-from i2i.data.samples import to_tensor
-from i2i.data.singles import fit
+from i2i.data.reading import Field, fit_square, read_image, to_tensor
 from i2i.latent.invert import Inversion, Space
 from i2i.latent.sampler import to_pixels
 from i2i.metrics.pixels import psnr
@@ -70,7 +68,7 @@ def read_for(generator: LatentGenerator, file: Path) -> Tensor:
     side resized and the middle kept. Raises ValueError for a file that can't be read.
     """
     image = read_image(file, field=Field(generator.out_channels, label_map=False))
-    return to_tensor(fit(image, generator.size), generator.value_range)
+    return to_tensor(fit_square(image, generator.size), generator.value_range)
 
 
 def invert_files(

@@ -7,7 +7,7 @@ section 3, https://arxiv.org/abs/2006.06676.
 import torch
 from torch import Tensor, nn
 
-from i2i.data.ada_transforms import change
+from i2i.data.ada_transforms import augment
 from i2i.methods.base import Update
 
 _EVERY = 4  # steps between two adjustments
@@ -31,7 +31,7 @@ class AdaptiveAugmentation(nn.Module):
         self.register_buffer("signs", torch.zeros(2))
 
     def forward(self, images: Tensor) -> Tensor:
-        return change(images, self.probability)
+        return augment(images, self.probability)
 
     @torch.no_grad()
     def observe(self, logits: Tensor) -> None:

@@ -12,7 +12,7 @@ from i2i import registry
 from i2i.checkpoints import run as checkpoint
 from i2i.checkpoints.load import load_any
 from i2i.data.loader import batches, steps_per_epoch
-from i2i.data.sources import Samples, distinct, find_files, open_samples
+from i2i.data.sources import Samples, distinct_held_out, find_files, open_samples
 from i2i.devices import kept_random_numbers
 from i2i.methods.base import Generation, Method
 from i2i.recipe import Recipe
@@ -56,7 +56,7 @@ def fit(recipe: Recipe, run: Path, state: dict[str, Any] | None, work: Work) -> 
             start_step=trainer.step,
             workers=recipe.train.workers,
             pin_memory=device.type == "cuda",
-            part=part,
+            shard=part,
         )
         record = recorded(run, device, lambda: trainer.step) if processes.is_first else nullcontext()
         try:
@@ -82,7 +82,7 @@ def _assemble(recipe: Recipe, run: Path, state: dict[str, Any] | None, work: Wor
     check_sizes(method, samples, augmentation, degradation)
     recipe = placed(_with_steps(recipe, samples))
     schedule, looks = build(registry.schedules, recipe.schedule), partial(held_out, method, samples, degradation)
-    count = distinct(files) + len(samples) * isinstance(method, Generation)
+    count = distinct_held_out(files) + len(samples) * isinstance(method, Generation)
     evaluation = open_evaluation(recipe.evaluate, method, looks, count, work.device, tell, work.processes)
     trainer = Trainer(
         method, recipe, schedule, looks(), run, work.device, augmentation, degradation, evaluation, work.processes

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from i2i.data.ada_transforms import _Draw, _rotation, _Sample, _scaling, _translation, change, colour, geometry
+from i2i.data.ada_transforms import _Draw, _rotation, _Sample, _scaling, _translation, augment, colour, geometry
 
 ALWAYS, NEVER = torch.ones(()), torch.zeros(())
 
@@ -20,8 +20,8 @@ def column(*values: float) -> torch.Tensor:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_images_stay_as_they_are_with_probability_0_and_not_with_1(channels):
     images = torch.rand(4, channels, 16, 16) * 2 - 1
-    torch.testing.assert_close(change(images, NEVER), images, atol=1e-5, rtol=0)
-    changed = change(images, ALWAYS)
+    torch.testing.assert_close(augment(images, NEVER), images, atol=1e-5, rtol=0)
+    changed = augment(images, ALWAYS)
     assert changed.shape == images.shape and changed.isfinite().all()
     assert ((changed - images).abs().mean((1, 2, 3)) > 0.01).all()
 
@@ -90,5 +90,5 @@ def test_sampling_has_the_first_two_derivatives():
 
 def test_every_image_has_its_own_draw():
     images = torch.rand(1, 3, 16, 16).expand(2, -1, -1, -1)
-    first, second = change(images, ALWAYS)
+    first, second = augment(images, ALWAYS)
     assert not torch.allclose(first, second)

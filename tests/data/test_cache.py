@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from i2i.data.cache import alone, cache_folder
+from i2i.data.cache import cache_folder, exclusive_lock
 
 
 def test_the_cache_folder_is_the_users_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,6 +22,6 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(ValueError, match=r"\.net\.pth\.lock: can't be written .*; name another folder in \$I2I_WEIGHTS"),
-        alone(tmp_path / "file" / "cache" / "net.pth", "weights"),
+        exclusive_lock(tmp_path / "file" / "cache" / "net.pth", "weights"),
     ):
         pass

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i2i.data.folders import find_high, find_pairs, find_unpaired
+from i2i.data.folders import find_pairs, find_single, find_unpaired
 from i2i_runtime import images
 
 
@@ -90,28 +90,30 @@ def test_a_domain_without_test_folder_holds_out_its_own(tmp_path):
 
 def test_single_images_lie_anywhere_below(tmp_path):
     fill(tmp_path, "2.png", "10.png", "deep/er/1.jpg")
-    files = find_high(tmp_path)
+    files = find_single(tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in files.train] == ["2.png", "10.png", "deep/er/1.jpg"]
     assert files.test == () and not files.held_out_from_train
-    held = find_high(fill(tmp_path / "many", *numbered(30)))
+    held = find_single(fill(tmp_path / "many", *numbered(30)))
     assert held.held_out_from_train and len(held.test) == 3 and len({*held.train, *held.test}) == 30
 
 
 @pytest.mark.parametrize("train, test", [("train", "test"), ("train", "val"), ("DIV2K_train_HR", "DIV2K_valid_HR")])
 def test_single_images_keep_their_test_folder(tmp_path, train, test):
     fill(tmp_path / train, *numbered(12)), fill(tmp_path / test, "a.png"), fill(tmp_path / "other", "b.png")
-    files = find_high(tmp_path)
+    files = find_single(tmp_path)
     assert len(files.train) == 12 and files.test == (tmp_path / test / "a.png",) and not files.held_out_from_train
 
 
 def test_tiles_of_one_photo_are_held_out_together(tmp_path):
     names = [f"{photo}_s{tile:03d}.png" for photo in range(20) for tile in range(1, 6)]
     low, high = fill(tmp_path / "low", *names), fill(tmp_path / "high", *names)
-    for files in (find_high(high), find_pairs(low, high)):
+    for files in (find_single(high), find_pairs(low, high)):
         assert files.held_out_from_train and (len(files.train), len(files.test)) == (90, 2)
-    photos = [{path.name.split("_")[0] for path in paths} for paths in (find_high(high).train, find_high(high).test)]
+    photos = [
+        {path.name.split("_")[0] for path in paths} for paths in (find_single(high).train, find_single(high).test)
+    ]
     assert len(photos[1]) == 2 and not photos[0] & photos[1]
-    assert {path.name.split("_")[1] for path in find_high(high).test} == {"s003.png"}
+    assert {path.name.split("_")[1] for path in find_single(high).test} == {"s003.png"}
 
 
 def test_low_and_high_match_with_the_scale_in_a_name(tmp_path):
@@ -170,8 +172,8 @@ def test_images_side_by_side_are_not_of_two_scales(tmp_path):
 
 def test_a_folder_without_single_images_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
-    assert refusal(find_high, tmp_path / "empty").startswith(f"{tmp_path / 'empty'}: no images in it")
-    assert refusal(find_high, tmp_path / "nowhere") == f"{tmp_path / 'nowhere'}: no such folder"
+    assert refusal(find_single, tmp_path / "empty").startswith(f"{tmp_path / 'empty'}: no images in it")
+    assert refusal(find_single, tmp_path / "nowhere") == f"{tmp_path / 'nowhere'}: no such folder"
 
 
 def test_an_unknown_layout_says_what_is_there(tmp_path):

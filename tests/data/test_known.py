@@ -68,27 +68,27 @@ def test_no_two_sets_share_a_file_in_the_cache() -> None:
 
 
 def test_a_plugins_set_is_made_once_and_then_found(dots: Made, cache: Path) -> None:
-    told: list[str] = []
-    assert find("dots", kind="unpaired", tell=told.append) == cache / "dots"
-    assert find("dots", tell=told.append) == cache / "dots"
+    lines: list[str] = []
+    assert find("dots", kind="unpaired", log=lines.append) == cache / "dots"
+    assert find("dots", log=lines.append) == cache / "dots"
     assert dots.calls == [cache / "dots"]
-    assert [line.startswith("dots: ") for line in told] == [True, True]
+    assert [line.startswith("dots: ") for line in lines] == [True, True]
 
 
 def test_a_folder_of_that_name_wins_and_the_caller_is_told(dots: Made) -> None:
     Path("dots").mkdir()
-    told: list[str] = []
-    assert find("dots", tell=told.append) == Path("dots")
-    assert told == [f"dots: the folder {Path('dots').resolve()}, not the known data set of that name"]
+    lines: list[str] = []
+    assert find("dots", log=lines.append) == Path("dots")
+    assert lines == [f"dots: the folder {Path('dots').resolve()}, not the known data set of that name"]
     assert not dots.calls
     # But who asks for the known one gets it.
     assert cached("dots").parent == cache_folder("data")
 
 
 def test_any_other_folder_is_taken_silently(tmp_path: Path) -> None:
-    told: list[str] = []
-    assert find(tmp_path, kind="paired", tell=told.append) == tmp_path
-    assert told == []
+    lines: list[str] = []
+    assert find(tmp_path, kind="paired", log=lines.append) == tmp_path
+    assert lines == []
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import torch
 
 from i2i.data.augment import Pipeline
 from i2i.data.batch import HighResolution, Pair
-from i2i.data.folders import find_high, find_pairs
+from i2i.data.folders import find_pairs, find_single
 from i2i.data.loader import batches, steps_per_epoch
-from i2i.data.samples import HighImages, PairedImages
+from i2i.data.samples import HighResolutionImages, PairedImages
 from i2i_runtime import images
 
 COUNT = 11
@@ -94,7 +94,7 @@ def test_batches_are_the_same_whatever_the_workers(pictures):
 @pytest.mark.parametrize("workers, size", [(0, 3), (2, 3), (0, 1)])
 def test_seeds_of_single_images_are_stacked_beside_them(pictures, tmp_path, workers, size):
     crop = Pipeline({"crop": {"size": 16}})
-    dataset = HighImages(find_high(tmp_path), train=crop, test=crop, seed=5)
+    dataset = HighResolutionImages(find_single(tmp_path), train=crop, test=crop, seed=5)
     batch = next(iter(batches(dataset, batch_size=size, seed=0, workers=workers)))
     assert type(batch) is HighResolution
     assert batch.image.shape == (size, 3, 16, 16) and batch.seed.shape == (size,) and batch.seed.dtype == torch.int64

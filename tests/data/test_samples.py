@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from i2i.data.augment import Pipeline
-from i2i.data.folders import HighFiles, PairedFiles, UnpairedFiles, find_high, find_pairs, find_unpaired
-from i2i.data.samples import HighImages, PairedImages, UnpairedImages
+from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles, find_pairs, find_single, find_unpaired
+from i2i.data.samples import HighResolutionImages, PairedImages, UnpairedImages
 from i2i_runtime import images
 
 PLAIN = Pipeline({})
@@ -261,13 +261,13 @@ def test_augmentations_that_lose_the_scale_are_refused(tmp_path):
         paired(files, Pipeline({"resize": {"size": 8}}), scale=4)[0, 0]
 
 
-def singles(folder: Path, count: int = 4, **shape) -> HighFiles:
+def singles(folder: Path, count: int = 4, **shape) -> SingleFiles:
     train = tuple(written(folder / f"{i}.png", picture(i, **shape)) for i in range(count))
-    return HighFiles(train, train[:2], held_out_from_train=False)
+    return SingleFiles(train, train[:2], held_out_from_train=False)
 
 
-def high(files: HighFiles, train: Pipeline = PLAIN, **options) -> HighImages:
-    return HighImages(files, **{"train": train, "test": PLAIN, "seed": 0, **options})
+def high(files: SingleFiles, train: Pipeline = PLAIN, **options) -> HighResolutionImages:
+    return HighResolutionImages(files, **{"train": train, "test": PLAIN, "seed": 0, **options})
 
 
 def test_single_images_come_in_the_value_range_with_a_seed(tmp_path):
@@ -319,8 +319,8 @@ def test_real_data_sets_give_samples(shared):
 
 def test_real_photos_give_crops(shared):
     crops = Pipeline({"crop": {"size": 128}, "flip": {}, "quarter_turns": {}})
-    files = find_high(shared / "data/bsds200")
-    dataset = HighImages(files, train=crops, test=Pipeline({"limit": {"size": 480}}), seed=0)
+    files = find_single(shared / "data/bsds200")
+    dataset = HighResolutionImages(files, train=crops, test=Pipeline({"limit": {"size": 480}}), seed=0)
     assert len(dataset) == 192 and dataset.held_out_count == 8
     assert dataset[0, 5].image.shape == (3, 128, 128) and dataset[0, 5].image.std() > 0.02
     assert sorted(dataset.held_out(0).image.shape) == [3, 321, 480]
@@ -330,8 +330,8 @@ def test_few_photos_are_taken_several_times_each_with_a_draw_of_its_own(tmp_path
     rng = np.random.default_rng(0)
     for name in "ab":
         images.write(tmp_path / f"{name}.png", rng.integers(0, 256, (32, 32, 3), np.uint8))
-    samples = HighImages(
-        find_high(tmp_path), train=Pipeline({"crop": {"size": 8}}), test=Pipeline({}), seed=0, fewest=6
+    samples = HighResolutionImages(
+        find_single(tmp_path), train=Pipeline({"crop": {"size": 8}}), test=Pipeline({}), seed=0, fewest=6
     )
     drawn = [samples[0, index] for index in range(len(samples))]
     assert len(drawn) == 6 and len({int(sample.seed) for sample in drawn}) == 6

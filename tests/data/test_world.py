@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from i2i.data.world import CLASSES, Scene, draw_scene, held_out, make_world
-from i2i.data.world.looks import SIM_COLOURS
+from i2i.data.world.render import SIM_COLOURS
 
 SIZE = 48
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.data.world import CLASSES, make_world
-from i2i.data.world.looks import SIM_COLOURS
+from i2i.data.world.render import SIM_COLOURS
 from i2i.data.world.street import Label
 from i2i.evaluate.labels import LabelConsistency, label_consistency
 from i2i.metrics.segmenter import OnnxSegmenter

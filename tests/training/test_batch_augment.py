@@ -8,7 +8,7 @@ from torch import Tensor
 
 from i2i.checkpoints import run as checkpoint
 from i2i.training import run
-from tests.worlds import Silent, enlarges, tiny_recipe, tiny_world
+from tests.worlds import Silent, tiny_recipe, tiny_world, upscales
 
 BATCH = [
     "augment.batch.RandomAffine.degrees=10",
@@ -32,7 +32,7 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 @pytest.mark.parametrize("method", ["cyclegan", "pix2pix", "rrdb-psnr"])
 def test_a_resumed_run_draws_the_same_whatever_the_workers(method: str, tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
-    world = world / "trainB" if enlarges(method) else world
+    world = world / "trainB" if upscales(method) else world
     plain = run.train(tiny_recipe(method, world, *SHORT, "train.steps=4"), tmp_path / "plain", watch=Silent())
     whole = run.train(tiny_recipe(method, world, *SHORT, "train.steps=4", *BATCH), tmp_path / "whole", watch=Silent())
     uninterrupted = weights(whole)

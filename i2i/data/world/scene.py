@@ -7,7 +7,7 @@ import numpy as np
 
 from i2i.data.world.houses import houses, skyline
 from i2i.data.world.layers import paint
-from i2i.data.world.looks import real, sim
+from i2i.data.world.render import real, sim
 from i2i.data.world.roadside import cars, trees
 from i2i.data.world.street import Camera, Road, Street, Thing
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from i2i.data.augment import Pipeline
-from i2i.data.folders import find_high
-from i2i.data.singles import SingleImages, find_classes, fit
+from i2i.data.folders import find_classes, find_single
+from i2i.data.reading import fit_square
+from i2i.data.samples import LabelledImages
 from i2i.training import run
 from i2i_runtime import images
 from tests.worlds import Silent, digits, tiny_recipe
@@ -17,26 +18,26 @@ def gradient(height: int, width: int) -> np.ndarray:
     return np.broadcast_to(np.linspace(0, 255, width).astype(np.uint8)[None, :, None], (height, width, 3)).copy()
 
 
-def opened(folder: Path, *classes: str, size: int = 8) -> SingleImages:
+def opened(folder: Path, *classes: str, size: int = 8) -> LabelledImages:
     pipeline = Pipeline({})
-    return SingleImages(find_high(folder), train=pipeline, test=pipeline, seed=0, size=size, classes=classes)
+    return LabelledImages(find_single(folder), train=pipeline, test=pipeline, seed=0, size=size, classes=classes)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (20, 9), (9, 20), (3, 5), (64, 64)])
 def test_every_image_becomes_a_square_of_the_size(height: int, width: int) -> None:
-    image = fit(gradient(height, width), 8)
+    image = fit_square(gradient(height, width), 8)
     assert image.shape == (8, 8, 3) and image.dtype == np.uint8
 
 
 def test_the_middle_of_the_longer_side_is_kept() -> None:
     image = gradient(8, 24)
-    np.testing.assert_array_equal(fit(image, 8), image[:, 8:16])
+    np.testing.assert_array_equal(fit_square(image, 8), image[:, 8:16])
 
 
 def test_enlarged_values_stay_in_their_range() -> None:
     image = np.zeros((4, 4, 1), np.float32)
     image[1:3, 1:3] = 1
-    enlarged = fit(image, 32)
+    enlarged = fit_square(image, 32)
     assert enlarged.shape == (32, 32, 1) and enlarged.min() >= 0 and enlarged.max() <= 1
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from i2i.data.geometry import Images, common_size, is_label_map
+from i2i.data.geometry import Aligned, common_size, is_label_map
 from i2i.registry import augmentations
 
 # At import it would ask the network for a newer version of itself.
@@ -35,7 +35,7 @@ class Albumentation:
     def __init__(self, transform: albumentations.BasicTransform) -> None:
         self._transform = transform
 
-    def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+    def __call__(self, images: Aligned, rng: np.random.Generator) -> Aligned:
         name = type(self._transform).__name__
         height, width = common_size(name, images)
         kinds = ["mask" if is_label_map(image) else "image" for image in images]
