@@ -9,7 +9,7 @@ from pathlib import Path
 
 from i2i.data.folders import without_scale
 from i2i.data.survey import SPLIT, Seen, Split, find_splits, looked_at
-from i2i_runtime import images
+from i2i_runtime.files import printable
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
@@ -220,4 +220,4 @@ def _share(items: list[str], of: list[Path], what: str = "images") -> str:
 
 
 def _some(items: list[str]) -> str:
-    return ", ".join(images.shown(Path(item)) for item in items[:_NAMED]) + (", ..." if len(items) > _NAMED else "")
+    return ", ".join(printable(Path(item)) for item in items[:_NAMED]) + (", ..." if len(items) > _NAMED else "")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i.evaluate.pairs import Progress, Report, Score, Stop, attempt, each, find_pairs, fitted, read_both
-from i2i_runtime.images.headers import shown
+from i2i_runtime.files import printable
 
 Pixels = NDArray[np.uint8]
 
@@ -115,7 +115,7 @@ def temporal_flicker(
     pairs, unused = find_pairs(translated, source, "source")
     report = FlickerReport(unused=unused)
     if len({pair.image.parent for pair in pairs}) == len(pairs):
-        raise ValueError(f"{shown(translated)}: no two images in one folder; a sequence is a folder of its frames")
+        raise ValueError(f"{printable(translated)}: no two images in one folder; a sequence is a folder of its frames")
     errors: list[tuple[float, float]] = []
     before: tuple[Path, Frame] | None = None
     for pair in each(sorted(pairs, key=lambda pair: pair.name.parent), progress, stop):

@@ -23,7 +23,7 @@ from i2i.evaluate.pairs import (
 from i2i.metrics.label_maps import ClassMap, check_class_names, plain, read_class_map, read_label_map
 from i2i.metrics.segmentation import Counts, confusion, iou, mean_iou, pixel_accuracy
 from i2i.metrics.segmenter import Segmenter
-from i2i_runtime.images.headers import shown
+from i2i_runtime.files import printable
 
 
 @dataclass
@@ -86,7 +86,7 @@ def label_consistency(
         if both is None:
             continue
         image, values = both
-        truth = fitted(true_meaning(values, shown(pair.partner)), image, pair, resize=resize)
+        truth = fitted(true_meaning(values, printable(pair.partner)), image, pair, resize=resize)
         if (seen := attempt(report, pair, segmenter, image)) is not None:
             counts = confusion(seen_meaning(seen, segmenter.name), truth, classes=len(names))
             report.counts += counts

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i_runtime import images
-from i2i_runtime.images.headers import shown
+from i2i_runtime.files import printable
 
 T = TypeVar("T")
 
@@ -63,14 +63,14 @@ def find_pairs(translated: Path, others: Path, what: str) -> tuple[list[Pair], i
     partners: dict[Path, Path] = {}
     for path in images.list_images(others):
         if path.with_suffix("") in partners:
-            raise ValueError(f"{shown(others)}: two images are called {shown(path.with_suffix(''))}; keep one")
+            raise ValueError(f"{printable(others)}: two images are called {printable(path.with_suffix(''))}; keep one")
         partners[path.with_suffix("")] = others / path
     names = images.list_images(translated)
     if not names:
-        raise ValueError(f"{shown(translated)}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
-    if alone := [shown(name) for name in names if name.with_suffix("") not in partners]:
+        raise ValueError(f"{printable(translated)}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
+    if alone := [printable(name) for name in names if name.with_suffix("") not in partners]:
         some = ", ".join(alone[:3]) + ", ..." * (len(alone) > 3)
-        raise ValueError(f"{shown(others)}: no {what} for {len(alone)} of {len(names)} images: {some}")
+        raise ValueError(f"{printable(others)}: no {what} for {len(alone)} of {len(names)} images: {some}")
     found = [Pair(name, translated / name, partners[name.with_suffix("")]) for name in names]
     return found, len(partners) - len({pair.partner for pair in found})
 
@@ -92,8 +92,8 @@ def attempt(report: Report, pair: Pair, function: Callable[..., T], *arguments: 
     except Exception as error:  # a segmenter or extractor may raise anything, and must not take other images along
         words = " ".join(str(error).split())
         text = words if isinstance(error, ValueError) else f"{type(error).__name__}: {words}"
-        is_named = shown(pair.image) in text or shown(pair.partner) in text
-        report.failed.append((pair.name, text if is_named else f"{shown(pair.image)}: {text}"))
+        is_named = printable(pair.image) in text or printable(pair.partner) in text
+        report.failed.append((pair.name, text if is_named else f"{printable(pair.image)}: {text}"))
         return None
 
 
@@ -117,7 +117,8 @@ def fitted(partner: Pixels, image: Pixels, pair: Pair, *, resize: bool) -> Pixel
     if not resize:
         sizes = [f"{each.shape[1]}x{each.shape[0]}" for each in (partner, image)]
         raise ValueError(
-            f"{shown(pair.partner)} is {sizes[0]}, but {shown(pair.image)} {sizes[1]}; allowed: equal sizes, or resize"
+            f"{printable(pair.partner)} is {sizes[0]}, but {printable(pair.image)} {sizes[1]}; "
+            "allowed: equal sizes, or resize"
         )
     shrinks = image.shape[0] < partner.shape[0] or image.shape[1] < partner.shape[1]
     smooth = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from i2i.metrics.segmentation import IGNORE
 from i2i.registry import did_you_mean
 from i2i_runtime import images
+from i2i_runtime.files import open_file, printable
 from i2i_runtime.images import headers
-from i2i_runtime.images.headers import shown
 
 _IGNORED, _REST = "ignore", "*"
 _LISTED = 12  # entries in a sentence
@@ -73,8 +73,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     """The names in a file, one a line. Raises ValueError for none, more than 255, an empty line, or a name twice."""
     names = tuple(line.strip() for line in _text(path).rstrip().splitlines())
     if not any(names):
-        raise ValueError(f"{shown(path)}: no class names in it; allowed: one name a line")
-    check_class_names(names, shown(path))
+        raise ValueError(f"{printable(path)}: no class names in it; allowed: one name a line")
+    check_class_names(names, printable(path))
     return names
 
 
@@ -91,25 +91,25 @@ def check_class_names(names: Sequence[str], where: str) -> None:
 def read_class_map(path: Path, classes: Sequence[str]) -> ClassMap:
     """The class map in a .json, .toml or .csv file. Raises ValueError for anything else, and for unknown classes."""
     if path.suffix.lower() not in _READERS:
-        raise ValueError(f"{shown(path)}: not a class map; known suffixes: {' '.join(_READERS)}")
+        raise ValueError(f"{printable(path)}: not a class map; known suffixes: {' '.join(_READERS)}")
     try:
         pairs = _READERS[path.suffix.lower()](_text(path))
     except (ValueError, csv.Error) as error:  # those of json and tomllib are ValueErrors
-        raise ValueError(f"{shown(path)}: not a class map ({error})") from None
+        raise ValueError(f"{printable(path)}: not a class map ({error})") from None
     rest = next((_class(meant, classes, path) for key, meant in pairs if key == _REST), None)
     pairs = [(key, meant) for key, meant in pairs if key != _REST]
     in_colour = any(_is_colour(key) for key, _ in pairs)
     if not pairs or any(_is_colour(key) != in_colour for key, _ in pairs):
         found = "both" if pairs else "neither"
-        raise ValueError(f"{shown(path)}: {found} numbers and colours as keys; allowed: one of the two")
+        raise ValueError(f"{printable(path)}: {found} numbers and colours as keys; allowed: one of the two")
     entries: dict[int, int] = {}
     for key, meant in pairs:
         if (number := _packed(key, path) if in_colour else _number(key, path)) in entries:
-            raise ValueError(f"{shown(path)}: {key!r} is there twice; keep one")
+            raise ValueError(f"{printable(path)}: {key!r} is there twice; keep one")
         entries[number] = _class(meant, classes, path)
     if not in_colour:
         entries.setdefault(IGNORE, IGNORE)
-    return ClassMap(entries, shown(path), in_colour, rest)
+    return ClassMap(entries, printable(path), in_colour, rest)
 
 
 def read_label_map(path: Path, *, in_colour: bool) -> NDArray[np.integer]:
@@ -123,35 +123,35 @@ def read_label_map(path: Path, *, in_colour: bool) -> NDArray[np.integer]:
     pixels = images.read(path)
     if not in_colour:
         if (pixels[..., :3] != pixels[..., :1]).any():
-            raise ValueError(f"{shown(path)}: a label map in colours; give a class map that says what they mean")
+            raise ValueError(f"{printable(path)}: a label map in colours; give a class map that says what they mean")
         return pixels[..., 0]
     if pixels.dtype != np.uint8:
-        raise ValueError(f"{shown(path)}: 16 bits a channel; allowed for a label map in colours: 8")
+        raise ValueError(f"{printable(path)}: 16 bits a channel; allowed for a label map in colours: 8")
     red, green, blue = np.moveaxis(images.with_channels(pixels, 3).astype(np.int64), 2, 0)
     return red << 16 | green << 8 | blue
 
 
 def _palette_indices(path: Path) -> NDArray[np.uint8] | None:
     """(H, W) of an image with a palette, else None. Raises ValueError for a JPEG, which no label survives."""
-    with headers.stream_of(path) as stream:
+    with open_file(path) as stream:
         file = headers.parse(stream, path)
         if file.format == "JPEG":
-            raise ValueError(f"{shown(path)}: a JPEG, whose pixels are not exact, as a label map; allowed: PNG")
+            raise ValueError(f"{printable(path)}: a JPEG, whose pixels are not exact, as a label map; allowed: PNG")
         if file.mode != "P":
             return None
         try:
             return np.array(file)
         except Exception as error:  # whatever a decoder meets in damaged bytes
-            raise ValueError(f"{shown(path)}: {headers.DAMAGED}") from error
+            raise ValueError(f"{printable(path)}: {headers.DAMAGED}") from error
 
 
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ValueError(f"{shown(path)}: cannot be read ({error.strerror})") from None
+        raise ValueError(f"{printable(path)}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise ValueError(f"{shown(path)}: not a file of text") from None
+        raise ValueError(f"{printable(path)}: not a file of text") from None
 
 
 def _is_colour(key: str) -> bool:
@@ -165,13 +165,15 @@ def _packed(key: str, path: Path) -> int:
     except ValueError:
         values = []
     if len(values) != 3 or not all(0 <= value <= 255 for value in values) or (key[0] == "#" and len(key) != 7):
-        raise ValueError(f"{shown(path)}: {key!r} is no colour; allowed: '128,64,128' or '#804080'")
+        raise ValueError(f"{printable(path)}: {key!r} is no colour; allowed: '128,64,128' or '#804080'")
     return values[0] << 16 | values[1] << 8 | values[2]
 
 
 def _number(key: str, path: Path) -> int:
     if not key.isdecimal():
-        raise ValueError(f"{shown(path)}: {key!r} is no label; allowed: a whole number from 0, a colour, or {_REST!r}")
+        raise ValueError(
+            f"{printable(path)}: {key!r} is no label; allowed: a whole number from 0, a colour, or {_REST!r}"
+        )
     return int(key)
 
 
@@ -184,7 +186,7 @@ def _class(meant: object, classes: Sequence[str], path: Path) -> int:
     number = int(meant) if isinstance(meant, str) and meant.isdecimal() else meant
     if isinstance(number, int) and not isinstance(number, bool) and (number == IGNORE or 0 <= number < len(classes)):
         return number
-    raise ValueError(f"{shown(path)}: no class {meant!r}; {did_you_mean(str(meant), [*classes, _IGNORED])}")
+    raise ValueError(f"{printable(path)}: no class {meant!r}; {did_you_mean(str(meant), [*classes, _IGNORED])}")
 
 
 def _of_json(text: str) -> list[tuple[str, object]]:

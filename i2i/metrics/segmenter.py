@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i_runtime.engines.base import check_file, refused
-from i2i_runtime.images.headers import shown
+from i2i_runtime.files import printable
 
 # What torchvision's and most other segmenters were trained with, for values in [0, 1].
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -76,7 +76,7 @@ class OnnxSegmenter:
         size: tuple[int, int] | None = None,
         threads: int = 0,
     ) -> None:
-        self.name = shown(path)
+        self.name = printable(path)
         self._session = _open(path, threads)
         (self._input,) = self._session.get_inputs()
         self._is_float = self._input.type in _FLOATS
@@ -193,7 +193,7 @@ def _open(path: Path, threads: int) -> Any:
     except Exception as error:  # each of its errors has a class of its own
         raise refused(path, "ONNX Runtime", error) from None
     if len(session.get_inputs()) != 1:
-        raise ValueError(f"{shown(path)}: takes {len(session.get_inputs())} inputs; allowed: one, the image")
+        raise ValueError(f"{printable(path)}: takes {len(session.get_inputs())} inputs; allowed: one, the image")
     return session
 
 

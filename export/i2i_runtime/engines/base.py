@@ -15,8 +15,8 @@ from i2i_runtime import tiles
 from i2i_runtime.bands import ROWS, Part, run_in_bands
 from i2i_runtime.bands.plan import BANDS, from_json
 from i2i_runtime.card import AnyCard, Card, NoiseCard
+from i2i_runtime.files import printable
 from i2i_runtime.images import Array, from_float, to_float
-from i2i_runtime.images.headers import shown
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, translate_image
 
@@ -118,12 +118,12 @@ class Exported(ABC):
 def check_file(path: Path) -> None:
     """Raises ValueError if there is none."""
     if not path.is_file():
-        raise ValueError(f"{shown(path)}: no such file")
+        raise ValueError(f"{printable(path)}: no such file")
 
 
 def refused(path: Path, engine: str, error: Exception) -> ValueError:
     """The sentence for a file that an engine cannot run."""
-    return ValueError(f"{shown(path)}: not a file that {engine} can run ({' '.join(str(error).split())[:200]})")
+    return ValueError(f"{printable(path)}: not a file that {engine} can run ({' '.join(str(error).split())[:200]})")
 
 
 def _tiling(card: Card) -> Tiling:
@@ -139,9 +139,11 @@ def _tiling(card: Card) -> Tiling:
 def read_card(path: Path, metadata: Mapping[str, str]) -> Card:
     """The card of a generator of images from images. Raises ValueError where there is none, `OfNoise` for the other."""
     if NOISE_CARD in metadata:
-        raise OfNoise(f"{shown(path)}: makes images of noise, not of images; use sample")
+        raise OfNoise(f"{printable(path)}: makes images of noise, not of images; use sample")
     if CARD not in metadata:
-        raise ValueError(f"{shown(path)}: no card in it; a file that has one is made by: i2i export MODEL --out x.onnx")
+        raise ValueError(
+            f"{printable(path)}: no card in it; a file that has one is made by: i2i export MODEL --out x.onnx"
+        )
     return _read(Card, path, metadata[CARD])
 
 
@@ -149,7 +151,7 @@ def read_noise_card(path: Path, metadata: Mapping[str, str]) -> NoiseCard:
     """The card of a generator of images from noise. Raises ValueError where there is none."""
     if NOISE_CARD not in metadata:
         read_card(path, metadata)  # which has a sentence for a file without any
-        raise ValueError(f"{shown(path)}: makes images of images, not of noise; use translate")
+        raise ValueError(f"{printable(path)}: makes images of images, not of noise; use translate")
     return _read(NoiseCard, path, metadata[NOISE_CARD])
 
 
@@ -157,7 +159,7 @@ def _read(kind: type[_Kind], path: Path, facts: str) -> _Kind:
     try:
         return kind.from_dict(json.loads(facts))
     except ValueError as error:
-        raise ValueError(f"{shown(path)}: {error}") from None
+        raise ValueError(f"{printable(path)}: {error}") from None
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import numpy as np
 
 from i2i_runtime.bands import Part
 from i2i_runtime.engines.base import CARD, Exported, check_file, refused
+from i2i_runtime.files import printable
 from i2i_runtime.images import Array
-from i2i_runtime.images.headers import shown
 
 __all__ = ["CARD", "Buffers", "Session", "in_order"]
 
@@ -108,7 +108,7 @@ def open_file(path: Path, providers: Sequence[str], threads: int = 0, engines: P
             return _open_with(path, name, threads, engines), name
         except _Unusable as error:
             reasons.append(f"{name} cannot be used here ({error})")
-    raise ValueError(f"{shown(path)}: {', '.join(reasons) or 'no provider is named'}; choose from: cpu, or auto")
+    raise ValueError(f"{printable(path)}: {', '.join(reasons) or 'no provider is named'}; choose from: cpu, or auto")
 
 
 def in_order(providers: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from i2i_runtime.card import Card
+from i2i_runtime.files import printable
 from i2i_runtime.folder import pipeline
 from i2i_runtime.folder.batching import OneByOne, Together
 from i2i_runtime.folder.jobs import Job, Shard, folder_of, plan
@@ -18,7 +19,6 @@ from i2i_runtime.folder.pending import check_model, sort_out
 from i2i_runtime.folder.remote import at_hand
 from i2i_runtime.images import Array
 from i2i_runtime.images.encode import check_size
-from i2i_runtime.images.headers import shown
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, Network, result_size, translate_image
 
@@ -176,9 +176,9 @@ def _writable(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"{shown(folder)}: cannot be made ({error.strerror})") from error
+        raise ValueError(f"{printable(folder)}: cannot be made ({error.strerror})") from error
     if not os.access(folder, os.W_OK):
-        raise ValueError(f"{shown(folder)}: cannot be written to (permission denied)")
+        raise ValueError(f"{printable(folder)}: cannot be written to (permission denied)")
     return folder
 
 
@@ -202,13 +202,15 @@ def _note(
     try:
         manifest.add(Entry(source=job.name.as_posix(), result=job.made.as_posix(), error=sentence))
     except OSError as unwritten:
-        report.stopped = report.stopped or named(f"{shown(job.result)}: cannot be written ({unwritten.strerror})")
+        report.stopped = report.stopped or named(f"{printable(job.result)}: cannot be written ({unwritten.strerror})")
     return sentence
 
 
 def _sentence(job: Job, error: BaseException) -> str:
     if isinstance(error, OSError):
-        text = f"{shown(job.result)}: cannot be written ({error.strerror or error})"
+        text = f"{printable(job.result)}: cannot be written ({error.strerror or error})"
     else:
         text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-    return text if text.startswith((shown(job.source), shown(job.result))) else f"{shown(job.source)}: {text}"
+    return (
+        text if text.startswith((printable(job.source), printable(job.result))) else f"{printable(job.source)}: {text}"
+    )

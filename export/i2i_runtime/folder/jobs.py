@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from i2i_runtime import images
+from i2i_runtime.files import printable
 from i2i_runtime.images.encode import SUFFIXES
-from i2i_runtime.images.headers import shown
 
 
 class Job(NamedTuple):
@@ -58,18 +58,18 @@ def plan(source: Path, target: Path, *, carry: Sequence[str] = (), format: str |
     if suffix is not None and suffix not in SUFFIXES:
         raise ValueError(f"format: {format!r} is refused; choose from: {', '.join(each[1:] for each in SUFFIXES)}")
     if not source.exists():
-        raise ValueError(f"{shown(source)}: no such file or folder")
+        raise ValueError(f"{printable(source)}: no such file or folder")
     if source.is_dir():
         carried = _carried(source, carry)
         names = [name for name in images.list_images(source) if name not in carried]
         if not names and not carried:
-            raise ValueError(f"{shown(source)}: no images in this folder; choose from: {', '.join(SUFFIXES)}")
+            raise ValueError(f"{printable(source)}: no images in this folder; choose from: {', '.join(SUFFIXES)}")
         made = [name.with_suffix(suffix) if suffix else name for name in names]
         jobs = [Job(name, source / name, result, target / result) for name, result in zip(names, made, strict=True)]
         jobs += [Job(name, source / name, name, target / name, is_carried=True) for name in sorted(carried)]
         _check_distinct(jobs)
     elif carry:
-        raise ValueError(f"carry: {shown(source)} is one file; allowed with a folder only")
+        raise ValueError(f"carry: {printable(source)} is one file; allowed with a folder only")
     else:
         named = images.is_image(target) and not target.is_dir()
         result = target if named else target / (source.with_suffix(suffix) if suffix else source).name
@@ -87,7 +87,7 @@ def _check_outside(jobs: Sequence[Job], source: Path, target: Path) -> None:
     inside = source.resolve() if source.is_dir() else source.parent.resolve() / source.name
     real = folder_of(jobs, target).resolve()
     if any((real / job.made).is_relative_to(inside) for job in jobs):
-        raise ValueError(f"{shown(target)}: lies in the source, {shown(source)}; choose another target")
+        raise ValueError(f"{printable(target)}: lies in the source, {printable(source)}; choose another target")
 
 
 def _check_distinct(jobs: Iterable[Job]) -> None:
@@ -95,7 +95,9 @@ def _check_distinct(jobs: Iterable[Job]) -> None:
     for job in jobs:
         other = by_result.setdefault(job.made, job.name)
         if other != job.name:
-            raise ValueError(f"format: {shown(other)} and {shown(job.name)} would both become {shown(job.made)}")
+            raise ValueError(
+                f"format: {printable(other)} and {printable(job.name)} would both become {printable(job.made)}"
+            )
 
 
 def _carried(folder: Path, patterns: Sequence[str]) -> set[Path]:
@@ -105,7 +107,7 @@ def _carried(folder: Path, patterns: Sequence[str]) -> set[Path]:
     for pattern, names in found.items():
         if not names:
             hint = f"; a whole folder is '{pattern}/**'" if (folder / pattern).is_dir() else ""
-            raise ValueError(f"carry: {pattern!r} matches no file in {shown(folder)}{hint}")
+            raise ValueError(f"carry: {pattern!r} matches no file in {printable(folder)}{hint}")
     return set().union(*found.values())
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from i2i_runtime.card import Card
-from i2i_runtime.images.headers import shown, stream_of
+from i2i_runtime.files import open_file, printable
 
 _NAME, _SUFFIX = ".i2i-manifest", ".jsonl"
 _PIECE = 2**20  # bytes that are read at a time
@@ -65,7 +65,7 @@ def checksum(path: Path) -> str:
 
 def source_facts(path: Path) -> dict[str, Any]:
     """The entries about a source. Raises ValueError, naming the file, when it cannot be read."""
-    with stream_of(path) as stream:
+    with open_file(path) as stream:
         status = os.fstat(stream.fileno())  # before the contents: what changes meanwhile looks changed the next time
         return {
             "source_bytes": status.st_size,
@@ -125,7 +125,7 @@ def _read(folder: Path) -> Iterator[Entry]:
         try:
             lines = path.read_bytes().splitlines()
         except OSError as error:
-            raise ValueError(f"{shown(path)}: cannot be read ({error.strerror})") from error
+            raise ValueError(f"{printable(path)}: cannot be read ({error.strerror})") from error
         for line in lines:
             try:
                 yield _entry(json.loads(line))

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from i2i_runtime.files import printable
 from i2i_runtime.folder.jobs import Job
 from i2i_runtime.folder.manifest import Entry, Manifest, checksum
-from i2i_runtime.images.headers import shown
 
 _AGAIN = "to be made again"
 
@@ -30,7 +30,7 @@ def check_model(manifest: Manifest, model: Mapping[str, str], folder: Path) -> N
         facts = others[0].model
         different = [f"{name} {facts.get(name, '')[:12]!r}" for name in facts if facts[name] != model.get(name)]
         raise ValueError(
-            f"{shown(folder)}: has {len(others)} results of another model ({', '.join(different)}); choose another "
+            f"{printable(folder)}: has {len(others)} results of another model ({', '.join(different)}); choose another "
             "folder, --overwrite to make them again, or --mix to keep them"
         )
 
@@ -60,7 +60,7 @@ def sort_out(jobs: Sequence[Job], manifest: Manifest, about: Entry, *, overwrite
     try:
         manifest.add(*replaced)
     except OSError as error:
-        raise ValueError(f"{shown(manifest.path or Path())}: cannot be written ({error.strerror})") from error
+        raise ValueError(f"{printable(manifest.path or Path())}: cannot be written ({error.strerror})") from error
     return due
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from i2i_runtime import images
+from i2i_runtime.files import printable
 from i2i_runtime.folder.batching import OneByOne, Together
 from i2i_runtime.folder.jobs import Job
 from i2i_runtime.folder.manifest import Entry, Manifest, checksum, source_facts
 from i2i_runtime.images import Array, Picture
 from i2i_runtime.images.encode import check_holds
-from i2i_runtime.images.headers import DAMAGED, shown
+from i2i_runtime.images.headers import DAMAGED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,7 @@ def _read(job: Job, work: Work) -> _Read | None:
     except (ValueError, MemoryError):
         raise
     except Exception as error:  # whatever a parser meets in damaged bytes
-        raise ValueError(f"{shown(job.source)}: {DAMAGED} ({error})") from error
+        raise ValueError(f"{printable(job.source)}: {DAMAGED} ({error})") from error
     return _Read(picture, replace(_of(job, work.about), **facts))
 
 
@@ -140,7 +141,7 @@ def _write(job: Job, image: Array, profile: bytes, entry: Entry, manifest: Manif
         try:
             images.write(temporary, image, profile=profile)
         except ValueError as error:
-            raise ValueError(str(error).replace(temporary.name, shown(Path(job.result.name)))) from error
+            raise ValueError(str(error).replace(temporary.name, printable(Path(job.result.name)))) from error
 
     _appear(job, fill, entry, manifest)
 
@@ -155,7 +156,9 @@ def _carry(job: Job, work: Work) -> None:
         try:
             os.link(job.source.resolve(), temporary)
         except OSError as error:
-            raise ValueError(f"{shown(job.result)}: cannot be linked ({error.strerror}); leave out --link") from error
+            raise ValueError(
+                f"{printable(job.result)}: cannot be linked ({error.strerror}); leave out --link"
+            ) from error
 
     _appear(job, fill, entry, work.manifest)
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from i2i_runtime.files import printable
 from i2i_runtime.folder.jobs import Job
 from i2i_runtime.folder.manifest import Manifest, parts_of
 from i2i_runtime.folder.remote_tree import Mirror, is_remote, local_path, reason
-from i2i_runtime.images.headers import shown
 
 _AT_ONCE = 16  # transfers, of which most of the time is waiting
 _ROOM = 2**28  # bytes of images that came ahead, and of results that wait to go up
@@ -116,7 +116,7 @@ class _RemoteTrees(Trees):
                 return
             job, transfer, _ = coming.popleft()
             if error := transfer.exception():
-                self._unfetched[job.name] = ValueError(f"{shown(job.source)}: cannot be read ({reason(error)})")
+                self._unfetched[job.name] = ValueError(f"{printable(job.source)}: cannot be read ({reason(error)})")
                 mirror.drop(job.source)
             yield job
 
@@ -162,7 +162,7 @@ class _RemoteTrees(Trees):
 
     def named(self, text: str) -> str:
         for mirror in sorted(filter(None, (self._from, self._to)), key=lambda mirror: -len(str(mirror.local))):
-            text = text.replace(shown(mirror.local), mirror.url)
+            text = text.replace(printable(mirror.local), mirror.url)
         return text
 
 
@@ -171,7 +171,7 @@ def _try(put: Callable[[Any], None], path: Path, what: Any) -> ValueError | None
     try:
         put(what)
     except Exception as error:  # each file system has classes of its own
-        return ValueError(f"{shown(path)}: cannot be written ({reason(error)})")
+        return ValueError(f"{printable(path)}: cannot be written ({reason(error)})")
     return None
 
 

@@ -17,8 +17,8 @@ from threading import Lock
 from typing import Any
 from urllib.parse import unquote
 
+from i2i_runtime.files import printable
 from i2i_runtime.images import is_image
-from i2i_runtime.images.headers import shown
 
 # Here a file appears when it is whole, all files below a folder come in one list, and there are no folders to make.
 _STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss", "tos"}
@@ -88,7 +88,7 @@ class Mirror:
                 raise ValueError("the web is to be read only")
             self.put(probe)
         except Exception as error:
-            raise ValueError(f"{shown(folder)}: cannot be written to ({reason(error)})") from error
+            raise ValueError(f"{printable(folder)}: cannot be written to ({reason(error)})") from error
         self.remove(probe)
 
     def fetch(self, path: Path) -> None:

@@ -6,9 +6,7 @@ multiplied by alpha) channels.
 
 import os
 import re
-import secrets
 from collections.abc import Iterator
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from i2i_runtime.files import open_file, printable, write_atomically
 from i2i_runtime.images import headers
 from i2i_runtime.images.decode import decode
 from i2i_runtime.images.encode import SUFFIXES, check_holds, encode
-from i2i_runtime.images.headers import shown
 
 # 800 MB of 8-bit colour: room for any camera and for maps, not for a few bytes that claim a million by a million.
 MAX_PIXELS = 2**28
@@ -56,7 +54,7 @@ def list_images(folder: Path) -> list[Path]:
     Raises ValueError where a folder is missing or may not be listed.
     """
     if not folder.is_dir():
-        raise ValueError(f"{shown(folder)}: no such folder")
+        raise ValueError(f"{printable(folder)}: no such folder")
     return sorted(_walk(folder, Path(), ()), key=_natural)
 
 
@@ -67,7 +65,7 @@ def _walk(root: Path, inside: Path, above: tuple[str, ...]) -> Iterator[Path]:
     try:
         entries = list(os.scandir(here))
     except OSError as error:
-        raise ValueError(f"{shown(root / inside)}: cannot be listed ({error.strerror})") from error
+        raise ValueError(f"{printable(root / inside)}: cannot be listed ({error.strerror})") from error
     for entry in entries:
         if entry.name.startswith("."):
             continue
@@ -87,7 +85,7 @@ def _natural(path: Path) -> tuple[list[list[str | int]], str]:
 
 def header(path: Path) -> Header:
     """Size and kind of an image file, as `read` would return it, without decoding. Raises ValueError like `read`."""
-    with headers.stream_of(path) as stream:
+    with open_file(path) as stream:
         file = headers.parse(stream, path)
         width, height = headers.stored_size(file)
         if headers.orientation(file) >= 5:
@@ -107,15 +105,15 @@ def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> Array:
 
 def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """An image file as `read` gives it, and its ICC profile. Raises ValueError like `read`."""
-    with headers.stream_of(path) as stream:
+    with open_file(path) as stream:
         data = stream.read()
     file = headers.parse(BytesIO(data), path)
     width, height = headers.stored_size(file)
     if width * height > max_pixels:
-        raise ValueError(f"{shown(path)}: {width}x{height} image is larger than max_pixels {max_pixels}; cut it up")
+        raise ValueError(f"{printable(path)}: {width}x{height} image is larger than max_pixels {max_pixels}; cut it up")
     pixels = decode(data, file, headers.channels(file), headers.bits(file, path))
     if pixels is None:
-        raise ValueError(f"{shown(path)}: {headers.DAMAGED}")
+        raise ValueError(f"{printable(path)}: {headers.DAMAGED}")
     return Picture(pixels, file.info.get("icc_profile") or b"")
 
 
@@ -127,15 +125,8 @@ def write(path: Path, image: Array, *, quality: int = 95, profile: bytes = b"") 
     renamed at the end. Raises ValueError when the format cannot hold the image, OSError when the disk cannot.
     """
     check_holds(path, image)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with open(temporary, "xb") as stream:
-            encode(stream, path, image, quality=quality, profile=profile)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    with write_atomically(path) as temporary, open(temporary, "xb") as stream:
+        encode(stream, path, image, quality=quality, profile=profile)
 
 
 def to_float(image: Array) -> NDArray[np.float32]:

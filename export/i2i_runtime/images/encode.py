@@ -15,7 +15,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from i2i_runtime.images.headers import shown
+from i2i_runtime.files import printable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -32,7 +32,7 @@ _ICC_COLOURS = slice(16, 20)  # where a profile names its colour space
 def check_size(path: Path, height: int, width: int) -> None:
     """Raises ValueError if the format of the path's suffix can't hold an image of this size, in pixels."""
     if max(height, width) > _LONGEST.get(path.suffix.lower(), 2**31 - 1):
-        raise ValueError(f"{shown(path)}: {width}x{height} is too large for {path.suffix.lower()}; write a .png")
+        raise ValueError(f"{printable(path)}: {width}x{height} is too large for {path.suffix.lower()}; write a .png")
 
 
 def check_holds(path: Path, image: NDArray[Any]) -> None:
@@ -40,17 +40,19 @@ def check_holds(path: Path, image: NDArray[Any]) -> None:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(
-            f"{shown(path)}: cannot write {suffix or 'without a suffix'}; choose from: {', '.join(SUFFIXES)}"
+            f"{printable(path)}: cannot write {suffix or 'without a suffix'}; choose from: {', '.join(SUFFIXES)}"
         )
     channels = 1 if image.ndim == 2 else image.shape[-1]
     known = image.dtype in (np.uint8, np.uint16) and image.ndim in (2, 3) and channels in (1, 3, 4)
     if not known or not image.size:
         allowed = "allowed: uint8 or uint16 (height, width[, 1, 3 or 4]), at least one pixel"
-        raise ValueError(f"{shown(path)}: cannot write {image.dtype} of shape {image.shape}; {allowed}")
+        raise ValueError(f"{printable(path)}: cannot write {image.dtype} of shape {image.shape}; {allowed}")
     if image.dtype == np.uint16 and suffix not in _16_BIT_SUFFIXES:
-        raise ValueError(f"{shown(path)}: {suffix} holds 8 bits, not 16; choose from: {', '.join(_16_BIT_SUFFIXES)}")
+        raise ValueError(
+            f"{printable(path)}: {suffix} holds 8 bits, not 16; choose from: {', '.join(_16_BIT_SUFFIXES)}"
+        )
     if channels == 4 and suffix in (".jpg", ".jpeg"):
-        raise ValueError(f"{shown(path)}: {suffix} holds no alpha; write a .png, or drop alpha")
+        raise ValueError(f"{printable(path)}: {suffix} holds no alpha; write a .png, or drop alpha")
     check_size(path, *image.shape[:2])
 
 
@@ -122,7 +124,7 @@ def _tiff(stream: BinaryIO, path: Path, image: NDArray[Any], profile: bytes) -> 
         sizes.append(len(data))
         stream.write(data + bytes(len(data) % 2))
         if stream.tell() > 2**32 - 2**24:
-            raise ValueError(f"{shown(path)}: more than 4 GB are too much for {path.suffix.lower()}; write a .png")
+            raise ValueError(f"{printable(path)}: more than 4 GB are too much for {path.suffix.lower()}; write a .png")
     tags: list[tuple[int, str, Sequence[int]]] = [
         (256, "I", [width]),
         (257, "I", [height]),
@@ -168,7 +170,7 @@ def _opencv(path: Path, image: NDArray[Any], quality: int, profile: bytes) -> me
         done = False
     if not done:
         size = f"{image.shape[1]}x{image.shape[0]}"
-        raise ValueError(f"{shown(path)}: {size} is too large for {path.suffix.lower()}; write a .png")
+        raise ValueError(f"{printable(path)}: {size} is too large for {path.suffix.lower()}; write a .png")
     return data.data
 
 

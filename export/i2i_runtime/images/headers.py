@@ -3,10 +3,8 @@
 Pillow parses it, in 15 microseconds; its plugins are used directly because `Image.open` adds a size limit of its own.
 """
 
-import os
-import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +15,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
+
+from i2i_runtime.files import printable
 
 # By the first bytes, not by the name: a PNG that is called a.jpg is a PNG.
 _PLUGINS: tuple[tuple[bytes, Callable[[BinaryIO], ImageFile]], ...] = (
@@ -36,38 +36,19 @@ _ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 _ORIENTATION, _WIDTH, _HEIGHT, _BITS, _PLANES, _NUMBERS = 0x112, 0x100, 0x101, 0x102, 0x11C, 0x153
 
 
-def shown(path: Path) -> str:
-    """The path as text that can be printed: bytes of a name that are not UTF-8 become question marks."""
-    return os.fsencode(path).decode("utf-8", "replace")
-
-
-@contextmanager
-def stream_of(path: Path) -> Iterator[BinaryIO]:
-    """The file, open for reading. Raises ValueError, naming it, when it is no file or reading fails, here or inside."""
-    try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
-            kind = "a folder" if stat.S_ISDIR(mode) else "a device or pipe"
-            raise ValueError(f"{shown(path)}: {kind}, not an image file")
-        with open(path, "rb") as stream:
-            yield stream
-    except OSError as error:
-        raise ValueError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
-
-
 def parse(stream: BinaryIO, path: Path) -> ImageFile:
     """The header; nothing is decoded. Raises ValueError, naming the file, when it is empty, damaged or no image."""
     start = stream.read(8)
     if not start:
-        raise ValueError(f"{shown(path)}: the file is empty")
+        raise ValueError(f"{printable(path)}: the file is empty")
     for magic, plugin in _PLUGINS:
         if start.startswith(magic):
             stream.seek(0)
             try:
                 return plugin(stream)
             except Exception as error:  # whatever a parser meets in damaged bytes
-                raise ValueError(f"{shown(path)}: {DAMAGED} ({error})") from error
-    raise ValueError(f"{shown(path)}: not an image; readable: PNG, JPEG, WebP, BMP, TIFF")
+                raise ValueError(f"{printable(path)}: {DAMAGED} ({error})") from error
+    raise ValueError(f"{printable(path)}: not an image; readable: PNG, JPEG, WebP, BMP, TIFF")
 
 
 def stored_size(file: ImageFile) -> tuple[int, int]:
@@ -101,7 +82,7 @@ def bits(file: ImageFile, path: Path) -> int:
     """8 or 16, per channel. Raises ValueError for a TIFF that neither Pillow nor OpenCV reads right."""
     if isinstance(file, PngImageFile):
         if not file.tile:
-            raise ValueError(f"{shown(path)}: {DAMAGED} (no pixels)")
+            raise ValueError(f"{printable(path)}: {DAMAGED} (no pixels)")
         return 16 if ";16" in str(file.tile[0][3]) else 8
     if not isinstance(file, TiffImageFile):
         return 8
@@ -109,7 +90,9 @@ def bits(file: ImageFile, path: Path) -> int:
     is_unsigned = max(file.tag_v2.get(_NUMBERS, (1,))) == 1
     if stored not in (1, 2, 4, 8, 16) or not is_unsigned:
         kind = "whole" if is_unsigned else "signed or floating"
-        raise ValueError(f"{shown(path)}: {kind} numbers of {stored} bits; allowed: whole numbers from 0, 8 or 16 bits")
+        raise ValueError(
+            f"{printable(path)}: {kind} numbers of {stored} bits; allowed: whole numbers from 0, 8 or 16 bits"
+        )
     if file.tag_v2.get(_PLANES) == 2 and (stored == 16 or file.mode == "LA"):
-        raise ValueError(f"{shown(path)}: stored plane by plane; save it with the channels of each pixel together")
+        raise ValueError(f"{printable(path)}: stored plane by plane; save it with the channels of each pixel together")
     return max(stored, 8)

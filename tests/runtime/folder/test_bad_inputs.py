@@ -133,10 +133,10 @@ BAD: dict[str, tuple[bytes, str]] = {
 
 # No files, but called so.
 ODD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "pipe.png": (os.mkfifo, "a device or pipe, not an image file"),
+    "pipe.png": (os.mkfifo, "a device or pipe, not a file"),
     "dangling.png": (lambda path: path.symlink_to("nowhere"), "cannot be read (No such file"),
-    "socket.png": (lambda path: _socket(path), "a device or pipe, not an image file"),
-    "device.png": (lambda path: path.symlink_to("/dev/zero"), "a device or pipe, not an image file"),
+    "socket.png": (lambda path: _socket(path), "a device or pipe, not a file"),
+    "device.png": (lambda path: path.symlink_to("/dev/zero"), "a device or pipe, not a file"),
 }
 
 

@@ -1,0 +1,58 @@
+"""Files: opened with errors that name them, written whole or not at all, printed whatever bytes their names have."""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+_LONGEST_SUFFIX = 16  # characters that a temporary name takes over
+
+
+def printable(path: Path) -> str:
+    """The path as text for messages: bytes of a name that are not UTF-8 become question marks."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, open for reading. Raises ValueError that names it when opening it, or reading inside, fails."""
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
+            kind = "a folder" if stat.S_ISDIR(mode) else "a device or pipe"
+            raise ValueError(f"{printable(path)}: {kind}, not a file")
+        with open(path, "rb") as stream:
+            yield stream
+    except OSError as error:
+        raise ValueError(f"{printable(path)}: cannot be read ({error.strerror or error})") from error
+
+
+@contextmanager
+def write_atomically(file: Path, *, sync: bool = False) -> Iterator[Path]:
+    """A temporary path to write, renamed to `file` when the block ends; `file` is whole, or as it was before.
+
+    An error in the block, Ctrl-C included, deletes the temporary file and goes on; an OSError then names `file`. `sync`
+    waits until the bytes are on the disk. The temporary name is hidden, lies beside `file` and has its suffix.
+    """
+    temporary = temporary_path(file)
+    try:
+        yield temporary
+        if sync:
+            with open(temporary, "r+b") as stream:
+                os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    except OSError as error:
+        if str(error.filename) == str(temporary):
+            error.filename = str(file)
+        raise
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def temporary_path(file: Path) -> Path:
+    """A hidden name beside `file` that no other process takes, with the suffix by which writers choose a format."""
+    return file.with_name(f".{secrets.token_hex(8)}.part{file.suffix[:_LONGEST_SUFFIX]}")
