@@ -63,6 +63,7 @@ class StandIn:
         return args[0] if isinstance(args[0], StandIn) and args[0].map is made else StandIn(made)
 
 
+@torch.no_grad()
 def trace(generator: ImageGenerator, image: Map) -> Trace:
     """What `generator` makes of `image`. Raises ValueError if it does something that is unknown here."""
     norms: dict[str, InstanceNorm] = {}

@@ -75,7 +75,7 @@ def draw(
     """
     if opset not in OPSETS:
         raise ValueError(f"opset: {opset} is refused; allowed: {OPSETS[0]} to {OPSETS[-1]}")
-    with quiet():
+    with quiet(), torch.no_grad():
         try:
             program = torch.onnx.export(
                 network,

@@ -1,6 +1,6 @@
 """Building blocks that generators and discriminators share: norms, up-sampling, initialisation, spectral norm."""
 
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +25,35 @@ def at_least(minimum: int, **options: int) -> None:
             raise ValueError(f"{name} = {value} is too small; allowed: {minimum} or more")
 
 
+class InstanceNorm2d(nn.InstanceNorm2d):
+    """PyTorch's instance norm with a gradient that is right in every memory layout.
+
+    PyTorch's own (2.14.1) returns a wrong one on a CPU where the batch is one and the incoming gradient is
+    channels-last, which its backward pass reads as if it were contiguous.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        normed = super().forward(input)
+        return _ContiguousGradient.apply(normed) if torch.is_grad_enabled() else normed
+
+
+class _ContiguousGradient(torch.autograd.Function):
+    """The identity, whose gradient is contiguous."""
+
+    @staticmethod
+    def forward(context: Any, features: Tensor) -> Tensor:
+        return features.detach()  # not a view, which a ReLU could not work on in place
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0].contiguous()
+
+
 def normalisation(norm: Norm, channels: int) -> nn.Module:
     """Instance norm (no affine, no running statistics), batch norm, or nothing, each as published."""
     match norm:
         case "instance":
-            return nn.InstanceNorm2d(channels, eps=1e-5, affine=False, track_running_stats=False)
+            return InstanceNorm2d(channels, eps=1e-5, affine=False, track_running_stats=False)
         case "batch":
             return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1)
         case "none":
@@ -151,7 +175,7 @@ def set_test_time(network: Network, test_time: TestTime) -> Network:
     return network
 
 
-def _with_own_statistics(norm: nn.BatchNorm2d) -> nn.InstanceNorm2d:
-    instance = nn.InstanceNorm2d(norm.num_features, eps=norm.eps, affine=norm.affine)
+def _with_own_statistics(norm: nn.BatchNorm2d) -> InstanceNorm2d:
+    instance = InstanceNorm2d(norm.num_features, eps=norm.eps, affine=norm.affine)
     instance.weight, instance.bias = norm.weight, norm.bias
     return instance.eval()

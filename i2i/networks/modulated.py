@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from i2i.networks.layers import InstanceNorm2d
 from i2i.networks.stylegan2_layers import Blur, EqualisedConv, EqualisedLinear, ScaledLeakyReLU
 
 _EPSILON = 1e-8
@@ -81,11 +82,12 @@ class AdaINLayer(StyledLayer):
     """Every map of every image gets a mean and a deviation of the style's (2019, equation 1)."""
 
     def _affine(self, inputs: int, outputs: int, style: int) -> nn.Module:
+        self.norm = InstanceNorm2d(outputs)
         return EqualisedLinear(style, 2 * outputs)
 
     def forward(self, features: Tensor, w: Tensor) -> Tensor:
         scale, shift = self.affine(w)[:, :, None, None].chunk(2, dim=1)
-        return F.instance_norm(self.activated(self.convolved(features, self.weight * self.scale))) * (1 + scale) + shift
+        return self.norm(self.activated(self.convolved(features, self.weight * self.scale))) * (1 + scale) + shift
 
 
 class ToImage(nn.Module):
