@@ -20,7 +20,6 @@ from i2i.data.download import Progress
 from i2i.devices import choose_device, kept_random_numbers
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time
-from i2i.packed import PackedWeights
 from i2i_runtime import tiles
 from i2i_runtime.card import Card
 from i2i_runtime.images import Array
@@ -54,7 +53,6 @@ class Translator:
         if not any(isinstance(layer, nn.InstanceNorm2d) for layer in self._generator.modules()):
             # Up to twice as fast with channels last, and in two thirds of the memory; instance norm is slower with it.
             self._generator.to(memory_format=torch.channels_last)
-        self._packed = PackedWeights()
 
     @overload
     def __call__(self, image: NDArray[Any]) -> NDArray[Any]: ...
@@ -91,7 +89,7 @@ class Translator:
 
     def _run(self, images: Tensor) -> Tensor:
         low, high = self._generator.value_range
-        with torch.inference_mode(), self._packed, self._own_random_numbers() if self._draws else nullcontext():
+        with torch.inference_mode(), self._own_random_numbers() if self._draws else nullcontext():
             result = self._generator(images.to(self.device) * (high - low) + low)
         return (result - low) / (high - low)
 
