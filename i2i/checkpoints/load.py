@@ -1,7 +1,6 @@
 """Generators from wherever they are kept: runs, checkpoints, single files of ours or of others, published names."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from i2i.data.download import Progress
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
 from i2i.recipe.components import build
 from i2i.registry import did_you_mean
+from i2i_runtime.files import write_atomically
 
 
 def load_generator(
@@ -88,13 +88,10 @@ def save_generator(file: Path, generator: Generator, facts: Mapping[str, str]) -
     if file.suffix != ".safetensors":
         raise ValueError(f"{file}: weights of ours are .safetensors; name such a file")
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in generator.state_dict().items()}
-        save_file(tensors, partial, metadata={"version": __version__, **facts, "generator": json.dumps(generator.spec)})
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in generator.state_dict().items()}
+    metadata = {"version": __version__, **facts, "generator": json.dumps(generator.spec)}
+    with write_atomically(file) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def _load_ours(file: Path) -> tuple[Generator, Mapping[str, str]]:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from i2i.metrics.direction import better
 from i2i.metrics.sets import Value
+from i2i_runtime.files import write_atomically
 
 FILE = "evaluation.json"  # in the folder of a run
 
@@ -78,9 +78,8 @@ class Result:
 
 def write_json(result: Result, file: Path) -> None:
     """The file whole or not at all."""
-    temporary = file.with_name(f".{file.name}.part")
-    temporary.write_text(json.dumps(result.table(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, file)
+    with write_atomically(file) as temporary:
+        temporary.write_text(json.dumps(result.table(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def shown(value: float) -> str:

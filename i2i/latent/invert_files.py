@@ -1,10 +1,7 @@
 """Image files to invert, and what was found as files."""
 
-import os
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +15,7 @@ from i2i.latent.sampler import to_pixels
 from i2i.metrics.pixels import psnr
 from i2i.networks.generators.base import LatentGenerator
 from i2i_runtime import images
+from i2i_runtime.files import write_atomically
 from i2i_runtime.images import SUFFIXES, list_images
 
 
@@ -114,10 +112,5 @@ def save(
         tensors: dict[str, Tensor] = {space: found.latents[at].cpu().contiguous()}
         if found.labels is not None:
             tensors["label"] = found.labels[at].cpu()
-        partial = file.with_name(f".{secrets.token_hex(8)}.part")
-        try:
-            save_file(tensors, partial)
-            os.replace(partial, file.with_suffix(".safetensors"))
-        finally:
-            with suppress(OSError):
-                partial.unlink()
+        with write_atomically(file.with_suffix(".safetensors")) as temporary:
+            save_file(tensors, temporary)

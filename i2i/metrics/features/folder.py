@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from i2i.metrics.features.base import Extractor
 from i2i_runtime import images
+from i2i_runtime.files import write_atomically
 
 _FORMAT = "1"  # of cached features; raise it where the same files would give other ones
 _BATCH, _PIXELS = 32, 2**24  # images at a time, and pixels, so that photos of a camera fit too
@@ -140,11 +139,8 @@ def _prepare(cache: Path) -> None:
 def _keep(file: Path, found: FolderFeatures) -> None:
     """Whole or not at all. Raises ValueError where nothing can be written."""
     facts = {"files": [name.as_posix() for name in found.files], "failed": found.failed}
-    temporary = file.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        safetensors.torch.save_file({"features": found.features}, temporary, {"i2i": json.dumps(facts)})
-        os.replace(temporary, file)
+        with write_atomically(file) as temporary:
+            safetensors.torch.save_file({"features": found.features}, temporary, {"i2i": json.dumps(facts)})
     except OSError as error:
         raise ValueError(f"{file}: can't be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
