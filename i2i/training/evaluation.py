@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from i2i.data.batch import Images, Pair, to_device
-from i2i.methods.base import Generation, Method
+from i2i.methods.base import Method
+from i2i.methods.generation import Generation
 from i2i.metrics.direction import BETTER
 from i2i.metrics.features import Extractor, open_extractor
 from i2i.metrics.lpips import Lpips
@@ -181,7 +182,7 @@ def _made(
     the networks' range.
     """
     if not isinstance(method, Generation):
-        return {name: (made.fake, made.real) for name, made in method.made(batches, products).items()}
+        return {name: (each.fake, each.real) for name, each in method.outputs(batches, products).items()}
     # From noise of their own: every look shows the same latents, and none of them twice.
     real, label = (torch.cat(field) for field in zip(*cast(Sequence[Images], batches), strict=True))
     made = {}

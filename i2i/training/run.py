@@ -8,7 +8,7 @@ from i2i import registry
 from i2i.checkpoints import run as checkpoint
 from i2i.data import known
 from i2i.data.folders import find_classes
-from i2i.methods.base import Generation
+from i2i.methods.generation import Generation
 from i2i.recipe import Recipe, load
 from i2i.recipe.components import build
 from i2i.training.build import RECIPE, Work, fit, placed, write

@@ -47,7 +47,7 @@ class Recording:
     def accumulate(self, player: str, **terms: Tensor) -> None:
         raise AssertionError("not used")
 
-    def total(self, tensor: Tensor) -> Tensor:
+    def all_reduce_sum(self, tensor: Tensor) -> Tensor:
         return tensor
 
     def names(self) -> list[tuple[str, ...]]:
