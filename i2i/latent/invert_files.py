@@ -12,7 +12,7 @@ from torch import Tensor
 from i2i.data.reading import Field, fit_square, read_image, to_tensor
 from i2i.latent.invert import Inversion, Space
 from i2i.latent.sampler import to_pixels
-from i2i.metrics.pixels import psnr
+from i2i.metrics.psnr import psnr
 from i2i.networks.generators.base import LatentGenerator
 from i2i_runtime import images
 from i2i_runtime.files import write_atomically

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from i2i.data.batch import Images
 from i2i.methods.base import Method, Outputs
-from i2i.metrics.sliced import sliced_distance
+from i2i.metrics.sliced_wasserstein import sliced_wasserstein_distance
 from i2i.networks.generators.base import LatentGenerator
 
 _COLUMNS = 8  # of a sample sheet
@@ -52,7 +52,7 @@ class Generation(Method):
     def score(self, held_out: Sequence[Images], products: Mapping[str, nn.Module]) -> Tensor | None:
         """Sliced Wasserstein distance over several scales, between the held-out images and as many samples."""
         real, label = (torch.cat(field) for field in zip(*held_out, strict=True))
-        return sliced_distance(self._samples(products, label, seed=0), real)
+        return sliced_wasserstein_distance(self._samples(products, label, seed=0), real)
 
     def outputs(self, held_out: Sequence[Images], products: Mapping[str, nn.Module]) -> dict[str, Outputs]:
         real, label = (torch.cat(field) for field in zip(*held_out, strict=True))

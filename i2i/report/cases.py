@@ -19,7 +19,7 @@ from i2i.latent import sampler as sampling
 from i2i.latent.sheet import sample_sheet
 from i2i.methods.generation import Generation
 from i2i.methods.translation import Direction, Translation
-from i2i.metrics.pixels import psnr
+from i2i.metrics.psnr import psnr
 from i2i.metrics.ssim import ssim
 from i2i.networks.generators.base import Generator
 from i2i.networks.layers import set_test_time

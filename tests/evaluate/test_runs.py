@@ -12,7 +12,7 @@ import torch
 from i2i import inference
 from i2i.evaluate import Result, evaluate_run, open_labels, open_tools
 from i2i.latent import sampler as sampling
-from i2i.metrics.features.base import Extractor
+from i2i.metrics.features.base import FeatureExtractor
 from i2i.registry import features
 from i2i.training import run
 from i2i.training.log import read_log
@@ -23,13 +23,13 @@ from tests.metrics.test_segmenter import made as make_segmenter
 from tests.worlds import Silent, digits, tiny_recipe, tiny_world
 
 
-class Means(Extractor):
+class Means(FeatureExtractor):
     """Mean and deviation of each channel."""
 
     def __init__(self, *, weights: str = "", device: str = "cpu") -> None:
         super().__init__("means", "0", device)
 
-    def look(self, images: torch.Tensor) -> torch.Tensor:
+    def extract(self, images: torch.Tensor) -> torch.Tensor:
         return torch.cat([images.mean((2, 3)), images.std((2, 3))], 1)
 
 

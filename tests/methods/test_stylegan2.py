@@ -10,7 +10,7 @@ from i2i.data.batch import Images
 from i2i.losses.penalties import path_lengths, r1_penalty
 from i2i.methods.ada import AdaptiveAugmentation
 from i2i.methods.stylegan2 import StyleGAN2
-from i2i.metrics.sliced import sliced_distance
+from i2i.metrics.sliced_wasserstein import sliced_wasserstein_distance
 from i2i.recipe import Optimizer, components
 from i2i.training.update import TrainingUpdate
 
@@ -151,7 +151,7 @@ def test_it_learns_colours_in_seconds_from_a_judge_that_learns(judge_learns):
 
     def distance() -> float:
         with torch.no_grad():
-            return sliced_distance(method.generator(method.draw(label)), held_out).item()
+            return sliced_wasserstein_distance(method.generator(method.draw(label)), held_out).item()
 
     before = distance()
     for update.step in range(40):
