@@ -23,10 +23,9 @@ from i2i.metrics.psnr import psnr
 from i2i.metrics.ssim import ssim
 from i2i.networks.generators.base import Generator
 from i2i.networks.layers import set_test_time
-from i2i.recipe import load
+from i2i.recipe import load_run
 from i2i.recipe.components import build
 from i2i.report.parts import CYCLE, Case
-from i2i.training.build import RECIPE
 from i2i.training.held_out import held_out, open_degradation, sample_kind
 from i2i_runtime.images import Array
 
@@ -54,7 +53,7 @@ def cases_of(run: Path, number: int, *, device: str = "auto") -> Shown:
 
 
 def _cases(run: Path, number: int, device: torch.device) -> Shown:
-    recipe = load(run / RECIPE)
+    recipe = load_run(run)
     if issubclass(registry.methods[recipe.method["name"]], Generation):  # type: ignore[arg-type]
         sampler = sampling.load(run, device=str(device))
         classes = sampler.generator.classes or 1

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from i2i import recipe
 from i2i.data.augment import Pipeline
 from i2i.data.folders import find_classes, find_single
 from i2i.data.reading import fit_square
@@ -81,6 +82,6 @@ def test_a_conditional_run_writes_down_which_class_has_which_number(tmp_path: Pa
     chosen = run.with_classes(tiny_recipe("dcgan", folder, "train.steps=1"))
     watch = Silent()
     made = run.train(chosen, tmp_path / "run", watch=watch)
-    assert "classes: 0 3, 1 4, 2 5" in watch.said and run.load(made / run.RECIPE).data.classes == ["3", "4", "5"]
+    assert "classes: 0 3, 1 4, 2 5" in watch.said and recipe.load_run(made).data.classes == ["3", "4", "5"]
     with pytest.raises(ValueError, match="cyclegan knows no classes"):
         run.with_classes(tiny_recipe("cyclegan", folder))
