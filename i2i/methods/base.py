@@ -15,9 +15,13 @@ from i2i.networks.layers import TestTime
 from i2i.recipe.components import Part
 
 # Constructor parameters that are components; the method supplies the channels, the recipe everything else.
-GeneratorFactory = Annotated[Callable[..., ImageGenerator], Part(registry.generators, ("in_channels", "out_channels"))]
-DiscriminatorFactory = Annotated[Callable[..., Discriminator], Part(registry.discriminators, ("in_channels",))]
-AdversarialFactory = Annotated[Callable[[], Adversarial], Part(registry.adversarial)]
+GeneratorFactory = Annotated[
+    Callable[..., ImageGenerator], Part(registry.generators, ("in_channels", "out_channels"), default="resnet")
+]
+DiscriminatorFactory = Annotated[
+    Callable[..., Discriminator], Part(registry.discriminators, ("in_channels",), default="patchgan")
+]
+AdversarialFactory = Annotated[Callable[[], Adversarial], Part(registry.adversarial, default="lsgan")]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -61,6 +65,7 @@ class Method(nn.Module, ABC):
     """
 
     batch: ClassVar[type[NamedTuple]]
+    default_recipe: ClassVar[Mapping[str, Any]] = {}  # sections that `i2i train` starts from without a recipe file
     test_time: TestTime = "eval"  # how the products run after training, see `i2i.networks.layers.set_test_time`
 
     @abstractmethod

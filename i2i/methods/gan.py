@@ -27,10 +27,10 @@ from i2i.registry import methods
 
 # Constructor parameters that are components, as in `i2i.methods.base`.
 LatentFactory = Annotated[
-    Callable[..., LatentGenerator], Part(registry.generators, ("size", "out_channels", "classes"))
+    Callable[..., LatentGenerator], Part(registry.generators, ("size", "out_channels", "classes"), default="dcgan")
 ]
 LatentJudgeFactory = Annotated[
-    Callable[..., Discriminator], Part(registry.discriminators, ("in_channels",), ("size", "classes"))
+    Callable[..., Discriminator], Part(registry.discriminators, ("in_channels",), ("size", "classes"), default="dcgan")
 ]
 
 

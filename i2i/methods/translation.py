@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,13 @@ class Direction(NamedTuple):
 
 class Translation(Method):
     """A method on samples of two fields, `Pair` or `Unpaired`."""
+
+    default_recipe: ClassVar[Mapping[str, Any]] = {
+        "augment": {
+            "train": {"resize": {"size": 286}, "crop": {"size": 256}, "flip": {}},
+            "test": {"resize": {"size": 256}},
+        }
+    }
 
     @abstractmethod
     def products(self) -> Mapping[str, ImageGenerator]: ...

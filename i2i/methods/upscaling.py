@@ -15,10 +15,10 @@ from i2i.recipe.components import Part
 
 # Constructor parameters that are components, as in `i2i.methods.base`.
 UpscalerFactory = Annotated[
-    Callable[..., ImageGenerator], Part(registry.generators, ("in_channels", "out_channels", "scale"))
+    Callable[..., ImageGenerator], Part(registry.generators, ("in_channels", "out_channels", "scale"), default="rrdb")
 ]
-PixelLossFactory = Annotated[Callable[[], PixelLoss], Part(registry.pixel_losses)]
-PerceptualFactory = Annotated[Callable[[], Perceptual], Part(registry.perceptual)]
+PixelLossFactory = Annotated[Callable[[], PixelLoss], Part(registry.pixel_losses, default="l1")]
+PerceptualFactory = Annotated[Callable[[], Perceptual], Part(registry.perceptual, default="vgg19")]
 
 
 class Upscaling(Translation):

@@ -3,7 +3,6 @@
 The sections that every run has are pydantic models here; those of components are checked in `i2i.recipe.components`.
 """
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,11 +12,11 @@ from pydantic import BaseModel, Field
 
 from i2i import registry
 from i2i.recipe.components import STRICT, complete, complete_steps, options_of, plugins_of, validate
-from i2i.recipe.overrides import override
-from i2i.recipe.packaged import find, list_recipes, recipes_folder
+from i2i.recipe.overrides import Overrides, override
+from i2i.recipe.packaged import find, find_table, list_recipes, read, recipes_folder
 from i2i.registry import UnknownName, explain_missing, load_remembered_plugins
 
-__all__ = ["RECIPE", "Recipe", "find", "import_plugins", "list_recipes", "load", "load_run", "recipes_folder"]
+__all__ = ["RECIPE", "Recipe", "choose", "find", "import_plugins", "list_recipes", "load", "load_run", "recipes_folder"]
 
 RECIPE = "recipe.toml"  # in the folder of a run
 
@@ -216,18 +215,30 @@ def _without_none(table: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def load(file: Path, data: Sequence[str] = (), overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe, point it at `data`, apply `a.b=c` overrides, and check the whole.
+def load(file: Path, data: Sequence[str] = (), overrides: Overrides = ()) -> Recipe:
+    """Read a recipe, point it at `data`, apply overrides, and check the whole.
 
     Raises ValueError; a plugin that the file names is not imported, see `load_run`.
     """
-    table = _read(file)
+    return _checked(read(file), data, overrides)
+
+
+def choose(method: str, data: Sequence[str] = (), overrides: Overrides = ()) -> tuple[Recipe, str]:
+    """The recipe that `i2i train METHOD DATA` runs, and in words where it comes from. `method` may be a TOML file.
+
+    Raises ValueError.
+    """
+    table, source = find_table(method, data)
+    return _checked(table, data, overrides), source
+
+
+def _checked(table: dict[str, Any], data: Sequence[str], overrides: Overrides) -> Recipe:
     if data:
-        table.setdefault("data", {})["source"] = list(data)
+        table.setdefault("data", {})["source"] = list(map(str, data))
     return Recipe.parse(override(table, overrides))
 
 
-def load_run(run: Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_run(run: Path, overrides: Overrides = ()) -> Recipe:
     """The recipe of a run's folder, whose plugins are imported first. Raises ValueError."""
     import_plugins(run)
     return load(run / RECIPE, overrides=overrides)
@@ -236,11 +247,4 @@ def load_run(run: Path, overrides: Sequence[str] = ()) -> Recipe:
 def import_plugins(run: Path) -> None:
     """Import the plugins that a run's folder remembers, if it has a recipe. Raises ValueError."""
     if (run / RECIPE).is_file():
-        load_remembered_plugins(_read(run / RECIPE).get("plugins", []))
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"recipe {file}: not valid TOML: {error}") from None
+        load_remembered_plugins(read(run / RECIPE).get("plugins", []))

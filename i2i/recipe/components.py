@@ -20,12 +20,14 @@ STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, p
 @dataclass(frozen=True)
 class Part:
     """Marks a constructor parameter that is a component itself. The owner supplies some of its options: those in
-    `supplied`, which it must have, and those in `offered` that it has.
+    `supplied`, which it must have, and those in `offered` that it has. `default` is the name that a recipe starts from
+    where no file of it is written.
     """
 
     registry: Registry
     supplied: tuple[str, ...] = ()
     offered: tuple[str, ...] = ()
+    default: str = ""
 
 
 class Factory:
@@ -91,6 +93,15 @@ def complete_steps(kind: Registry, steps: dict[str, Any], where: str) -> dict[st
             filled[name] = complete(kind, {"name": name, **options}, f"{where}.{name}")
             del filled[name]["name"]
     return filled
+
+
+def default_table(cls: Callable[..., Any]) -> dict[str, Any]:
+    """The components that a component starts from, as the tables of a recipe."""
+    parts = {key: part for key, (_, part, _) in options_of(cls).items() if part is not None and part.default}
+    return {
+        key: {"name": part.default, **default_table(part.registry[part.default])}  # type: ignore[arg-type]
+        for key, part in parts.items()
+    }
 
 
 def plugins_of(kind: Registry, table: dict[str, Any]) -> set[str]:

@@ -1,10 +1,16 @@
-"""Packaged recipes: one TOML file for each published run, `recipes/METHOD/DATA.toml`."""
+"""Recipes by the name of a method: packaged files, `recipes/METHOD/DATA.toml`, one for each published run, and the
+default table of a method without one.
+"""
 
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from i2i import registry
-from i2i.registry import did_you_mean
+from i2i.recipe.components import default_table
+from i2i.registry import UnknownName
 
 
 def recipes_folder() -> Path:
@@ -30,11 +36,32 @@ def find(method: str, data: Sequence[str] = ()) -> Path:
         return Path(method)
     folder = recipes_folder() / method
     if not folder.is_dir():
-        known = {name.split("/")[0] for name in list_recipes()}
-        if method in registry.methods:
-            raise ValueError(
-                f"method {method!r} has no packaged recipe; give one as a TOML file: i2i train my.toml DATA"
-            )
-        raise ValueError(f"unknown method {method!r}; {did_you_mean(method, known)}")
+        raise UnknownName("method", method, registry.methods)
     named = folder / f"{Path(data[0]).resolve().name}.toml" if len(data) == 1 else folder / "general.toml"
     return named if named.is_file() else folder / "general.toml"
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The table in a recipe file, unchecked. Raises ValueError."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"recipe {file}: not valid TOML: {error}") from None
+
+
+def find_table(method: str, data: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
+    """The recipe for a method on some data as an unchecked table, and in words where it comes from: a file, see `find`,
+    or the defaults of a method that has none. Raises ValueError.
+    """
+    if method.endswith(".toml") or (recipes_folder() / method).is_dir() or method not in registry.methods:
+        file = find(method, data)
+        return read(file), str(file)
+    cls: Any = registry.methods[method]
+    table: dict[str, Any] = {
+        "method": {"name": method, **default_table(cls)},
+        "schedule": {"name": "constant"},
+    }
+    sections: Mapping[str, Any] = getattr(cls, "default_recipe", {})
+    for section, options in deepcopy(dict(sections)).items():
+        table[section] = table.get(section, {}) | options
+    return table, f"the defaults of {method}"
