@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from i2i.data.reading import Field, fit_square, read_image, to_tensor
+from i2i.data.geometry import fit_square
+from i2i.data.reading import FieldFormat, read_image, to_tensor
 from i2i.latent.invert import Inversion, Space
 from i2i.latent.sampler import to_pixels
 from i2i.metrics.psnr import psnr
@@ -65,7 +66,7 @@ def read_for(generator: LatentGenerator, file: Path) -> Tensor:
     """An image file as the generator would make it, (C, size, size) in its range: fitted as in training, the shorter
     side resized and the middle kept. Raises ValueError for a file that can't be read.
     """
-    image = read_image(file, field=Field(generator.out_channels, label_map=False))
+    image = read_image(file, FieldFormat(generator.out_channels))
     return to_tensor(fit_square(image, generator.size), generator.value_range)
 
 

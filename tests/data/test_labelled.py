@@ -8,8 +8,8 @@ import pytest
 from i2i import recipe
 from i2i.data.augment import Pipeline
 from i2i.data.folders import find_classes, find_single
-from i2i.data.reading import fit_square
-from i2i.data.samples import LabelledImages
+from i2i.data.geometry import fit_square
+from i2i.data.samples import LabelledImages, Preprocessing
 from i2i.training import run
 from i2i_runtime import images
 from tests.worlds import Silent, digits, tiny_recipe
@@ -20,8 +20,8 @@ def gradient(height: int, width: int) -> np.ndarray:
 
 
 def opened(folder: Path, *classes: str, size: int = 8) -> LabelledImages:
-    pipeline = Pipeline({})
-    return LabelledImages(find_single(folder), train=pipeline, test=pipeline, seed=0, size=size, classes=classes)
+    plain = Preprocessing(Pipeline({}), Pipeline({}), seed=0)
+    return LabelledImages(find_single(folder), plain, size=size, classes=classes)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (20, 9), (9, 20), (3, 5), (64, 64)])
