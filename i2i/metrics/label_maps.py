@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from i2i.metrics.segmentation import IGNORE
 from i2i.registry import did_you_mean
 from i2i_runtime import images
-from i2i_runtime.files import open_file, printable
+from i2i_runtime.files import open_regular_file, printable
 from i2i_runtime.images import headers
 
 _IGNORED, _REST = "ignore", "*"
@@ -133,7 +133,7 @@ def read_label_map(path: Path, *, in_colour: bool) -> NDArray[np.integer]:
 
 def _palette_indices(path: Path) -> NDArray[np.uint8] | None:
     """(H, W) of an image with a palette, else None. Raises ValueError for a JPEG, which no label survives."""
-    with open_file(path) as stream:
+    with open_regular_file(path) as stream:
         file = headers.parse(stream, path)
         if file.format == "JPEG":
             raise ValueError(f"{printable(path)}: a JPEG, whose pixels are not exact, as a label map; allowed: PNG")
