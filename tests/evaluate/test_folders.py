@@ -17,7 +17,7 @@ from i2i.metrics.set_metrics import SET_METRICS
 from i2i.registry import features
 from i2i_runtime import images
 from tests.evaluate.test_upscaling import picture
-from tests.metrics.test_segmenter import made as make_segmenter
+from tests.metrics.segmentation.onnx_files import write_segmenter
 
 
 class Means(FeatureExtractor):
@@ -206,7 +206,7 @@ def labelled(tmp_path: Path) -> Path:
         for folder, pixels in (("images", np.eye(3)[labels] * 255), ("labels", labels[..., None])):
             (tmp_path / folder).mkdir(exist_ok=True)
             images.write(tmp_path / folder / f"{seed}.png", pixels.astype(np.uint8))
-    make_segmenter(tmp_path / "seg.onnx")
+    write_segmenter(tmp_path / "seg.onnx")
     (tmp_path / "names.txt").write_text("red\ngreen\nblue\ndark\n")
     return tmp_path
 
