@@ -111,6 +111,15 @@ def test_mixed_styles_change_once_between_the_layers(mixing):
         assert changes.any(0).all(), "at every layer"
 
 
+def test_the_mean_style_moves_once_for_a_batch_not_for_styles_mixed_in(monkeypatch):
+    method, (first, second) = build(), torch.randn(2, 4, 8)
+    latents = iter([first, second])
+    monkeypatch.setattr(method, "draw", lambda label: next(latents))
+    method.mixed(torch.zeros(4, dtype=torch.long))
+    expected = 0.005 * method.generator.mapping(first, None).mean(0)
+    torch.testing.assert_close(method.generator.mean_style, expected)
+
+
 def test_a_step_trains_both_and_what_a_resume_needs_is_in_the_state():
     method, options = build("method.classes=3"), load().optimizer
     before = deepcopy(method.state_dict())
