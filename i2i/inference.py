@@ -111,10 +111,7 @@ class Translator:
             )
         batch = image if image.ndim == 4 else image[None]
         height, width = batch.shape[2:]
-        rows, columns = (
-            tiles.reflected(size, multiple_of=self.card.multiple_of, min_size=self.card.min_size)
-            for size in (height, width)
-        )
+        rows, columns = tiles.padded_axes(self.card, height, width)
         padded = batch[:, :, rows][..., columns].float()
         # One by one: with batch norm at its published test time the statistics are an image's own.
         result = torch.cat([self._run(single) for single in padded.split(1)]).clamp(0, 1)

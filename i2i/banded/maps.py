@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from i2i.networks.generators.base import ImageGenerator
 from i2i_runtime.images import Array, to_float
-from i2i_runtime.tiles import reflected
+from i2i_runtime.tiles import reflect_indices
 
 
 class Map(ABC):
@@ -70,7 +70,8 @@ class Image(Map):
     def __init__(self, pixels: Array, generator: ImageGenerator) -> None:
         self._pixels = pixels
         self._rows, self._columns = (
-            reflected(size, multiple_of=generator.multiple_of, min_size=generator.min_size) for size in pixels.shape[:2]
+            reflect_indices(size, multiple_of=generator.multiple_of, min_size=generator.min_size)
+            for size in pixels.shape[:2]
         )
         super().__init__(pixels.shape[2], len(self._rows), len(self._columns))
         self._low, self._high = generator.value_range
