@@ -13,16 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from i2i.banded import can_band, translate_banded
 from i2i.checkpoints.card import card_of
 from i2i.checkpoints.load import list_products, load_generator
 from i2i.data.download import Progress
 from i2i.devices import choose_device, kept_random_numbers
+from i2i.export.large_images import LargeImages
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time
+from i2i.packed import PackedWeights
 from i2i_runtime import tiles
 from i2i_runtime.card import Card
-from i2i_runtime.images import Array
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, translate_image
 
@@ -46,13 +46,14 @@ class Translator:
     ) -> None:
         self.card, self.device = card, torch.device(device)
         self._tiling = Tiling(card)
-        self._one_at_a_time = Lock()  # random numbers are the whole process's, and bands take all cores
+        self._one_at_a_time = Lock()  # random numbers are the whole process's
         self._draws = True  # random numbers, as far as is known
-        self._threads = torch.get_num_threads()
         self._generator = set_test_time(generator, test_time).to(self.device)
         if not any(isinstance(layer, nn.InstanceNorm2d) for layer in self._generator.modules()):
             # Up to twice as fast with channels last, and in two thirds of the memory; instance norm is slower with it.
             self._generator.to(memory_format=torch.channels_last)
+        self._packed = PackedWeights()
+        self._large_images = LargeImages(self._generator, card, self.network, self.device)
 
     @overload
     def __call__(self, image: NDArray[Any]) -> NDArray[Any]: ...
@@ -67,17 +68,8 @@ class Translator:
 
     @property
     def banded(self) -> Banded | None:
-        """What takes images of any size without tiles, exactly, where the generator can be run so."""
-        return self._run_banded if not self.card.overlap and can_band(self._generator) else None
-
-    def _run_banded(self, pixels: Array, out: Array) -> None:
-        with self._one_at_a_time, _memory_errors():
-            share = torch.get_num_threads()
-            torch.set_num_threads(self._threads)
-            try:
-                translate_banded(self._generator, pixels, out=out)
-            finally:
-                torch.set_num_threads(share)
+        """How large images go through a generator that needs the whole image; None for one that takes tiles."""
+        return None if self.card.overlap else self._large_images
 
     def network(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, C, H, W) in [0, 1] to the same but not clipped, as an exported model does it; sizes must suit the card.
@@ -89,7 +81,7 @@ class Translator:
 
     def _run(self, images: Tensor) -> Tensor:
         low, high = self._generator.value_range
-        with torch.inference_mode(), self._own_random_numbers() if self._draws else nullcontext():
+        with torch.inference_mode(), self._packed, self._own_random_numbers() if self._draws else nullcontext():
             result = self._generator(images.to(self.device) * (high - low) + low)
         return (result - low) / (high - low)
 
@@ -111,7 +103,10 @@ class Translator:
             )
         batch = image if image.ndim == 4 else image[None]
         height, width = batch.shape[2:]
-        rows, columns = tiles.padded_axes(self.card, height, width)
+        rows, columns = (
+            tiles.reflected(size, multiple_of=self.card.multiple_of, min_size=self.card.min_size)
+            for size in (height, width)
+        )
         padded = batch[:, :, rows][..., columns].float()
         # One by one: with batch norm at its published test time the statistics are an image's own.
         result = torch.cat([self._run(single) for single in padded.split(1)]).clamp(0, 1)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from i2i_runtime import bench, engines, stream
 from i2i_runtime.conflicts import conflicts
-from i2i_runtime.engines.base import Exported, OfNoise
+from i2i_runtime.engines.base import ExportedModel, LatentModelError
 from i2i_runtime.engines.sampler import Sampler
 from i2i_runtime.folder import translate_folder
 from i2i_runtime.folder.samples import sample_folder
@@ -141,7 +141,7 @@ def _how(chosen: Namespace) -> dict[str, Any]:
 def _translate(chosen: Namespace) -> int:
     workers = 1 if chosen.workers is None and is_image(Path(chosen.source)) else chosen.workers
     session, workers = engines.open_for_folder(chosen.model, **_how(chosen), workers=workers)
-    print(f"{session.card.product} on {engines.name_of(session)}", flush=True)
+    print(f"{session.card.product} on {engines.describe(session)}", flush=True)
     count = _Count()
     with stop_on_signals() as stop:
         report = translate_folder(
@@ -210,10 +210,10 @@ class _Count:
 
 def _info(chosen: Namespace) -> int:
     how = _how(chosen)
-    opened: Exported | Sampler
+    opened: ExportedModel | Sampler
     try:
         opened = engines.open_model(chosen.model, **how)
-    except OfNoise:
+    except LatentModelError:
         opened = Sampler(chosen.model, providers=how["providers"], threads=how["threads"])
     for key, value in opened.card.to_dict().items():
         print(f"{key:<14} {value}")
@@ -224,7 +224,7 @@ def _info(chosen: Namespace) -> int:
 def _stream(chosen: Namespace) -> int:
     size = stream.size_of(chosen.size)
     session = engines.open_model(chosen.model, **_how(chosen))
-    stream.run_standard(session, session.card, size=size, engine=engines.name_of(session))
+    stream.run_standard(session, session.card, size=size, engine=engines.describe(session))
     return 0
 
 
@@ -233,9 +233,9 @@ def _bench(chosen: Namespace) -> int:
     contenders = []
     how = _how(chosen)
     for model in chosen.model:
-        for engine in engines.all_of(chosen.engine, how["providers"]):
+        for engine in engines.expand_engine(chosen.engine, how["providers"]):
             session = engines.open_model(model, **how | {"engine": engine})
-            contenders.append(bench.Contender(str(model), engines.name_of(session), session.network, session.card))
+            contenders.append(bench.Contender(str(model), engines.describe(session), session.network, session.card))
     bench.bench(
         contenders,
         height=height,

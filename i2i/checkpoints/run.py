@@ -6,6 +6,7 @@ checkpoints.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from i2i.networks.generators.base import Generator
-from i2i_runtime.files import write_atomically
 
 STATE = "state.pt"
 
@@ -49,13 +49,15 @@ def save(
 
 
 def _save_state(file: Path, state: dict[str, Any]) -> None:
-    with write_atomically(file, sync=True) as temporary:
+    with file.open("wb") as stream:
         try:
-            torch.save(state, temporary)
+            torch.save(state, stream)
         except RuntimeError as error:  # torch hides the full disk behind an error of its own archive writer
             raise OSError(
                 f"could not write the checkpoint ({str(error).splitlines()[0]}); is the disk full?"
             ) from error
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _save_product(file: Path, product: Generator, facts: Mapping[str, Any]) -> None:
@@ -100,8 +102,10 @@ def load_product(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def point(link: Path, checkpoint: Path) -> None:
     """Make `link` lead to `checkpoint`, in one step: there is always one that works."""
-    with write_atomically(link) as temporary:
-        temporary.symlink_to(checkpoint.relative_to(link.parent), target_is_directory=True)
+    temporary = link.with_name(f".{link.name}.partial")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(checkpoint.relative_to(link.parent), target_is_directory=True)
+    temporary.replace(link)
 
 
 def find(path: Path) -> Path:

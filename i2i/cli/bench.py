@@ -43,7 +43,7 @@ def open_model(
         from i2i_runtime import engines
 
         session = engines.open_model(model, engine=engine, providers=providers.split(","), threads=threads)
-        return Opened(session, session.network, session.card, engines.name_of(session))
+        return Opened(session, session.network, session.card, engines.describe(session))
     import torch
 
     from i2i import inference
@@ -86,7 +86,7 @@ def bench(
     registry.load_plugins(plugins)
     contenders = []
     for model in models:
-        names = engines.all_of(engine, providers.split(",")) if model.suffix.lower() == ".onnx" else [engine]
+        names = engines.expand_engine(engine, providers.split(",")) if model.suffix.lower() == ".onnx" else [engine]
         for name in names:
             opened = open_model(
                 model, product=product, engine=name, providers=providers, threads=threads, device=device, tell=tell

@@ -99,7 +99,7 @@ def translate(
     """
     from i2i import registry
     from i2i.cli.progress import Line, stop_on_signals
-    from i2i_runtime.engines import name_of, open_for_folder
+    from i2i_runtime.engines import describe, open_for_folder
     from i2i_runtime.folder import translate_folder
     from i2i_runtime.images import is_image
 
@@ -110,7 +110,7 @@ def translate(
         if model.suffix.lower() == ".onnx":
             _refuse_for_onnx(product=product, test_time=test_time, device=None if device == "auto" else device)
             session, crew = open_for_folder(model, engine=engine, providers=providers.split(","), workers=workers)
-            opened = _Opened(session.network, session.card, name_of(session), [], crew, banded=session.banded)
+            opened = _Opened(session.network, session.card, describe(session), [], crew, banded=session.banded)
         else:
             if (engine, providers) != ("auto", "auto"):
                 raise ValueError("--engine and --providers are for an .onnx file, which i2i export makes")

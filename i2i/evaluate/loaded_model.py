@@ -12,9 +12,10 @@ from i2i.devices import choose_device
 from i2i.inference import Translator
 from i2i.latent.sampler import Sampler
 from i2i.networks.generators.base import LatentGenerator
-from i2i.recipe import RECIPE, Recipe
+from i2i.recipe import Recipe
+from i2i.training.build import RECIPE
 from i2i_runtime import engines
-from i2i_runtime.engines.base import Exported
+from i2i_runtime.engines.base import ExportedModel
 
 
 class Subject(NamedTuple):
@@ -22,7 +23,7 @@ class Subject(NamedTuple):
     of the run, if they lie in one.
     """
 
-    make: Translator | Exported | Sampler
+    make: Translator | ExportedModel | Sampler
     product: str
     step: int
     checkpoint: str

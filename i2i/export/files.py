@@ -14,7 +14,7 @@ def check_name(file: Path) -> None:
 
 
 @contextmanager
-def appearing(file: Path) -> Iterator[Path]:
+def written_whole(file: Path) -> Iterator[Path]:
     """The path of a file to write, with what it needs beside it, in a folder of its own; all of it takes its place
     beside `file` at the end, and nothing is left after an error.
     """

@@ -19,7 +19,9 @@ from i2i.networks.generators.base import ImageGenerator
 
 INPUT, OUTPUT = "image", "result"
 DYNAMIC = {0: "batch", 2: "height", 3: "width"}
-OPSETS = range(18, 25)  # what torch writes by itself
+OPSETS = range(18, 25)  # that the exporter writes
+OPSET = OPSETS[0]  # the lowest, which every engine takes (TensorRT 10: 9 to 20)
+LARGEST_FILE = 2**31 - 2**24  # bytes of weights that fit into one protobuf file beside the graph
 # What names of the maker's computer, stack traces and the structure of the program stand in.
 _NOT_COMPUTED = ("metadata_props", "doc_string", "value_info")
 _RANDOM = ("Dropout", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli")
@@ -146,6 +148,11 @@ def strip(message: Any) -> None:
         elif field.type == field.TYPE_MESSAGE:
             for inner in value if hasattr(value, "__len__") else (value,):
                 strip(inner)
+
+
+def is_large(model: ModelProto) -> bool:
+    """Whether the weights do not fit into one file with the graph."""
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST_FILE
 
 
 def _name_result(model: ModelProto, generator: ImageGenerator) -> None:

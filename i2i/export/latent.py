@@ -51,7 +51,7 @@ def export_latent(
     generator = _for_use(generator)
     card = replace(card, io=io, precision="float16" if half else "float32", opset=opset, test_time="eval", proof={})
     model = _graph(generator, card)
-    with files.appearing(file) as unproven:
+    with files.written_whole(file) as unproven:
         _write(model, card, unproven)
         graph.check_rules(unproven)
         proof = _prove(Sampler(unproven, providers=["cpu"]), generator, least_psnr)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from i2i.data.world import draw_scene
 from i2i.export.graph import InUnitRange
 from i2i_runtime.card import AnyCard, Card
-from i2i_runtime.engines.onnxruntime import Session
 from i2i_runtime.images import to_float, with_channels
 from i2i_runtime.translate import Network
 
@@ -110,19 +109,6 @@ def compare(
 def refusal(card: AnyCard, proof: Proof) -> str:
     """The sentence for a file that doesn't do what it should."""
     return f"{card.product}: not exported, it would not give the same: {proof.sentence()}"
-
-
-def in_bands(session: Session) -> Network:
-    """What `session` makes of images in the lowest bands there are, as if they were large."""
-
-    def run(images: Float) -> Float:
-        height, width = (size * session.card.scale for size in images.shape[2:])
-        results = np.empty((len(images), height, width, session.card.out_channels), np.float32)
-        for image, result in zip(images.transpose(0, 2, 3, 1), results, strict=True):
-            session.run_in_bands(image, result, rows=1)
-        return results.transpose(0, 3, 1, 2)
-
-    return run
 
 
 def pictures(card: Card) -> Iterator[Float]:

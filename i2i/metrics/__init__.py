@@ -1,1 +1,1 @@
-"""Metrics of image quality, on tensors and arrays."""
+"""How good a picture is, as numbers."""

@@ -13,8 +13,8 @@ from onnx import ModelProto
 from torch import nn
 
 import i2i
-from i2i import export as exporting
 from i2i.cli import export as module
+from i2i.export import image as exporting
 from i2i.training import run
 from i2i_runtime.engines.onnxruntime import Session
 from tests.published import published_srvgg

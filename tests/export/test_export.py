@@ -14,11 +14,11 @@ import torch
 from onnx import ModelProto, numpy_helper
 from torch import Tensor, nn
 
-from i2i import export as module
 from i2i.checkpoints.card import card_of, checksum
 from i2i.checkpoints.load import load_generator
 from i2i.data.world import draw_scene
-from i2i.export import export, read_calibration
+from i2i.export import export, graph, read_calibration
+from i2i.export import image as module
 from i2i.export.graph import InUnitRange, trace
 from i2i.inference import Translator
 from i2i.networks.generators.base import ImageGenerator
@@ -243,7 +243,7 @@ def test_a_wrong_graph_is_refused_and_nothing_is_left(
 
 
 def test_weights_that_one_file_does_not_hold_stand_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(graph, "LARGEST_FILE", 1000)
     generator = generator_of("srvgg")
     export(generator, card(generator), tmp_path / "x.onnx")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.onnx", "x.onnx.data"]

@@ -1,7 +1,7 @@
-"""Parts of an .onnx file as files of their own, cut out without the library that made it.
+"""Subgraphs of an .onnx file as files of their own, cut out without the library that wrote it.
 
-A file is a protobuf message, a row of numbered fields: https://protobuf.dev/programming-guides/encoding. Nodes and
-weights are taken over byte by byte; only what they are called is read. The numbers are those of
+A file is a protobuf message, a sequence of numbered fields: https://protobuf.dev/programming-guides/encoding. Nodes
+and weights are copied byte by byte; only their names are read. The numbers of fields are those of
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
@@ -13,64 +13,64 @@ from numpy.typing import NDArray
 
 _VARINT, _BYTES = 0, 2
 _WIDTHS = {1: 8, 5: 4}  # bytes of a field of fixed width
-_TYPES = {1: np.float32, 10: np.float16}  # of tensors
+_ELEM_TYPES = {1: np.float32, 10: np.float16}
 
 
 class Field(NamedTuple):
-    """One field of a message: its number, its content, and the whole of it."""
+    """One field of a message: its number, its content, and its bytes with number and length."""
 
     number: int
     content: memoryview
-    whole: memoryview
+    encoded: memoryview
 
 
 class Node(NamedTuple):
-    """An operation: the tensors that it takes and gives, and its bytes."""
+    """An operation: the names of its input and output tensors, and its bytes."""
 
     inputs: list[str]
     outputs: list[str]
-    whole: memoryview
+    encoded: memoryview
 
 
-class End(NamedTuple):
-    """An input or output of a part: its name, and its type as ONNX numbers it (1 float32, 10 float16)."""
+class ValueInfo(NamedTuple):
+    """An input or output of a graph: its name, and its type as ONNX numbers it (1 float32, 10 float16)."""
 
     name: str
-    type: int
+    elem_type: int
 
 
-class Graph:
-    """The graph of a file (its bytes), of which parts can be cut. All its weights must be in it."""
+class OnnxGraph:
+    """The graph of a file (its bytes), out of which subgraphs are cut. All its weights must be in the file."""
 
     def __init__(self, file: bytes) -> None:
-        self._around: list[memoryview] = []  # versions, of which a part needs the same
+        self._versions: list[memoryview] = []  # fields that a subgraph needs too
         self._weights: dict[str, memoryview] = {}
-        self._makers: dict[str, Node] = {}  # by what they make
-        self._order: list[Node] = []
+        self._producers: dict[str, Node] = {}  # by the names of their outputs
+        self._nodes: list[Node] = []
         for field in _fields(memoryview(file)):
             if field.number == 7:
                 self._read(field.content)
             elif field.number in (1, 8):
-                self._around.append(field.whole)
+                self._versions.append(field.encoded)
 
-    def part(self, given: Iterable[End], made: End) -> bytes:
-        """A file that makes the tensor `made` of the tensors `given`, each of four dimensions of any size."""
-        given = list(given)
-        nodes, weights = self._behind(made.name, {end.name for end in given})
+    def subgraph(self, inputs: Iterable[ValueInfo], output: ValueInfo) -> bytes:
+        """A file that computes `output` from `inputs`, tensors of four dimensions of any size."""
+        inputs = list(inputs)
+        nodes, weights = self._ancestors(output.name, {value.name for value in inputs})
         graph = [
-            *(_field(1, node.whole) for node in self._order if node in nodes),
-            _field(2, b"part"),
+            *(_field(1, node.encoded) for node in self._nodes if node in nodes),
+            _field(2, b"subgraph"),
             *(_field(5, self._weights[name]) for name in sorted(weights)),
-            *(_field(11, _end(end)) for end in given),
-            _field(12, _end(made)),
+            *(_field(11, _value_info(value)) for value in inputs),
+            _field(12, _value_info(output)),
         ]
-        return b"".join([*self._around, _field(7, b"".join(graph))])
+        return b"".join([*self._versions, _field(7, b"".join(graph))])
 
     def weights(self, name: str) -> NDArray[np.float32]:
-        """The values of a tensor that is stored in the file, in one dimension."""
+        """The values of a tensor that is stored in the file, flat."""
         fields = {field.number: field.content for field in _fields(self._weights[name])}
-        kind = _TYPES[_varint(fields[2], 0)[0]]
-        return np.frombuffer(fields[9], kind).astype(np.float32)
+        elem_type = _ELEM_TYPES[_varint(fields[2], 0)[0]]
+        return np.frombuffer(fields[9], elem_type).astype(np.float32)
 
     def _read(self, graph: memoryview) -> None:
         for field in _fields(graph):
@@ -78,24 +78,24 @@ class Graph:
                 inner = list(_fields(field.content))
                 inputs, outputs = ([_text(each) for each in inner if each.number == number] for number in (1, 2))
                 node = Node(inputs, outputs, field.content)
-                self._order.append(node)
-                self._makers |= dict.fromkeys(outputs, node)
+                self._nodes.append(node)
+                self._producers |= dict.fromkeys(outputs, node)
             elif field.number == 5:
                 name = next(_text(each) for each in _fields(field.content) if each.number == 8)
                 self._weights[name] = field.content
 
-    def _behind(self, made: str, given: set[str]) -> tuple[list[Node], set[str]]:
-        """The nodes and the names of the weights that `made` takes."""
+    def _ancestors(self, output: str, inputs: set[str]) -> tuple[list[Node], set[str]]:
+        """The nodes and the names of the weights that `output` depends on, up to `inputs`."""
         nodes: list[Node] = []
         weights: set[str] = set()
-        wanted = [made]
-        while wanted:
-            name = wanted.pop()
+        pending = [output]
+        while pending:
+            name = pending.pop()
             if name in self._weights:
                 weights.add(name)
-            elif name and name not in given and self._makers[name] not in nodes:
-                nodes.append(self._makers[name])
-                wanted += self._makers[name].inputs
+            elif name and name not in inputs and self._producers[name] not in nodes:
+                nodes.append(self._producers[name])
+                pending += self._producers[name].inputs
         return nodes, weights
 
 
@@ -114,7 +114,7 @@ def _fields(message: memoryview) -> Iterator[Field]:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """A whole number of seven bits a byte, the lowest first, and where it ends."""
+    """A whole number of seven bits a byte, the lowest first, and the position after it."""
     value = shift = 0
     while True:
         byte = message[at]
@@ -133,15 +133,15 @@ def _field(number: int, content: bytes | memoryview) -> bytes:
 
 
 def _number(value: int) -> bytes:
-    made = bytearray()
+    encoded = bytearray()
     while value > 127:
-        made.append(value & 127 | 128)
+        encoded.append(value & 127 | 128)
         value >>= 7
-    return bytes([*made, value])
+    return bytes([*encoded, value])
 
 
-def _end(end: End) -> bytes:
-    # Dimensions without a name are of any size.
+def _value_info(value: ValueInfo) -> bytes:
+    # A dimension without name and number is of any size.
     shape = _field(2, b"".join([_field(1, b"")] * 4))
-    tensor = _field(1, _number(1 << 3 | _VARINT) + _number(end.type) + shape)
-    return _field(1, end.name.encode()) + _field(2, tensor)
+    tensor = _field(1, _number(1 << 3 | _VARINT) + _number(value.elem_type) + shape)
+    return _field(1, value.name.encode()) + _field(2, tensor)

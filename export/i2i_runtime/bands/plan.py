@@ -1,15 +1,19 @@
-"""What stands in an exported file about how large images go through it in bands: its maps, one after the other."""
+"""The plan for running an exported file over bands of rows: its feature maps in the order they are computed."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-BANDS = "i2i_bands"  # the key of a file's metadata under which the plan stands, as JSON
+BANDS = "i2i_bands"  # the key in a file's metadata that holds the plan, as JSON
+# Names of fields in the JSON, where they differ: files of version 0.1 have these.
+_JSON_NAMES = {
+    "output": "made", "inputs": "sources", "scale": "rate", "stride": "unit", "halo": "spoilt", "elem_type": "type"
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
-class Norm:
+class InstanceNorm:
     """An instance norm: the names of its weights in the file, each (channels,), and its epsilon."""
 
     gamma: str
@@ -18,38 +22,42 @@ class Norm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Map:
-    """A map: the tensor `made` that a part of the graph makes of its `sources`, other maps, and what others take of it,
-    the tensor `name`, which is the same or its `norm`. The image has no sources.
+class FeatureMap:
+    """A feature map: what one subgraph computes from earlier feature maps, its `inputs`. The image has none.
 
-    It has `rate`, a numerator and a denominator, rows and columns per row and column of the image. In a band of the
-    image `unit` rows, or some times as many, make whole rows of it and of what it is made of; its first and its last
-    rows, as many as `spoilt` says, come out wrong where the band was cut. `type` is ONNX's number (1 float32,
-    10 float16). What is not `stored` is made again for every other map that takes it.
+    The subgraph gives the tensor `output`. Later subgraphs read the tensor `name`: the same one, or its instance norm.
+    `scale` is rows (and columns) per row of the image, as numerator and denominator. A band of the image must begin
+    and end at multiples of `stride`, the total stride of the subgraph. `halo` is how many rows at the top and the
+    bottom of a band are wrong because of the cut. `elem_type` is ONNX's number (1 float32, 10 float16). A feature map
+    that is not `stored` is computed again for every other one that reads it.
     """
 
     name: str
-    made: str
-    sources: tuple[str, ...]
+    output: str
+    inputs: tuple[str, ...]
     channels: int
-    rate: tuple[int, int]
-    unit: int
-    spoilt: tuple[int, int]
-    type: int
+    scale: tuple[int, int]
+    stride: int
+    halo: tuple[int, int]
+    elem_type: int
     stored: bool
-    norm: Norm | None = None
+    norm: InstanceNorm | None = None
 
 
-def to_json(plan: Sequence[Map]) -> str:
-    """The maps, each after its sources: the image first, the result last."""
-    return json.dumps([asdict(one) for one in plan])
+def to_json(plan: Sequence[FeatureMap]) -> str:
+    """The plan as JSON: the image first, the result last, each feature map after its inputs."""
+    facts = [asdict(feature_map) for feature_map in plan]
+    return json.dumps([{_JSON_NAMES.get(key, key): value for key, value in each.items()} for each in facts])
 
 
-def from_json(text: str) -> list[Map]:
+def from_json(text: str) -> list[FeatureMap]:
     """The inverse of `to_json`."""
-    return [_map(facts) for facts in json.loads(text)]
+    return [_feature_map(facts) for facts in json.loads(text)]
 
 
-def _map(facts: dict[str, Any]) -> Map:
-    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
-    return Map(**given | {"norm": given["norm"] and Norm(**given["norm"])})
+def _feature_map(facts: dict[str, Any]) -> FeatureMap:
+    names = {name: key for key, name in _JSON_NAMES.items()}
+    options: dict[str, Any] = {
+        names.get(key, key): tuple(value) if isinstance(value, list) else value for key, value in facts.items()
+    }
+    return FeatureMap(**options | {"norm": options["norm"] and InstanceNorm(**options["norm"])})

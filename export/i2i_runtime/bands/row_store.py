@@ -1,4 +1,4 @@
-"""What is kept of a map that is never whole in memory: its rows, in a file, and its statistics."""
+"""The rows of a feature map in a temporary file, and the statistics of its channels, both filled band by band."""
 
 from tempfile import SpooledTemporaryFile, gettempdir
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-IN_MEMORY = 2**26  # bytes of a map beyond which it is stored in a file
+IN_MEMORY = 2**26  # bytes up to which the rows stay in memory
 
 Band = NDArray[np.floating[Any]]  # (1, channels, rows, width), float32 or float16
 
 
-class Statistics:
+class ChannelStatistics:
     """Mean and variance of each channel, merged from bands in float64.
 
     Chan, Golub, LeVeque 1979: Updating Formulae and a Pairwise Algorithm for Computing Sample Variances.
@@ -20,21 +20,21 @@ class Statistics:
     def __init__(self, channels: int) -> None:
         self._count = 0
         self._mean = np.zeros(channels)
-        self._squares = np.zeros(channels)  # of the distances from the mean, summed up: M2
+        self._squares = np.zeros(channels)  # sum of squared distances from the mean: M2
 
     def merge(self, band: Band) -> None:
-        """Add a band."""
+        """Add the values of a band."""
         values = band[0].reshape(band.shape[1], -1).astype(np.float32)
         count, mean = values.shape[1], values.mean(axis=1)
         values -= mean[:, None]
         distance = mean - self._mean
-        both = self._count + count
-        self._mean += distance * (count / both)
-        self._squares += np.square(values, out=values).sum(axis=1) + distance**2 * (self._count * count / both)
-        self._count = both
+        total = self._count + count
+        self._mean += distance * (count / total)
+        self._squares += np.square(values, out=values).sum(axis=1) + distance**2 * (self._count * count / total)
+        self._count = total
 
     def normalise(self, band: Band, gamma: NDArray[np.float32], beta: NDArray[np.float32], epsilon: float) -> Band:
-        """A band as instance norm makes it: a new array, C-contiguous."""
+        """Instance norm of a band by these statistics: a new array, C-contiguous."""
         factor = gamma / np.sqrt(self._squares / self._count + epsilon)
         mean, scale, shift = (each.astype(np.float32)[:, None, None] for each in (self._mean, factor, beta))
         values = np.subtract(band, mean, dtype=np.float32, order="C")
@@ -43,8 +43,8 @@ class Statistics:
         return values.astype(band.dtype, copy=False)
 
 
-class Store:
-    """The rows of a map, written from the top down; a large one stands in a temporary file (TMPDIR says where)."""
+class RowStore:
+    """The rows of a feature map, written from the top down; large ones in a temporary file (TMPDIR says where)."""
 
     def __init__(self) -> None:
         self._file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
@@ -59,18 +59,18 @@ class Store:
             raise OSError(error.errno, error.strerror, gettempdir()) from None
 
     def read(self, first: int, last: int) -> Band:
-        """The rows from one up to another, when all are written."""
+        """Rows `first` up to `last`, once all are written."""
         rows = np.empty((last - first, *self._row), self._type)
         self._file.seek(first * rows[0].nbytes)
         self._file.readinto(rows.data.cast("B"))
         return rows.transpose(1, 0, 2)[None]
 
-    def end(self) -> None:
-        """All rows are written: give back the room that an earlier map had beyond them."""
+    def truncate(self) -> None:
+        """Give back the room that an earlier, larger feature map had beyond the rows that are written now."""
         self._file.truncate()
 
-    def clear(self) -> None:
-        """Begin anew, in the same room: pages that are there already are written sooner."""
+    def rewind(self) -> None:
+        """Begin anew in the same room: pages that are there already are written sooner."""
         self._file.seek(0)
 
     def close(self) -> None:

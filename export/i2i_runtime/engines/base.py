@@ -1,4 +1,4 @@
-"""An exported .onnx file as a function on images, whatever runs it: the sizes it takes, its ends, its card."""
+"""An exported .onnx file as a function on images, whatever engine runs it, and the card in its metadata."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i_runtime import tiles
-from i2i_runtime.bands import ROWS, Part, run_in_bands
+from i2i_runtime.bands import ROWS, Subgraph, run_in_bands
 from i2i_runtime.bands.plan import BANDS, from_json
 from i2i_runtime.card import AnyCard, Card, NoiseCard
 from i2i_runtime.files import printable
@@ -20,25 +20,25 @@ from i2i_runtime.images import Array, from_float, to_float
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, translate_image
 
-# Keys of a file's metadata under which its card stands, as JSON: of a generator of images from images, or of noise
+# Keys in a file's metadata that hold its card, as JSON: of an image generator, or of a latent one
 CARD, NOISE_CARD = "i2i_card", "i2i_noise_card"
 
 _Kind = TypeVar("_Kind", bound=AnyCard)
 
-# How runtimes say that memory ran out; they have no error class for it.
+# How engines say that memory ran out; they have no error class for it.
 _OUT_OF_MEMORY = re.compile("failed to allocate|bad.?alloc|out of memory|bfcarena", re.IGNORECASE)
 
 
-class OfNoise(ValueError):
-    """The sentence for a file that makes images of noise, where images were to be given to it."""
+class LatentModelError(ValueError):
+    """A file of a latent generator was opened where an image generator is needed."""
 
 
-class Exported(ABC):
-    """An exported generator: called with an image of any size, or through `network` with batches, as a `Network`.
+class ExportedModel(ABC):
+    """An exported image generator: called with an image of any size, or through `network` with batches.
 
-    A subclass is what runs it: `engine` is its name, `provider` what it really runs on, `device` "cpu" or "cuda". It
-    sets those two and calls this constructor with the file's metadata. Raises ValueError if there is no card in it, and
-    `OfNoise` if it makes images of noise.
+    A subclass is an engine: `engine` is its name, `provider` what the file runs on, `device` "cpu" or "cuda". It sets
+    those two and calls this constructor with the file's metadata. Raises ValueError for a file without a card, and
+    `LatentModelError` for a latent generator.
     """
 
     engine: str
@@ -52,82 +52,82 @@ class Exported(ABC):
 
     def __call__(self, image: Array) -> Array:
         """As `translate_image`: (H, W) or (H, W, 1|3|4), uint8, uint16 or float32 in [0, 1], to the same type."""
-        is_whole = self.card.size is not None and image.shape[:2] == self.card.size[1:]
-        tiling = Tiling(self.card, 0) if is_whole else self._tiling
+        fits = self.card.size is not None and image.shape[:2] == self.card.size[1:]
+        tiling = Tiling(self.card, 0) if fits else self._tiling
         return translate_image(self.network, self.card, image, tiling=tiling, banded=self.banded)
 
     @property
     def banded(self) -> Banded | None:
-        """What takes images of any size without tiles, exactly, where the file says how."""
+        """Large images over bands of rows, where the file has a plan for that; else None."""
         return self.run_in_bands if self._plan is not None else None
 
     def run_in_bands(self, pixels: Array, out: Array, *, rows: int = ROWS) -> None:
-        """As `i2i_runtime.bands.run_in_bands`. Raises ValueError for a file that does not say how."""
+        """As `i2i_runtime.bands.run_in_bands`. Raises ValueError for a file without a plan."""
         if self._plan is None:
             raise ValueError(f"{self.card.product} can't run in bands of rows; export it again, or resize the image")
         with memory_errors():
             plan, file = from_json(self._plan), self._path.read_bytes()
-            run_in_bands(file, plan, self.card, pixels, out, self._open_part, rows=rows)
+            run_in_bands(file, plan, self.card, pixels, out, self._open_subgraph, rows=rows)
 
     def network(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, C, H, W) in [0, 1] to (N, C', scale * H, scale * W) in [0, 1]; sizes must suit the card.
 
-        A file with ends of uint8 rounds to 8 bits on the way in and out. Raises ValueError for a size that a file of
-        one size does not take, and MemoryError where the device has too little memory. Threads may call it at once.
+        A file with uint8 input and output rounds to 8 bits both ways. Raises ValueError for a size that a file of fixed
+        size does not take, and MemoryError where the device has too little memory. Safe to call from several threads.
         """
         if self.card.size is None:
-            return self._run(images)
+            return self._run_batch(images)
         number, height, width = self.card.size
         self._check_size(*images.shape[2:])
         rows, columns = (
-            tiles.reflect_indices(have, multiple_of=1, min_size=wanted)
-            for have, wanted in zip(images.shape[2:], (height, width), strict=True)
+            tiles.reflected(have, multiple_of=1, min_size=needed)
+            for have, needed in zip(images.shape[2:], (height, width), strict=True)
         )
-        # The last batch is filled up with its first images.
+        # The last batch is filled up with the first images.
         batches = [np.arange(start, start + number) % len(images) for start in range(0, len(images), number)]
-        results = [self._run(images[batch][:, :, rows][..., columns]) for batch in batches]
+        results = [self._run_batch(images[batch][:, :, rows][..., columns]) for batch in batches]
         kept = [size * self.card.scale for size in images.shape[2:]]
         return np.concatenate(results)[: len(images), :, : kept[0], : kept[1]]
 
     @abstractmethod
-    def _run_as_stored(self, batch: Array) -> Array:
-        """What the graph makes of a batch of the type and order of its ends, C-contiguous; a new array."""
+    def _run_graph(self, batch: Array) -> Array:
+        """The output of the graph for a C-contiguous batch of its input's type and layout; a new array."""
 
     @abstractmethod
-    def _open_part(self, file: bytes) -> Part:
-        """A part of the file as a function of the maps that it takes, by their names, in the same engine."""
+    def _open_subgraph(self, file: bytes) -> Subgraph:
+        """A subgraph of the file, opened in the same engine."""
 
     def _check_size(self, height: int, width: int) -> None:
-        _, most_high, most_wide = self.card.size or (0, height, width)
-        # Where every pixel depends on the whole image, an image that is filled up becomes another picture.
-        fits = (height, width) == (most_high, most_wide) or self.card.overlap
-        if not fits or height > most_high or width > most_wide:
+        _, max_height, max_width = self.card.size or (0, height, width)
+        # Where every pixel depends on the whole image, padding would change the picture.
+        fits = (height, width) == (max_height, max_width) or self.card.overlap
+        if not fits or height > max_height or width > max_width:
             raise ValueError(
-                f"{self.card.product} was exported for {most_wide}x{most_high} pixels only, not for {width}x{height}; "
+                f"{self.card.product} was exported for {max_width}x{max_height} pixels only, not for {width}x{height}; "
                 "resize the image, or export without --static"
             )
 
-    def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run_batch(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         with memory_errors():
             if self.card.io == "float":
-                return self._run_as_stored(np.ascontiguousarray(images))
+                return self._run_graph(np.ascontiguousarray(images))
             pixels = np.ascontiguousarray(from_float(images, np.uint8).transpose(0, 2, 3, 1))
-            return to_float(np.ascontiguousarray(self._run_as_stored(pixels).transpose(0, 3, 1, 2)))
+            return to_float(np.ascontiguousarray(self._run_graph(pixels).transpose(0, 3, 1, 2)))
 
 
 def check_file(path: Path) -> None:
-    """Raises ValueError if there is none."""
+    """Raises ValueError for a missing file."""
     if not path.is_file():
         raise ValueError(f"{printable(path)}: no such file")
 
 
 def refused(path: Path, engine: str, error: Exception) -> ValueError:
-    """The sentence for a file that an engine cannot run."""
+    """The error for a file that an engine cannot run."""
     return ValueError(f"{printable(path)}: not a file that {engine} can run ({' '.join(str(error).split())[:200]})")
 
 
 def _tiling(card: Card) -> Tiling:
-    """Tiles of the one size that a file takes, where that is more than they share."""
+    """The tiling of large images; for a file of fixed size in tiles of that size, if larger than their overlap."""
     if card.size is None or not card.overlap:
         return Tiling(card)
     try:
@@ -137,9 +137,9 @@ def _tiling(card: Card) -> Tiling:
 
 
 def read_card(path: Path, metadata: Mapping[str, str]) -> Card:
-    """The card of a generator of images from images. Raises ValueError where there is none, `OfNoise` for the other."""
+    """The card of an image generator. Raises ValueError where there is none, `LatentModelError` for a latent one."""
     if NOISE_CARD in metadata:
-        raise OfNoise(f"{printable(path)}: makes images of noise, not of images; use sample")
+        raise LatentModelError(f"{printable(path)}: makes images of noise, not of images; use sample")
     if CARD not in metadata:
         raise ValueError(
             f"{printable(path)}: no card in it; a file that has one is made by: i2i export MODEL --out x.onnx"
@@ -148,9 +148,9 @@ def read_card(path: Path, metadata: Mapping[str, str]) -> Card:
 
 
 def read_noise_card(path: Path, metadata: Mapping[str, str]) -> NoiseCard:
-    """The card of a generator of images from noise. Raises ValueError where there is none."""
+    """The card of a latent generator. Raises ValueError where there is none."""
     if NOISE_CARD not in metadata:
-        read_card(path, metadata)  # which has a sentence for a file without any
+        read_card(path, metadata)  # raises for a file without any card
         raise ValueError(f"{printable(path)}: makes images of images, not of noise; use translate")
     return _read(NoiseCard, path, metadata[NOISE_CARD])
 
@@ -164,7 +164,7 @@ def _read(kind: type[_Kind], path: Path, facts: str) -> _Kind:
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Turns what a runtime says when memory ran out into a MemoryError."""
+    """Turns an engine's error for memory that ran out into a MemoryError."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""An exported .onnx file as a function on images, run by ONNX Runtime on what was asked for and on nothing else."""
+"""ONNX Runtime as an engine, on the execution providers that are asked for and on no others."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from i2i_runtime.bands import Part
-from i2i_runtime.engines.base import CARD, Exported, check_file, refused
+from i2i_runtime.bands import Subgraph
+from i2i_runtime.engines.base import CARD, ExportedModel, check_file, refused
 from i2i_runtime.files import printable
 from i2i_runtime.images import Array
 
 __all__ = ["CARD", "Buffers", "Session", "in_order"]
 
-# By the name that a user gives; TensorRT leaves what it cannot run to CUDA.
+# By the name in an option; TensorRT leaves operators that it cannot run to CUDA.
 _PROVIDERS = {
     "cpu": ("CPUExecutionProvider",),
     "cuda": ("CUDAExecutionProvider",),
@@ -25,13 +25,13 @@ _AUTO = ("cuda", "cpu")
 _SILENT, _ERRORS, _WARNINGS = 4, 3, 2  # ONNX Runtime's levels of logging
 
 
-class Session(Exported):
-    """An exported generator in ONNX Runtime.
+class Session(ExportedModel):
+    """An exported image generator in ONNX Runtime.
 
     `providers` are tried in order: "cpu", "cuda", "tensorrt", or "auto", which is CUDA where it works and else the CPU;
-    `provider` says which one it is. ONNX Runtime would go on without a word on a CPU where a GPU cannot be used; here
-    only what is named is used. `threads` is of the CPU, 0 for all cores. TensorRT keeps its engines, which take minutes
-    to build, in the folder `engines`. Raises ValueError for a file without a card, and where no provider can be used.
+    `provider` is the one in use. ONNX Runtime itself would silently fall back to the CPU where a GPU cannot be used.
+    `threads` is of the CPU, 0 for all cores. TensorRT caches its engines, which take minutes to build, in the folder
+    `engines`. Raises ValueError for a file without a card, and where no provider can be used.
     """
 
     engine = "onnxruntime"
@@ -51,7 +51,7 @@ class Session(Exported):
         super().__init__(file, self._session.get_modelmeta().custom_metadata_map)
         self._buffers = None if self.device == "cpu" else Buffers(self._session, self.device)
 
-    def _run_as_stored(self, batch: Array) -> Array:
+    def _run_graph(self, batch: Array) -> Array:
         if self._buffers is None:
             return self._session.run(None, {self._session.get_inputs()[0].name: batch})[0]
         if self.card.io == "uint8":
@@ -62,15 +62,14 @@ class Session(Exported):
             shape = (number, self.card.out_channels, height * self.card.scale, width * self.card.scale)
         return self._buffers.run(batch, shape)
 
-    def _open_part(self, file: bytes) -> Part:
-        # With TensorRT too, which would take longer to build an engine for each than they take to run.
+    def _open_subgraph(self, file: bytes) -> Subgraph:
+        # TensorRT would take longer to build an engine for each subgraph than they take to run.
         provider = "cuda" if self.provider == "tensorrt" else self.provider
-        part = _open_with(self._path, provider, self._threads, None, file=file)
-        return lambda maps: part.run(None, maps)[0]
+        return open_subgraph(file, provider=provider, threads=self._threads)
 
 
 class Buffers:
-    """Memory of a device for one batch and its result, kept for as long as batches have the same shape."""
+    """Buffers on a device for one batch and its result, reused while batches have the same shape."""
 
     def __init__(self, session: Any, device: str) -> None:
         self._session, self._device = session, device
@@ -78,13 +77,13 @@ class Buffers:
         self._shape: tuple[int, ...] = ()
 
     def run(self, batch: Array, result: tuple[int, ...]) -> Array:
-        """The result, of the shape `result` and of the batch's type."""
+        """The output for a batch: of the shape `result` and of the batch's type."""
         with self._lock:
             if batch.shape != self._shape:
                 self._allocate(batch, result)
             self._input.update_inplace(batch)
             self._session.run_with_iobinding(self._binding)
-            return np.array(self._output.numpy())  # which on a CPU is the buffer itself
+            return np.array(self._output.numpy())  # a copy: on a CPU it is the buffer itself
 
     def _allocate(self, batch: Array, result: tuple[int, ...]) -> None:
         ort = _onnxruntime()
@@ -100,7 +99,7 @@ class Buffers:
 
 
 def open_file(path: Path, providers: Sequence[str], threads: int = 0, engines: Path | None = None) -> tuple[Any, str]:
-    """ONNX Runtime's session of any file, and the name of the provider that it really has; as `Session` says."""
+    """ONNX Runtime's session of any file, and the provider in use; options and errors are those of `Session`."""
     check_file(path)
     reasons = []
     for name in in_order(providers):
@@ -111,8 +110,17 @@ def open_file(path: Path, providers: Sequence[str], threads: int = 0, engines: P
     raise ValueError(f"{printable(path)}: {', '.join(reasons) or 'no provider is named'}; choose from: cpu, or auto")
 
 
+def open_subgraph(file: bytes, *, provider: str, threads: int = 0) -> Subgraph:
+    """A subgraph's file in ONNX Runtime. Raises ValueError where the provider cannot be used."""
+    try:
+        session = _open_with(file, provider, threads)
+    except _Unusable as error:
+        raise ValueError(f"{provider} cannot be used here ({error})") from None
+    return lambda inputs: session.run(None, inputs)[0]
+
+
 def in_order(providers: Sequence[str]) -> list[str]:
-    """The names of what to try, each once, without "auto". Raises ValueError for one that is not known."""
+    """The providers to try, each once, without "auto". Raises ValueError for an unknown one."""
     names = [name for given in providers for name in (_AUTO if given == "auto" else (given,))]
     if unknown := [name for name in names if name not in _PROVIDERS]:
         raise ValueError(f"provider {unknown[0]!r} is not known; choose from: auto, {', '.join(_PROVIDERS)}")
@@ -120,35 +128,36 @@ def in_order(providers: Sequence[str]) -> list[str]:
 
 
 class _Unusable(Exception):
-    """Why a provider cannot be used."""
+    """A provider cannot be used; the text says why."""
 
 
-def _open_with(path: Path, name: str, threads: int, engines: Path | None, *, file: bytes | None = None) -> Any:
-    """ONNX Runtime's session of the file at `path`, or of one that was cut out of it. Raises _Unusable."""
+def _open_with(file: Path | bytes, name: str, threads: int, engines: Path | None = None) -> Any:
+    """ONNX Runtime's session of a file, or of its bytes, on one provider. Raises _Unusable."""
     ort = _onnxruntime()
-    wanted = _PROVIDERS[name]
-    if missing := [provider for provider in wanted if provider not in ort.get_available_providers()]:
+    required = _PROVIDERS[name]
+    if missing := [provider for provider in required if provider not in ort.get_available_providers()]:
         raise _Unusable(f"this onnxruntime has no {missing[0]}; for GPUs install onnxruntime-gpu in its place")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = _ERRORS  # it warns of an input that has a default
-    settings: dict[str, dict[str, Any]] = {provider: {} for provider in wanted}
+    settings: dict[str, dict[str, Any]] = {provider: {} for provider in required}
     if engines is not None and name == "tensorrt":
         engines.mkdir(parents=True, exist_ok=True)
-        settings[wanted[0]] = {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(engines)}
+        settings[required[0]] = {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(engines)}
     if name == "cpu":
         try:
-            return ort.InferenceSession(file or path, options, providers=list(wanted))
+            return ort.InferenceSession(file, options, providers=list(required))
         except Exception as error:  # each of its errors has a class of its own
+            path = file if isinstance(file, Path) else Path("a subgraph")
             raise refused(path, "ONNX Runtime", error) from None
     with _quiet(ort):
         try:
             if hasattr(ort, "preload_dlls"):
                 ort.preload_dlls()  # CUDA's libraries, where they came as wheels
-            session = ort.InferenceSession(file or path, options, providers=list(settings.items()), enable_fallback=0)
+            session = ort.InferenceSession(file, options, providers=list(settings.items()), enable_fallback=0)
         except Exception as error:
             raise _Unusable(" ".join(str(error).split())[:200]) from None
-    if wanted[0] not in session.get_providers():
+    if required[0] not in session.get_providers():
         raise _Unusable("it was left out without an error: no GPU, no driver, or other versions of CUDA and cuDNN")
     return session
 
@@ -163,7 +172,7 @@ def _onnxruntime() -> Any:
 
 @contextmanager
 def _quiet(ort: Any) -> Iterator[None]:
-    """Without ONNX Runtime's own coloured lines about a provider that cannot be used, for which there is a sentence."""
+    """Silences ONNX Runtime's own lines about a provider that cannot be used; the error says it in a sentence."""
     ort.set_default_logger_severity(_SILENT)
     try:
         yield

@@ -1,4 +1,4 @@
-"""An exported .onnx file as a function on images, run by OpenVINO on the CPU.
+"""OpenVINO as an engine, on the CPU.
 
 Settings of OpenVINO's CPU: https://docs.openvino.ai/2025/openvino-workflow/running-inference/inference-devices-and-modes/
 """
@@ -13,20 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from i2i_runtime.bands import Part
+from i2i_runtime.bands import Subgraph
 from i2i_runtime.bands.plan import BANDS
-from i2i_runtime.engines.base import CARD, NOISE_CARD, Exported, check_file, refused
+from i2i_runtime.engines.base import CARD, NOISE_CARD, ExportedModel, check_file, refused
 from i2i_runtime.images import Array
 
 _METADATA = "framework"  # where OpenVINO puts the metadata of an .onnx file
 
 
-class OpenVino(Exported):
-    """An exported generator in OpenVINO, in float32 and on the CPU; used like `Session`.
+class OpenVino(ExportedModel):
+    """An exported image generator in OpenVINO, in float32 and on the CPU; used like `Session`.
 
-    `threads` is what one call takes, 0 for all cores; as many calls run at once as the cores have room for. Sizes may
-    come in any order; a file exported for one size only takes 1 to 2 ms less a call. Raises ValueError for a file
-    without a card or that OpenVINO cannot run, and where OpenVINO is not installed.
+    `threads` is of one call, 0 for all cores; as many calls run at once as there are cores for. Raises ValueError for a
+    file without a card or that OpenVINO cannot run, and where OpenVINO is not installed.
     """
 
     engine, provider, device = "openvino", "cpu", "cpu"
@@ -42,24 +41,24 @@ class OpenVino(Exported):
         super().__init__(file, {key: model.get_rt_info([_METADATA, key]).value for key in keys})
         with _refusing(file):
             self._compiled = core.compile_model(model, "CPU", self._settings)
-        # Free to use; there come to be as many as there are calls at once.
+        # Requests that no call uses now; there come to be as many as there are calls at once.
         self._requests: list[Any] = []
 
-    def _run_as_stored(self, batch: Array) -> Array:
+    def _run_graph(self, batch: Array) -> Array:
         try:
             request = self._requests.pop()
         except IndexError:
             request = self._compiled.create_infer_request()
         try:
-            # What is shared is memory of the request's own, until it is used again.
+            # Shared outputs are the request's own memory, which its next call overwrites.
             return np.array(request.infer({0: batch}, share_inputs=True, share_outputs=True)[0])
         finally:
             self._requests.append(request)
 
-    def _open_part(self, file: bytes) -> Part:
+    def _open_subgraph(self, file: bytes) -> Subgraph:
         core = _core()
-        part = core.compile_model(core.read_model(file), "CPU", self._settings)
-        return lambda maps: part(maps, share_inputs=True)[0]
+        subgraph = core.compile_model(core.read_model(file), "CPU", self._settings)
+        return lambda inputs: subgraph(inputs, share_inputs=True)[0]
 
 
 @contextmanager
@@ -88,19 +87,16 @@ def _core() -> Any:
         import openvino
     except ImportError:
         raise ValueError("--engine openvino needs OpenVINO: pip install openvino") from None
-    return _once(openvino)
+    return _shared_core(openvino)
 
 
 @cache
-def _once(openvino: Any) -> Any:
-    """OpenVINO itself, the same to the end of the process, after a first small run.
+def _shared_core(openvino: Any) -> Any:
+    """OpenVINO's Core, one for the whole process, after a first small inference.
 
-    What it makes at its first run is never made by two threads at once: one of them would wait for the other, and that
-    one for Python's lock, for ever (2026.4).
-
-    Its CPU plugin gives the thread that loads it another stack for signals, and the one before it back when it is
-    unloaded. Two that are unloaded in the order of their loading leave a stack that is not there any more: the next
-    signal ends the process.
+    The first inference must not run in two threads at once: they would deadlock with Python's lock (2026.4). Nor may
+    a second Core be loaded: its CPU plugin swaps the thread's stack for signals, and two that are unloaded in the
+    order of their loading leave a dangling one, so that the next signal ends the process.
     """
     core, opset8 = openvino.Core(), import_module("openvino.opset8")
     number = opset8.parameter([1], np.float32)

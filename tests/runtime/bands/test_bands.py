@@ -6,33 +6,32 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, save_model
 
-from i2i_runtime import bands, translate
-from i2i_runtime.bands import Part, run_in_bands
-from i2i_runtime.bands import row_store as stored
-from i2i_runtime.bands.plan import BANDS, Map, Norm, from_json, to_json
+from i2i_runtime import translate
+from i2i_runtime.bands import Subgraph, executor, row_store, run_in_bands
+from i2i_runtime.bands.plan import BANDS, FeatureMap, InstanceNorm, from_json, to_json
 from i2i_runtime.card import Card
 from i2i_runtime.engines.onnxruntime import CARD, Session
 from i2i_runtime.engines.openvino import OpenVino
 
 CARD_OF = Card(product="normed", in_channels=3, out_channels=3, multiple_of=2, min_size=6)
-HALVED = {"rate": (1, 2), "unit": 2, "spoilt": (1, 1), "type": 1, "channels": 4, "stored": True}
+NORM = InstanceNorm(gamma="gamma", beta="beta", epsilon=1e-5)
+HALVED = {"scale": (1, 2), "stride": 2, "halo": (1, 1), "channels": 4, "stored": True, "norm": NORM}
+WHOLE = {"scale": (1, 1), "channels": 3, "stored": False}
 PLAN = [
-    Map(name="image", made="image", sources=(), channels=3, rate=(1, 1), unit=1, spoilt=(0, 0), type=1, stored=False),
-    Map(name="b", made="a", sources=("image",), norm=Norm(gamma="gamma", beta="beta", epsilon=1e-5), **HALVED),
-    Map(name="d", made="c", sources=("b",), norm=Norm(gamma="gamma", beta="beta", epsilon=1e-5), **HALVED),
-    Map(
-        name="result", made="result", sources=("b", "d"), channels=3, rate=(1, 1), unit=2, spoilt=(0, 1), type=1,
-        stored=False,
-    ),
-]  # fmt: skip
+    FeatureMap(name="image", output="image", inputs=(), stride=1, halo=(0, 0), elem_type=1, **WHOLE),
+    FeatureMap(name="b", output="a", inputs=("image",), elem_type=1, **HALVED),
+    FeatureMap(name="d", output="c", inputs=("b",), elem_type=1, **HALVED),
+    FeatureMap(name="result", output="result", inputs=("b", "d"), stride=2, halo=(0, 1), elem_type=1, **WHOLE),
+]
 rng = np.random.default_rng(0)
 
 
-def write(file: Path, plan: list[Map] | None = PLAN, *, bias: float = 0.0) -> Path:
+def write(file: Path, plan: list[FeatureMap] | None = PLAN, *, bias: float = 0.0) -> Path:
     """A network of two instance norms at half the size, with a sum around the second."""
     node = helper.make_node
     nodes = [
@@ -66,9 +65,9 @@ def write(file: Path, plan: list[Map] | None = PLAN, *, bias: float = 0.0) -> Pa
     return file
 
 
-def open_part(file: bytes) -> Part:
+def open_subgraph(file: bytes) -> Subgraph:
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    return lambda maps: session.run(None, maps)[0]
+    return lambda inputs: session.run(None, inputs)[0]
 
 
 @pytest.fixture
@@ -84,9 +83,11 @@ def picture(height: int, width: int, dtype: type = np.float32) -> np.ndarray:
     return image if dtype is np.float32 else np.rint(image * np.iinfo(dtype).max).astype(dtype)
 
 
-def in_bands(file: Path, image: np.ndarray, rows: int, plan: list[Map] = PLAN, open_part: Callable = open_part):
+def in_bands(
+    file: Path, image: np.ndarray, rows: int, plan: list[FeatureMap] = PLAN, open_subgraph: Callable = open_subgraph
+):
     out = np.full_like(image, 9)
-    run_in_bands(file.read_bytes(), plan, CARD_OF, image, out, open_part, rows=rows)
+    run_in_bands(file.read_bytes(), plan, CARD_OF, image, out, open_subgraph, rows=rows)
     return out
 
 
@@ -106,35 +107,35 @@ def test_rows_that_the_cut_edges_spoil_are_not_used(file: Path) -> None:
     image = picture(40, 22)
     whole = Session(file, providers=["cpu"])(image)
     for place in (1, 2, 3):
-        wrong = [replace(one, spoilt=(0, 0)) if one is PLAN[place] else one for one in PLAN]
+        wrong = [replace(one, halo=(0, 0)) if one is PLAN[place] else one for one in PLAN]
         assert np.abs(in_bands(file, image, 8, wrong) - whole).max() > 1e-3, "so that the plan matters"
 
 
 def test_what_is_not_stored_is_made_again(file: Path) -> None:
     image = picture(40, 22)
-    again = [replace(one, stored=False) for one in PLAN]
+    again = [replace(each, stored=False) for each in PLAN]
     np.testing.assert_allclose(in_bands(file, image, 8, again), in_bands(file, image, 8), atol=1e-6)
 
 
 @pytest.fixture
-def stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[stored.Store]]:
-    made: list[stored.Store] = []
+def stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[row_store.RowStore]]:
+    made: list[row_store.RowStore] = []
 
-    class Noted(stored.Store):
+    class Noted(row_store.RowStore):
         def __init__(self) -> None:
             super().__init__()
             made.append(self)
 
-    monkeypatch.setattr(bands, "Store", Noted)
+    monkeypatch.setattr(executor, "RowStore", Noted)
     return made
 
 
 def test_large_maps_stand_in_files_that_are_gone_afterwards(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stores: list[stored.Store]
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stores: list[row_store.RowStore]
 ) -> None:
     image = picture(40, 22)
     in_memory = in_bands(file, image, 8)
-    monkeypatch.setattr(stored, "IN_MEMORY", 100)
+    monkeypatch.setattr(row_store, "IN_MEMORY", 100)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "room"))
     (tmp_path / "room").mkdir()
     np.testing.assert_array_equal(in_bands(file, image, 8), in_memory)
@@ -142,14 +143,19 @@ def test_large_maps_stand_in_files_that_are_gone_afterwards(
     assert [store._file._rolled for store in stores] == [False] * 2 + [True] * 2
     with pytest.raises(ZeroDivisionError):
         in_bands(
-            file, image, 8, open_part=lambda part: lambda maps: open_part(part)(maps) if "d" not in maps else 1 / 0
+            file,
+            image,
+            8,
+            open_subgraph=lambda file: lambda inputs: open_subgraph(file)(inputs) if "d" not in inputs else 1 / 0,
         )
     assert len(stores) == 6 and all(store._file.closed for store in stores), "also after an error"
 
 
 def test_a_full_disk_is_said_with_its_folder(monkeypatch: pytest.MonkeyPatch, file: Path, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(stored.SpooledTemporaryFile, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space")))
+    monkeypatch.setattr(
+        row_store.SpooledTemporaryFile, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space"))
+    )
     with pytest.raises(OSError, match="No space") as error:
         in_bands(file, picture(40, 22), 8)
     assert error.value.filename == str(tmp_path)
@@ -179,10 +185,20 @@ def test_what_cannot_be_right_is_one_sentence(tmp_path: Path) -> None:
         in_bands(write(tmp_path / "x.onnx", bias=np.nan), picture(16, 12), 8)
     wrong = [replace(one, channels=5) if one is PLAN[1] else one for one in PLAN]
     with pytest.raises(
-        ValueError, match=r"a came out as \(1, 4, 8, 6\), where the file says \(1, 5, 8, 6\); export it"
+        ValueError, match=r"a has the shape \(1, 4, 8, 6\), where the plan in the file says \(1, 5, 8, 6\); export it"
     ):
         in_bands(write(tmp_path / "x.onnx"), picture(16, 12), 8, wrong)
 
 
 def test_a_plan_survives_json() -> None:
     assert from_json(to_json(PLAN)) == PLAN
+
+
+def test_the_plan_of_a_file_of_version_0_1_is_read_and_written_as_it_was() -> None:
+    file = Path(__file__).parents[2] / "fixtures" / "v0_1" / "a_to_b.onnx"
+    session, image = Session(file, providers=["cpu"]), picture(70, 50)
+    result = np.empty_like(image)
+    session.run_in_bands(image, result, rows=4)
+    np.testing.assert_allclose(result, session(image), atol=2e-5)
+    stored = onnx.load(file).metadata_props
+    assert to_json(from_json(text := {each.key: each.value for each in stored}[BANDS])) == text

@@ -1,11 +1,11 @@
-"""A part of a file is a file, with the nodes and weights that it takes and no others."""
+"""A subgraph is a file of its own, with the nodes and weights that it needs and no others."""
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from i2i_runtime.bands.onnx_subgraph import End, Graph
+from i2i_runtime.bands.onnx_subgraph import OnnxGraph, ValueInfo
 
 
 def model() -> onnx.ModelProto:
@@ -24,9 +24,9 @@ def model() -> onnx.ModelProto:
         numpy_helper.from_array(np.full((1, 1, 1, 300), 0.5, np.float16), "long" * 40),
     ]
     graph = helper.make_graph(nodes, "graph", ends[:1], ends[1:], weights, doc_string="a" * 200)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    helper.set_model_props(made, {"key": "value"})
-    return made
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(model, {"key": "value"})
+    return model
 
 
 def run(file: bytes, **given: np.ndarray) -> np.ndarray:
@@ -36,14 +36,18 @@ def run(file: bytes, **given: np.ndarray) -> np.ndarray:
 def test_parts_one_after_the_other_are_the_whole() -> None:
     file = model().SerializeToString()
     x = np.random.default_rng(0).random((1, 1, 4, 300), np.float32)
-    graph = Graph(file)
-    y = run(graph.part([End("x", 1)], End("y", 1)), x=x)
+    graph = OnnxGraph(file)
+    y = run(graph.subgraph([ValueInfo("x", 1)], ValueInfo("y", 1)), x=x)
     np.testing.assert_array_equal(y, 2 * x)
-    np.testing.assert_array_equal(run(graph.part([End("x", 1), End("y", 1)], End("end", 1)), x=x, y=y), run(file, x=x))
+    np.testing.assert_array_equal(
+        run(graph.subgraph([ValueInfo("x", 1), ValueInfo("y", 1)], ValueInfo("end", 1)), x=x, y=y), run(file, x=x)
+    )
 
 
 def test_a_part_has_what_it_takes_and_nothing_else() -> None:
-    part = onnx.load_from_string(Graph(model().SerializeToString()).part([End("y", 1)], End("z", 1)))
+    part = onnx.load_from_string(
+        OnnxGraph(model().SerializeToString()).subgraph([ValueInfo("y", 1)], ValueInfo("z", 1))
+    )
     onnx.checker.check_model(part)
     assert [node.op_type for node in part.graph.node] == ["Cast", "Add"]
     assert [tensor.name for tensor in part.graph.initializer] == ["long" * 40]
@@ -53,6 +57,6 @@ def test_a_part_has_what_it_takes_and_nothing_else() -> None:
 
 
 def test_weights_are_read_in_both_precisions() -> None:
-    graph = Graph(model().SerializeToString())
+    graph = OnnxGraph(model().SerializeToString())
     np.testing.assert_array_equal(graph.weights("two"), np.full(1, 2, np.float32))
     np.testing.assert_array_equal(graph.weights("long" * 40), np.full(300, 0.5, np.float32))

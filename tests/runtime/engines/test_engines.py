@@ -19,8 +19,8 @@ from i2i.inference import Translator, share_cores
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.generators.unet import UnetGenerator
 from i2i_runtime import engines, images
-from i2i_runtime.engines import all_of, name_of, open_for_folder, open_model
-from i2i_runtime.engines.base import Exported
+from i2i_runtime.engines import choose, describe, expand_engine, open_for_folder, open_model
+from i2i_runtime.engines.base import ExportedModel
 from i2i_runtime.engines.onnxruntime import Session
 from i2i_runtime.engines.openvino import OpenVino
 from tests.runtime.engines.test_onnxruntime import BLUR, write
@@ -180,27 +180,29 @@ def test_without_openvino_onnx_runtime_is_chosen_and_asking_for_it_is_one_senten
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "openvino", None)
-    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "openvino" else object())
-    assert name_of(open_model(file, providers=["cpu"])) == "onnxruntime cpu"
-    assert all_of("all", ["auto"]) == ["onnxruntime"]
+    monkeypatch.setattr(choose, "find_spec", lambda name: None if name == "openvino" else object())
+    assert describe(open_model(file, providers=["cpu"])) == "onnxruntime cpu"
+    assert expand_engine("all", ["auto"]) == ["onnxruntime"]
     with pytest.raises(ValueError, match="--engine openvino needs OpenVINO: pip install openvino"):
         open_model(file, engine="openvino")
 
 
 @pytest.mark.usefixtures("openvino")
 def test_openvino_is_chosen_on_a_cpu_and_never_instead_of_a_gpu(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert name_of(open_model(file, providers=["cpu"])) == "openvino cpu"
-    assert all_of("all", ["cpu"]) == ["onnxruntime", "openvino"] and all_of("all", ["cuda"]) == ["onnxruntime"]
+    assert describe(open_model(file, providers=["cpu"])) == "openvino cpu"
+    assert expand_engine("all", ["cpu"]) == ["onnxruntime", "openvino"] and expand_engine("all", ["cuda"]) == [
+        "onnxruntime"
+    ]
     asked = []
 
     def with_gpu(path: Path, *, providers: list[str], threads: int) -> str:
         asked.append(providers)
         return "on a GPU"
 
-    monkeypatch.setattr(engines, "Session", with_gpu)
+    monkeypatch.setattr(choose, "Session", with_gpu)
     assert open_model(file) == open_model(file, providers=["tensorrt", "cpu"]) == "on a GPU"
     assert asked == [["cuda"], ["tensorrt"]]
-    assert name_of(open_model(file, providers=["cpu", "cuda"])) == "openvino cpu", "in the order given"
+    assert describe(open_model(file, providers=["cpu", "cuda"])) == "openvino cpu", "in the order given"
 
 
 @pytest.mark.usefixtures("openvino")
@@ -208,7 +210,7 @@ def test_a_file_that_openvino_cannot_run_is_left_to_onnx_runtime(file: Path, mon
     def lacks(path: Path, *, threads: int) -> None:
         raise ValueError("an operator is not known")
 
-    monkeypatch.setattr(engines, "OpenVino", lacks)
+    monkeypatch.setattr(choose, "OpenVino", lacks)
     assert open_model(file).provider in ("cpu", "cuda")
     with pytest.raises(ValueError, match="an operator is not known"):
         open_model(file, engine="openvino")
@@ -242,7 +244,7 @@ def test_a_file_is_opened_once_and_a_gpu_has_one_worker(file: Path, monkeypatch:
         session.device = "cuda"
         return session
 
-    monkeypatch.setattr(engines, "open_model", open_on_gpu)
+    monkeypatch.setattr(choose, "open_model", open_on_gpu)
     assert open_for_folder(file)[1] == 1 and open_for_folder(file, workers=3)[1] == 3
     assert opened == [file, file]
 
@@ -254,7 +256,7 @@ def test_one_image_gets_all_cores(
     images.write(tmp_path / "in" / "a.png", np.zeros((9, 9, 3), np.uint8))
     asked, opener = [], engines.open_for_folder
 
-    def spy(path: Path, **how) -> tuple[Exported, int]:
+    def spy(path: Path, **how) -> tuple[ExportedModel, int]:
         asked.append(how["workers"])
         return opener(path, **how)
 

@@ -14,7 +14,7 @@ from i2i.networks.generators.base import LatentGenerator
 from i2i_runtime import engines, images
 from i2i_runtime import seeds as noise
 from i2i_runtime.card import NoiseCard
-from i2i_runtime.engines.base import NOISE_CARD, OfNoise
+from i2i_runtime.engines.base import NOISE_CARD, LatentModelError
 from i2i_runtime.engines.sampler import Sampler
 from tests.runtime.engines.test_onnxruntime import BLUR
 from tests.runtime.engines.test_onnxruntime import write as write_blur
@@ -132,7 +132,7 @@ def test_a_card_of_noise_survives_json_and_refuses_what_cannot_be() -> None:
 
 @pytest.mark.parametrize("engine", ["auto", "onnxruntime"])
 def test_where_images_go_in_the_file_is_one_sentence(engine: str, tmp_path: Path) -> None:
-    with pytest.raises(OfNoise, match=r"shown\.onnx: makes images of noise, not of images; use sample"):
+    with pytest.raises(LatentModelError, match=r"shown\.onnx: makes images of noise, not of images; use sample"):
         engines.open_model(write(tmp_path / "shown.onnx"), engine=engine)
     with pytest.raises(ValueError, match=r"blur\.onnx: makes images of images, not of noise; use translate"):
         Sampler(write_blur(tmp_path / "blur.onnx", BLUR))

@@ -1,0 +1,125 @@
+"""An image generator as one .onnx file: traced, converted, proven against torch, and only then in its place."""
+
+import json
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto, helper
+from torch import nn
+
+from i2i.export.bands import plan_and_prove
+from i2i.export.files import check_name, written_whole
+from i2i.export.graph import OPSET, InUnitRange, check_rules, is_large, strip, trace
+from i2i.export.int8 import Float, to_int8
+from i2i.export.precision import to_half, with_uint8_ends
+from i2i.export.proof import Proof, pictures, prove, refusal
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.layers import TestTime, set_test_time
+from i2i_runtime.bands.plan import BANDS, FeatureMap, to_json
+from i2i_runtime.card import Card, Io, Precision
+from i2i_runtime.engines.onnxruntime import CARD, Session
+
+
+def export(
+    generator: ImageGenerator,
+    card: Card,
+    file: Path,
+    *,
+    test_time: TestTime = "eval",
+    io: Io = "float",
+    half: bool = False,
+    int8: Sequence[Float] = (),
+    size: tuple[int, int, int] | None = None,
+    opset: int = OPSET,
+    least_psnr: float | None = None,
+) -> tuple[Card, Proof]:
+    """Write `generator`, which `card` describes, to `file` (.onnx); returns the card in it, and the proof.
+
+    The file maps float (N, C, H, W) in [0, 1] to the same, or with `io` "uint8" pixels (N, H, W, C) to pixels; any
+    batch, height and width that suit the card, or the only `size` (batch, height, width). Weights beyond 2 GB are in
+    `file`.data. With `test_time` "published" batch norms use the statistics of the image at hand; dropout is off all
+    the same, since an exported file is deterministic, and the card says so. A network of instance norms and local
+    operators comes with a plan for bands of rows (`i2i_runtime.bands`), if it is proven to give the same;
+    `large_images` of the card's proof says how large images run.
+
+    `half` is half precision between float32 input and output. `int8` are images (1, C, H, W) in [0, 1]: one half
+    calibrates convolutions in 8 bits, the other half is for the proof. Both must reach `least_psnr` dB, by default 50
+    and 35. `generator` is not changed. Raises ValueError, and writes nothing, for what cannot be exported and where
+    the file does not give what the generator gives.
+    """
+    check_name(file)
+    if half and int8:
+        raise ValueError("half precision and 8 bits exclude each other; choose one")
+    if size is not None:
+        if size[0] < 1:
+            raise ValueError(f"size: a batch of {size[0]} is empty; allowed: from 1")
+        generator.check_size(*size[1:])
+    generator, state = _for_inference(generator, test_time)
+    network = InUnitRange(generator).eval()
+    precision: Precision = "float16" if half else "int8" if int8 else "float32"
+    card = replace(card, io=io, precision=precision, opset=opset, size=size, test_time=state, proof={})
+    model = _graph(network, card, int8[::2])
+    with written_whole(file) as unproven:
+        _write(model, card, unproven)
+        check_rules(unproven)
+        batches = int8[1::2] or list(pictures(card))
+        run = Session(unproven, providers=["cpu"]).network
+        proof = prove(run, card, network, batches, least_psnr=least_psnr)
+        if not proof.holds:
+            raise ValueError(refusal(card, proof))
+        plan, large_images = _plan_large_images(model, card, network, batches[0], least_psnr)
+        card = replace(card, proof=proof.facts() | {"large_images": large_images})
+        _write(model, card, unproven, plan)
+    return card, proof
+
+
+def _graph(network: InUnitRange, card: Card, calibration: Sequence[Float]) -> ModelProto:
+    """The graph that the card describes."""
+    model = trace(network, opset=card.opset, size=card.size)
+    if card.precision == "float16":
+        model = to_half(model)
+    if card.precision == "int8":
+        model = to_int8(model, calibration)
+    if card.io == "uint8":
+        model = with_uint8_ends(model)
+    strip(model)
+    return model
+
+
+def _plan_large_images(
+    model: ModelProto, card: Card, network: InUnitRange, batch: Float, least_psnr: float | None
+) -> tuple[Sequence[FeatureMap], str]:
+    """The plan for bands of rows, where they give what the network gives, and in words how large images run."""
+    if card.overlap:
+        return (), f"in tiles that share {card.overlap} pixels"
+    if card.size is not None:
+        return (), "none, since it takes one size"
+    try:
+        plan, proof = plan_and_prove(model, card, network, batch, least_psnr=least_psnr)
+    except ValueError as error:
+        return (), f"whole, since {error}"
+    how = f"in bands of rows; {proof.sentence()}"
+    return (plan, how) if proof.holds else ((), f"whole, since they would not be the same {how}")
+
+
+def _for_inference(generator: ImageGenerator, test_time: TestTime) -> tuple[ImageGenerator, str]:
+    """A copy of the generator in its state at test time, and that state in words."""
+    layers = list(generator.modules())
+    has_dropout = any(isinstance(layer, nn.Dropout) for layer in layers)
+    if not has_dropout and not any(isinstance(layer, nn.BatchNorm2d) for layer in layers):
+        test_time = "eval"  # both are the same
+    copy = set_test_time(deepcopy(generator).cpu().float(), test_time)
+    for layer in copy.modules():
+        layer.training = False
+    return copy, "published, but dropout off" if test_time == "published" and has_dropout else test_time
+
+
+def _write(model: ModelProto, card: Card, file: Path, plan: Sequence[FeatureMap] = ()) -> None:
+    metadata = {CARD: json.dumps(card.to_dict()), "product": card.product, "version": card.version}
+    if plan:
+        metadata[BANDS] = to_json(plan)
+    helper.set_model_props(model, metadata)
+    onnx.save_model(model, file, save_as_external_data=is_large(model), location=f"{file.name}.data")
