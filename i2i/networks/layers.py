@@ -40,9 +40,15 @@ class InstanceNorm2d(nn.InstanceNorm2d):
 class _ContiguousGradient(torch.autograd.Function):
     """The identity, whose gradient is contiguous."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(context: Any, features: Tensor) -> Tensor:
+    def forward(features: Tensor) -> Tensor:
         return features.detach()  # not a view, which a ReLU could not work on in place
+
+    @staticmethod
+    def setup_context(context: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Nothing is kept for the gradient."""
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:

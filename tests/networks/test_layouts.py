@@ -72,6 +72,14 @@ def test_instance_norm_has_a_second_derivative(batch):
     assert torch.autograd.gradgradcheck(InstanceNorm2d(4), features)
 
 
+def test_instance_norm_can_be_mapped_over_images_and_worked_on_in_place():
+    network, images = nn.Sequential(InstanceNorm2d(4), nn.ReLU(inplace=True)), example(2).requires_grad_()
+    mapped = torch.func.vmap(lambda image: network(image[None])[0])(images)
+    (found,) = torch.autograd.grad(mapped, images, channels_last(example(2).flip(1)))
+    expected = instance_norm_gradient(images.detach(), example(2).flip(1) * (mapped > 0))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
 @batches
 def test_adaptive_instance_norm_has_its_gradient_in_every_layout(batch):
     layer, w, features = (
