@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from i2i import inference, recipe
 from i2i.data.world import make_world
-from i2i.metrics.pixels import psnr
+from i2i.metrics.psnr import psnr
 from i2i.report import Case, Measure, Shown, collect, write_page
 from i2i.training import run
 from i2i.training.reporter import Watch

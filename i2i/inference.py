@@ -20,7 +20,6 @@ from i2i.devices import choose_device, kept_random_numbers
 from i2i.export.large_images import LargeImages
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time
-from i2i.packed import PackedWeights
 from i2i_runtime import tiles
 from i2i_runtime.card import Card
 from i2i_runtime.tiles import Tiling
@@ -52,7 +51,6 @@ class Translator:
         if not any(isinstance(layer, nn.InstanceNorm2d) for layer in self._generator.modules()):
             # Up to twice as fast with channels last, and in two thirds of the memory; instance norm is slower with it.
             self._generator.to(memory_format=torch.channels_last)
-        self._packed = PackedWeights()
         self._large_images = LargeImages(self._generator, card, self.network, self.device)
 
     @overload
@@ -81,7 +79,7 @@ class Translator:
 
     def _run(self, images: Tensor) -> Tensor:
         low, high = self._generator.value_range
-        with torch.inference_mode(), self._packed, self._own_random_numbers() if self._draws else nullcontext():
+        with torch.inference_mode(), self._own_random_numbers() if self._draws else nullcontext():
             result = self._generator(images.to(self.device) * (high - low) + low)
         return (result - low) / (high - low)
 
@@ -103,10 +101,7 @@ class Translator:
             )
         batch = image if image.ndim == 4 else image[None]
         height, width = batch.shape[2:]
-        rows, columns = (
-            tiles.reflected(size, multiple_of=self.card.multiple_of, min_size=self.card.min_size)
-            for size in (height, width)
-        )
+        rows, columns = tiles.padded_axes(self.card, height, width)
         padded = batch[:, :, rows][..., columns].float()
         # One by one: with batch norm at its published test time the statistics are an image's own.
         result = torch.cat([self._run(single) for single in padded.split(1)]).clamp(0, 1)

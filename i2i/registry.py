@@ -1,22 +1,32 @@
-"""Names to components: every part that a recipe can name is registered here.
+"""Registries: names to components, and the plugins that add to them.
 
 `@generators.register("name")` on a class with keyword-only typed options is all that a component needs, in this
 package, in a file given with `--plugin`, or in a package that declares the entry point group `i2i.plugins`. This module
-imports nothing but the standard library; the parts themselves are imported when somebody first asks for one.
+imports nothing but the standard library; built-in components are imported when the first one of their kind is used.
 """
 
 import difflib
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import FrameType
 from typing import TypeVar
 
 T = TypeVar("T")
 _LISTED = 24  # names in a sentence
+_ENTRY_POINTS = "i2i.plugins"
+# Plugins, named as `Registry.plugin_of` names them: those that are being imported, and those that are, with the top
+# package of their code.
+_importing: list[str] = []
+_imported: dict[str, str] = {}
+_given: set[str] = set()  # file names of those that --plugin named
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
@@ -29,8 +39,16 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 
 
 def _ours_first(name: str) -> tuple[bool, str]:
-    """Names in lower case are ours; the many in capitals are another library's."""
+    """Sorts names in lower case, which are ours, before names in capitals, which are another library's."""
     return not name.islower(), name
+
+
+class UnknownName(ValueError):
+    """A name that no component of its kind has; `where` is the recipe's key that holds it."""
+
+    def __init__(self, kind: str, name: str, choices: Iterable[str], *, where: str = "") -> None:
+        self.component = f"{kind} {name!r}"
+        super().__init__(f"{where}{': ' * bool(where)}unknown {self.component}; {did_you_mean(name, choices)}")
 
 
 class Registry:
@@ -40,9 +58,10 @@ class Registry:
         self.kind = kind
         self._home = home
         self._parts: dict[str, object] = {}
+        self._plugins: dict[str, str] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator: make a component known as `name`. Raises ValueError if the name is taken by another one."""
+        """Decorator: registers a component as `name`. Raises ValueError if another component has that name."""
 
         def add(part: T) -> T:
             if name in self._parts and self._parts[name] is not part:
@@ -50,15 +69,25 @@ class Registry:
                     f"{self.kind} {name!r} is registered already, as {self._parts[name]!r}; choose another name"
                 )
             self._parts[name] = part
+            if _importing and not built_in:
+                self._plugins[name] = _importing[-1]
             return part
 
+        caller = inspect.currentframe().f_back  # type: ignore[union-attr]
+        built_in = caller is not None and _package_of(caller) == "i2i"  # also while a plugin imports this package
         return add
 
+    def plugin_of(self, name: str) -> str:
+        """The plugin that registered `name`: the absolute path of its file, or the name of its entry point; empty for
+        a built-in component.
+        """
+        return self._plugins.get(name, "")
+
     def __getitem__(self, name: str) -> object:
-        """The component called `name`. Raises ValueError with the choices."""
+        """The component called `name`. Raises UnknownName with the choices."""
         self._load()
         if name not in self._parts:
-            raise ValueError(f"unknown {self.kind} {name!r}; {did_you_mean(name, self._parts)}")
+            raise UnknownName(self.kind, name, self._parts)
         return self._parts[name]
 
     def __contains__(self, name: object) -> bool:
@@ -88,35 +117,91 @@ schedules = Registry("schedule", "i2i.training.schedules")
 weights = Registry("published weights", "i2i.checkpoints.published")
 
 
-def load_plugins(files: Iterable[Path] = ()) -> list[str]:
-    """Import the installed plugins (entry point group `i2i.plugins`) and the given Python files; returns their names.
+def load_plugins(files: Iterable[Path] = ()) -> None:
+    """Import the installed plugins (entry point group `i2i.plugins`) and the given Python files.
 
-    Raises ValueError for a file that is missing or fails to import.
+    Raises ValueError for a file that is missing and for a plugin that fails to import.
     """
-    names = []
-    for entry in entry_points(group="i2i.plugins"):
-        entry.load()
-        names.append(entry.name)
+    for entry in entry_points(group=_ENTRY_POINTS):
+        if entry.name not in _imported:
+            with _import(entry.name, entry.module.partition(".")[0]):
+                entry.load()
     for file in files:
-        names.append(_import_file(Path(file)))
-    return names
+        _import_file(Path(file))
+        _given.add(Path(file).name)
 
 
-def _import_file(file: Path) -> str:
+def load_remembered_plugins(plugins: Iterable[str]) -> None:
+    """Import the plugins that a run remembers, as `Registry.plugin_of` names them, but for those that are missing and
+    those that a file of the same name replaced, given to `load_plugins`.
+
+    Installed plugins are imported by `load_plugins`. Raises ValueError for a plugin that fails to import.
+    """
+    for file in map(Path, plugins):
+        if file.is_absolute() and file.is_file() and file.name not in _given:
+            _import_file(file)
+
+
+def explain_missing(error: UnknownName, plugins: Iterable[str]) -> ValueError:
+    """The error for a name that is unknown because one of `plugins`, by `Registry.plugin_of`, is not imported."""
+    for plugin in plugins:
+        if plugin in _imported:
+            continue
+        if Path(plugin).suffix != ".py":
+            return ValueError(
+                f"{error.component} comes from the plugin {plugin!r}, whose package is not installed here"
+            )
+        gone = "" if Path(plugin).is_file() else ", which is not there any more"
+        return ValueError(f"{error.component} comes from the plugin {plugin}{gone}; give it with --plugin FILE")
+    return error
+
+
+def plugin_line(error: BaseException) -> str:
+    """`FILE, line 12` where an error arose in a plugin's code, or in a library that a plugin called; else empty."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        package = _package_of(frame)
+        if package in _imported.values():
+            return f"{frame.f_code.co_filename}, line {line}"
+        if package == "i2i":
+            return ""
+    return ""
+
+
+def _package_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _import_file(file: Path) -> None:
     if not file.is_file():
-        raise ValueError(f"--plugin {file}: no such file")
+        raise ValueError(f"plugin {file}: no such file")
+    file = file.resolve()
     # The path is part of the name, so that two plugins called my.py do not shadow each other.
-    name = f"i2i_plugin_{file.stem}_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]}"
-    if name in sys.modules:
-        return file.stem
+    name = f"i2i_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    if str(file) in _imported:
+        return
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise ValueError(f"--plugin {file}: not a Python file")
+        raise ValueError(f"plugin {file}: not a Python file (.py)")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        with _import(str(file), name):
+            spec.loader.exec_module(module)
+    except ValueError:
         del sys.modules[name]
-        raise ValueError(f"--plugin {file}: {type(error).__name__}: {error}") from error
-    return file.stem
+        raise
+
+
+@contextmanager
+def _import(plugin: str, package: str) -> Iterator[None]:
+    """What is registered meanwhile is `plugin`'s; any error becomes one sentence with the line that raised it."""
+    _importing.append(plugin)
+    _imported[plugin] = package
+    try:
+        yield
+    except Exception as error:
+        where = plugin_line(error) or plugin
+        del _imported[plugin]
+        raise ValueError(f"plugin {where}: {type(error).__name__}: {error}") from error
+    finally:
+        _importing.pop()

@@ -34,6 +34,16 @@ def normal(name: str, shape: Sequence[int]) -> Tensor:
     return torch.from_numpy(np.asarray(_normal(name, tuple(shape))))
 
 
+def assert_recorded(found: Tensor, recording: Mapping[str, np.ndarray], field: str = "output") -> None:
+    """Raises AssertionError unless `found`, in float64, is a field of a recording as exactly as that was kept: 1e-9 in
+    float64, 1e-6 where it was rounded to float32, 1e-5 where it was also computed in float32.
+    """
+    expected = torch.from_numpy(recording[field])
+    rounded = 1e-6 if "precision" in recording else 1e-5
+    tolerance = 1e-9 if expected.dtype == torch.float64 else rounded
+    torch.testing.assert_close(found, expected.double(), atol=tolerance, rtol=0)
+
+
 def _generator(name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
 

@@ -15,7 +15,6 @@ FLOORS = {
     "i2i_runtime": 0,
     "i2i.registry": 0,
     "i2i.__version__": 0,
-    "i2i.packed": 1,
     "i2i.recipe": 1,
     "i2i.devices": 1,
     "i2i.networks": 2,

@@ -84,9 +84,7 @@ def table(contenders: Sequence[Contender]) -> list[str]:
 
 def _alone(contender: Contender, height: int, width: int, batch: int) -> Callable[[], float]:
     card = contender.card
-    rows, columns = (
-        tiles.reflected(size, multiple_of=card.multiple_of, min_size=card.min_size) for size in (height, width)
-    )
+    rows, columns = tiles.padded_axes(card, height, width)
     image = images.with_channels(picture(height, width, seed=0)[np.ix_(rows, columns)], card.in_channels)
     given = np.repeat(np.ascontiguousarray(images.to_float(image).transpose(2, 0, 1))[None], batch, axis=0)
 

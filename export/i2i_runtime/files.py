@@ -16,16 +16,21 @@ def printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-@contextmanager
-def open_file(path: Path) -> Iterator[BinaryIO]:
-    """A regular file, open for reading. Raises ValueError that names it when opening it, or reading inside, fails."""
-    try:
+def open_regular_file(path: Path) -> BinaryIO:
+    """Open a regular file for reading. Raises ValueError that names it where there is none or it can't be opened."""
+    with read_errors(path):
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
             kind = "a folder" if stat.S_ISDIR(mode) else "a device or pipe"
             raise ValueError(f"{printable(path)}: {kind}, not a file")
-        with open(path, "rb") as stream:
-            yield stream
+        return open(path, "rb")
+
+
+@contextmanager
+def read_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block into a ValueError that says that the file cannot be read."""
+    try:
+        yield
     except OSError as error:
         raise ValueError(f"{printable(path)}: cannot be read ({error.strerror or error})") from error
 

@@ -1,4 +1,4 @@
-"""One image through one network, whatever runs the network, whatever kind of image it is, and however large."""
+"""Translation of one image of any kind and size by a network, whatever runs the network."""
 
 from collections.abc import Callable
 
@@ -16,12 +16,12 @@ from i2i_runtime.tiles import Span, Tiling
 # float32 (N, C, H, W) in [0, 1] -> float32 (N, C', H * scale, W * scale) in [0, 1]; MemoryError asks for smaller tiles
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-# (H, W, in_channels) and an array of the result's size and the same type, which it fills with what the network makes of
-# the whole image, in less memory than the network itself would take
+# Fills its second argument with the network's output for the whole image (H, W, in_channels) of the same type, in bands
+# of rows that take less memory than the network itself
 Banded = Callable[[Array, Array], None]
 
 LARGEST_OUTSCALE = 16
-LARGEST_WHOLE = 2**21  # pixels of an image that goes through at once where there is another way without tiles
+LARGEST_WHOLE = 2**21  # pixels of an image that goes through at once where it could go in bands
 
 
 def translate_image(
@@ -33,17 +33,16 @@ def translate_image(
     banded: Banded | None = None,
     outscale: float | None = None,
 ) -> Array:
-    """(H, W) or (H, W, 1|3|4) in uint8, uint16 or float32 [0, 1] -> (H * scale, W * scale, out_channels), same type.
+    """Translate (H, W) or (H, W, 1|3|4) in uint8, uint16 or float32 [0, 1] to (H * scale, W * scale, C), same type.
 
     A large image goes through in tiles where the network can take them; `tiling` says how large, and remembers what
-    fitted into memory. Where it needs the whole image, a large one goes through `banded`, if given. With `outscale` the
-    result is resampled to that many times the size of the image.
+    fitted into memory. Where the network needs the whole image, a large one goes through `banded`, if given. With
+    `outscale` the result is resampled to that many times the size of the image.
 
-    Colour is converted to what the network takes. Grey through a network that enlarges colours comes out grey. Alpha
-    goes past a network of grey or RGB, resampled where the size changes; no colour of a wholly transparent pixel then
-    bleeds into the others. Grey with alpha comes out as RGBA. (H, W) comes back as (H, W) if the result is grey. Raises
-    ValueError for another shape or type, when the network gives something else than its card says, and when there is
-    not enough memory for the smallest tile.
+    The result has `out_channels` of the card, but: grey through a network that enlarges colours stays grey; alpha
+    bypasses a network of grey or RGB, resampled where the size changes, and grey with alpha becomes RGBA. (H, W) comes
+    back as (H, W) if the result is grey. Raises ValueError for another shape or type, when the network's output is not
+    what its card says, and when there is not enough memory for the smallest tile.
     """
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or not image.size:
         raise ValueError(f"image of shape {image.shape}; allowed: (height, width) or (height, width, 1, 3 or 4)")
@@ -51,10 +50,10 @@ def translate_image(
     height, width, channels = pixels.shape
     size = result_size(card, height, width, outscale)
     has_alpha = channels == 4 and 4 not in (card.in_channels, card.out_channels)
-    colours = _colours(card, channels, has_alpha)
+    colours = _result_colours(card, channels, has_alpha)
     result = np.empty((*size, colours + has_alpha), image.dtype)
-    visible = _without_hidden_colours(pixels) if has_alpha and size != (height, width) else pixels
-    _upscale(network, card, visible, result[..., :colours], tiling or Tiling(card), None if card.overlap else banded)
+    filled = _fill_transparent(pixels) if has_alpha and size != (height, width) else pixels
+    _translate(network, card, filled, result[..., :colours], tiling or Tiling(card), None if card.overlap else banded)
     if has_alpha:
         # Not Lanczos, which rings into what is wholly opaque or transparent.
         resize(pixels[..., 3:], result[..., colours:], by=Resampling.BICUBIC)
@@ -62,22 +61,25 @@ def translate_image(
 
 
 def result_size(card: Card, height: int, width: int, outscale: float | None = None) -> tuple[int, int]:
-    """Height and width in pixels of what an image becomes, at least 1. Raises ValueError for a wrong `outscale`."""
+    """Height and width in pixels of an image's result, at least 1. Raises ValueError for a wrong `outscale`."""
     factor = card.scale if outscale is None else outscale
     if not 0 < factor <= max(card.scale, LARGEST_OUTSCALE):
         raise ValueError(f"outscale: {factor} is refused; allowed: above 0, up to {LARGEST_OUTSCALE}")
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def _colours(card: Card, channels: int, has_alpha: bool) -> int:
-    """How many channels the result of an image of so many has, beside alpha that goes past the network."""
+def _result_colours(card: Card, channels: int, has_alpha: bool) -> int:
+    """Channels of the result of an image of so many `channels`, without alpha that bypasses the network."""
     if has_alpha:
         return 3
     return 1 if channels == 1 and card.scale > 1 and card.in_channels == card.out_channels == 3 else card.out_channels
 
 
-def _without_hidden_colours(pixels: Array) -> Array:
-    """RGBA whose wholly transparent pixels have the colour of the nearest that is not."""
+def _fill_transparent(pixels: Array) -> Array:
+    """Give wholly transparent pixels of an RGBA image the colour of the nearest other one.
+
+    Their own colour, which nobody sees, would bleed into the visible ones where the size changes.
+    """
     hidden = pixels[..., 3] == 0
     if not hidden.any() or hidden.all():
         return pixels
@@ -90,58 +92,64 @@ def _without_hidden_colours(pixels: Array) -> Array:
     return colours[nearest]
 
 
-def _upscale(network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling, banded: Banded | None) -> None:
-    """Fill `out` with what the network makes of the pixels, resampled if it is of another size than that."""
-    made = (pixels.shape[0] * card.scale, pixels.shape[1] * card.scale)
-    result = out if out.shape[:2] == made else np.empty((*made, out.shape[2]), out.dtype)
+def _translate(network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling, banded: Banded | None) -> None:
+    """Fill `out` with the network's output, resampled if `out` is of another size."""
+    size = (pixels.shape[0] * card.scale, pixels.shape[1] * card.scale)
+    if out.shape[:2] == size:
+        return _translate_whole(network, card, pixels, out, tiling, banded)
+    output = np.empty((*size, out.shape[2]), out.dtype)
+    _translate_whole(network, card, pixels, output, tiling, banded)
+    resize(output, out, by=Resampling.LANCZOS)
+
+
+def _translate_whole(
+    network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling, banded: Banded | None
+) -> None:
+    """Fill `out` in tiles or in bands, in smaller ones when memory runs out."""
     in_bands = banded is not None and pixels.shape[0] * pixels.shape[1] > LARGEST_WHOLE
     while True:
         try:
             if banded is not None and in_bands:
-                _run_in_bands(banded, card, pixels, result)
-            else:
-                _run_in_tiles(network, card, pixels, result, tiling)
-            break
+                return _run_in_bands(banded, card, pixels, out)
+            return _run_in_tiles(network, card, pixels, out, tiling)
         except MemoryError:
-            pass  # out of this block what the network held is free again
+            pass  # out of this block the network's memory is free again
         if banded is None or in_bands:
             tiling.shrink(*pixels.shape[:2])
         in_bands = banded is not None
-    if result is not out:
-        resize(result, out, by=Resampling.LANCZOS)
 
 
 def _run_in_bands(banded: Banded, card: Card, pixels: Array, out: Array) -> None:
-    made = out if out.shape[2] == card.out_channels else np.empty((*out.shape[:2], card.out_channels), out.dtype)
-    banded(with_channels(pixels, card.in_channels), made)
-    if made is not out:
-        out[...] = with_channels(made, out.shape[2])
+    pixels = with_channels(pixels, card.in_channels)
+    if out.shape[2] == card.out_channels:
+        return banded(pixels, out)
+    output = np.empty((*out.shape[:2], card.out_channels), out.dtype)
+    banded(pixels, output)
+    out[...] = with_channels(output, out.shape[2])
 
 
 def _run_in_tiles(network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling) -> None:
-    rows, columns = (
-        tiles.reflected(size, multiple_of=card.multiple_of, min_size=card.min_size) for size in pixels.shape[:2]
-    )
-
-    padded = pixels if pixels.shape[:2] == (len(rows), len(columns)) else None
+    rows, columns = tiles.padded_axes(card, *pixels.shape[:2])
+    needs_padding = pixels.shape[:2] != (len(rows), len(columns))
 
     def run(row: Span, column: Span) -> NDArray[np.float32]:
         down, across = slice(row.start, row.stop), slice(column.start, column.stop)
-        tile = pixels[np.ix_(rows[down], columns[across])] if padded is None else padded[down, across]
+        tile = pixels[np.ix_(rows[down], columns[across])] if needs_padding else pixels[down, across]
         planes = np.ascontiguousarray(with_channels(tile, card.in_channels).transpose(2, 0, 1))
-        return _run(network, card, to_float(planes)[None])[0].transpose(1, 2, 0)
+        return _run_checked(network, card, to_float(planes)[None])[0].transpose(1, 2, 0)
 
     spans = tiling.spans(len(rows)), tiling.spans(len(columns))
-    for top, left, piece in tiles.blended(run, *spans, ramp=tiling.ramp, scale=card.scale):
-        # What the padding became is cut off.
-        room = out[top : top + piece.shape[0], left : left + piece.shape[1]]
-        if room.size:
-            made = from_float(with_channels(piece[: room.shape[0], : room.shape[1]], out.shape[2]), out.dtype)
+    for top, left, piece in tiles.blend(run, *spans, ramp=tiling.ramp, scale=card.scale):
+        # The result of the padding is cut off.
+        part = out[top : top + piece.shape[0], left : left + piece.shape[1]]
+        if part.size:
+            piece = with_channels(piece[: part.shape[0], : part.shape[1]], out.shape[2])
+            planes = from_float(piece, out.dtype).transpose(2, 0, 1)
             # The networks make one plane after the other, which OpenCV puts together ten times as fast as NumPy.
-            room[...] = cv2.merge(list(made.transpose(2, 0, 1))).reshape(made.shape)
+            part[...] = cv2.merge(list(planes)).reshape(piece.shape)
 
 
-def _run(network: Network, card: Card, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+def _run_checked(network: Network, card: Card, batch: NDArray[np.float32]) -> NDArray[np.float32]:
     result = np.asarray(network(batch), dtype=np.float32)
     number, _, height, width = batch.shape
     promised = (number, card.out_channels, height * card.scale, width * card.scale)

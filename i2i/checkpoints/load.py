@@ -1,7 +1,7 @@
 """Generators from wherever they are kept: runs, checkpoints, single files of ours or of others, published names."""
 
 import json
-import os
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,8 +12,10 @@ from i2i.checkpoints import published as weights
 from i2i.checkpoints import run as checkpoint
 from i2i.data.download import Progress
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
+from i2i.recipe import import_plugins
 from i2i.recipe.components import build
-from i2i.registry import did_you_mean
+from i2i.registry import UnknownName, did_you_mean, explain_missing
+from i2i_runtime.files import write_atomically
 
 
 def load_generator(
@@ -64,7 +66,11 @@ def load_any(
         shown = "eval" if generator.batch_independent else "published"
         name = Path(model).stem if path == Path(model) else str(model)
         return generator, {"product": name, "generator": json.dumps(generator.spec), "test_time": shown}
-    return _load_ours(path if path.is_file() else _product_file(checkpoint.find(path), product))
+    if path.is_file():
+        return _load_ours(path)
+    folder = checkpoint.find(path)
+    import_plugins(folder.parent.parent)
+    return _load_ours(_product_file(folder, product))
 
 
 def list_products(model: str | Path) -> list[str]:
@@ -88,13 +94,10 @@ def save_generator(file: Path, generator: Generator, facts: Mapping[str, str]) -
     if file.suffix != ".safetensors":
         raise ValueError(f"{file}: weights of ours are .safetensors; name such a file")
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in generator.state_dict().items()}
-        save_file(tensors, partial, metadata={"version": __version__, **facts, "generator": json.dumps(generator.spec)})
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in generator.state_dict().items()}
+    metadata = {"version": __version__, **facts, "generator": json.dumps(generator.spec)}
+    with write_atomically(file) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def _load_ours(file: Path) -> tuple[Generator, Mapping[str, str]]:
@@ -102,7 +105,10 @@ def _load_ours(file: Path) -> tuple[Generator, Mapping[str, str]]:
     if "generator" not in facts:
         raise ValueError(f"{file}: does not say which generator it is for; it was not written by this program")
     table = json.loads(facts["generator"])
-    generator: Generator = build(registry.generators, table)
+    try:
+        generator: Generator = build(registry.generators, table)
+    except UnknownName as error:  # a file of weights never makes us import code: it is only named
+        raise explain_missing(error, tomllib.loads(facts.get("recipe", "")).get("plugins", [])) from None
     generator.spec = table
     try:
         generator.load_state_dict(tensors)

@@ -6,7 +6,6 @@ checkpoints.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from i2i.networks.generators.base import Generator
+from i2i_runtime.files import write_atomically
 
 STATE = "state.pt"
 
@@ -49,15 +49,13 @@ def save(
 
 
 def _save_state(file: Path, state: dict[str, Any]) -> None:
-    with file.open("wb") as stream:
+    with write_atomically(file, sync=True) as temporary:
         try:
-            torch.save(state, stream)
+            torch.save(state, temporary)
         except RuntimeError as error:  # torch hides the full disk behind an error of its own archive writer
             raise OSError(
                 f"could not write the checkpoint ({str(error).splitlines()[0]}); is the disk full?"
             ) from error
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _save_product(file: Path, product: Generator, facts: Mapping[str, Any]) -> None:
@@ -102,10 +100,8 @@ def load_product(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def point(link: Path, checkpoint: Path) -> None:
     """Make `link` lead to `checkpoint`, in one step: there is always one that works."""
-    temporary = link.with_name(f".{link.name}.partial")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(checkpoint.relative_to(link.parent), target_is_directory=True)
-    temporary.replace(link)
+    with write_atomically(link) as temporary:
+        temporary.symlink_to(checkpoint.relative_to(link.parent), target_is_directory=True)
 
 
 def find(path: Path) -> Path:

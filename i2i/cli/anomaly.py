@@ -2,7 +2,6 @@
 
 import csv
 import math
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from i2i.cli.invert import Likeliest, Restarts, Source, Steps, Stopped, count_steps, say_failed
 from i2i.cli.sample import Batch, Model, check_new
 from i2i.cli.train import Device, Plugins
+from i2i_runtime.files import write_atomically
 
 Row = tuple[str, float, float, float]
 
@@ -77,9 +77,7 @@ def anomaly(
 
 def _write(out: Path, rows: Sequence[Row]) -> None:
     """The file is whole, or as it was."""
-    partial = out.with_name(f".{out.name}.part")
-    with partial.open("w", newline="", encoding="utf-8") as stream:
+    with write_atomically(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["name", "score", "residual", "feature"])
         writer.writerows((name, *(f"{value:.6g}" for value in values)) for name, *values in rows)
-    os.replace(partial, out)

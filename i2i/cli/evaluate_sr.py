@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from i2i.cli.train import Device, Plugins
+from i2i_runtime.files import write_atomically
 
 if TYPE_CHECKING:
     from i2i.evaluate import Evaluation, Score
@@ -116,9 +117,7 @@ def _check_writable(out: Path) -> None:
 
 def _write_csv(out: Path, scores: Sequence["Score"]) -> None:
     """One line for each image and model, the measures in full, the file whole or not at all."""
-    temporary = out.with_name(f".{out.name}.part")
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
+    with write_atomically(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["image", "model", *(scores[0].measures if scores else ())])
         writer.writerows([score.image.as_posix(), score.model, *score.measures.values()] for score in scores)
-    os.replace(temporary, out)

@@ -73,9 +73,8 @@ def show(
     from i2i.recipe import components
 
     registry.load_plugins(plugins)
-    file = recipe.find(method, data or [])
-    chosen = recipe.load(file, data or [], overrides)
-    print(f"# {file}\n{chosen.toml()}")
+    chosen, source = recipe.choose(method, data or [], overrides)
+    print(f"# {source}\n{chosen.toml()}")
     made = components.build(registry.methods, chosen.method)
     for name, player in made.players().items():
         print(f"# {name}: {sum(weight.numel() for weight in player.parameters()):,} parameters")

@@ -51,9 +51,8 @@ def train(
             else:
                 if method is None:
                     raise ValueError("name a method and its data, for example: i2i train cyclegan horse2zebra")
-                file = recipe.find(method, data or [])
-                line.say(f"recipe: {file}")
-                chosen = recipe.load(file, data or [], overrides)
+                chosen, source = recipe.choose(method, data or [], overrides)
+                line.say(f"recipe: {source}")
                 if conditional:
                     chosen = run.with_classes(chosen)
                 folder = run.train(chosen, out, watch=line, device=device, stop=stop)

@@ -10,14 +10,15 @@ import cv2
 import numpy as np
 
 from i2i.data.geometry import Aligned, common_size, is_label_map
+from i2i.data.third_party import as_component, first_line, subclasses
 from i2i.registry import augmentations
 
 # At import it would ask the network for a newer version of itself.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations
 
-# Not steps on images alone: base classes, volumes and spectrograms, what needs boxes or further images; and conversions
-# of the value range or layout, which are the loader's.
+# No steps on images alone: base classes, volumes and spectrograms, transforms that need boxes or further images; and
+# conversions of the value range or layout, which `i2i.data.reading` does.
 _LEFT_OUT = {
     *("BasicTransform", "DualTransform", "ImageOnlyTransform", "Transform3D", "NoOp", "Lambda"),
     *("CenterCrop3D", "CoarseDropout3D", "CubicSymmetry", "Pad3D", "PadIfNeeded3D", "RandomCrop3D", "ToTensor3D"),
@@ -29,8 +30,8 @@ _LEFT_OUT = {
 }
 
 
-class Albumentation:
-    """A step that is one albumentations transform, with the same draw for all images; label maps are its masks."""
+class AlbumentationsStep:
+    """One albumentations transform as a step: the same draw for all images, label maps as its masks."""
 
     def __init__(self, transform: albumentations.BasicTransform) -> None:
         self._transform = transform
@@ -38,44 +39,34 @@ class Albumentation:
     def __call__(self, images: Aligned, rng: np.random.Generator) -> Aligned:
         name = type(self._transform).__name__
         height, width = common_size(name, images)
-        kinds = ["mask" if is_label_map(image) else "image" for image in images]
-        keys = [f"{kind}{place}" for place, kind in enumerate(kinds)]
-        self._transform.add_targets(dict(zip(keys, kinds, strict=True)))
+        targets = ["mask" if is_label_map(image) else "image" for image in images]
+        keys = [f"{target}{index}" for index, target in enumerate(targets)]
+        self._transform.add_targets(dict(zip(keys, targets, strict=True)))
         self._transform.set_random_state(rng, random.Random(int(rng.integers(2**32))))
         # It takes the size from `image`, and refuses to run without one.
-        if "image" in kinds:
-            keys[kinds.index("image")] = "image"
-        given = {"image": np.zeros((height, width, 3), np.uint8)} | dict(zip(keys, images, strict=True))
+        if "image" in targets:
+            keys[targets.index("image")] = "image"
+        inputs = {"image": np.zeros((height, width, 3), np.uint8)} | dict(zip(keys, images, strict=True))
         try:
-            done = self._transform(**given)
+            outputs = self._transform(**inputs)
         except (TypeError, ValueError, NotImplementedError, cv2.error) as error:
-            raise ValueError(f"{name}: {str(error).strip().splitlines()[0]}") from error
-        return tuple(done[key].reshape(*done[key].shape[:2], -1) for key in keys)
+            raise ValueError(f"{name}: {first_line(error)}") from error
+        return tuple(outputs[key].reshape(*outputs[key].shape[:2], -1) for key in keys)
 
 
-def _maker(transform: type[albumentations.BasicTransform]) -> Callable[..., Albumentation]:
-    """A function that makes the step; it has the transform's options and types as its signature."""
-
-    def make(**options: Any) -> Albumentation:
+def _factory(transform: type[albumentations.BasicTransform]) -> Callable[..., AlbumentationsStep]:
+    def create(**options: Any) -> AlbumentationsStep:
         try:
-            return Albumentation(transform(**options))
+            return AlbumentationsStep(transform(**options))
         except ValueError as error:
-            # Of several lines by pydantic the sentence is the reason and, before it, the option, if it is about one.
-            reason, inner, _ = str(error).partition(" [type=")
+            # pydantic's lines are a title, the option if one is refused, and the reason with details in brackets.
+            reason, details, _ = str(error).partition(" [type=")
             lines = [line.strip() for line in reason.splitlines()]
-            raise ValueError(f"{transform.__name__}: {': '.join(lines[1:] if inner else lines)}") from None
+            raise ValueError(f"{transform.__name__}: {': '.join(lines[1:] if details else lines)}") from None
 
-    fields = transform.InitSchema.model_fields
-    known = inspect.signature(transform).parameters
-    make.__name__ = transform.__name__
-    make.__doc__ = (inspect.getdoc(transform) or "").split("\n")[0]
-    make.__annotations__ = {name: field.annotation for name, field in fields.items() if name in known}
-    make.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [option.replace(kind=option.KEYWORD_ONLY, annotation=option.empty) for option in known.values()]
-    )
-    return make
+    types = {name: field.annotation for name, field in transform.InitSchema.model_fields.items()}
+    return as_component(create, transform, inspect.signature(transform).parameters.values(), types)
 
 
-for _name, _class in vars(albumentations).items():
-    if inspect.isclass(_class) and issubclass(_class, albumentations.BasicTransform) and _name not in _LEFT_OUT:
-        augmentations.register(_name)(_maker(_class))
+for _name, _transform in subclasses(albumentations, albumentations.BasicTransform, _LEFT_OUT).items():
+    augmentations.register(_name)(_factory(_transform))

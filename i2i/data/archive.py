@@ -1,4 +1,4 @@
-"""Unpack a .zip or .tar.gz: complete or not there, and nothing outside its folder."""
+"""Unpack a .zip or .tar.gz: completely or not at all, and nothing outside its folder."""
 
 import shutil
 import tarfile
@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, NamedTuple
 
-from i2i.data.download import Progress
+from i2i.data.progress import Progress
 
 CHUNK = 1 << 18  # bytes
 MAX_BYTES = 100 * 10**9  # unpacked; the largest published set is 8 GB packed
@@ -18,10 +18,10 @@ MAX_FILES = 1_000_000
 
 class _Member(NamedTuple):
     name: str
-    kind: str  # "file", "folder", or what it is instead
+    kind: str  # "file", "folder", or what is refused
     size: int  # bytes, unpacked
     open: Callable[[], IO[bytes] | None]
-    behind: int  # bytes of the archive read when it is done
+    position: int  # bytes of the archive up to the member's end
 
 
 def unpack(
@@ -34,10 +34,9 @@ def unpack(
 ) -> None:
     """Unpack a .zip or .tar.gz into the new folder `folder`, which appears only when it is complete.
 
-    If all lies in one folder at the archive's top, that folder becomes `folder`. Only plain files and folders with
-    names inside are taken: ValueError for an absolute name, `..`, a link or a device, for more than `max_bytes` bytes
-    or `max_files` entries, for a damaged archive, for a folder that exists, and for a disk that can't be written.
-    `progress` counts bytes of the archive.
+    A single folder at the archive's top becomes `folder`. Raises ValueError for an absolute name, `..`, a link or a
+    device, for more than `max_bytes` bytes or `max_files` entries, for a damaged archive, for a folder that exists, and
+    for a disk that can't be written. `progress` counts bytes of the archive.
     """
     if folder.exists():
         raise ValueError(f"{folder}: exists already; remove it to unpack {archive.name} again")
@@ -47,24 +46,27 @@ def unpack(
         content = temporary / "content"
         content.mkdir(parents=True)
         size = archive.stat().st_size
-        for member in _bounded(archive, max_bytes, max_files):
+        for member in _safe_members(archive, max_bytes, max_files):
             _write(member, content)
             if progress:
-                progress(member.behind, size)
+                progress(member.position, size)
         top = list(content.iterdir())
         (top[0] if len(top) == 1 and top[0].is_dir() else content).rename(folder)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise ValueError(f"{folder}: can't be unpacked ({error.strerror})") from error
-        raise ValueError(f"{archive}: not a whole .zip or .tar.gz ({error}); remove it and fetch it again") from error
+        raise ValueError(
+            f"{archive}: not a complete .zip or .tar.gz ({error}); remove it and fetch it again"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _bounded(archive: Path, max_bytes: int, max_files: int) -> Iterator[_Member]:
-    """The archive's entries, each found harmless before it is handed on."""
+def _safe_members(archive: Path, max_bytes: int, max_files: int) -> Iterator[_Member]:
+    """The archive's members. Raises ValueError at the first one that is not safe to write."""
+    members = _zip_members(archive) if zipfile.is_zipfile(archive) else _tar_members(archive)
     total = 0
-    for count, member in enumerate(_members(archive), start=1):
+    for count, member in enumerate(members, start=1):
         # Read as a Windows path too: there C:x, \x and a\..\b lead outside.
         windows = PureWindowsPath(member.name)
         if windows.anchor or ".." in windows.parts:
@@ -74,28 +76,21 @@ def _bounded(archive: Path, max_bytes: int, max_files: int) -> Iterator[_Member]
         total += member.size
         if total > max_bytes or count > max_files:
             raise ValueError(f"{archive}: unpacks to more than {max_bytes} bytes or {max_files} files; it is not safe")
-        # What macOS adds for itself would hide the single folder at the top.
+        # A second folder at the top, which macOS adds for itself.
         if PurePosixPath(member.name).parts[:1] != ("__MACOSX",):
             yield member
 
 
-def _members(archive: Path) -> Iterator[_Member]:
-    if zipfile.is_zipfile(archive):
-        yield from _zip_members(archive)
-    else:
-        yield from _tar_members(archive)
-
-
 def _zip_members(archive: Path) -> Iterator[_Member]:
-    behind = 0
+    position = 0
     with zipfile.ZipFile(archive) as file:
         for info in file.infolist():
-            behind += info.compress_size
+            position += info.compress_size
             mode = info.external_attr >> 16 & 0o170000
             kind = "folder" if info.is_dir() else "file" if mode in (0, 0o100000) else "a link or device"
             kind = "encrypted" if info.flag_bits & 1 else kind
-            # `open` reads no more than the size that is declared, so the declared sizes are a bound.
-            yield _Member(info.filename, kind, info.file_size, partial(file.open, info), behind)
+            # `open` reads no more than the declared size, so the declared sizes are a bound.
+            yield _Member(info.filename, kind, info.file_size, partial(file.open, info), position)
 
 
 def _tar_members(archive: Path) -> Iterator[_Member]:

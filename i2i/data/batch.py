@@ -1,4 +1,4 @@
-"""What a method is handed at every step: tensors with names."""
+"""The batches that methods train on: tensors with names."""
 
 from typing import Any, NamedTuple
 
@@ -7,38 +7,38 @@ from torch import Tensor
 
 
 class Pair(NamedTuple):
-    """One scene in both: float32 (batch, channels, height, width) in the value range that the networks declare."""
+    """Images of the same scenes in both domains, float32 (N, C, H, W) in the value range of the networks."""
 
     source: Tensor
     target: Tensor
 
 
 class Unpaired(NamedTuple):
-    """Images of two domains that share nothing but their place in the batch; tensors as in `Pair`."""
+    """Images of two domains that have nothing in common but their index in the batch; tensors as in `Pair`."""
 
     a: Tensor
     b: Tensor
 
 
 class Images(NamedTuple):
-    """Images of one kind, of one square size."""
+    """Square images of one size, and their classes."""
 
     image: Tensor  # as in `Pair`
-    label: Tensor  # int64 (batch,): the class of each; 0 where there are no classes
-
-
-def is_image(field: Tensor) -> bool:
-    """Whether a field of a batch holds images, and not one number for each."""
-    return field.ndim == 4
+    label: Tensor  # int64 (N,); 0 where there are no classes
 
 
 class HighResolution(NamedTuple):
-    """What a degradation makes pairs of: a low-resolution source for every image, which becomes the target."""
+    """Images of which a degradation makes pairs: the targets, with low-resolution copies of them as sources."""
 
     image: Tensor  # as in `Pair`
-    seed: Tensor  # int64 (batch,): a sample's degradation depends on it and on the image alone
+    seed: Tensor  # int64 (N,): a source depends on it and on the image alone
+
+
+def is_image(field: Tensor) -> bool:
+    """True for a field of images (N, C, H, W), false for one number per image (N,)."""
+    return field.ndim == 4
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """A batch of the same kind with its tensors on the device."""
+    """The batch with its tensors on the device."""
     return type(batch)(*(tensor.to(device, non_blocking=True) for tensor in batch))

@@ -1,4 +1,4 @@
-"""Where downloads are kept, and how one process at a time makes what is not there yet."""
+"""The cache of downloads, and the lock by which one process at a time fills an entry of it."""
 
 import os
 import sys
@@ -19,28 +19,27 @@ Kind = Literal["data", "weights", "features"]
 
 
 def cache_folder(kind: Kind) -> Path:
-    """Where things of a kind are kept: $I2I_DATA, $I2I_WEIGHTS, or i2i/KIND in the user's cache folder (~/.cache but
-    on Windows).
-    """
-    if own := os.environ.get(_variable(kind)):
-        return Path(own).expanduser()
+    """The folder of downloads: $I2I_DATA, $I2I_WEIGHTS, or i2i/KIND in the user's cache folder (~/.cache on Linux)."""
+    if chosen := os.environ.get(_variable(kind)):
+        return Path(chosen).expanduser()
     caches = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
     return Path(caches or Path.home() / ".cache") / "i2i" / kind
 
 
 @contextmanager
 def exclusive_lock(target: Path, kind: Kind) -> Iterator[None]:
-    """Let one process at a time make `target`; the others wait. Without fcntl (Windows) nobody waits.
+    """A lock held by one process at a time while it creates `target`; on Windows, without fcntl, by any number.
 
-    Raises ValueError where nothing can be written.
+    Raises ValueError where the folder of `target` can't be written.
     """
     lock = target.with_name(f".{target.name}.lock")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         lock.touch()
     except OSError as error:
-        place = f"${_variable(kind)}"
-        raise ValueError(f"{lock}: can't be written ({error.strerror}); name another folder in {place}") from error
+        raise ValueError(
+            f"{lock}: can't be written ({error.strerror}); name another folder in ${_variable(kind)}"
+        ) from error
     with open(lock) as file:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,150 +1,141 @@
-"""Read every image of a data set and say what is in it, and what is wrong with it, before hours of training do."""
+"""Check a data set before hours of training: what it holds, and what training would fail on or hide."""
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from i2i.data.folders import without_scale
-from i2i.data.survey import SPLIT, Seen, Split, find_splits, looked_at
+from i2i.data.folders import by_stem, without_scale
+from i2i.data.progress import Progress
+from i2i.data.survey import SPLIT, ImageFacts, Split, find_splits, read_facts
 from i2i_runtime.files import printable
 
-Progress = Callable[[int, int], None]
-"""Called with (images done, images in all)."""
-
-_NAMED = 3  # how many files a sentence names
-_SHOWN = 20  # how many problems `lines` shows
-# Two folders share so many names only if they are meant as pairs; or both are numbered, and then no name is missing.
-_ALIKE = 0.9
-# Published pairs side by side are twice as wide as high, photos seldom.
+_NAMED = 3  # files named in a sentence
+_PRINTED = 20  # problems in the report's lines
+# Two folders share so many names only if they are pairs; or both are numbered, and then no name is missing.
+_SHARED_NAMES = 0.9
+# Published side-by-side pairs are twice as wide as high; few photos are.
 _WIDE = 1.9
-# Of single images: the window that ESRGAN's training cuts out, and what takes long to decode for a window alone.
-_SMALL, _LARGE = 128, 2**20  # pixels on a side, pixels in all
+_SMALL = 128  # pixels: the training crop of ESRGAN
+_LARGE = 2**20  # pixels in all, from which on decoding takes most of the time of a crop
 
 
 @dataclass
-class Report:
-    """What `check` found. `problems` are sentences, each about something that training would stumble over or hide."""
+class DataReport:
+    """The findings of `check`: `problems` are sentences about what training would fail on or hide."""
 
-    splits: list[Split]
+    splits: list[Split] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """All of it as plain text, the problems last and at most 20 of them."""
-        shown = [f"! {problem}" for problem in self.problems[:_SHOWN]]
-        if len(self.problems) > _SHOWN:
-            shown.append(f"! and {len(self.problems) - _SHOWN} more")
+        """The report as plain text: splits, facts, and the first 20 problems."""
         count = len(self.problems)
-        verdict = f"{count} problem{'s' * (count > 1)}:" if count else "no problems"
-        return [split.line() for split in self.splits] + self.facts + [verdict, *shown]
+        summary = f"{count} problem{'s' * (count > 1)}:" if count else "no problems"
+        problems = [f"! {problem}" for problem in self.problems[:_PRINTED]]
+        more = [f"! and {count - _PRINTED} more"] * (count > _PRINTED)
+        return [*(split.line() for split in self.splits), *self.facts, summary, *problems, *more]
 
 
 def check(
     *folders: Path, paired: bool | None = None, threads: int = os.cpu_count() or 1, progress: Progress | None = None
-) -> Report:
-    """Read every image of one folder (train/, test/ or trainA/, trainB/, ..., or any images) or of two (a and b).
+) -> DataReport:
+    """Read every image of one folder (train/, test/ or trainA/, trainB/, ..., or any images), or of two (a and b).
 
-    `paired` says whether the images of a and b belong together by name, and in one folder without a and b whether each
-    image is two, side by side. None guesses: images in train/ are if most are wide, and a and b are pairs if nine names
-    in ten agree. Pairs may be of low and high resolution.
-    Memory grows with the number of images only. Raises ValueError for a folder that is missing or without images.
+    `paired` says that images of a and b are pairs by their names, or that each image of the one folder is two, side by
+    side. None guesses: images in train/ are if most are wide, a and b are if nine names in ten agree. Pairs may be of
+    low and high resolution. Memory grows with the number of images only. Raises ValueError for a folder that is missing
+    or without images.
     """
     found = find_splits(folders)
-    total = sum(len(paths) for _, _, paths in found)
-    report, done = Report([]), 0
-    with ThreadPoolExecutor(threads) as pool:
-        for name, folder, paths in found:
-            seen: dict[Path, Seen] = {}
-            for path, result in looked_at(folder, paths, pool):
-                if isinstance(result, Seen):
-                    seen[path] = result
-                else:
-                    report.problems.append(result)
-                done += 1
-                if progress:
-                    progress(done, total)
-            report.splits.append(Split(name, paths, seen))
-            if not paths:
-                report.problems.append(f"{name}: no images in it")
-    _judge_pairs(report, paired)
-    _judge_halves(report, paired)
-    _judge_leaks(report)
+    report = DataReport()
+    _read_all(report, found, threads, progress)
+    _check_pairs(report, paired)
+    _check_side_by_side(report, paired)
+    _check_leaks(report)
     _advise(report)
-    report.facts += _ignored(folders, {folder / path for _, folder, paths in found for path in paths})
+    _list_ignored(report, folders, {folder / path for _, folder, paths in found for path in paths})
     return report
 
 
-def _judge_pairs(report: Report, paired: bool | None) -> None:
-    """Images and label maps belong together by name; trainA and trainB, or two folders, if they are pairs."""
+def _read_all(
+    report: DataReport, found: list[tuple[str, Path, list[Path]]], threads: int, progress: Progress | None
+) -> None:
+    total, done = sum(len(paths) for _, _, paths in found), 0
+    with ThreadPoolExecutor(threads) as pool:
+        for name, folder, paths in found:
+            facts: dict[Path, ImageFacts] = {}
+            for path, result in read_facts(folder, paths, pool):
+                if isinstance(result, str):
+                    report.problems.append(result)
+                else:
+                    facts[path] = result
+                done += 1
+                if progress:
+                    progress(done, total)
+            report.splits.append(Split(name, paths, facts))
+            if not paths:
+                report.problems.append(f"{name}: no images in it")
+
+
+def _check_pairs(report: DataReport, paired: bool | None) -> None:
+    """Images and their label maps are pairs; trainA and trainB, or two folders, if `paired` or their names say so."""
     splits = {split.name: split for split in report.splits}
     for name, split in splits.items():
         other = {"trainA": "trainB", "trainB": "trainA"}.get(name, name)
         if other not in splits:
             report.problems.append(f"{name}: no {other} beside it")
         if f"{name}_labels" in splits:
-            _judge_partners(report, split, splits[f"{name}_labels"], paired=True)
+            _check_partners(report, split, splits[f"{name}_labels"], paired=True)
         if name.endswith("A") and name[:-1] + "B" in splits and SPLIT.fullmatch(name):
-            _judge_partners(report, split, splits[name[:-1] + "B"], paired)
+            _check_partners(report, split, splits[name[:-1] + "B"], paired)
     if len(splits) == 2 and not any(SPLIT.fullmatch(name) for name in splits):
-        _judge_partners(report, report.splits[0], report.splits[1], paired)
+        _check_partners(report, report.splits[0], report.splits[1], paired)
 
 
-def _judge_partners(report: Report, one: Split, other: Split, paired: bool | None) -> None:
-    here, there = _by_name(one), _by_name(other)
-    doubled = {
-        split.name: [str(path) for path in split.paths if named[path.with_suffix("")] != path]
-        for split, named in ((one, here), (other, there))
-    }
-    here = without_scale(here, there)
-    there = without_scale(there, here)
-    both = [name for name in here if name in there]
+def _check_partners(report: DataReport, one: Split, other: Split, paired: bool | None) -> None:
+    stems = [by_stem(split.paths) for split in (one, other)]
+    a = without_scale(stems[0], stems[1])
+    b = without_scale(stems[1], a)
+    common = [stem for stem in a if stem in b]
     if paired is None:
-        paired = len(both) >= _ALIKE * max(len(here), len(there))
+        paired = len(common) >= _SHARED_NAMES * max(len(a), len(b))
     if not paired:
         return
-    where = f"{one.name} and {other.name}"
-    report.facts.append(f"{where}: {len(both)} names in both")
-    for split in (one, other):
-        if doubled[split.name]:
-            report.problems.append(f"{split.name}: the name of another for {_share(doubled[split.name], split.paths)}")
-    alone = [f"{one.name}/{here[name]}" for name in here if name not in there]
-    alone += [f"{other.name}/{there[name]}" for name in there if name not in here]
-    if alone:
-        report.problems.append(f"{where}: no partner of the same name for {_share(alone, one.paths + other.paths)}")
-    pairs = {
-        name: (one.seen[here[name]], other.seen[there[name]])
-        for name in both
-        if here[name] in one.seen and there[name] in other.seen
-    }
-    _judge_sizes(report, (one.name, other.name), pairs)
+    both = f"{one.name} and {other.name}"
+    report.facts.append(f"{both}: {len(common)} names in both")
+    for split, paths in zip((one, other), stems, strict=True):
+        if repeated := [str(path) for same in paths.values() for path in same[1:]]:
+            report.problems.append(f"{split.name}: the name of another for {_share(repeated, split.paths)}")
+    missing = [f"{one.name}/{paths[0]}" for stem, paths in a.items() if stem not in b]
+    missing += [f"{other.name}/{paths[0]}" for stem, paths in b.items() if stem not in a]
+    if missing:
+        report.problems.append(f"{both}: no partner of the same name for {_share(missing, one.paths + other.paths)}")
+    pairs = {stem: (one.facts.get(a[stem][0]), other.facts.get(b[stem][0])) for stem in common}
+    readable = {stem: (first, second) for stem, (first, second) in pairs.items() if first and second}
+    _check_sizes(report, (one.name, other.name), readable)
 
 
-def _judge_sizes(report: Report, names: tuple[str, str], pairs: dict[Path, tuple[Seen, Seen]]) -> None:
-    """The images of a pair are of one size; or those of one side are all larger by the same factor, low and high."""
-    where, factors = " and ".join(names), {name: _factor(*pair) for name, pair in pairs.items()}
-    usual = 1
+def _check_sizes(report: DataReport, names: tuple[str, str], pairs: dict[Path, tuple[ImageFacts, ImageFacts]]) -> None:
+    """The images of a pair are of one size, or all of one side are larger by the same factor: low and high."""
+    factors, usual = {stem: _factor(*pair) for stem, pair in pairs.items()}, 1
     if factors and not names[1].endswith("_labels"):
         usual = Counter(factors.values()).most_common(1)[0][0] or 1
     if abs(usual) > 1:
         low, high = names if usual > 0 else names[::-1]
         report.facts.append(f"{high}: {abs(usual)} times as large as {low}, pairs for method.scale = {abs(usual)}")
-    unequal = [
-        f"{name} ({a.width}x{a.height} and {b.width}x{b.height})"
-        for name, (a, b) in pairs.items()
-        if factors[name] != usual
-    ]
+    unequal = [f"{stem} ({a.size} and {b.size})" for stem, (a, b) in pairs.items() if factors[stem] != usual]
     if unequal:
-        what = "unequal sizes" if usual == 1 else "another factor"
-        report.problems.append(f"{where}: {what} in {_share(unequal, list(pairs), 'pairs')}")
+        problem = "unequal sizes" if usual == 1 else "another factor"
+        report.problems.append(f"{' and '.join(names)}: {problem} in {_share(unequal, list(pairs), 'pairs')}")
 
 
-def _factor(a: Seen, b: Seen) -> int:
-    """How many times as large as `a` is `b`, negative the other way round; 0 where that is no whole number.
+def _factor(a: ImageFacts, b: ImageFacts) -> int:
+    """The factor from the size of `a` to that of `b`, negative where `a` is larger, 0 where it is no whole number.
 
-    As in training, a rest of fewer pixels than the factor does not count.
+    As in training, fewer rows and columns than the factor may be left over.
     """
     low, high = sorted((a[:2], b[:2]))
     factor = high[0] // low[0]
@@ -153,71 +144,69 @@ def _factor(a: Seen, b: Seen) -> int:
     return factor if a[:2] == low else -factor
 
 
-def _by_name(split: Split) -> dict[Path, Path]:
-    named: dict[Path, Path] = {}
-    for path in split.paths:
-        named.setdefault(path.with_suffix(""), path)
-    return named
-
-
-def _judge_halves(report: Report, paired: bool | None) -> None:
-    """train/, test/ and val/ hold pairs side by side if told so, or if most are wide; a mere folder if told so."""
+def _check_side_by_side(report: DataReport, paired: bool | None) -> None:
+    """Images in train/, test/ and val/ are pairs if `paired` or if most are wide; in a single folder if `paired`."""
     for split in report.splits:
-        mere = len(report.splits) == 1 and not SPLIT.fullmatch(split.name)
-        if paired is False or not (split.name in ("train", "test", "val") or (paired and mere)):
+        single = len(report.splits) == 1 and not SPLIT.fullmatch(split.name)
+        if paired is False or not (split.name in ("train", "test", "val") or (paired and single)):
             continue
-        wide = [each for each in split.seen.values() if each.width >= _WIDE * each.height]
-        if paired is None and len(wide) < len(split.seen) / 2:
+        wide = sum(image.width >= _WIDE * image.height for image in split.facts.values())
+        if paired is None and wide < len(split.facts) / 2:
             continue
-        odd = [f"{path} ({each.width}x{each.height})" for path, each in split.seen.items() if each.width % 2]
-        if odd:
+        if odd := _sized(split, lambda image: image.width % 2 == 1):
             report.problems.append(f"{split.name}: odd width, so not two halves, in {_share(odd, split.paths)}")
 
 
-def _advise(report: Report) -> None:
-    """What super-resolution would like to know of a mere folder of images."""
-    if len(report.splits) > 1 or not report.splits[0].seen or SPLIT.fullmatch(report.splits[0].name):
-        return
-    (split,) = report.splits
-    small = [f"{path} ({each.width}x{each.height})" for path, each in split.seen.items() if min(each[:2]) < _SMALL]
-    if small:
-        report.facts.append(f"{split.name}: less than {_SMALL} pixels on a side in {_share(small, split.paths)}")
-    large = sum(each.width * each.height > _LARGE for each in split.seen.values())
-    if large > len(split.seen) / 2:
-        report.facts.append(f"{split.name}: large; to train on crops, cut them once with `i2i data tile`")
-
-
-def _judge_leaks(report: Report) -> None:
-    """No image to train on may be one to test on."""
-    trained: dict[bytes, str] = {}
+def _check_leaks(report: DataReport) -> None:
+    """No test image is a training image. Label maps may repeat."""
+    training: dict[bytes, str] = {}
     for split in report.splits:
         if split.name.endswith("_labels"):
             continue
+        named = {path: f"{split.name}/{path}" for path in split.facts}
         if split.name.startswith("train"):
-            trained |= {each.digest: f"{split.name}/{path}" for path, each in split.seen.items()}
+            training |= {image.digest: named[path] for path, image in split.facts.items()}
             continue
         leaks = [
-            f"{split.name}/{path} is {trained[each.digest]}"
-            for path, each in split.seen.items()
-            if each.digest in trained
+            f"{named[path]} is {training[image.digest]}"
+            for path, image in split.facts.items()
+            if image.digest in training
         ]
         if leaks:
             report.problems.append(f"{split.name}: in training too are {_share(leaks, split.paths)}")
 
 
-def _ignored(folders: tuple[Path, ...], used: set[Path]) -> list[str]:
+def _advise(report: DataReport) -> None:
+    """Facts for super-resolution about a single folder of photos."""
+    if len(report.splits) > 1 or not report.splits[0].facts or SPLIT.fullmatch(report.splits[0].name):
+        return
+    (split,) = report.splits
+    if small := _sized(split, lambda image: min(image.height, image.width) < _SMALL):
+        report.facts.append(f"{split.name}: less than {_SMALL} pixels on a side in {_share(small, split.paths)}")
+    large = sum(image.width * image.height > _LARGE for image in split.facts.values())
+    if large > len(split.facts) / 2:
+        report.facts.append(f"{split.name}: large; to train on crops, cut them once with `i2i data tile`")
+
+
+def _list_ignored(report: DataReport, folders: tuple[Path, ...], used: set[Path]) -> None:
     ignored = []
-    for folder in folders:
-        for here, inside, files in os.walk(folder):
+    for root in folders:
+        for folder, inside, files in os.walk(root):
             inside[:] = sorted(name for name in inside if not name.startswith("."))
-            paths = (Path(here, name) for name in sorted(files) if not name.startswith("."))
+            paths = (Path(folder, name) for name in sorted(files) if not name.startswith("."))
             ignored += [str(path) for path in paths if path not in used]
-    return [f"files ignored: {len(ignored)} ({_some(ignored)})"] if ignored else []
+    if ignored:
+        report.facts.append(f"files ignored: {len(ignored)} ({_first(ignored)})")
 
 
-def _share(items: list[str], of: list[Path], what: str = "images") -> str:
-    return f"{len(items)} of {len(of)} {what}: {_some(items)}"
+def _sized(split: Split, holds: Callable[[ImageFacts], bool]) -> list[str]:
+    """The images for which `holds`, with their sizes."""
+    return [f"{path} ({image.size})" for path, image in split.facts.items() if holds(image)]
 
 
-def _some(items: list[str]) -> str:
+def _share(items: list[str], of: Sequence[Path], noun: str = "images") -> str:
+    return f"{len(items)} of {len(of)} {noun}: {_first(items)}"
+
+
+def _first(items: list[str]) -> str:
     return ", ".join(printable(Path(item)) for item in items[:_NAMED]) + (", ..." if len(items) > _NAMED else "")

@@ -1,4 +1,4 @@
-"""Fetch a file over http(s): resumed after a break, whole or not there, checked."""
+"""Download a file over http(s): resumed after an interruption, checked, complete or not there."""
 
 import hashlib
 import http.client
@@ -6,63 +6,62 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-Progress = Callable[[int, int], None]
-"""Called with (bytes done, bytes in all); in all is 0 when the server does not say."""
+from i2i.data.progress import Progress
 
 CHUNK = 1 << 18  # bytes
 TIMEOUT = 30.0  # seconds without a byte
-TRIES = 3  # in a row that bring nothing new
+TRIES = 3  # in a row that receive nothing new
 PAUSE = 1.0  # seconds before the second try, twice that before the third
 
 
 class Unreachable(ValueError):
-    """The network or the server did not give the file."""
+    """The server cannot be reached or does not have the file."""
 
 
-class _BrokenOff(Exception):
-    """This try failed, another one may not."""
+class _Retryable(Exception):
+    """An error after which another try may succeed."""
 
 
-def mirrored(url: str) -> str:
-    """`url`, or the same path on a mirror: I2I_MIRROR=https://host/copy takes the place of the url's http://server."""
+def mirror_url(url: str) -> str:
+    """The url with its http://server replaced by that of $I2I_MIRROR (such as https://host/copy), where that is set."""
     mirror = os.environ.get("I2I_MIRROR", "").rstrip("/")
     return mirror + urlsplit(url).path if mirror else url
 
 
 def download(url: str, target: Path, *, sha256: str = "", progress: Progress | None = None) -> None:
-    """Fetch `url` (or its mirror) to the file `target`, which appears only when it is whole.
+    """Download `url` (or its copy on a mirror) to the file `target`, which appears only when it is complete.
 
-    What arrived before a break stays beside it as `.part`, and is continued if the server can do that and still has the
-    same file. Raises Unreachable when the server can't be reached or has no such file; ValueError for another scheme
-    than http(s), a file that is not the one that `sha256` tells, and a disk that can't be written.
+    What an interrupted download received stays beside it as `.part`, and is continued if the server supports that and
+    still has the same file. Raises Unreachable where the server can't be reached or has no such file; ValueError for
+    another scheme than http(s), another digest than `sha256`, and a disk that can't be written.
     """
-    url = mirrored(url)
+    url = mirror_url(url)
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError(f"{url}: only http:// and https:// can be downloaded (see $I2I_MIRROR)")
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _fetch_patiently(url, part, progress)
+        _fetch_with_retries(url, part, progress)
         if sha256 and (found := _sha256(part)) != sha256:
-            _forget(part)
+            _delete(part)
             raise ValueError(f"{url}: sha256 is {found}, not {sha256}: changed or damaged on the way; try again")
         os.replace(part, target)
-        _forget(part)
+        _delete(part)
     except OSError as error:
         raise ValueError(f"{target}: can't be written ({error.strerror or error})") from error
 
 
-def _fetch_patiently(url: str, part: Path, progress: Progress | None) -> None:
-    """Try until the file is whole, or until TRIES tries in a row brought nothing new."""
+def _fetch_with_retries(url: str, part: Path, progress: Progress | None) -> None:
+    """Try until the file is complete, or until TRIES tries in a row received nothing new."""
     most, failures = _size(part), 0
     while True:
         try:
             return _fetch(url, part, progress)
-        except _BrokenOff as error:
+        except _Retryable as error:
             failures = 1 if _size(part) > most else failures + 1
             most = max(most, _size(part))
             if failures >= TRIES:
@@ -71,14 +70,14 @@ def _fetch_patiently(url: str, part: Path, progress: Progress | None) -> None:
 
 
 def _fetch(url: str, part: Path, progress: Progress | None) -> None:
-    """One try: ask for what `part` lacks, append it, and hold the length against what the server promised."""
+    """One try: request what `part` lacks, append it, and compare the length with the one that the server declares."""
     tag_file = _tag_file(part)
     tag = tag_file.read_text() if tag_file.exists() else ""
-    # The last byte is asked for again, so that a part that is whole already is no range error.
+    # The last byte is requested again, so that a complete part is no range error.
     start = max(0, _size(part) - 1) if tag else 0
     headers = {"User-Agent": "i2i", "Accept-Encoding": "identity"}
     if start:
-        # If-Range: a file that changed since is sent whole, with status 200.
+        # If-Range: a file that has changed is sent from its beginning, with status 200.
         headers |= {"Range": f"bytes={start}-", "If-Range": tag}
     with _open(urllib.request.Request(url, headers=headers), part) as response:
         if response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
@@ -94,7 +93,7 @@ def _fetch(url: str, part: Path, progress: Progress | None) -> None:
                 if progress:
                     progress(file.tell(), total)
         if total and _size(part) != total:
-            raise _BrokenOff(f"the connection ended after {_size(part)} of {total} bytes")
+            raise _Retryable(f"the connection ended after {_size(part)} of {total} bytes")
 
 
 def _open(request: urllib.request.Request, part: Path) -> http.client.HTTPResponse:
@@ -103,15 +102,15 @@ def _open(request: urllib.request.Request, part: Path) -> http.client.HTTPRespon
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:
-            _forget(part)
+            _delete(part)
         if error.code in (408, 416, 429) or error.code >= 500:
-            raise _BrokenOff(f"the server answers {error.code} {error.reason}") from error
+            raise _Retryable(f"the server answers {error.code} {error.reason}") from error
         raise Unreachable(f"{request.full_url}: the server answers {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         reason = getattr(error.reason, "strerror", None) or error.reason
-        raise _BrokenOff(reason) from error
+        raise _Retryable(reason) from error
     except (OSError, http.client.HTTPException) as error:
-        raise _BrokenOff(error) from error
+        raise _Retryable(error) from error
     except ValueError as error:  # http.client's InvalidURL is one
         raise ValueError(f"{request.full_url}: not an address ({error})") from error
 
@@ -121,14 +120,14 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
         try:
             chunk = response.read(CHUNK)
         except (OSError, http.client.HTTPException) as error:
-            raise _BrokenOff(error) from error
+            raise _Retryable(error) from error
         if not chunk:
             return
         yield chunk
 
 
 def _tag(headers: http.client.HTTPMessage) -> str:
-    """What tells this version of the file from another one: a strong ETag or the date, or nothing."""
+    """The version of the file: a strong ETag, else the date of its last change, else nothing."""
     etag = headers.get("ETag", "")
     return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified", "")
 
@@ -137,7 +136,7 @@ def _tag_file(part: Path) -> Path:
     return part.with_name(part.name + ".tag")
 
 
-def _forget(part: Path) -> None:
+def _delete(part: Path) -> None:
     part.unlink(missing_ok=True)
     _tag_file(part).unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Data sets by name: the published ones, downloaded once into a cache, and the built-in world, which is made."""
+"""Data sets by name: published ones, downloaded once into a cache, and the built-in world, which is drawn."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from i2i.data.download import Unreachable, download
 from i2i.registry import datasets, did_you_mean
 
 Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, in all): bytes while "downloading" or "unpacking", scenes while "drawing"; 0 if unknown."""
+"""Called with (stage, done, total): bytes for "downloading" and "unpacking", scenes for "drawing"; 0 if unknown."""
 
 SERVER = "http://efrosgans.eecs.berkeley.edu"
 
 
 class KnownData(Protocol):
-    """What the registry `datasets` holds: an object that can make a folder of images.
+    """A data set in the registry `datasets`, which can prepare a folder of images.
 
-    `kinds` says how the folder may be used: "paired", "unpaired", "high" (photos in high resolution). `prepare` makes
-    `folder`, which is not there yet, complete or not at all, and raises ValueError with what to do instead.
+    `kinds` says what the folder holds: "paired" or "unpaired" images, or photos of "high" resolution. `prepare` creates
+    the new folder, complete or not at all, and raises ValueError with what to do instead.
     """
 
     @property
@@ -37,7 +37,7 @@ class KnownData(Protocol):
 
 @dataclass(frozen=True)
 class Archive:
-    """A data set that is downloaded: `url` is a .zip or .tar.gz whose single top folder is the data set."""
+    """A data set to download: a .zip or .tar.gz whose single top folder is the data set."""
 
     name: str
     kinds: tuple[str, ...]
@@ -47,7 +47,7 @@ class Archive:
     sha256: str = ""
 
     def prepare(self, folder: Path, progress: Progress | None = None) -> None:
-        """Download and unpack. An archive that lies beside `folder` already is used; it is removed once unpacked."""
+        """Download and unpack the archive, unless it lies beside `folder`, and delete it."""
         archive = folder.parent / self.url.rpartition("/")[2]
         if not archive.exists():
             try:
@@ -62,8 +62,8 @@ class Archive:
 
 
 @dataclass(frozen=True)
-class ByHand:
-    """A data set that its owners do not let others hand on."""
+class Restricted:
+    """A data set whose licence forbids copies, so that users have to download it themselves."""
 
     name: str
     kinds: tuple[str, ...]
@@ -76,13 +76,13 @@ class ByHand:
 
 
 @dataclass(frozen=True)
-class World:
-    """The built-in world: drawn streets, A as a simulator shows them, B as a camera would, the same scenes in both."""
+class BuiltInWorld:
+    """Drawn streets: A as a simulator renders them, B as a camera sees them, the same scenes in both."""
 
     name: str = "sim2real"
     kinds: tuple[str, ...] = ("paired", "unpaired")
     size: str = "200 scenes of 64x64"
-    description: str = "built in: drawn streets as a simulator and as a camera shows them, with labels"
+    description: str = "built in: drawn streets as rendered by a simulator and as seen by a camera, with labels"
 
     def prepare(self, folder: Path, progress: Progress | None = None) -> None:
         from i2i.data.world import make_world
@@ -101,7 +101,7 @@ def _paired(name: str, size: str, description: str) -> Archive:
     return Archive(name, ("paired",), f"{SERVER}/pix2pix/datasets/{name}.tar.gz", size, description)
 
 
-# The sums, and the sizes beside them, are those that TensorFlow Datasets records; other sizes are the server's listing.
+# The SHA-256 digests and the sizes beside them are from TensorFlow Datasets, other sizes from the server's listing.
 _SETS: tuple[KnownData, ...] = (
     _unpaired("horse2zebra", "117 MB", "horses and zebras of ImageNet",
               "a74d9d392eecca9966b51287a76ca126af473d9de4f3e8fc0e9cda08fa1730a1"),
@@ -119,9 +119,9 @@ _SETS: tuple[KnownData, ...] = (
               "362c3473e70be0944bda08d49d660eafdc2854df55d697835b8186d1d79caaff"),
     _unpaired("iphone2dslr_flower", "340 MB", "flowers by a telephone and by a reflex camera",
               "8fcb5e374d631b107e1d961b8c4cd0a186aa2a4ff3e279923f4c426128de7113"),
-    _unpaired("maps-unpaired", "1.5 GB", "aerial photographs and maps, apart",
+    _unpaired("maps-unpaired", "1.5 GB", "aerial photographs and maps, unpaired",
               "639534f69dbf9f36bef8d6292a7698006361221f83f0285d7c9ca78afe6e8a9e"),
-    _unpaired("facades-unpaired", "35 MB", "facades and their label maps, apart",
+    _unpaired("facades-unpaired", "35 MB", "facades and label maps, unpaired",
               "9a31ebf3a31b9b5cd195dd5bf62e9308e00cb94604d1019e3889ac84248695c0"),
     _unpaired("ae_photos", "10 MB", "photographs published beside the CycleGAN sets"),
     _unpaired("grumpifycat", "19 MB", "two kinds of cats"),
@@ -134,8 +134,8 @@ _SETS: tuple[KnownData, ...] = (
     Archive("div2k", ("high",), "https://data.vision.ee.ethz.ch/cvl/DIV2K/DIV2K_train_HR.zip", "3.5 GB",
             "800 photographs of two megapixels and more, for super-resolution (academic use)",
             "9d0b9c463f6e35b6c62cc6a930ee2224f670b34c1df841a57670f9acf0f6c335"),
-    ByHand("cityscapes", ("paired", "unpaired"), "2975 images", "streets and label maps", "cityscapes-dataset.com"),
-    World(),
+    Restricted("cityscapes", ("paired", "unpaired"), "2975 images", "streets and label maps", "cityscapes-dataset.com"),
+    BuiltInWorld(),
 )  # fmt: skip
 for each in _SETS:
     datasets.register(each.name)(each)
@@ -148,10 +148,10 @@ def find(
     progress: Progress | None = None,
     log: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
-    """The folder that `name` means: a folder of that name if there is one, else the known data set (see `cached`).
+    """The folder `name`, else that of the known data set `name` (see `cached`).
 
-    `log` gets one line about where the data come from when the name alone does not say it. Raises ValueError for a
-    name that is neither, with the nearest known one.
+    `log` gets a line about where the data come from, where that is not obvious. Raises ValueError, with the nearest
+    known name, for a name that is neither.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -172,21 +172,20 @@ def cached(
     progress: Progress | None = None,
     log: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
-    """The folder of a known data set in the cache, made now if it is not there; several processes may ask at once.
+    """The folder of a known data set in the cache, prepared by one process at a time where it is missing.
 
-    `kind` is what the method needs, "paired", "unpaired" or "high"; empty for any. Of a set that is published as pairs
-    and apart, the right one is taken: `facades` for unpaired data is `facades-unpaired`. Raises ValueError for an
-    unknown name, a set of another kind, and whatever `prepare` refuses.
+    `kind` is what the method needs, "paired", "unpaired" or "high"; empty for any. `facades` is `facades-unpaired`
+    where unpaired data are needed. Raises ValueError for an unknown name, a set of another kind, and like `prepare`.
     """
-    known = _lookup(name, kind)
-    folder = cache_folder("data") / known.name
+    dataset = _lookup(name, kind)
+    folder = cache_folder("data") / dataset.name
     if not folder.exists():
-        log(f"{known.name}: {known.description} ({known.size}), into {folder}")
+        log(f"{dataset.name}: {dataset.description} ({dataset.size}), into {folder}")
         with exclusive_lock(folder, "data"):
             if not folder.exists():
-                known.prepare(folder, progress)
+                dataset.prepare(folder, progress)
     else:
-        log(f"{known.name}: from {folder}")
+        log(f"{dataset.name}: from {folder}")
     return folder
 
 

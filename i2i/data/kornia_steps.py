@@ -11,11 +11,12 @@ from kornia import augmentation as kornia
 from kornia.core.exceptions import BaseError
 from torch import Tensor
 
+from i2i.data.third_party import as_component, first_line, subclasses
 from i2i.registry import batch_augmentations
 
-# Not steps: base classes; conversions of the value range, which are the loader's; what wants a diffusion model, or
-# tensors as options; and RandomCrop, which enlarges a smaller image without a word, where `crop` of augment.train
-# refuses it. Mixtures of images (MixUp, Mosaic and their kin) are of another base class.
+# No steps: base classes; conversions of the value range, which `i2i.data.reading` does; transforms that need a
+# diffusion model, or tensors as options; and RandomCrop, which pads a smaller image silently where `crop` of
+# augment.train refuses it. Mixtures of images (MixUp, Mosaic) have another base class.
 _LEFT_OUT = {
     *("AugmentationBase2D", "GeometricAugmentationBase2D", "IntensityAugmentationBase2D"),
     *("RigidAffineAugmentationBase2D", "Normalize", "Denormalize", "RandomDissolving", "RandomFisheye", "RandomCrop"),
@@ -23,8 +24,8 @@ _LEFT_OUT = {
 _REFUSALS = (TypeError, ValueError, LookupError, AssertionError, NotImplementedError, RuntimeError, BaseError)
 
 
-class Kornia:
-    """A step that is one kornia transform: its own draw, from torch's random numbers, for every image of the batch."""
+class KorniaStep:
+    """One kornia transform as a step: a draw from torch's random numbers for every image of the batch."""
 
     def __init__(self, transform: kornia.AugmentationBase2D) -> None:
         self._transform = transform
@@ -39,47 +40,39 @@ class Kornia:
 
 
 def _refusal(transform: type, error: BaseException) -> ValueError:
-    return ValueError(f"augment.batch.{transform.__name__}: {str(error).strip().splitlines()[0]}")
+    return ValueError(f"augment.batch.{transform.__name__}: {first_line(error)}")
 
 
-def _maker(transform: type[kornia.AugmentationBase2D]) -> Callable[..., Kornia]:
-    """A function that makes the step; its signature has those options of the transform that a recipe can set."""
-
-    def make(**options: Any) -> Kornia:
+def _factory(transform: type[kornia.AugmentationBase2D]) -> Callable[..., KorniaStep]:
+    def create(**options: Any) -> KorniaStep:
         try:
-            return Kornia(transform(**{name: _as_asked(value, hints[name]) for name, value in options.items()}))
+            return KorniaStep(transform(**{name: _from_toml(value, types[name]) for name, value in options.items()}))
         except _REFUSALS as error:
             raise _refusal(transform, error) from None
 
-    hints = {name: _in_toml(hint) for name, hint in get_type_hints(transform.__init__).items()}
-    known = [option for option in inspect.signature(transform).parameters.values() if _is_option(option, hints)]
-    make.__name__ = transform.__name__
-    make.__doc__ = (inspect.getdoc(transform) or "").split("\n")[0]
-    make.__annotations__ = {option.name: hints[option.name] for option in known}
-    make.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [option.replace(kind=option.KEYWORD_ONLY, annotation=option.empty) for option in known]
-    )
-    return make
+    types = {name: _toml_type(hint) for name, hint in get_type_hints(transform.__init__).items()}
+    # A batch keeps its dimensions anyway.
+    options = [
+        option
+        for option in inspect.signature(transform).parameters.values()
+        if types[option.name] is not NoneType and option.name != "keepdim"
+    ]
+    return as_component(create, transform, options, types)
 
 
-def _is_option(option: inspect.Parameter, hints: dict[str, Any]) -> bool:
-    return hints[option.name] is not NoneType and option.name != "keepdim"  # a batch keeps its dimensions anyway
-
-
-def _in_toml(hint: Any) -> Any:
-    """What of a type a recipe can say: a number or text instead of a tensor, a member's name instead of the member."""
+def _toml_type(hint: Any) -> Any:
+    """The part of a type that a recipe can hold: numbers without tensors, the names of an enum without its members."""
     if get_origin(hint) not in (Union, UnionType):
         return hint
     kinds = [kind for kind in get_args(hint) if not (inspect.isclass(kind) and issubclass(kind, Tensor | Enum))]
     return Union[tuple(kinds)]  # noqa: UP007
 
 
-def _as_asked(value: Any, hint: Any) -> Any:
-    """A recipe has lists only, and kornia takes no list for a tuple."""
-    wants_tuple = tuple in [get_origin(kind) for kind in (hint, *get_args(hint))]
-    return tuple(value) if isinstance(value, list) and wants_tuple else value
+def _from_toml(value: Any, hint: Any) -> Any:
+    """A list as a tuple where kornia requires one: a recipe has lists only."""
+    needs_tuple = tuple in [get_origin(kind) for kind in (hint, *get_args(hint))]
+    return tuple(value) if isinstance(value, list) and needs_tuple else value
 
 
-for _name, _class in vars(kornia).items():
-    if inspect.isclass(_class) and issubclass(_class, kornia.AugmentationBase2D) and _name not in _LEFT_OUT:
-        batch_augmentations.register(_name)(_maker(_class))
+for _name, _transform in subclasses(kornia, kornia.AugmentationBase2D, _LEFT_OUT).items():
+    batch_augmentations.register(_name)(_factory(_transform))

@@ -1,4 +1,4 @@
-"""Image files as the arrays that pipelines take: as declared, of fitting sizes, and without holes in a list."""
+"""From image files to the arrays that pipelines take, and from arrays to the tensors that networks take."""
 
 import warnings
 from collections.abc import Callable, Collection, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from i2i.data.folders import halves
+from i2i.data.folders import half_width
 from i2i.data.geometry import Aligned, Image, is_label_map
 from i2i.registry import did_you_mean
 from i2i_runtime import images
@@ -18,63 +18,69 @@ from i2i_runtime import images
 Item = TypeVar("Item")
 
 
-class Field(NamedTuple):
-    """What one image of a sample is declared to be."""
+class FieldFormat(NamedTuple):
+    """How an image of a sample is read: its number of channels, and whether it is a map of class indices."""
 
     channels: int
-    label_map: bool
+    label_map: bool = False
 
 
-class Readable(Generic[Item]):
-    """A list of files without holes: the place of an unreadable item is taken by the next one, with one warning."""
+class ReadableItems(Generic[Item]):
+    """Items with their images, read on access; the next readable item replaces an unreadable one, with one warning."""
 
     def __init__(self, items: Sequence[Item], read: Callable[[Item], Any]) -> None:
         self._items, self._read = items, read
-        self._named: set[int] = set()
+        self._warned: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._items)
 
     def __getitem__(self, index: int) -> tuple[Item, Any]:
-        for place in (*range(index, len(self)), *range(index)):
+        """(item, what `read` returns for it). Raises ValueError where no item can be read."""
+        for candidate in (*range(index, len(self)), *range(index)):
             try:
-                return self._items[place], self._read(self._items[place])
+                return self._items[candidate], self._read(self._items[candidate])
             except ValueError as error:
                 reason = error
-                if place not in self._named:
-                    self._named.add(place)
+                if candidate not in self._warned:
+                    self._warned.add(candidate)
                     warnings.warn(f"{error}; the next image takes its place", stacklevel=2)
         raise ValueError(f"none of {len(self)} images can be read; {reason}")
 
 
-def declare(names: tuple[str, ...], channels: tuple[int, int], label_maps: Collection[str]) -> list[Field]:
-    """The fields of a sample. Raises ValueError for a label map that is none of them."""
-    unknown = sorted(set(label_maps) - set(names))
-    if unknown:
-        raise ValueError(f"label_maps: unknown field {unknown[0]!r}; {did_you_mean(unknown[0], names)}")
-    return [Field(count, name in label_maps) for name, count in zip(names, channels, strict=True)]
+def field_formats(
+    fields: tuple[str, ...], channels: tuple[int, ...], label_maps: Collection[str]
+) -> tuple[FieldFormat, ...]:
+    """The formats of a sample's fields. Raises ValueError for a name in `label_maps` that is no field."""
+    for name in sorted(set(label_maps) - set(fields)):
+        raise ValueError(f"label_maps: unknown field {name!r}; {did_you_mean(name, fields)}")
+    return tuple(FieldFormat(count, name in label_maps) for name, count in zip(fields, channels, strict=True))
 
 
-def read_pair(paths: tuple[Path, Path], *, fields: list[Field], side_by_side: bool, swap: bool) -> Aligned:
-    """(a, b) as arrays, or (b, a) with `swap`; `fields` are those of the result. Raises ValueError for a bad file."""
+def read_image(path: Path, field: FieldFormat) -> Image:
+    """One file as an array in the field's format. Raises ValueError where it cannot be read as such."""
+    return _convert(images.read(path), field, path)
+
+
+def read_pair(
+    paths: tuple[Path, Path], fields: tuple[FieldFormat, ...], *, side_by_side: bool, swap: bool
+) -> tuple[Image, ...]:
+    """The images of (a, b), or of (b, a) with `swap`, in the formats of the result. Raises ValueError as `read_image`.
+
+    Where both lie `side_by_side` in one file, a is its left half.
+    """
     if side_by_side:
-        whole = images.read(paths[0])
-        half = halves(whole.shape[1], paths[0])
-        pair = [whole[:, :half], whole[:, half:]]
+        image = images.read(paths[0])
+        half = half_width(image.shape[1], paths[0])
+        pair = [image[:, :half], image[:, half:]]
     else:
         pair = [images.read(path) for path in paths]
-    if swap:
-        pair, paths = pair[::-1], paths[::-1]
-    return tuple(map(_declared, pair, fields, paths))
+    order = -1 if swap else 1
+    return tuple(map(_convert, pair[::order], fields, paths[::order]))
 
 
-def read_image(path: Path, *, field: Field) -> Image:
-    """One file as an array. Raises ValueError for a bad one."""
-    return _declared(images.read(path), field, path)
-
-
-def _declared(image: Image, field: Field, path: Path) -> Image:
-    """An image as pipelines take it: uint8, or float32 in [0, 1] where the file has 16 bits; int32 for a label map."""
+def _convert(image: Image, field: FieldFormat, path: Path) -> Image:
+    """uint8 or uint16 as stored -> uint8, or float32 in [0, 1] where the file has 16 bits; int32 for a label map."""
     if not field.label_map:
         image = images.with_channels(image, field.channels)
         return image if image.dtype == np.uint8 else images.to_float(image)
@@ -86,8 +92,8 @@ def _declared(image: Image, field: Field, path: Path) -> Image:
     return image.astype(np.int32)
 
 
-def cut_to_scale(pair: Aligned, scale: int, paths: tuple[Path, Path]) -> Aligned:
-    """Source and target, whose rows and columns past `scale` times the source's are cut off.
+def crop_to_scale(pair: Aligned, scale: int, paths: tuple[Path, Path]) -> Aligned:
+    """Source and target, the target cropped at the bottom and right to `scale` times the size of the source.
 
     Raises ValueError where the target is smaller than that, or larger by `scale` pixels or more.
     """
@@ -102,26 +108,13 @@ def cut_to_scale(pair: Aligned, scale: int, paths: tuple[Path, Path]) -> Aligned
 
 
 def dimensions(image: Image) -> str:
-    """Width x height, for a sentence."""
+    """An image's size as text: WIDTHxHEIGHT."""
     return f"{image.shape[1]}x{image.shape[0]}"
 
 
-def fit_square(image: Image, size: int) -> Image:
-    """`image` (H, W, C) as a square: its shorter side resized to `size` pixels, the middle of the longer one."""
-    height, width = image.shape[:2]
-    zoom = size / min(height, width)
-    if zoom != 1:
-        sides = max(size, round(width * zoom)), max(size, round(height * zoom))
-        image = cv2.resize(image, sides, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC)
-        image = image.reshape(*image.shape[:2], -1)
-        image = image if image.dtype == np.uint8 else image.clip(0, 1)  # cubics overshoot
-    top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
-    return image[top : top + size, left : left + size]
-
-
 def to_tensor(image: Image, value_range: tuple[float, float]) -> Tensor:
-    """(height, width, channels) of 0..255 or [0, 1] -> float32 (channels, height, width) in `value_range`."""
+    """(height, width, C) -> float32 (C, height, width) in the networks' range, to which 0..255 or [0, 1] is scaled."""
     low, high = value_range
-    full = 255 if image.dtype == np.uint8 or is_label_map(image) else 1
+    white = 255 if image.dtype == np.uint8 or is_label_map(image) else 1
     # Splitting moves bytes, a quarter of what transposing floats does; the arithmetic is in place.
-    return torch.from_numpy(np.stack(cv2.split(image))).float().mul_((high - low) / full).add_(low)
+    return torch.from_numpy(np.stack(cv2.split(image))).float().mul_((high - low) / white).add_(low)

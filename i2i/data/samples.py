@@ -1,14 +1,12 @@
-"""Samples for training and for looking at: files read, augmented, and turned into tensors for the networks.
-
-A training sample depends on (seed, epoch, index) alone, whichever process makes it.
+"""Samples for training and testing: files are read as arrays, a pipeline augments these by one random draw, and they
+become float32 tensors (channels, height, width) in the networks' value range.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -16,244 +14,236 @@ from torch.utils.data import Dataset
 from i2i.data.augment import Pipeline
 from i2i.data.batch import HighResolution, Images, Pair, Unpaired
 from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles
-from i2i.data.geometry import Aligned, Image
-from i2i.data.reading import (
-    Field,
-    Readable,
-    cut_to_scale,
-    declare,
-    dimensions,
-    fit_square,
-    read_image,
-    read_pair,
-    to_tensor,
-)
+from i2i.data.geometry import Aligned, Image, fit_square
+from i2i.data.random_streams import RandomStream
+from i2i.data.reading import FieldFormat, ReadableItems, crop_to_scale, field_formats, read_image, read_pair, to_tensor
 
-# The use of a random draw is part of its seed, so that no two draws are the same by accident.
-_TRAIN, _PARTNER, _TEST, _DEGRADE, _DEGRADE_TEST, _SINGLE_TRAIN, _SINGLE_TEST = 1, 2, 3, 4, 5, 6, 7
+Item = TypeVar("Item")  # the file or files of a sample
+Sample = TypeVar("Sample")
+RGB = FieldFormat(3)
 
 
-class PairedImages(Dataset[Pair]):
-    """Pairs, both images under one random draw: `dataset[epoch, index]` to train on, `held_out(index)` to look at.
+class Preprocessing(NamedTuple):
+    """How images become tensors: the pipelines for training and testing, the run's seed, the networks' range."""
 
-    Tensors are float32 (channels, height, width) in `value_range`. `label_maps` names the fields ("source", "target")
-    that hold class indices: they are moved without interpolation and their values kept (0..255 maps to `value_range` as
-    in any image). The target is `scale` times as large as the source; less than `scale` rows and columns more are cut
-    off. A pair that cannot be read is replaced in training by the next one, with one warning. Raises ValueError where
-    none can be read, and for images of other sizes or that the pipeline can't take.
+    train: Pipeline
+    test: Pipeline
+    seed: int
+    value_range: tuple[float, float] = (-1.0, 1.0)
+
+
+class Draw(NamedTuple):
+    """The random numbers of one sample: of training, by (seed, epoch, index), or of testing, by (index,)."""
+
+    training: bool
+    key: tuple[int, ...]
+
+
+class Samples(Dataset[Sample], ABC, Generic[Item, Sample]):
+    """Samples of one kind: `samples[epoch, index]` to train on, `samples.held_out(index)` to test on.
+
+    A training sample depends on (seed, epoch, index) alone, whichever process makes it; a held-out one on its index. An
+    epoch has at least `min_samples` samples: items that are fewer are repeated, each time by another draw. An
+    unreadable item is replaced in training by the next one, with one warning. Raises ValueError where none can be read,
+    for an unreadable held-out item, and for images that the pipeline refuses.
+    """
+
+    _train_stream, _test_stream = RandomStream.TRAIN_AUGMENTATION, RandomStream.TEST_AUGMENTATION
+
+    def __init__(
+        self, train: Sequence[Item], test: Sequence[Item], preprocessing: Preprocessing, *, min_samples: int = 1
+    ) -> None:
+        self._train_items, self._test_items = ReadableItems(train, self._read), test
+        self._preprocessing, self._min_samples = preprocessing, min_samples
+
+    @abstractmethod
+    def _read(self, item: Item) -> Any:
+        """The item's image or images as arrays."""
+
+    @abstractmethod
+    def _sample(self, item: Item, images: Any, draw: Draw) -> Sample:
+        """The sample of an item that has been read."""
+
+    def __len__(self) -> int:
+        return max(len(self._train_items), self._min_samples)
+
+    @property
+    def held_out_count(self) -> int:
+        return len(self._test_items)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        epoch, index = key
+        return self.train_sample(index, (self._preprocessing.seed, epoch, index))
+
+    def held_out(self, index: int) -> Sample:
+        return self.test_sample(index, (index,))
+
+    def train_sample(self, index: int, key: tuple[int, ...]) -> Sample:
+        item, images = self._train_items[index % len(self._train_items)]
+        return self._sample(item, images, Draw(True, key))
+
+    def test_sample(self, index: int, key: tuple[int, ...]) -> Sample:
+        item = self._test_items[index]
+        return self._sample(item, self._read(item), Draw(False, key))
+
+    def _augment(self, images: Aligned, draw: Draw, path: Path) -> list[Tensor]:
+        pipeline, stream = (
+            (self._preprocessing.train, self._train_stream)
+            if draw.training
+            else (self._preprocessing.test, self._test_stream)
+        )
+        try:
+            augmented = pipeline(images, stream.generator(*draw.key))
+        except ValueError as error:
+            raise ValueError(f"{error} ({path})") from error
+        return [to_tensor(image, self._preprocessing.value_range) for image in augmented]
+
+
+class PairedImages(Samples[tuple[Path, Path], Pair]):
+    """Pairs whose two images share every draw.
+
+    `label_maps` names the fields ("source", "target") that hold class indices: these are resized by nearest neighbour
+    and keep their values (0..255 maps to the value range as in any image). The target is `scale` times as large as the
+    source; up to `scale` - 1 rows and columns more are cut off. Raises ValueError where sizes are not so.
     """
 
     def __init__(
         self,
         files: PairedFiles,
+        preprocessing: Preprocessing,
         *,
-        train: Pipeline,
-        test: Pipeline,
-        seed: int,
-        channels: tuple[int, int] = (3, 3),
+        channels: tuple[int, ...] = (3, 3),
         direction: Literal["a_to_b", "b_to_a"] = "a_to_b",
         label_maps: Collection[str] = (),
-        value_range: tuple[float, float] = (-1.0, 1.0),
         scale: int = 1,
     ) -> None:
-        fields = declare(Pair._fields, channels, label_maps)
-        self._read = partial(read_pair, fields=fields, side_by_side=files.side_by_side, swap=direction == "b_to_a")
-        self._pairs, self._held_out = Readable(files.train, self._read), files.test
-        self._train, self._test, self._seed, self._value_range = train, test, seed, value_range
-        self._scale, self._swap = scale, direction == "b_to_a"
+        self._fields = field_formats(Pair._fields, channels, label_maps)
+        self._side_by_side, self._swap, self._scale = files.side_by_side, direction == "b_to_a", scale
+        super().__init__(files.train, files.test, preprocessing)
 
-    def __len__(self) -> int:
-        return len(self._pairs)
+    def _read(self, item: tuple[Path, Path]) -> Aligned:
+        return read_pair(item, self._fields, side_by_side=self._side_by_side, swap=self._swap)
 
-    @property
-    def held_out_count(self) -> int:
-        return len(self._held_out)
-
-    def __getitem__(self, key: tuple[int, int]) -> Pair:
-        epoch, index = key
-        paths, pair = self._pairs[index]
-        return self._sample(self._train, paths, pair, (_TRAIN, self._seed, epoch, index))
-
-    def held_out(self, index: int) -> Pair:
-        """A test pair through the test pipeline: always the same. Raises ValueError for an unreadable file."""
-        paths = self._held_out[index]
-        return self._sample(self._test, paths, self._read(paths), (_TEST, index))
-
-    def _sample(self, pipeline: Pipeline, paths: tuple[Path, Path], pair: Aligned, seed: tuple[int, ...]) -> Pair:
+    def _sample(self, item: tuple[Path, Path], images: Aligned, draw: Draw) -> Pair:
         if self._scale > 1:
-            pair = cut_to_scale(pair, self._scale, paths[::-1] if self._swap else paths)
-        source, target = augmented(pipeline, pair, seed, paths[0])
-        _check_sizes(source, target, self._scale, paths[0])
-        return Pair(to_tensor(source, self._value_range), to_tensor(target, self._value_range))
+            images = crop_to_scale(images, self._scale, item[::-1] if self._swap else item)
+        pair = Pair(*self._augment(images, draw, item[0]))
+        _check_scale(pair, self._scale, item[0])
+        return pair
+
+
+class SingleImages(Samples[Path, Sample]):
+    """Samples of one file each."""
+
+    def __init__(
+        self, files: SingleFiles, preprocessing: Preprocessing, *, field: FieldFormat = RGB, min_samples: int = 1
+    ) -> None:
+        self._field = field
+        super().__init__(files.train, files.test, preprocessing, min_samples=min_samples)
+
+    def _read(self, item: Path) -> Image:
+        return read_image(item, self._field)
+
+
+class HighResolutionImages(SingleImages[HighResolution]):
+    """Photos of which a degradation makes pairs, each with the seed of its degradation."""
+
+    def _sample(self, item: Path, images: Image, draw: Draw) -> HighResolution:
+        stream = RandomStream.TRAIN_DEGRADATION if draw.training else RandomStream.TEST_DEGRADATION
+        seed = int(stream.generator(*draw.key).integers(2**63 - 1))
+        return HighResolution(self._augment((images,), draw, item)[0], torch.tensor(seed))
+
+
+class LabelledImages(SingleImages[Images]):
+    """Square images of `size` pixels, fitted before they are augmented, with the number of their class.
+
+    The class of an image is the innermost of its folders that is named in `classes`; without these it is 0. Raises
+    ValueError for an image in no such folder.
+    """
+
+    _train_stream = RandomStream.LABELLED_TRAIN_AUGMENTATION
+    _test_stream = RandomStream.LABELLED_TEST_AUGMENTATION
+
+    def __init__(
+        self,
+        files: SingleFiles,
+        preprocessing: Preprocessing,
+        *,
+        size: int,
+        classes: Sequence[str] = (),
+        field: FieldFormat = RGB,
+        min_samples: int = 1,
+    ) -> None:
+        self._size = size
+        self._labels = {path: _label(path, classes) for path in (*files.train, *files.test)}
+        super().__init__(files, preprocessing, field=field, min_samples=min_samples)
+
+    def _sample(self, item: Path, images: Image, draw: Draw) -> Images:
+        (image,) = self._augment((fit_square(images, self._size),), draw, item)
+        return Images(image, torch.tensor(self._labels[item]))
+
+
+class _Domain(SingleImages[Tensor]):
+    """The images of one of two domains."""
+
+    def _sample(self, item: Path, images: Image, draw: Draw) -> Tensor:
+        return self._augment((images,), draw, item)[0]
 
 
 class UnpairedImages(Dataset[Unpaired]):
-    """Two domains, each image under a draw of its own; an epoch is as long as the larger domain, b is drawn at random.
+    """Images of two domains, each with a draw of its own, otherwise as `Samples`.
 
-    Everything else is as in `PairedImages`; the fields are "a" and "b".
+    An epoch is as long as the larger domain; the partner of an image of domain a is drawn from all of domain b.
     """
 
     def __init__(
         self,
         files: UnpairedFiles,
+        preprocessing: Preprocessing,
         *,
-        train: Pipeline,
-        test: Pipeline,
-        seed: int,
-        channels: tuple[int, int] = (3, 3),
+        channels: tuple[int, ...] = (3, 3),
         label_maps: Collection[str] = (),
-        value_range: tuple[float, float] = (-1.0, 1.0),
     ) -> None:
-        self._readers = [partial(read_image, field=field) for field in declare(Unpaired._fields, channels, label_maps)]
-        self._a, self._b = map(Readable, files.train, self._readers)
-        self._held_out = files.test
-        self._train, self._test, self._seed, self._value_range = train, test, seed, value_range
+        self._seed = preprocessing.seed
+        fields = field_formats(Unpaired._fields, channels, label_maps)
+        self._a, self._b = (
+            _Domain(SingleFiles(train, test, files.held_out_from_train), preprocessing, field=field)
+            for train, test, field in zip(files.train, files.test, fields, strict=True)
+        )
 
     def __len__(self) -> int:
         return max(len(self._a), len(self._b))
 
     @property
     def held_out_count(self) -> int:
-        return max(map(len, self._held_out)) if all(self._held_out) else 0
+        counts = self._a.held_out_count, self._b.held_out_count
+        return max(counts) if all(counts) else 0
 
     def __getitem__(self, key: tuple[int, int]) -> Unpaired:
         epoch, index = key
-        partner = int(np.random.default_rng((_PARTNER, self._seed, epoch, index)).integers(len(self._b)))
-        a = self._sample(self._train, *self._a[index % len(self._a)], (_TRAIN, self._seed, epoch, index, 0))
-        b = self._sample(self._train, *self._b[partner], (_TRAIN, self._seed, epoch, index, 1))
-        return Unpaired(a, b)
+        draw = (self._seed, epoch, index)
+        partner = int(RandomStream.UNPAIRED_PARTNER.generator(*draw).integers(len(self._b)))
+        return Unpaired(self._a.train_sample(index, (*draw, 0)), self._b.train_sample(partner, (*draw, 1)))
 
     def held_out(self, index: int) -> Unpaired:
-        """The index-th test image of both domains (the smaller one starts over) through the test pipeline."""
-        paths = [domain[index % len(domain)] for domain in self._held_out]
-        a, b = (
-            self._sample(self._test, path, read(path), (_TEST, index))
-            for path, read in zip(paths, self._readers, strict=True)
-        )
-        return Unpaired(a, b)
-
-    def _sample(self, pipeline: Pipeline, path: Path, image: Image, seed: tuple[int, ...]) -> Tensor:
-        return to_tensor(augmented(pipeline, (image,), seed, path)[0], self._value_range)
+        """The index-th test image of both domains; the smaller one starts over."""
+        return Unpaired(*(each.test_sample(index % each.held_out_count, (index,)) for each in (self._a, self._b)))
 
 
-class HighResolutionImages(Dataset[HighResolution]):
-    """Single images, of which a degradation makes pairs, each with the seed that its degradation depends on.
-
-    That seed is drawn from (seed, epoch, index), for a held-out image from its index. An epoch has at least `fewest`
-    samples: few photos are taken several times, each time by a draw of its own. Everything else is as in
-    `PairedImages`.
-    """
-
-    def __init__(
-        self,
-        files: SingleFiles,
-        *,
-        train: Pipeline,
-        test: Pipeline,
-        seed: int,
-        channels: int = 3,
-        value_range: tuple[float, float] = (0.0, 1.0),
-        fewest: int = 1,
-    ) -> None:
-        self._read = partial(read_image, field=Field(channels, label_map=False))
-        self._images, self._held_out = Readable(files.train, self._read), files.test
-        self._train, self._test, self._seed, self._value_range = train, test, seed, value_range
-        self._fewest = fewest
-
-    def __len__(self) -> int:
-        return max(len(self._images), self._fewest)
-
-    @property
-    def held_out_count(self) -> int:
-        return len(self._held_out)
-
-    def __getitem__(self, key: tuple[int, int]) -> HighResolution:
-        draw = (self._seed, *key)
-        path, image = self._images[key[1] % len(self._images)]
-        return self._sample(self._train, path, image, (_TRAIN, *draw), (_DEGRADE, *draw))
-
-    def held_out(self, index: int) -> HighResolution:
-        """A test image through the test pipeline: always the same. Raises ValueError for an unreadable file."""
-        path = self._held_out[index]
-        return self._sample(self._test, path, self._read(path), (_TEST, index), (_DEGRADE_TEST, index))
-
-    def _sample(
-        self, pipeline: Pipeline, path: Path, image: Image, seed: tuple[int, ...], degrade: tuple[int, ...]
-    ) -> HighResolution:
-        (image,) = augmented(pipeline, (image,), seed, path)
-        own = int(np.random.default_rng(degrade).integers(2**63 - 1))
-        return HighResolution(to_tensor(image, self._value_range), torch.tensor(own))
+def _label(path: Path, classes: Sequence[str]) -> int:
+    if not classes:
+        return 0
+    for folder in path.parents:
+        if folder.name in classes:
+            return classes.index(folder.name)
+    raise ValueError(f"{path}: lies in none of the classes {', '.join(classes)}; move it into one")
 
 
-class LabelledImages(Dataset[Images]):
-    """Images fitted to `size`, then augmented, each with the number of its class among `classes`, if there are any.
-
-    An epoch has at least `fewest` samples: few images are taken several times, each time by a draw of its own.
-    Everything else is as in `PairedImages`. Raises ValueError for an image that lies in no class.
-    """
-
-    def __init__(
-        self,
-        files: SingleFiles,
-        *,
-        train: Pipeline,
-        test: Pipeline,
-        seed: int,
-        size: int,
-        classes: Sequence[str] = (),
-        channels: int = 3,
-        value_range: tuple[float, float] = (-1.0, 1.0),
-        fewest: int = 1,
-    ) -> None:
-        self._read = partial(read_image, field=Field(channels, label_map=False))
-        self._images, self._held_out = Readable(files.train, self._read), files.test
-        self._train, self._test, self._seed, self._size = train, test, seed, size
-        self._classes = {name: number for number, name in enumerate(classes)}
-        self._value_range, self._fewest = value_range, fewest
-        for path in (*files.train, *files.test):
-            self._label(path)
-
-    def __len__(self) -> int:
-        return max(len(self._images), self._fewest)
-
-    @property
-    def held_out_count(self) -> int:
-        return len(self._held_out)
-
-    def __getitem__(self, key: tuple[int, int]) -> Images:
-        path, image = self._images[key[1] % len(self._images)]
-        return self._sample(self._train, path, image, (_SINGLE_TRAIN, self._seed, *key))
-
-    def held_out(self, index: int) -> Images:
-        """A test image through the test pipeline: always the same. Raises ValueError for an unreadable file."""
-        path = self._held_out[index]
-        return self._sample(self._test, path, self._read(path), (_SINGLE_TEST, index))
-
-    def _sample(self, pipeline: Pipeline, path: Path, image: Image, seed: tuple[int, ...]) -> Images:
-        (image,) = augmented(pipeline, (fit_square(image, self._size),), seed, path)
-        return Images(to_tensor(image, self._value_range), torch.tensor(self._label(path)))
-
-    def _label(self, path: Path) -> int:
-        """The innermost folder that is a class says which one it is."""
-        if not self._classes:
-            return 0
-        for folder in path.parents:
-            if folder.name in self._classes:
-                return self._classes[folder.name]
-        raise ValueError(f"{path}: lies in none of the classes {', '.join(self._classes)}; move it into one")
-
-
-def augmented(pipeline: Pipeline, pictures: Aligned, seed: tuple[int, ...], path: Path) -> Aligned:
-    try:
-        return pipeline(pictures, seed)
-    except ValueError as error:
-        raise ValueError(f"{error} ({path})") from error
-
-
-def _check_sizes(source: Image, target: Image, scale: int, path: Path) -> None:
-    if target.shape[:2] == (scale * source.shape[0], scale * source.shape[1]):
+def _check_scale(pair: Pair, scale: int, path: Path) -> None:
+    source, target = (image.shape[-2:] for image in pair)
+    if target == (scale * source[0], scale * source[1]):
         return
-    sizes = f"{dimensions(source)} and {dimensions(target)}"
+    sizes = f"{source[1]}x{source[0]} and {target[1]}x{target[0]}"
     if scale == 1:
         raise ValueError(f"{path}: the images of the pair differ in size, {sizes}; add a resize")
     choices = "crop, center_crop, limit, flip, quarter_turns"

@@ -1,4 +1,4 @@
-"""What is in folders of images: every file read once, its size, kind and pixels' digest kept."""
+"""What the folders of a data set hold: every image is read once, and its size, mode and a digest of its pixels kept."""
 
 import hashlib
 import re
@@ -11,14 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from i2i.data.folders import no_images
 from i2i_runtime import images
 
 SPLIT = re.compile(r"(train|test|val)(A|B)?(_labels)?")
 _MODES = {1: "grey", 3: "RGB", 4: "RGBA"}
+_CHUNK = 256  # images scheduled at a time
 
 
-class Seen(NamedTuple):
-    """One image that could be read. Equal digests: equal pixels, whatever the file format."""
+class ImageFacts(NamedTuple):
+    """An image that could be read. Equal digests are equal pixels, whatever the file format."""
 
     height: int
     width: int
@@ -26,59 +28,61 @@ class Seen(NamedTuple):
     bits: int
     digest: bytes
 
+    @property
+    def size(self) -> str:
+        return f"{self.width}x{self.height}"
+
 
 @dataclass(frozen=True)
 class Split:
-    """The images of one folder, by path inside it; those that can't be read are missing in `seen`."""
+    """The images of one folder, by path inside it; `facts` lacks those that cannot be read."""
 
     name: str
     paths: list[Path]
-    seen: dict[Path, Seen]
+    facts: dict[Path, ImageFacts]
 
     def line(self) -> str:
-        """What is in it, in a line."""
-        if not self.seen:
+        """Counts, sizes and modes in one line."""
+        facts = self.facts.values()
+        if not facts:
             return f"{self.name}: 0 of {len(self.paths)} images can be read"
-        modes = Counter((each.channels, each.bits) for each in self.seen.values())
-        kinds = [f"{_MODES[channels]} {bits}-bit" for (channels, bits), _ in modes.most_common()]
-        if len(kinds) > 1:
-            kinds = [f"{count} {kind}" for kind, (_, count) in zip(kinds, modes.most_common(), strict=True)]
-        plural = "s" * (len(self.paths) != 1)
-        parts = [f"{self.name}: {len(self.paths)} image{plural}", _sizes(self.seen), ", ".join(kinds)]
-        repeated = len(self.seen) - len({each.digest for each in self.seen.values()})
-        if repeated:
+        parts = [f"{self.name}: {len(self.paths)} image{'s' * (len(self.paths) != 1)}", _sizes(self), _modes(self)]
+        if repeated := len(facts) - len({image.digest for image in facts}):
             parts.append(f"{repeated} repeat another one")
-        if len(self.paths) > len(self.seen):
-            parts.append(f"{len(self.paths) - len(self.seen)} unreadable")
+        if unreadable := len(self.paths) - len(facts):
+            parts.append(f"{unreadable} unreadable")
         return "; ".join(parts)
 
 
 def find_splits(folders: tuple[Path, ...]) -> list[tuple[str, Path, list[Path]]]:
-    """(name, folder, images inside) of all that is to be read."""
+    """(name, folder, images inside) of each split: train/, trainA/ and so on where one folder has them, else folders.
+
+    Raises ValueError for another number of folders than one or two, for a missing one, and where there are no images.
+    """
     if len(folders) not in (1, 2):
         raise ValueError(f"data: {len(folders)} folders given; allowed: one folder or two")
-    parts = [(str(folder), folder) for folder in folders]
+    splits = [(str(folder), folder) for folder in folders]
     if len(folders) == 1 and folders[0].is_dir():
-        inside = sorted((path for path in folders[0].iterdir() if path.is_dir()), key=_order)
-        parts = [(path.name, path) for path in inside if SPLIT.fullmatch(path.name)] or parts
-    found = [(name, folder, images.list_images(folder)) for name, folder in parts]
+        inside = sorted((path for path in folders[0].iterdir() if path.is_dir()), key=_train_first)
+        splits = [(path.name, path) for path in inside if SPLIT.fullmatch(path.name)] or splits
+    found = [(name, folder, images.list_images(folder)) for name, folder in splits]
     if not any(paths for _, _, paths in found):
-        raise ValueError(f"{folders[0]}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
+        raise no_images(folders[0])
     return found
 
 
-def _order(folder: Path) -> tuple[bool, str]:
+def _train_first(folder: Path) -> tuple[bool, str]:
     return not folder.name.startswith("train"), folder.name
 
 
-def looked_at(folder: Path, paths: list[Path], pool: ThreadPoolExecutor) -> Iterator[tuple[Path, Seen | str]]:
-    """Each image, or the sentence that says why it can't be read; a few hundred under way, in order."""
-    for start in range(0, len(paths), 256):
-        some = paths[start : start + 256]
-        yield from zip(some, pool.map(_look, [folder / path for path in some]), strict=True)
+def read_facts(folder: Path, paths: list[Path], pool: ThreadPoolExecutor) -> Iterator[tuple[Path, ImageFacts | str]]:
+    """The facts of each image, or the sentence that says why it cannot be read, in the order of `paths`."""
+    for start in range(0, len(paths), _CHUNK):
+        chunk = paths[start : start + _CHUNK]
+        yield from zip(chunk, pool.map(_read_facts, [folder / path for path in chunk]), strict=True)
 
 
-def _look(path: Path) -> Seen | str:
+def _read_facts(path: Path) -> ImageFacts | str:
     try:
         image = images.read(path)
     except ValueError as error:
@@ -86,12 +90,20 @@ def _look(path: Path) -> Seen | str:
     digest = hashlib.blake2b(repr((image.shape, image.dtype)).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(image).data)
     height, width, channels = image.shape
-    return Seen(height, width, channels, 8 * image.itemsize, digest.digest())
+    return ImageFacts(height, width, channels, 8 * image.itemsize, digest.digest())
 
 
-def _sizes(seen: dict[Path, Seen]) -> str:
-    """Smallest, middle and largest by the number of pixels, as width x height."""
-    sizes = sorted(((each.width, each.height) for each in seen.values()), key=lambda size: (size[0] * size[1], size))
-    low, middle, high = (f"{width}x{height}" for width, height in (sizes[0], sizes[len(sizes) // 2], sizes[-1]))
+def _modes(split: Split) -> str:
+    modes = Counter((image.channels, image.bits) for image in split.facts.values()).most_common()
+    counts = [f"{count} " if len(modes) > 1 else "" for _, count in modes]
+    return ", ".join(
+        f"{count}{_MODES[channels]} {bits}-bit" for count, ((channels, bits), _) in zip(counts, modes, strict=True)
+    )
+
+
+def _sizes(split: Split) -> str:
+    """The smallest, median and largest size by the number of pixels."""
+    sizes = sorted((each.width * each.height, each.width, each.size) for each in split.facts.values())
+    smallest, median, largest = (sizes[place][-1] for place in (0, len(sizes) // 2, -1))
     different = len(set(sizes))
-    return f"all {low}" if different == 1 else f"{low} to {high}, median {middle}, {different} sizes"
+    return f"all {smallest}" if different == 1 else f"{smallest} to {largest}, median {median}, {different} sizes"

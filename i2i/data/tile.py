@@ -2,26 +2,22 @@
 
 import json
 import os
-from collections import defaultdict
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from i2i.data.folders import by_stem, list_images
+from i2i.data.progress import Progress
 from i2i_runtime import images
 
-Progress = Callable[[int, int], None]
-"""Called with (images done, images in all)."""
-
-# Beside the tiles: what they were cut with, so that a second call does not mix others into them.
-_GRID = ".tiles.json"
+_GRID_FILE = ".tiles.json"  # the size and step of the tiles beside it, so that no others are mixed with them
 
 
 @dataclass
-class Report:
-    """How many tiles were written, and how many were there already; why some images were not cut, a sentence each."""
+class TileReport:
+    """The numbers of images cut, tiles written and tiles that existed; a sentence for each image that was not cut."""
 
     images: int = 0
     written: int = 0
@@ -43,27 +39,26 @@ def tile_folder(
     step: int = 240,
     threads: int = os.cpu_count() or 1,
     progress: Progress | None = None,
-) -> Report:
+) -> TileReport:
     """Cut every image under `source` into `size` x `size` tiles, one every `step` pixels: target/PATH/NAME_s001.png.
 
-    Tiles begin at 0, step, 2 * step, ... along both axes while they fit, and one more ends at the border where that
-    leaves a rest (the published sub-images: 480 and 240). A side shorter than `size` is not cut, so that an image
-    smaller than a tile is one tile. Pixels are as stored, in PNG: 16 bits, grey and alpha stay. Tiles that are there
-    are not made again, and none is ever half written. An image that can't be read is reported and the rest goes on.
-    Memory: `threads` images. Raises ValueError, before anything is done, for a source without images, a target that
-    lies in the source or holds tiles of another size or step, and images whose tiles would have the same names.
+    The defaults are those of the published sub-images (Real-ESRGAN, ESRGAN). A side shorter than `size` is not cut, so
+    an image smaller than a tile is one tile. Pixels are as stored (16 bits, grey, alpha), in PNG. Existing tiles are
+    kept, each is written atomically, and an image that cannot be read does not stop the rest. Memory: `threads` images.
+    Raises ValueError, before anything is written, for a source without images, a target that lies in the source or
+    holds tiles of another grid, and images whose tiles would have the same names.
     """
     if not 1 <= step <= size:
         raise ValueError(
             f"tile: size {size} and step {step}; allowed: a step of 1 pixel to size, so that nothing is left out"
         )
     paths = _sources(source, target)
-    _mark(target, {"size": size, "step": step})
-    report = Report()
+    _check_grid(target, {"size": size, "step": step})
+    report = TileReport()
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for counts in pool.map(partial(_cut, source, target, size=size, step=step), paths):
-                _note(report, counts)
+            for result in pool.map(partial(_cut, source, target, size=size, step=step), paths):
+                _add(report, result)
                 if progress:
                     progress(report.images + len(report.failed), len(paths))
         finally:
@@ -71,10 +66,10 @@ def tile_folder(
     return report
 
 
-def starts(length: int, size: int, step: int) -> list[int]:
-    """Where tiles begin along a side of `length` pixels.
+def offsets(length: int, size: int, step: int) -> list[int]:
+    """Where the tiles along a side of `length` pixels begin: every `step` pixels, and one that ends at the border.
 
-    >>> starts(1000, 480, 240)
+    >>> offsets(1000, 480, 240)
     [0, 240, 480, 520]
     """
     last = max(0, length - size)
@@ -82,54 +77,53 @@ def starts(length: int, size: int, step: int) -> list[int]:
 
 
 def _sources(source: Path, target: Path) -> list[Path]:
-    paths = images.list_images(source)
-    if not paths:
-        raise ValueError(f"{source}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
+    paths = list_images(source)
     if target.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"{target}: lies in the source, {source}; choose another target")
-    named = defaultdict(list)
-    for path in paths:
-        named[path.with_suffix("")].append(path)
-    for same in named.values():
-        if len(same) > 1:
+    for first, *others in by_stem(paths).values():
+        if others:
             raise ValueError(
-                f"{source / same[0]} and {same[1].name}: their tiles would have the same names; rename one"
+                f"{source / first} and {others[0].name}: their tiles would have the same names; rename one"
             )
     return paths
 
 
-def _mark(target: Path, grid: dict[str, int]) -> None:
-    """Leave word of the grid in the target, or find the same one there."""
+def _check_grid(target: Path, grid: dict[str, int]) -> None:
+    """Write the grid into the target, where it is new. Raises ValueError where it holds tiles of another one."""
     target.mkdir(parents=True, exist_ok=True)
-    mark = target / _GRID
-    if not mark.exists():
-        mark.write_text(json.dumps(grid), encoding="utf-8")
-    elif (found := mark.read_text(encoding="utf-8")) != json.dumps(grid):
-        raise ValueError(f"{target}: holds tiles of {found} already, and now {json.dumps(grid)}; choose another folder")
+    file, text = target / _GRID_FILE, json.dumps(grid)
+    if not file.exists():
+        file.write_text(text, encoding="utf-8")
+    elif (found := file.read_text(encoding="utf-8")) != text:
+        raise ValueError(f"{target}: holds tiles of {found} already, and now {text}; choose another folder")
 
 
 def _cut(source: Path, target: Path, path: Path, *, size: int, step: int) -> tuple[int, int] | str:
-    """(tiles written, tiles there already) of one image, or the sentence that says why it can't be read."""
+    """(tiles written, tiles that existed) of one image, or the sentence that says why it can't be read."""
     try:
         header = images.header(source / path)
-        places = [(top, left) for top in starts(header.height, size, step) for left in starts(header.width, size, step)]
+        corners = [
+            (top, left) for top in offsets(header.height, size, step) for left in offsets(header.width, size, step)
+        ]
         stem = target / path.with_suffix("")
-        tiles = [_Tile(*place, stem.with_name(f"{stem.name}_s{at:03d}.png")) for at, place in enumerate(places, 1)]
+        tiles = [
+            _Tile(*corner, stem.with_name(f"{stem.name}_s{number:03d}.png")) for number, corner in enumerate(corners, 1)
+        ]
         missing = [tile for tile in tiles if not tile.path.is_file()]
         if missing:
             image = images.read(source / path)
             stem.parent.mkdir(parents=True, exist_ok=True)
-            for top, left, result in missing:
-                images.write(result, image[top : top + size, left : left + size])
+            for top, left, file in missing:
+                images.write(file, image[top : top + size, left : left + size])
     except ValueError as error:
         return str(error)
     return len(missing), len(tiles) - len(missing)
 
 
-def _note(report: Report, counts: tuple[int, int] | str) -> None:
-    if isinstance(counts, str):
-        report.failed.append(counts)
+def _add(report: TileReport, result: tuple[int, int] | str) -> None:
+    if isinstance(result, str):
+        report.failed.append(result)
         return
     report.images += 1
-    report.written += counts[0]
-    report.skipped += counts[1]
+    report.written += result[0]
+    report.skipped += result[1]

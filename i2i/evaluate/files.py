@@ -7,9 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from i2i import registry
 from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles
 from i2i.data.sources import Files
 from i2i.evaluate.measures import evenly
+from i2i.methods.translation import Translation
+from i2i.recipe import Recipe
+from i2i.recipe.components import build
 
 
 def select(files: Files, *, given: bool, whole: bool, most: int) -> tuple[Files, str]:
@@ -44,11 +50,14 @@ def trained_on(files: Files, most: int) -> Files:
     return replace(files, train=(), test=tuple(evenly(files.train, most)))
 
 
-def sides(product: str, batch: Any) -> tuple[int, int]:
-    """Which field of a sample a product takes, and which one it is to look like, by its name: `b_to_a` takes b."""
-    source, _, real = product.partition("_to_")
-    fields = batch._fields
-    return (fields.index(source), fields.index(real)) if {source, real} <= set(fields) else (0, 1)
+def find_direction(recipe: Recipe, product: str) -> tuple[int, int]:
+    """Index of the field of a sample that a product takes, and of the one that its images are to look like, as the
+    method of the recipe says.
+    """
+    with torch.device("meta"):  # a method without weights: they have no say in it
+        method: Translation = build(registry.methods, recipe.method)
+    source, target = method.directions()[product]
+    return method.batch._fields.index(source), method.batch._fields.index(target)
 
 
 def names_of(files: Files) -> list[list[Path]]:

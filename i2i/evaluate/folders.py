@@ -8,8 +8,8 @@ from i2i.evaluate.instruments import OF_FEATURES, Tools
 from i2i.evaluate.measures import GROUPS, Folders
 from i2i.evaluate.pairs import find_pairs
 from i2i.evaluate.result import Result
-from i2i.metrics.pairs import PAIR_METRICS
-from i2i.metrics.sets import SET_METRICS
+from i2i.metrics.pair_metrics import PAIR_METRICS
+from i2i.metrics.set_metrics import SET_METRICS
 from i2i_runtime import images
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from i2i import registry
 from i2i.data.batch import HighResolution, Images, Pair
 from i2i.data.sources import Files, SampleKind, is_degraded, open_samples
-from i2i.evaluate.files import names_of, sides
+from i2i.evaluate.files import names_of
 from i2i.evaluate.measures import Folders, evenly
 from i2i.inference import Translator
 from i2i.latent.sampler import Sampler
@@ -28,14 +28,14 @@ class Stopped(Exception):
     """The user asked to stop before all images were made."""
 
 
-def sample_kind(make: Translator | ExportedModel | Sampler, batch: type, product: str) -> SampleKind:
-    """The samples that a generator is measured on, in [0, 1]."""
+def sample_kind(make: Translator | ExportedModel | Sampler, batch: type, direction: tuple[int, int]) -> SampleKind:
+    """The samples that a generator is measured on, in [0, 1]; `direction` is of `find_direction`."""
     if isinstance(make, Sampler):
         noise = make.generator
         return SampleKind(Images, (noise.out_channels,), _UNIT, size=noise.size, classes=noise.classes)
     card = make.card
     channels = (card.in_channels, card.out_channels)
-    return SampleKind(batch, channels if sides(product, batch)[0] == 0 else channels[::-1], _UNIT, scale=card.scale)
+    return SampleKind(batch, channels if direction == (0, 1) else channels[::-1], _UNIT, scale=card.scale)
 
 
 def make_translations(
@@ -45,7 +45,7 @@ def make_translations(
     files: Files,
     folder: Path,
     *,
-    product: str,
+    direction: tuple[int, int],
     progress: Callable[[int, int], None],
     stop: Callable[[], bool],
 ) -> tuple[Folders, list[str]]:
@@ -53,7 +53,7 @@ def make_translations(
 
     Raises Stopped once `stop()` holds.
     """
-    source, real = sides(product, wanted.batch)
+    source, real = direction
     names = names_of(files)
     failed: list[str] = []
     for index, sample in _each_sample(wanted, recipe, files, failed, progress, stop):
@@ -69,10 +69,9 @@ def make_translations(
 
 
 def write_training(
-    wanted: SampleKind, recipe: Recipe, files: Files, folder: Path, *, product: str, stop: Callable[[], bool]
+    wanted: SampleKind, recipe: Recipe, files: Files, folder: Path, *, real: int, stop: Callable[[], bool]
 ) -> Path:
-    """Writes training/ under `folder`: what the product was to learn to make, without augmentation. Raises Stopped."""
-    _, real = sides(product, wanted.batch)
+    """Writes training/ under `folder`: images for training, of the field `real`, not augmented. Raises Stopped."""
     names = names_of(files)[real]
     for index, sample in _each_sample(wanted, recipe, files, [], lambda done, total: None, stop):
         if index < len(names):

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from i2i.data.cache import cache_folder
-from i2i.metrics.features import Extractor, FolderFeatures, features_of_folder, open_extractor
+from i2i.metrics.features import FeatureExtractor, FolderFeatures, features_of_folder, open_extractor
 from i2i.metrics.features.inception import PUBLISHED
-from i2i.metrics.label_maps import read_class_map, read_class_names
 from i2i.metrics.lpips import Lpips
-from i2i.metrics.pairs import PAIR_METRICS
-from i2i.metrics.segmenter import IMAGENET_MEAN, IMAGENET_STD, Segmenter, load_segmenter
-from i2i.metrics.sets import SET_METRICS, check_metrics
+from i2i.metrics.pair_metrics import PAIR_METRICS
+from i2i.metrics.segmentation.class_map import read_class_map, read_class_names
+from i2i.metrics.segmentation.segmenter import IMAGENET_MEAN, IMAGENET_STD, Segmenter, load_segmenter
+from i2i.metrics.set_metrics import SET_METRICS, check_metrics
 from i2i.registry import did_you_mean
 
 METRICS = (*SET_METRICS, *PAIR_METRICS, "diversity", "novelty", "dependence", "labels", "structure", "flicker")
@@ -41,7 +41,7 @@ class Tools:
     for a noun.
     """
 
-    extractor: Extractor | None = None
+    extractor: FeatureExtractor | None = None
     no_extractor: str = "no feature extractor was opened"
     lpips: Lpips | None = None
     no_lpips: str = "LPIPS was not opened"

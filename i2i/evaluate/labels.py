@@ -20,9 +20,10 @@ from i2i.evaluate.pairs import (
     fitted,
     read_image,
 )
-from i2i.metrics.label_maps import ClassMap, check_class_names, plain, read_class_map, read_label_map
-from i2i.metrics.segmentation import Counts, confusion, iou, mean_iou, pixel_accuracy
-from i2i.metrics.segmenter import Segmenter
+from i2i.metrics.segmentation.class_map import ClassMap, check_class_names, identity_class_map, read_class_map
+from i2i.metrics.segmentation.iou import Counts, confusion_matrix, iou, mean_iou, pixel_accuracy
+from i2i.metrics.segmentation.label_map import read_label_map
+from i2i.metrics.segmentation.segmenter import Segmenter
 from i2i_runtime.files import printable
 
 
@@ -76,7 +77,7 @@ def label_consistency(
     without a class, other sizes, and images without a label map.
     """
     names = _class_names(classes, segmenter, segmenter_map)
-    true_meaning = read_class_map(class_map, names) if class_map else plain(len(names))
+    true_meaning = read_class_map(class_map, names) if class_map else identity_class_map(len(names))
     seen_meaning = _segmenter_meaning(segmenter, segmenter_map, names)
     pairs, unused = find_pairs(translated, labels, "label map")
     report = LabelConsistency(unused=unused, classes=names, counts=np.zeros((len(names), len(names) + 1), np.int64))
@@ -88,7 +89,7 @@ def label_consistency(
         image, values = both
         truth = fitted(true_meaning(values, printable(pair.partner)), image, pair, resize=resize)
         if (seen := attempt(report, pair, segmenter, image)) is not None:
-            counts = confusion(seen_meaning(seen, segmenter.name), truth, classes=len(names))
+            counts = confusion_matrix(seen_meaning(seen, segmenter.name), truth, classes=len(names))
             report.counts += counts
             report.scores.append(Score(pair.name, _measures(counts)))
     return report
@@ -121,7 +122,7 @@ def _segmenter_meaning(segmenter: Segmenter, segmenter_map: Path | None, names: 
                 f"segmenter {segmenter.name}: knows {segmenter.classes} classes, but {len(names)} are named;"
                 " give a map of its classes to these, or another segmenter"
             )
-        return plain(len(names))
+        return identity_class_map(len(names))
     meaning = read_class_map(segmenter_map, names)
     meaning(np.arange(segmenter.classes or 0), f"segmenter {segmenter.name}")
     return meaning

@@ -12,8 +12,7 @@ from i2i.devices import choose_device
 from i2i.inference import Translator
 from i2i.latent.sampler import Sampler
 from i2i.networks.generators.base import LatentGenerator
-from i2i.recipe import Recipe
-from i2i.training.build import RECIPE
+from i2i.recipe import RECIPE, Recipe
 from i2i_runtime import engines
 from i2i_runtime.engines.base import ExportedModel
 

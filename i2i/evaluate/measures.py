@@ -18,9 +18,11 @@ from i2i.evaluate.pairs import Pair, Pixels, Report, Score, attempt, each, find_
 from i2i.evaluate.result import Neighbour, Result
 from i2i.evaluate.structure import structure_agreement
 from i2i.metrics.dependence import dependence
-from i2i.metrics.diversity import Distance, euclidean, mean_pairwise, memorised
-from i2i.metrics.pairs import PAIR_METRICS, measure_pair
-from i2i.metrics.sets import SET_METRICS, Value, measure_sets
+from i2i.metrics.diversity import PairDistance, euclidean, mean_pairwise_distance
+from i2i.metrics.novelty import novelty
+from i2i.metrics.pair_metrics import PAIR_METRICS, measure_pair
+from i2i.metrics.set_metrics import SET_METRICS, measure_sets
+from i2i.metrics.value import MetricValue
 from i2i_runtime import images
 
 T = TypeVar("T")
@@ -68,7 +70,7 @@ def _of_pair(pair: Pair, names: Sequence[str], tools: Tools) -> dict[str, float]
 def _diversity(names: Sequence[str], folders: Folders, tools: Tools, result: Result) -> None:
     """How far apart fakes are from one another, as a part of how far real images are."""
     assert folders.real is not None
-    distance: Distance = euclidean
+    distance: PairDistance = euclidean
     if tools.lpips is not None:
         distance, by = tools.lpips, tools.lpips.name
         sets = [_stack(folder, _LARGE) for folder in (folders.fake, folders.real)]
@@ -77,21 +79,21 @@ def _diversity(names: Sequence[str], folders: Folders, tools: Tools, result: Res
         sets = [each.features for each in seen]
     else:
         by, sets = "pixels", [_stack(folder, _SMALL).flatten(1) for folder in (folders.fake, folders.real)]
-    fake, real = (mean_pairwise(items, distance, pairs=_PAIRS, seed=tools.seed) for items in sets)
+    fake, real = (mean_pairwise_distance(items, distance, pairs=_PAIRS, seed=tools.seed) for items in sets)
     value = fake.value / real.value if real.value else float("inf")
     error = value * float(np.hypot(fake.error / max(fake.value, 1e-12), real.error / max(real.value, 1e-12)))
     note = f"as a part of real images' diversity: {fake.value:.4g} of {real.value:.4g}"
-    result.metrics[f"diversity({by})"] = Value(value, error if 0 < error < np.inf else float("nan"), note)
+    result.metrics[f"diversity({by})"] = MetricValue(value, error if 0 < error < np.inf else float("nan"), note)
 
 
 def _novelty(names: Sequence[str], folders: Folders, tools: Tools, result: Result) -> None:
     assert folders.training is not None and tools.extractor is not None
     fake, training = tools.features(folders.fake), tools.features(folders.training, keep=True)
-    memory = memorised(fake.features, training.features)
+    found = novelty(fake.features, training.features)
     note = "1: as far from training images as those are from one another; near 0: copies of them"
-    result.metrics[f"novelty({tools.extractor.name})"] = Value(memory.ratio, note=note)
-    found = zip(fake.files, memory.nearest.place.tolist(), memory.nearest.distance.tolist(), strict=True)
-    result.nearest = [Neighbour(name.as_posix(), training.files[at].as_posix(), far) for name, at, far in found]
+    result.metrics[f"novelty({tools.extractor.name})"] = MetricValue(found.ratio, note=note)
+    rows = zip(fake.files, found.nearest.indices.tolist(), found.nearest.distances.tolist(), strict=True)
+    result.nearest = [Neighbour(name.as_posix(), training.files[at].as_posix(), far) for name, at, far in rows]
 
 
 def _dependence(names: Sequence[str], folders: Folders, tools: Tools, result: Result) -> None:
@@ -102,7 +104,7 @@ def _dependence(names: Sequence[str], folders: Folders, tools: Tools, result: Re
     both = [images for pair in chosen if (images := attempt(report, pair, read_both, pair))]
     fake, source = (torch.cat([_resized(pair[side], _SMALL) for pair in both] or [torch.empty(0)]) for side in (0, 1))
     note = "1: outputs are as far apart as their sources; 0: they don't depend on them"
-    result.metrics["dependence"] = Value(dependence(source, fake), note=note)
+    result.metrics["dependence"] = MetricValue(dependence(source, fake), note=note)
     result.add_failed([sentence for _, sentence in report.failed])
 
 
@@ -121,7 +123,7 @@ def _labels(names: Sequence[str], folders: Folders, tools: Tools, result: Result
     )
     absent = "occurs in no map"
     values = report.total() | {f"IoU {name}": value for name, value in report.by_class().items()}
-    result.metrics |= {name: Value(value, note=absent * bool(np.isnan(value))) for name, value in values.items()}
+    result.metrics |= {name: MetricValue(value, note=absent * bool(np.isnan(value))) for name, value in values.items()}
     _add_images(report, result)
 
 
@@ -136,7 +138,7 @@ def _flicker(names: Sequence[str], folders: Folders, tools: Tools, result: Resul
     count = tools.progress("frames")
     report = temporal_flicker(folders.fake, folders.source, resize=folders.resize, progress=count)
     note = f"over {report.flicker.pairs} pairs of frames; 1: as much as the sources"
-    result.metrics["flicker ratio"] = Value(report.flicker.ratio, note=note)
+    result.metrics["flicker ratio"] = MetricValue(report.flicker.ratio, note=note)
     _add_images(report, result)
 
 
@@ -175,7 +177,7 @@ def _add_report(report: Report, result: Result) -> None:
         equal = int(np.isinf(values).sum())
         error = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 and not equal else float("nan")
         note = f"{equal} of {len(values)} images are equal to their truth" * bool(equal)
-        result.metrics[name] = Value(float(values.mean()), error, note)
+        result.metrics[name] = MetricValue(float(values.mean()), error, note)
 
 
 def _stack(folder: Path, size: int) -> Tensor:

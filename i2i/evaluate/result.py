@@ -2,14 +2,14 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from i2i.metrics.direction import better
-from i2i.metrics.sets import Value
+from i2i.metrics.direction import direction_of
+from i2i.metrics.value import MetricValue
+from i2i_runtime.files import write_atomically
 
 FILE = "evaluation.json"  # in the folder of a run
 
@@ -29,7 +29,7 @@ class Result:
     """
 
     facts: dict[str, str | int] = field(default_factory=dict)
-    metrics: dict[str, Value] = field(default_factory=dict)
+    metrics: dict[str, MetricValue] = field(default_factory=dict)
     images: dict[str, dict[str, float]] = field(default_factory=dict)
     nearest: list[Neighbour] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -78,9 +78,8 @@ class Result:
 
 def write_json(result: Result, file: Path) -> None:
     """The file whole or not at all."""
-    temporary = file.with_name(f".{file.name}.part")
-    temporary.write_text(json.dumps(result.table(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, file)
+    with write_atomically(file) as temporary:
+        temporary.write_text(json.dumps(result.table(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def shown(value: float) -> str:
@@ -93,7 +92,7 @@ def _rounded(error: float) -> str:
 
 
 def _which(name: str) -> str:
-    which = better(name)
+    which = direction_of(name)
     return f"{which} is better" if which else ""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from i2i import registry
 from i2i.data.sources import Files, SampleKind, find_files
-from i2i.evaluate.files import select, trained_on
+from i2i.evaluate.files import find_direction, select, trained_on
 from i2i.evaluate.folders import evaluate_folders
 from i2i.evaluate.generate import Stopped, make_samples, make_translations, sample_kind, translate_files, write_training
 from i2i.evaluate.instruments import Tools
@@ -92,28 +92,29 @@ def _made(
                 "name the folder of its sources, and that of real images: i2i evaluate MODEL SOURCES REAL"
             )
         return *translate_files(make, data, folder, most=most, progress=count, stop=stop), "images as they are"
-    wanted, found = _found(subject, recipe, data, tell)
+    direction = (0, 0) if isinstance(make, Sampler) else find_direction(recipe, subject.product)
+    wanted, found = _found(subject, recipe, data, direction, tell)
     files, what = select(found, given=bool(data), whole=isinstance(make, Sampler), most=most)
     write = (
         partial(make_samples, make, seed=tools.seed)
         if isinstance(make, Sampler)
-        else partial(make_translations, make, product=subject.product)
+        else partial(make_translations, make, direction=direction)
     )
     folders, failed = write(wanted, recipe, files, folder, progress=count, stop=stop)
     if not folders.fake.is_dir():
         raise ValueError(f"none of {what} can be used{'; ' * bool(failed)}{failed[0] if failed else ''}")
     if "novelty" in (names or ()) and not data and not isinstance(make, Sampler):
-        training = write_training(wanted, recipe, trained_on(found, most), folder, product=subject.product, stop=stop)
+        training = write_training(wanted, recipe, trained_on(found, most), folder, real=direction[1], stop=stop)
         folders = replace(folders, training=training)
     return folders, failed, what
 
 
 def _found(
-    subject: Subject, recipe: Recipe, data: Sequence[str], tell: Callable[[str], None]
+    subject: Subject, recipe: Recipe, data: Sequence[str], direction: tuple[int, int], tell: Callable[[str], None]
 ) -> tuple[SampleKind, Files]:
     """The kind of samples, and the files of the data."""
     method: Any = registry.methods[recipe.method["name"]]
-    wanted = sample_kind(subject.make, method.batch, subject.product)
+    wanted = sample_kind(subject.make, method.batch, direction)
     try:
         return wanted, find_files(wanted, recipe, tell)
     except ValueError as error:

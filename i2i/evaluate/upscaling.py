@@ -23,7 +23,7 @@ from torch import Tensor
 from i2i.data.degradation.resize import bicubic_pair, cut_to_multiple, imresize, round_to_8bit
 from i2i.evaluate.examples import Example
 from i2i.metrics.lpips import Lpips
-from i2i.metrics.pixels import cut_border, luma, psnr
+from i2i.metrics.psnr import crop_border, luma, psnr
 from i2i.metrics.ssim import ssim
 from i2i_runtime import images
 
@@ -155,7 +155,7 @@ def _measure(
     if result.shape != truth.shape:
         sizes = [f"{image.shape[3]}x{image.shape[2]}" for image in (result, truth)]
         raise ValueError(f"{name} made {sizes[0]} pixels where {sizes[1]} were due")
-    result, truth = cut_border(result, border), cut_border(truth, border)
+    result, truth = crop_border(result, border), crop_border(truth, border)
     measures: dict[str, float] = {}
     if channel != "rgb":
         pair = luma(result), luma(truth)

@@ -17,7 +17,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from i2i.export.graph import INPUT, quiet
 from i2i_runtime import images
 from i2i_runtime.card import Card
-from i2i_runtime.tiles import reflected
+from i2i_runtime.tiles import reflect_indices
 
 MOST_IMAGES = 32
 LARGEST_SIDE = 256  # pixels of the result
@@ -70,7 +70,7 @@ def _taken(image: images.Array, card: Card) -> Float:
     number, *sides = card.size or (1, largest, largest)
     least = sides if card.size else [card.min_size] * 2
     rows, columns = (
-        max(0, have - most) // 2 + reflected(min(have, most), multiple_of=card.multiple_of, min_size=fewest)
+        max(0, have - most) // 2 + reflect_indices(min(have, most), multiple_of=card.multiple_of, min_size=fewest)
         for have, most, fewest in zip(image.shape[:2], sides, least, strict=True)
     )
     pixels = images.to_float(images.with_channels(image[np.ix_(rows, columns)], card.in_channels))

@@ -10,7 +10,7 @@ from i2i.export.bands import open_in_bands
 from i2i.networks.generators.base import ImageGenerator
 from i2i_runtime.card import Card
 from i2i_runtime.images import Array, from_float, to_float
-from i2i_runtime.tiles import reflected
+from i2i_runtime.tiles import padded_axes
 from i2i_runtime.translate import Banded, Network
 
 
@@ -39,10 +39,7 @@ class LargeImages:
             self._in_bands(image, out)
 
     def _run_whole(self, image: Array, out: Array) -> None:
-        rows, columns = (
-            reflected(size, multiple_of=self._card.multiple_of, min_size=self._card.min_size)
-            for size in image.shape[:2]
-        )
+        rows, columns = padded_axes(self._card, *image.shape[:2])
         batch = to_float(np.ascontiguousarray(image[np.ix_(rows, columns)].transpose(2, 0, 1)))[None]
         result = self._network(batch)[0, :, : out.shape[0], : out.shape[1]]
         if not np.isfinite(result).all():

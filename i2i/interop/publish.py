@@ -1,6 +1,5 @@
 """Our generators in the layout of the published ones, for the tools that load those."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from i2i.networks.generators.resnet import ResnetGenerator
 from i2i.networks.generators.rrdb import RRDBNet
 from i2i.networks.generators.srvgg import SRVGGNet
 from i2i.networks.generators.unet import UnetGenerator
+from i2i_runtime.files import write_atomically
 
 
 def publish(generator: ImageGenerator) -> dict[str, Tensor]:
@@ -40,19 +40,15 @@ def save_published(generator: ImageGenerator, file: Path) -> None:
     `latest_net_G.pth`; `.safetensors` is bare. Raises ValueError.
     """
     state = publish(generator)
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    if file.suffix not in (".pth", ".safetensors"):
+        raise ValueError(f"{file}: published tools load .pth and .safetensors; name such a file")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(file) as temporary:
         if file.suffix == ".safetensors":
-            save_file(state, partial, metadata={"format": "pt"})
-        elif file.suffix == ".pth":
-            wrapper = {RRDBNet: "params_ema", SRVGGNet: "params"}.get(type(generator))
-            torch.save({wrapper: state} if wrapper else state, partial)
+            save_file(state, temporary, metadata={"format": "pt"})
         else:
-            raise ValueError(f"{file}: published tools load .pth and .safetensors; name such a file")
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+            wrapper = {RRDBNet: "params_ema", SRVGGNet: "params"}.get(type(generator))
+            torch.save({wrapper: state} if wrapper else state, temporary)
 
 
 def _convolutions(generator: ImageGenerator) -> list[str]:

@@ -23,7 +23,7 @@ from i2i.latent.sampler import Sampler, to_pixels
 from i2i.latent.sampler import load as load_sampler
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import LatentGenerator
-from i2i.recipe import load as load_recipe
+from i2i.recipe import RECIPE, load_run
 from i2i.recipe.components import build
 from i2i_runtime import images
 
@@ -135,12 +135,12 @@ def load(
 def load_discriminator(run: Path) -> Discriminator:
     """The discriminator of a run or checkpoint, as its training left it. Raises ValueError where there is none."""
     saved = checkpoint.find(run)
-    recipe = saved.parents[1] / "recipe.toml"
-    if not recipe.is_file():
+    run_folder = saved.parent.parent
+    if not (run_folder / RECIPE).is_file():
         raise ValueError(
-            f"{recipe}: no such file, so the discriminator of {saved.name} can't be made; name a whole run"
+            f"{run_folder / RECIPE}: no such file, so the discriminator of {saved.name} can't be made; name a whole run"
         )
-    method = build(registry.methods, load_recipe(recipe).method)
+    method = build(registry.methods, load_run(run_folder).method)
     method.load_state_dict(checkpoint.load_state(saved)["method"])
     discriminator = dict(method.named_children()).get("discriminator")
     if not isinstance(discriminator, Discriminator):

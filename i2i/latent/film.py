@@ -1,12 +1,12 @@
 """A film of images, where PyAV is installed."""
 
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from i2i_runtime.files import write_atomically
 from i2i_runtime.images import with_channels
 
 _LEAST_SIZE = 256  # pixels; smaller images are shown whole times larger
@@ -32,22 +32,17 @@ def write_film(file: Path, frames: Iterable[NDArray[np.uint8]], *, rate: int = 3
     check_can_film()
     import av
 
-    partial = file.with_name(f".{secrets.token_hex(8)}.part{file.suffix}")
     count = 0
-    try:
-        with av.open(partial, "w") as container:
-            stream = container.add_stream("libx264", rate=rate, options={"crf": _QUALITY})
-            stream.pix_fmt = "yuv420p"  # what every player can show; its sizes are even
-            for frame in frames:
-                picture = _enlarged(with_channels(frame, 3))
-                if not count:
-                    stream.height, stream.width = picture.shape[:2]
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-                count += 1
-            container.mux(stream.encode())
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with write_atomically(file) as temporary, av.open(temporary, "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": _QUALITY})
+        stream.pix_fmt = "yuv420p"  # what every player can show; its sizes are even
+        for frame in frames:
+            picture = _enlarged(with_channels(frame, 3))
+            if not count:
+                stream.height, stream.width = picture.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            count += 1
+        container.mux(stream.encode())
     return count
 
 

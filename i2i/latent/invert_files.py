@@ -1,10 +1,7 @@
 """Image files to invert, and what was found as files."""
 
-import os
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +9,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from i2i.data.reading import Field, fit_square, read_image, to_tensor
+from i2i.data.geometry import fit_square
+from i2i.data.reading import FieldFormat, read_image, to_tensor
 from i2i.latent.invert import Inversion, Space
 from i2i.latent.sampler import to_pixels
-from i2i.metrics.pixels import psnr
+from i2i.metrics.psnr import psnr
 from i2i.networks.generators.base import LatentGenerator
 from i2i_runtime import images
+from i2i_runtime.files import write_atomically
 from i2i_runtime.images import SUFFIXES, list_images
 
 
@@ -67,7 +66,7 @@ def read_for(generator: LatentGenerator, file: Path) -> Tensor:
     """An image file as the generator would make it, (C, size, size) in its range: fitted as in training, the shorter
     side resized and the middle kept. Raises ValueError for a file that can't be read.
     """
-    image = read_image(file, field=Field(generator.out_channels, label_map=False))
+    image = read_image(file, FieldFormat(generator.out_channels))
     return to_tensor(fit_square(image, generator.size), generator.value_range)
 
 
@@ -114,10 +113,5 @@ def save(
         tensors: dict[str, Tensor] = {space: found.latents[at].cpu().contiguous()}
         if found.labels is not None:
             tensors["label"] = found.labels[at].cpu()
-        partial = file.with_name(f".{secrets.token_hex(8)}.part")
-        try:
-            save_file(tensors, partial)
-            os.replace(partial, file.with_suffix(".safetensors"))
-        finally:
-            with suppress(OSError):
-                partial.unlink()
+        with write_atomically(file.with_suffix(".safetensors")) as temporary:
+            save_file(tensors, temporary)

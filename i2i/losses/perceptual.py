@@ -42,7 +42,7 @@ class VGG19(Perceptual):
     """L1 between the features of VGG19, at each of `layers` (name -> weight), before or after its activation.
 
     `weights` is a local file of torchvision's VGG19 (`.pth` or `.safetensors`); without one torchvision finds them in
-    its cache or downloads them. Raises ValueError where neither can be had.
+    its cache or downloads them. Raises ValueError where neither can be had. Built on the meta device it has none.
     """
 
     def __init__(
@@ -88,12 +88,13 @@ class VGG19(Perceptual):
 
 def _vgg19_tensors(file: str, depth: int) -> dict[str, Tensor]:
     """`conv1_1_weight`, `conv1_1_bias` and so on for the first `depth` convolutions."""
-    state = _read(Path(file).expanduser()) if file else _torchvision_vgg19()
+    on_meta = torch.get_default_device().type == "meta"
+    state = {} if on_meta else _read(Path(file).expanduser()) if file else _torchvision_vgg19()
     tensors, inner = {}, 3
     for name, key in list(zip(VGG19_LAYERS, _torchvision_keys(), strict=True))[:depth]:
         outer = VGG19_BLOCKS[int(name[4]) - 1][1]
         for kind, shape in (("weight", (outer, inner, 3, 3)), ("bias", (outer,))):
-            tensor = state.get(f"{key}.{kind}")
+            tensor = torch.empty(shape) if on_meta else state.get(f"{key}.{kind}")
             if tensor is None or tensor.shape != shape:
                 found = "is missing" if tensor is None else f"has shape {tuple(tensor.shape)}, not {shape}"
                 raise ValueError(f"method.perceptual.weights: {file}: not torchvision's VGG19: {key}.{kind} {found}")

@@ -42,7 +42,7 @@ class AdaptiveAugmentation(nn.Module):
     def adjust(self, update: Update, images: int) -> None:
         """To be called at every step of so many `images`."""
         if update.step % _EVERY == 0:
-            signs, logits, number = update.total(torch.cat([self.signs, self.signs.new_tensor([images])]))
+            signs, logits, number = update.all_reduce_sum(torch.cat([self.signs, self.signs.new_tensor([images])]))
             overfitting = signs / logits.clamp(min=1)  # r_t
             self.probability += (overfitting - self.target).sign() * (number * _EVERY / _FULL_RANGE)
             self.probability.clamp_(0, 1)

@@ -13,13 +13,12 @@ from i2i.methods.base import (
     AdversarialFactory,
     DiscriminatorFactory,
     GeneratorFactory,
-    Made,
-    Translation,
+    Outputs,
     Update,
-    judged,
-    require_same_size,
+    mean_logits,
 )
 from i2i.methods.history import ImageHistory
+from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import ImageGenerator
 from i2i.registry import methods
@@ -118,11 +117,6 @@ class CycleGAN(Translation):
         # Halved to slow the discriminators down (section 4, training details).
         return {name: 0.5 * term for name, term in self.adversarial.discriminator(judge, real=real, fake=fake).items()}
 
-    def check_size(self, *sizes: tuple[int, int]) -> None:
-        for height, width in sizes:
-            self.a_to_b.check_size(height, width)
-            self.judge_a.check_size(height, width)
-
     def preview(self, held_out: Sequence[Unpaired], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:
         rows = []
         for a, b in held_out:
@@ -140,13 +134,15 @@ class CycleGAN(Translation):
         errors = [F.l1_loss(b_to_a(a_to_b(a)), a) + F.l1_loss(a_to_b(b_to_a(b)), b) for a, b in held_out]
         return torch.stack([error.float() for error in errors]).mean()
 
-    def made(self, held_out: Sequence[Unpaired], products: Mapping[str, nn.Module]) -> dict[str, Made]:
-        a, b = [batch.a for batch in held_out], [batch.b for batch in held_out]
-        made = {}
-        for name, judge, sources, reals in (("a_to_b", self.judge_b, a, b), ("b_to_a", self.judge_a, b, a)):
-            fakes = [products[name](source) for source in sources]
-            made[name] = Made(fakes, reals, judged(judge, fakes), judged(judge, reals))
-        return made
+    def outputs(self, held_out: Sequence[Unpaired], products: Mapping[str, nn.Module]) -> dict[str, Outputs]:
+        judges = {"a_to_b": self.judge_b, "b_to_a": self.judge_a}
+        return {
+            name: each._replace(
+                fake_logits=mean_logits(map(judges[name], each.fake)),
+                real_logits=mean_logits(map(judges[name], each.real)),
+            )
+            for name, each in super().outputs(held_out, products).items()
+        }
 
 
 def _is_batched(generator: ImageGenerator, source: Tensor, target: Tensor) -> bool:

@@ -81,8 +81,6 @@ class ESRGAN(Upscaling):
     def check_size(self, *sizes: tuple[int, int]) -> None:
         super().check_size(*sizes)
         _, high = sizes
-        if self.discriminator is not None:
-            self.discriminator.check_size(*high)
         if self.perceptual is not None and min(high) < self.perceptual.min_size:
             raise ValueError(
                 f"the perceptual loss can't see images of height {high[0]} and width {high[1]}; both must be at least "

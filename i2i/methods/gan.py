@@ -17,8 +17,8 @@ from i2i.data.batch import Images
 from i2i.losses.adversarial import Judge
 from i2i.losses.orthogonal import orthogonality
 from i2i.losses.penalties import r1_penalty
-from i2i.methods.base import AdversarialFactory, Generation, Made, Update
-from i2i.metrics.sliced import sliced_distance
+from i2i.methods.base import AdversarialFactory, Outputs, Update, mean_logits
+from i2i.methods.generation import Generation
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import at_least
@@ -27,13 +27,11 @@ from i2i.registry import methods
 
 # Constructor parameters that are components, as in `i2i.methods.base`.
 LatentFactory = Annotated[
-    Callable[..., LatentGenerator], Part(registry.generators, ("size", "out_channels", "classes"))
+    Callable[..., LatentGenerator], Part(registry.generators, ("size", "out_channels", "classes"), default="dcgan")
 ]
 LatentJudgeFactory = Annotated[
-    Callable[..., Discriminator], Part(registry.discriminators, ("in_channels",), ("size", "classes"))
+    Callable[..., Discriminator], Part(registry.discriminators, ("in_channels",), ("size", "classes"), default="dcgan")
 ]
-
-_COLUMNS = 8  # of a sheet
 
 
 @methods.register("dcgan")
@@ -88,7 +86,7 @@ class GAN(Generation):
         judge = self.judge_of(label)
         plays = (update.step + 1) % self.critic_steps == 0
         with torch.set_grad_enabled(plays):
-            fake = self.generator(self.draw(label), self.told(label))
+            fake = self.generator(self.draw(label), self.label_or_none(label))
         terms = self.adversarial.discriminator(judge, real=real, fake=fake.detach())
         if self.r1_weight and update.step % self.r1_every == 0:
             terms["r1"] = 0.5 * self.r1_weight * self.r1_every * r1_penalty(judge, real)
@@ -104,46 +102,15 @@ class GAN(Generation):
         """Latents for as many images as there are labels, from torch's own random numbers."""
         return torch.randn(len(label), self.generator.latent, device=label.device)
 
-    def told(self, label: Tensor) -> Tensor | None:
-        """What the networks are told of the labels."""
-        return label if self.classes else None
-
     def judge_of(self, label: Tensor) -> Judge:
         """The discriminator, told the labels of what it sees."""
         return (lambda image: self.discriminator(image, label)) if self.classes else self.discriminator
 
-    def check_size(self, *sizes: tuple[int, int]) -> None:
-        for height, width in sizes:
-            if (height, width) != (self.size, self.size):
-                raise ValueError(
-                    f"images of height {height} and width {width}, but method.size = {self.size}; augmentations must "
-                    "keep the size"
-                )
+    def outputs(self, held_out: Sequence[Images], products: Mapping[str, nn.Module]) -> dict[str, Outputs]:
+        ((name, outputs),) = super().outputs(held_out, products).items()
+        judge = self.judge_of(torch.cat([label for _, label in held_out]))
 
-    def preview(self, held_out: Sequence[Images], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:
-        """A real image, and samples: of the same latents at every look, and of the real one's class."""
-        rows = []
-        for place, (image, label) in enumerate(held_out):
-            fakes = self._samples(products, label.expand(_COLUMNS - 1), seed=place)
-            rows.append({"real": image} | {f"{number}": fake for number, fake in enumerate(fakes.split(1))})
-        return rows
+        def logits(images: list[Tensor]) -> Tensor:
+            return mean_logits(judge(torch.cat(images)))
 
-    def score(self, held_out: Sequence[Images], products: Mapping[str, nn.Module]) -> Tensor:
-        """Distance of as many samples to the held-out images: sliced, over several scales of pixels."""
-        real = torch.cat([image for image, _ in held_out])
-        fake = self._samples(products, torch.cat([label for _, label in held_out]), seed=0)
-        return sliced_distance(fake, real)
-
-    def made(self, held_out: Sequence[Images], products: Mapping[str, nn.Module]) -> dict[str, Made]:
-        real, label = torch.cat([batch.image for batch in held_out]), torch.cat([batch.label for batch in held_out])
-        fake = self._samples(products, label, seed=0)
-        judge = self.judge_of(label)
-        seen, truth = (judge(images).float().flatten(1).mean(1) for images in (fake, real))
-        kinds = label.tolist() if self.classes else ()
-        return {"generator": Made(list(fake.split(1)), list(real.split(1)), seen, truth, kinds)}
-
-    def _samples(self, products: Mapping[str, nn.Module], label: Tensor, *, seed: int) -> Tensor:
-        generator = products["generator"]
-        # Drawn on the CPU, so that a sheet shows the same latents wherever it is made.
-        z = self.generator.draw(len(label), torch.Generator().manual_seed(seed)).to(label.device)
-        return generator(z, self.told(label))
+        return {name: outputs._replace(fake_logits=logits(outputs.fake), real_logits=logits(outputs.real))}

@@ -14,12 +14,11 @@ from i2i.methods.base import (
     AdversarialFactory,
     DiscriminatorFactory,
     GeneratorFactory,
-    Made,
-    Translation,
+    Outputs,
     Update,
-    judged,
-    require_same_size,
+    mean_logits,
 )
+from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime
 from i2i.registry import methods
@@ -79,28 +78,11 @@ class Pix2Pix(Translation):
         """The discriminator, shown what was translated."""
         return lambda image: self.discriminator(torch.cat([source, image], dim=1) if self.conditional else image)
 
-    def check_size(self, *sizes: tuple[int, int]) -> None:
-        for height, width in sizes:
-            self.generator.check_size(height, width)
-            self.discriminator.check_size(height, width)
-
-    def preview(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:
-        generator = products["source_to_target"]
-        return [{"source": source, "fake": generator(source), "target": target} for source, target in held_out]
-
-    def score(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> Tensor:
-        """Mean absolute distance of the fakes to their targets."""
-        generator = products["source_to_target"]
-        return torch.stack([F.l1_loss(generator(source), target).float() for source, target in held_out]).mean()
-
-    def made(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> dict[str, Made]:
-        fakes, reals = (
-            [products["source_to_target"](source) for source, _ in held_out],
-            [each.target for each in held_out],
-        )
+    def outputs(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> dict[str, Outputs]:
+        ((name, outputs),) = super().outputs(held_out, products).items()
+        judges = [self._judge_of(source) for source, _ in held_out]
 
         def logits(images: list[Tensor]) -> Tensor:
-            judges = [self._judge_of(source) for source, _ in held_out]
-            return torch.cat([judged(judge, [image]) for judge, image in zip(judges, images, strict=True)])
+            return mean_logits(judge(image) for judge, image in zip(judges, images, strict=True))
 
-        return {"source_to_target": Made(fakes, reals, logits(fakes), logits(reals))}
+        return {name: outputs._replace(fake_logits=logits(outputs.fake), real_logits=logits(outputs.real))}

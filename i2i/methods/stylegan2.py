@@ -101,7 +101,9 @@ class StyleGAN2(GAN):
 
     def mixed(self, label: Tensor) -> Tensor:
         """Styles (N, layers, style) of random latents, some with those of another latent from some layer on."""
-        w, other = (self.generator.map(self.draw(label), self.told(label)) for _ in range(2))
+        w = self.generator.map(self.draw(label), self.label_or_none(label))
+        # Past `map`, which would move the mean style by these too.
+        other = self.generator.mapping(self.draw(label), self.label_or_none(label))[:, None]
         number, layers, _ = w.shape
         first = torch.randint(1, layers, (number, 1, 1), device=w.device)
         is_mixed = torch.rand(number, 1, 1, device=w.device) < self.mixing

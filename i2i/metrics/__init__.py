@@ -1,1 +1,1 @@
-"""How good a picture is, as numbers."""
+"""Metrics of image quality, on tensors and arrays."""

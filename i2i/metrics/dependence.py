@@ -1,15 +1,17 @@
-"""Whether what a translator makes depends on what it is given, told by distances alone."""
+"""Dependence of translations on their sources, by the Mantel correlation of pairwise distances.
+
+Mantel 1967: The Detection of Disease Clustering and a Generalized Regression Approach, Cancer Research 27.
+"""
 
 import torch
 from torch import Tensor
 
 
 def dependence(sources: Tensor, outputs: Tensor) -> float:
-    """Correlation of the distances between any two sources with those between their outputs, (N, ...) both.
+    """Correlation of the distances between sources with those between their outputs, both (N, ...); higher is better.
 
-    Mantel 1967: The Detection of Disease Clustering and a Generalized Regression Approach, Cancer Research 27. 1 where
-    outputs are as far apart as their sources; 0 where they do not follow them, or are all the same. Raises ValueError
-    for fewer than three images, and for sources that are all the same.
+    1 where outputs are as far from one another as their sources; 0 where outputs ignore the sources or are all equal.
+    Raises ValueError for fewer than three images, and for equidistant sources.
     """
     if len(sources) != len(outputs) or len(sources) < 3:
         raise ValueError(

@@ -1,11 +1,11 @@
-"""Which way is up: for every metric that has a name, whether a higher or a lower figure is the better one."""
+"""Direction of each metric: whether a higher or a lower value is better."""
 
 from typing import Literal
 
-Better = Literal["higher", "lower"]
+HigherOrLower = Literal["higher", "lower"]
 
-# By the name that a user asks for, and by that of a figure where one name stands for several.
-BETTER: dict[str, Better] = {
+# By the name that a user types, and by the name of each value where one name gives several.
+DIRECTIONS: dict[str, HigherOrLower] = {
     "fid": "lower",
     "kid": "lower",
     "is": "higher",
@@ -33,9 +33,8 @@ BETTER: dict[str, Better] = {
 }
 
 
-def better(name: str) -> Better | None:
-    """Of a figure by its full name: `KID(squeezenet1_1)`, `LPIPS-alex`, `IoU road`; None for one that is not known."""
-    plain = name.lower().partition("(")[0]
-    return next(
-        (BETTER[key] for key in (plain, plain.partition(" ")[0], plain.partition("-")[0]) if key in BETTER), None
-    )
+def direction_of(full_name: str) -> HigherOrLower | None:
+    """Direction of a metric such as `KID(squeezenet1_1)`, `LPIPS-alex` or `IoU road`; None for an unknown one."""
+    name = full_name.lower().partition("(")[0]
+    keys = (name, name.partition(" ")[0], name.partition("-")[0])
+    return next((DIRECTIONS[key] for key in keys if key in DIRECTIONS), None)

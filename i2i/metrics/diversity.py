@@ -1,66 +1,43 @@
-"""Whether a generator shows much or little: mean distance among its images, and distance to what it was trained on."""
+"""Diversity of images: mean distance of pairs; low for a generator whose modes have collapsed."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from i2i.metrics.precision_recall import Nearest, nearest
+from i2i.metrics.value import MetricValue
 
-Distance = Callable[[Tensor, Tensor], Tensor]
-"""(N, ...) and (N, ...) -> (N,); `Lpips` on images (N, 3, H, W) in [0, 1] is one, `euclidean` on features another."""
-
-
-class Spread(NamedTuple):
-    """The mean distance of two images, and its standard error if pairs were drawn; 0 if all were measured."""
-
-    value: float
-    error: float
-
-
-class Memory(NamedTuple):
-    """Each fake's nearest training image, and how much nearer it is than training images are to one another.
-
-    `ratio` is the median distance to that image, divided by the median distance of training images to their own nearest
-    other one: about 1 where fakes are as new as training images are to each other, near 0 where they are copies.
-    """
-
-    nearest: Nearest
-    ratio: float
+PairDistance = Callable[[Tensor, Tensor], Tensor]
+"""(N, ...) and (N, ...) -> distances (N,): `Lpips` for images (N, 3, H, W) in [0, 1], `euclidean` for features."""
 
 
 def euclidean(x: Tensor, y: Tensor) -> Tensor:
-    """(N, D) and (N, D) -> (N,)."""
+    """Euclidean distances of (N, D) and (N, D), row by row: (N,)."""
     return (x - y).square().sum(1).sqrt()
 
 
-def mean_pairwise(items: Tensor, distance: Distance, *, pairs: int = 1000, seed: int = 0, batch: int = 16) -> Spread:
-    """The mean distance of two different ones of `items` (N, ...), over all pairs or as many random ones: low where
-    outputs collapse. Raises ValueError for fewer than two items.
+def mean_pairwise_distance(
+    items: Tensor, distance: PairDistance, *, pairs: int = 1000, seed: int = 0, batch: int = 16
+) -> MetricValue:
+    """Mean distance of two different ones of `items` (N, ...): over all pairs, or as many random `pairs`.
+
+    The error is 0 where all pairs are measured. Raises ValueError for fewer than two items.
     """
     if len(items) < 2 or pairs < 2:
         raise ValueError(f"diversity: {pairs} pairs of {len(items)} images; allowed: two or more of either")
-    places = _pairs(len(items), pairs, np.random.default_rng(seed))
-    batches = zip(*(each.split(batch) for each in places), strict=True)
+    indices = _draw_pairs(len(items), pairs, np.random.default_rng(seed))
+    batches = zip(*(each.split(batch) for each in indices), strict=True)
     values = torch.cat([distance(items[first], items[second]).double().cpu() for first, second in batches])
-    drawn = len(values) < len(items) * (len(items) - 1) // 2
-    return Spread(values.mean().item(), values.std().item() / len(values) ** 0.5 if drawn else 0.0)
+    is_sample = len(values) < len(items) * (len(items) - 1) // 2
+    return MetricValue(values.mean().item(), values.std().item() / len(values) ** 0.5 if is_sample else 0.0)
 
 
-def _pairs(count: int, wanted: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """The two places of each pair: all pairs if there are no more than `wanted`, else so many with replacement."""
-    if count * (count - 1) // 2 <= wanted:
+def _draw_pairs(count: int, most: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Indices of all pairs where these are at most `most`, else of `most` random pairs, with replacement."""
+    if count * (count - 1) // 2 <= most:
         first, second = np.triu_indices(count, 1)
     else:
-        first = random.integers(count, size=wanted)
-        second = (first + random.integers(1, count, size=wanted)) % count
+        first = random.integers(count, size=most)
+        second = (first + random.integers(1, count, size=most)) % count
     return torch.from_numpy(first), torch.from_numpy(second)
-
-
-def memorised(fake: Tensor, training: Tensor) -> Memory:
-    """Features (N, D) of fakes and (M, D) of the training images. Raises ValueError for fewer than two of these."""
-    found = nearest(fake, training)
-    usual = nearest(training, training, skip=1).distance.median()
-    return Memory(found, (found.distance.median() / usual).item())

@@ -1,8 +1,8 @@
-"""LPIPS: how far apart two images are in the features of a trained network, weighted by what people saw.
+"""LPIPS: perceptual distance of two images in the features of a trained network; lower is better, 0 for equal images.
 
 Zhang, Isola, Efros, Shechtman, Wang 2018: The Unreasonable Effectiveness of Deep Features as a Perceptual Metric,
-https://arxiv.org/abs/1801.03924. The weighting is that of the package `lpips`, which ships it; the network below is
-torchvision's, trained on ImageNet, from a file that is looked for and never downloaded.
+https://arxiv.org/abs/1801.03924. The linear weights are those that the package `lpips` ships; the network is
+torchvision's, trained on ImageNet, from a local file that is never downloaded.
 """
 
 import re
@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from i2i.metrics.pretrained import hub_file, read
+from i2i.metrics.pretrained import read_state_dict, torch_hub_file
 
 
 class Backbone(NamedTuple):
-    """A network that LPIPS looks through: torchvision's file of it, its last layer, and the least height and width."""
+    """Network of LPIPS: torchvision's weights file, its last layer, and its least height and width in pixels."""
 
     title: str
     file: str
@@ -35,10 +35,10 @@ _ADDRESS = "https://download.pytorch.org/models/"
 
 
 class Lpips:
-    """The distance itself, 0 for equal images; `name` says through which network, since their numbers differ.
+    """LPIPS distance with a loaded network; `name` says which, as their values differ: `LPIPS-alex`.
 
-    `weights` is torchvision's AlexNet, SqueezeNet 1.1 or VGG16, told from what the file holds; by default AlexNet, as
-    papers report it, from torchvision's cache. Raises ValueError where the package or the file is missing.
+    `weights` is a file of torchvision's AlexNet, SqueezeNet 1.1 or VGG16, recognised by its layers; by default AlexNet,
+    which papers report, in torchvision's cache. Raises ValueError where the package or the file is missing.
     """
 
     def __init__(self, weights: Path | None = None, *, device: torch.device | str = "cpu") -> None:
@@ -46,11 +46,11 @@ class Lpips:
             import lpips
         except ImportError:
             raise ValueError("LPIPS needs the package lpips; install it with: pip install 'i2i[lpips]'") from None
-        file = weights or _cached()
-        state = read(file)
-        kind = _recognise(state, file)
+        file = weights or _cached_alexnet()
+        state = read_state_dict(file)
+        kind = _recognise_backbone(state, file)
         self.name, self._backbone, self._device = f"LPIPS-{kind}", BACKBONES[kind], torch.device(device)
-        # Built with random weights, drawn aside, since it would download the trained ones; it warns of its own calls.
+        # Built with random weights, as it would download trained ones; it raises deprecation warnings of its own calls.
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             network = lpips.LPIPS(net=kind, pnet_rand=True, verbose=False)
@@ -62,7 +62,7 @@ class Lpips:
         self._network = network.to(self._device)
 
     def __call__(self, image: Tensor, truth: Tensor) -> Tensor:
-        """(N, 3, H, W) images in [0, 1] -> (N,) float32 on the CPU. Raises ValueError for images that are too small."""
+        """LPIPS of images (N, 3, H, W) in [0, 1]: (N,), float32 on the CPU. Raises ValueError for small images."""
         height, width = image.shape[2:]
         if min(height, width) < self._backbone.min_size:
             raise ValueError(f"{self.name}: {width}x{height} pixels are less than {self._backbone.min_size}")
@@ -71,9 +71,9 @@ class Lpips:
             return self._network(*both).flatten().cpu()
 
 
-def _cached() -> Path:
+def _cached_alexnet() -> Path:
     backbone = BACKBONES["alex"]
-    file = hub_file(backbone.file)
+    file = torch_hub_file(backbone.file)
     if not file.is_file():
         choices = ", ".join(each.title for each in BACKBONES.values())
         raise ValueError(
@@ -83,10 +83,10 @@ def _cached() -> Path:
     return file
 
 
-def _recognise(state: Mapping[str, Any], file: Path) -> str:
+def _recognise_backbone(state: Mapping[str, Any], file: Path) -> str:
     layers = [int(found[1]) for key in state if (found := re.match(r"features\.(\d+)\.", str(key)))]
     for kind, backbone in BACKBONES.items():
         if max(layers, default=-1) == backbone.last_layer:
             return kind
     choices = ", ".join(f"{each.title} ({each.file})" for each in BACKBONES.values())
-    raise ValueError(f"{file}: not a network that LPIPS is made for; choose from: torchvision's {choices}")
+    raise ValueError(f"{file}: not a network that LPIPS has weights for; choose from: torchvision's {choices}")

@@ -1,4 +1,4 @@
-"""Files of trained networks that metrics look through: found, checked, read as data and nothing else."""
+"""Weights of the pretrained networks that metrics use: found or downloaded, and checked."""
 
 import hashlib
 import re
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 
 
-class Published(NamedTuple):
-    """Weights as their makers publish them. `sha256` may be its first digits; `also` are other names of the file."""
+class PublishedWeights(NamedTuple):
+    """Weights file as published; `sha256` may be its first digits, `also` are its names in other packages."""
 
     title: str
     url: str
@@ -19,57 +19,55 @@ class Published(NamedTuple):
 
     @property
     def files(self) -> list[Path]:
-        """Where torch.hub keeps it, or other packages do; a download goes to the first."""
-        return [hub_file(name) for name in (self.url.rpartition("/")[2], *self.also)]
+        """Files in torch.hub's cache that may hold the weights; a download goes to the first."""
+        return [torch_hub_file(name) for name in (self.url.rpartition("/")[2], *self.also)]
 
 
-class Weights(NamedTuple):
-    """A state dict, the file that it was read from, and that file's checksum."""
+class LoadedWeights(NamedTuple):
+    """State dict with the file that it was read from and that file's checksum."""
 
     state: Mapping[str, Any]
     file: Path
     sha256: str
 
 
-def hub_file(name: str) -> Path:
-    """Where torch.hub keeps a file of that name; it need not exist."""
+def torch_hub_file(name: str) -> Path:
+    """Path of a weights file in torch.hub's cache, which need not exist."""
     return Path(torch.hub.get_dir()) / "checkpoints" / name
 
 
-def obtain(published: Published, given: Path | str | None = None) -> Weights:
-    """The weights in the file `given`, whatever they are; else the published ones: from the cache, or downloaded there.
+def load_or_download(published: PublishedWeights, given: Path | str | None = None) -> LoadedWeights:
+    """Read the weights file `given`, unchecked; else the published one, from torch.hub's cache or downloaded to it.
 
-    Raises ValueError with what to fetch and where to put it, and for a file that is damaged or not what it is called.
+    Raises ValueError with the address and the place for a download that fails, and for a damaged or wrong file.
     """
-    file = Path(given).expanduser() if given else _here_or_downloaded(published)
-    state = read(file)
+    file = Path(given).expanduser() if given else _cached_or_downloaded(published)
+    state = read_state_dict(file)
     with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if not given and not found.startswith(published.sha256):
-        raise ValueError(f"{file}: sha256 is {found}, not {published.sha256}: not {published.title}; delete it")
-    return Weights(state, file, found)
+        checksum = hashlib.file_digest(stream, "sha256").hexdigest()
+    if not given and not checksum.startswith(published.sha256):
+        raise ValueError(f"{file}: sha256 is {checksum}, not {published.sha256}: not {published.title}; delete it")
+    return LoadedWeights(state, file, checksum)
 
 
-def named(name: str, published: Published, weights: Weights) -> str:
-    """A network's name, with @ and the checksum's first digits if its weights are not the published ones: no two give
-    the same figures.
-    """
+def name_with_weights(name: str, published: PublishedWeights, weights: LoadedWeights) -> str:
+    """Name of a network, with @ and the checksum's first digits for weights other than the published ones."""
     return name if weights.sha256.startswith(published.sha256) else f"{name}@{weights.sha256[:8]}"
 
 
-def read(file: Path) -> Mapping[str, Any]:
-    """A file that torch.save wrote, tensors only. Raises ValueError for one that is missing or damaged."""
+def read_state_dict(file: Path) -> Mapping[str, Any]:
+    """Tensors of a file that torch.save wrote, without its code. Raises ValueError for a missing or damaged file."""
     if not file.is_file():
         raise ValueError(f"{file}: no such file")
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file makes the reader raise
+    except Exception as error:  # a damaged file makes the reader raise anything
         raise ValueError(f"{file}: not a file of weights or a damaged one ({type(error).__name__})") from error
     return state if isinstance(state, Mapping) else {}
 
 
-def load(network: torch.nn.Module, weights: Weights, title: str) -> torch.nn.Module:
-    """`network` with these weights, fixed, as it is used. Raises ValueError if they are another one's."""
+def load_frozen(network: torch.nn.Module, weights: LoadedWeights, title: str) -> torch.nn.Module:
+    """Load the weights into `network`, frozen and in evaluation mode. Raises ValueError for another network's."""
     try:
         network.load_state_dict(weights.state)
     except (RuntimeError, AttributeError) as error:
@@ -78,15 +76,14 @@ def load(network: torch.nn.Module, weights: Weights, title: str) -> torch.nn.Mod
     return network.requires_grad_(False).eval()
 
 
-def _here_or_downloaded(published: Published) -> Path:
-    here = next((file for file in published.files if file.is_file()), None)
-    if here:
-        return here
+def _cached_or_downloaded(published: PublishedWeights) -> Path:
+    if cached := next((file for file in published.files if file.is_file()), None):
+        return cached
     file = published.files[0]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(published.url, str(file), hash_prefix=published.sha256, progress=False)
-    except Exception as error:  # no network, no space, another file: all end the same way
+    except Exception as error:  # no network, no space, or another file
         reason = re.sub(r"\s+", " ", str(error))[:120] or type(error).__name__
         raise ValueError(
             f"{published.title} can't be had ({reason}); download {published.url} to {file}, or name a file of it"

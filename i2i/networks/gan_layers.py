@@ -91,7 +91,8 @@ class MinibatchStandardDeviation(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         number, _, height, width = features.shape
         group = self.group if number % self.group == 0 else number
-        members = features.float().reshape(group, number // group, -1)
+        at_least_float32 = features.to(torch.promote_types(features.dtype, torch.float32))
+        members = at_least_float32.reshape(group, number // group, -1)
         deviation = (members.var(0, correction=0) + _EPSILON).sqrt().mean(1)
         channel = deviation.to(features.dtype).repeat(group).reshape(-1, 1, 1, 1).expand(-1, 1, height, width)
         return torch.cat([features, channel], dim=1)

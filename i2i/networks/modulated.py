@@ -6,7 +6,6 @@ Karras, Laine, Aila 2019: A Style-Based Generator Architecture for GANs, section
 """
 
 import math
-from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -18,17 +17,17 @@ from i2i.networks.stylegan2_layers import Blur, EqualisedConv, EqualisedLinear, 
 _EPSILON = 1e-8
 
 
-def demodulation(weight: Tensor, style: Tensor) -> Tensor:
-    """What the filters of `weight` (O, I, k, k), modulated by `style` (N, I), are to be multiplied by (N, O) to have a
-    norm of 1 each (equation 3).
+def demodulation(weight: Tensor, style: Tensor, *, epsilon: float = _EPSILON) -> Tensor:
+    """Factors (N, O) that bring the filters of `weight` (O, I, k, k), modulated by `style` (N, I), to norm 1
+    (equation 3).
     """
     energy = weight.square().sum((2, 3))
-    return (F.linear(style.square(), energy) + _EPSILON).rsqrt()
+    return (F.linear(style.square(), energy) + epsilon).rsqrt()
 
 
-class StyledLayer(nn.Module, ABC):
+class StyledLayer(nn.Module):
     """A 3x3 convolution to `size` pixels, from half of them where it is `doubling`; noise; a bias; a leaky ReLU; and
-    somewhere among these the style.
+    somewhere among these the style, which `affine` makes of w (A of the papers' figures).
 
     Shapes: features (N, inputs, S, S) and w (N, style) -> (N, outputs, size, size). The noise is drawn from torch's own
     random numbers in training and always the same after, and begins with a strength of 0.
@@ -36,7 +35,7 @@ class StyledLayer(nn.Module, ABC):
 
     noise: Tensor
 
-    def __init__(self, inputs: int, outputs: int, size: int, *, style: int, doubling: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, size: int, affine: nn.Module, *, doubling: bool) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs, 1, 1))
@@ -46,11 +45,7 @@ class StyledLayer(nn.Module, ABC):
         # After the transposed convolution, whose result is cut by one pixel; three of four pixels were zeros.
         self.blur = Blur(padding=1, gain=4.0) if doubling else None
         self.scale = 1 / math.sqrt(inputs * 9)
-        self.affine = self._affine(inputs, outputs, style)
-
-    @abstractmethod
-    def _affine(self, inputs: int, outputs: int, style: int) -> nn.Module:
-        """From w to the style that the layer needs (A of the papers' figures)."""
+        self.affine = affine
 
     def convolved(self, features: Tensor, weight: Tensor) -> Tensor:
         if self.blur is None:
@@ -69,21 +64,24 @@ class DemodulatedLayer(StyledLayer):
     Input and output are scaled instead, which is the same: so the weights are one constant for the whole batch.
     """
 
-    def _affine(self, inputs: int, outputs: int, style: int) -> nn.Module:
-        return EqualisedLinear(style, inputs, bias=1.0)
+    def __init__(self, inputs: int, outputs: int, size: int, *, style: int, doubling: bool) -> None:
+        super().__init__(inputs, outputs, size, EqualisedLinear(style, inputs, bias=1.0), doubling=doubling)
 
     def forward(self, features: Tensor, w: Tensor) -> Tensor:
+        # Demodulation undoes the scale, which keeps half precision in its range.
         style, weight = self.affine(w), self.weight * self.scale
-        result = self.convolved(features * style[:, :, None, None], weight)
-        return self.activated(result * demodulation(weight, style)[:, :, None, None])
+        coefficients = demodulation(weight, style, epsilon=_EPSILON * self.scale**2)
+        return self.activated(
+            self.convolved(features * style[:, :, None, None], weight) * coefficients[..., None, None]
+        )
 
 
 class AdaINLayer(StyledLayer):
     """Every map of every image gets a mean and a deviation of the style's (2019, equation 1)."""
 
-    def _affine(self, inputs: int, outputs: int, style: int) -> nn.Module:
+    def __init__(self, inputs: int, outputs: int, size: int, *, style: int, doubling: bool) -> None:
+        super().__init__(inputs, outputs, size, EqualisedLinear(style, 2 * outputs), doubling=doubling)
         self.norm = InstanceNorm2d(outputs)
-        return EqualisedLinear(style, 2 * outputs)
 
     def forward(self, features: Tensor, w: Tensor) -> Tensor:
         scale, shift = self.affine(w)[:, :, None, None].chunk(2, dim=1)

@@ -6,6 +6,7 @@ Karras, Laine, Aila 2019: A Style-Based Generator Architecture for GANs, section
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,24 @@ class EqualisedLinear(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return F.linear(features, self.weight * self.scale, self.bias * self.rate)
+
+
+class LabelEmbedding(EqualisedLinear):
+    """An equalised fully connected layer at one-hot vectors: labels int64 (N,) -> (N, outputs)."""
+
+    def __init__(self, classes: int, outputs: int) -> None:
+        super().__init__(classes, outputs)
+        self.register_load_state_dict_pre_hook(self._convert_vectors)
+
+    def forward(self, label: Tensor) -> Tensor:
+        return F.embedding(label, self.weight.T * self.scale) + self.bias
+
+    @staticmethod
+    def _convert_vectors(layer: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+        """Turn the vectors (classes, outputs) that version 0.1 kept into a weight and a bias, in place."""
+        if (vectors := state.get(f"{prefix}weight")) is not None and f"{prefix}bias" not in state:
+            state[f"{prefix}weight"] = vectors.T * math.sqrt(len(vectors))
+            state[f"{prefix}bias"] = torch.zeros_like(vectors[0])
 
 
 class EqualisedConv(nn.Module):
@@ -116,7 +135,7 @@ class Mapping(nn.Module):
         at_least(1, mapping_layers=layers)
         if rate <= 0:
             raise ValueError(f"mapping_lr = {rate} is refused; allowed: above 0")
-        self.embedding = nn.Embedding(classes, width) if classes else None
+        self.embedding = LabelEmbedding(classes, width) if classes else None
         first = latent + (width if classes else 0)
         self.layers = nn.Sequential()
         for layer in range(layers):

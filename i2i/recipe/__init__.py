@@ -3,7 +3,6 @@
 The sections that every run has are pydantic models here; those of components are checked in `i2i.recipe.components`.
 """
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,9 +11,14 @@ import tomli_w
 from pydantic import BaseModel, Field
 
 from i2i import registry
-from i2i.recipe.components import STRICT, complete, options_of, validate
-from i2i.recipe.overrides import override
-from i2i.registry import did_you_mean
+from i2i.recipe.components import STRICT, complete, complete_steps, options_of, plugins_of, validate
+from i2i.recipe.overrides import Overrides, override
+from i2i.recipe.packaged import find, find_table, list_recipes, read, recipes_folder
+from i2i.registry import UnknownName, explain_missing, load_remembered_plugins
+
+__all__ = ["RECIPE", "Recipe", "choose", "find", "import_plugins", "list_recipes", "load", "load_run", "recipes_folder"]
+
+RECIPE = "recipe.toml"  # in the folder of a run
 
 
 class Data(BaseModel):
@@ -140,6 +144,9 @@ class Recipe(BaseModel):
     collapse: Collapse = Collapse()
     evaluate: Evaluate = Evaluate()
     first: First | None = None
+    plugins: list[str] = Field(
+        default=[], description="files (absolute paths) and entry points whose components are named; filled in"
+    )
 
     @classmethod
     def parse(cls, table: dict[str, Any]) -> Self:
@@ -147,20 +154,38 @@ class Recipe(BaseModel):
         if table.get("first") is False:  # `--set first=false`; TOML has no word for nothing
             table = {key: value for key, value in table.items() if key != "first"}
         given = validate(cls, table, "")
-        filled = {
-            "method": complete(registry.methods, given.method, "method"),
-            "schedule": complete(registry.schedules, given.schedule, "schedule"),
+        try:
+            recipe = given.model_copy(update=given._completed())
+        except UnknownName as error:
+            raise explain_missing(error, given.plugins) from None
+        recipe.first_stage()
+        return recipe.model_copy(update={"plugins": sorted(recipe._plugins())})
+
+    def _completed(self) -> dict[str, Any]:
+        """The component tables with all defaults."""
+        filled: dict[str, Any] = {
+            "method": complete(registry.methods, self.method, "method"),
+            "schedule": complete(registry.schedules, self.schedule, "schedule"),
             "augment": Augment(
-                train=_complete_steps(registry.augmentations, given.augment.train, "augment.train"),
-                test=_complete_steps(registry.augmentations, given.augment.test, "augment.test"),
-                batch=_complete_steps(registry.batch_augmentations, given.augment.batch, "augment.batch"),
+                train=complete_steps(registry.augmentations, self.augment.train, "augment.train"),
+                test=complete_steps(registry.augmentations, self.augment.test, "augment.test"),
+                batch=complete_steps(registry.batch_augmentations, self.augment.batch, "augment.batch"),
             ),
         }
-        if given.degradation:
-            filled["degradation"] = complete(registry.degradations, given.degradation, "degradation", ("scale",))
-        recipe = given.model_copy(update=filled)
-        recipe.first_stage()
-        return recipe
+        if self.degradation:
+            filled["degradation"] = complete(registry.degradations, self.degradation, "degradation", ("scale",))
+        return filled
+
+    def _plugins(self) -> set[str]:
+        """The plugins of all components that a completed recipe names."""
+        tables = [(registry.methods, self.method), (registry.schedules, self.schedule)]
+        tables += [(registry.degradations, self.degradation)] if self.degradation else []
+        names = [(registry.augmentations, name) for name in (*self.augment.train, *self.augment.test)]
+        names += [(registry.batch_augmentations, name) for name in self.augment.batch]
+        names += [(registry.datasets, source) for source in self.data.source]
+        names += [(registry.features, self.evaluate.features)]
+        nested = [plugins_of(kind, table) for kind, table in tables]
+        return set().union(*nested, (kind.plugin_of(name) for kind, name in names)) - {""}
 
     def first_stage(self) -> Self | None:
         """The whole recipe of the run before this one, if there is one. Raises ValueError like `parse`."""
@@ -190,56 +215,36 @@ def _without_none(table: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _complete_steps(kind: registry.Registry, steps: dict[str, Any], where: str) -> dict[str, Any]:
-    filled = {}
-    for name, options in steps.items():
-        if name not in kind:
-            raise ValueError(f"recipe: {where}: unknown step {name!r}; {did_you_mean(name, kind)}")
-        if options is not False:
-            table = complete(kind, {"name": name, **options}, f"{where}.{name}")
-            filled[name] = {key: value for key, value in table.items() if key != "name"}
-    return filled
+def load(file: Path, data: Sequence[str] = (), overrides: Overrides = ()) -> Recipe:
+    """Read a recipe, point it at `data`, apply overrides, and check the whole.
 
-
-def recipes_folder() -> Path:
-    """Where the packaged recipes lie: inside the installed package, or at the top of a checkout."""
-    here = Path(__file__).parents[1]
-    return here / "recipes" if (here / "recipes").is_dir() else here.parent / "recipes"
-
-
-def list_recipes() -> list[str]:
-    """Every packaged recipe as `method/name`."""
-    root = recipes_folder()
-    return sorted(str(file.relative_to(root).with_suffix("")) for file in root.glob("*/*.toml"))
-
-
-def find(method: str, data: Sequence[str] = ()) -> Path:
-    """The recipe for a method on some data: the one named after the data set or its folder, else the general one.
-
-    `method` may be the path of a TOML file. Raises ValueError where there is none.
+    Raises ValueError; a plugin that the file names is not imported, see `load_run`.
     """
-    if method.endswith(".toml"):
-        if not Path(method).is_file():
-            raise ValueError(f"recipe {method}: no such file")
-        return Path(method)
-    folder = recipes_folder() / method
-    if not folder.is_dir():
-        known = {name.split("/")[0] for name in list_recipes()}
-        if method in registry.methods:
-            raise ValueError(
-                f"method {method!r} has no packaged recipe; give one as a TOML file: i2i train my.toml DATA"
-            )
-        raise ValueError(f"unknown method {method!r}; {did_you_mean(method, known)}")
-    named = folder / f"{Path(data[0]).resolve().name}.toml" if len(data) == 1 else folder / "general.toml"
-    return named if named.is_file() else folder / "general.toml"
+    return _checked(read(file), data, overrides)
 
 
-def load(file: Path, data: Sequence[str] = (), overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe, point it at `data`, apply `a.b=c` overrides, and check the whole."""
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"recipe {file}: not valid TOML: {error}") from None
+def choose(method: str, data: Sequence[str] = (), overrides: Overrides = ()) -> tuple[Recipe, str]:
+    """The recipe that `i2i train METHOD DATA` runs, and in words where it comes from. `method` may be a TOML file.
+
+    Raises ValueError.
+    """
+    table, source = find_table(method, data)
+    return _checked(table, data, overrides), source
+
+
+def _checked(table: dict[str, Any], data: Sequence[str], overrides: Overrides) -> Recipe:
     if data:
-        table.setdefault("data", {})["source"] = list(data)
+        table.setdefault("data", {})["source"] = list(map(str, data))
     return Recipe.parse(override(table, overrides))
+
+
+def load_run(run: Path, overrides: Overrides = ()) -> Recipe:
+    """The recipe of a run's folder, whose plugins are imported first. Raises ValueError."""
+    import_plugins(run)
+    return load(run / RECIPE, overrides=overrides)
+
+
+def import_plugins(run: Path) -> None:
+    """Import the plugins that a run's folder remembers, if it has a recipe. Raises ValueError."""
+    if (run / RECIPE).is_file():
+        load_remembered_plugins(read(run / RECIPE).get("plugins", []))

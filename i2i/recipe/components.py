@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from i2i.registry import Registry, did_you_mean
+from i2i.registry import Registry, UnknownName, did_you_mean
 
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, protected_namespaces=(), frozen=True)
 
@@ -20,12 +20,14 @@ STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, p
 @dataclass(frozen=True)
 class Part:
     """Marks a constructor parameter that is a component itself. The owner supplies some of its options: those in
-    `supplied`, which it must have, and those in `offered` that it has.
+    `supplied`, which it must have, and those in `offered` that it has. `default` is the name that a recipe starts from
+    where no file of it is written.
     """
 
     registry: Registry
     supplied: tuple[str, ...] = ()
     offered: tuple[str, ...] = ()
+    default: str = ""
 
 
 class Factory:
@@ -61,10 +63,9 @@ def complete(
     if not isinstance(table.get("name"), str):
         raise ValueError(f"{where}: `name` is missing; choose from: {', '.join(kind)}")
     name, options = table["name"], {key: value for key, value in table.items() if key != "name"}
-    try:
-        known = options_of(kind[name])
-    except ValueError as error:
-        raise ValueError(f"{where}.name: {error}") from None
+    if name not in kind:
+        raise UnknownName(kind.kind, name, kind, where=f"{where}.name")
+    known = options_of(kind[name])
     if missing := [key for key in supplied if key not in known]:
         fitting = [each for each in kind if set(supplied) <= set(options_of(kind[each]))]
         raise ValueError(f"{where}.name: {name} has no option {missing[0]!r}; choose from: {', '.join(fitting)}")
@@ -78,6 +79,38 @@ def complete(
         if part is not None and key in checked:
             checked[key] = complete(part.registry, checked[key], f"{where}.{key}", part.supplied, part.offered)
     return {"name": name, **checked}
+
+
+def complete_steps(kind: Registry, steps: dict[str, Any], where: str) -> dict[str, Any]:
+    """The tables of a pipeline, step name -> options, with their defaults; without the steps that are False. Raises
+    ValueError like `complete`.
+    """
+    filled = {}
+    for name, options in steps.items():
+        if name not in kind:
+            raise UnknownName("step", name, kind, where=f"recipe: {where}")
+        if options is not False:
+            filled[name] = complete(kind, {"name": name, **options}, f"{where}.{name}")
+            del filled[name]["name"]
+    return filled
+
+
+def default_table(cls: Callable[..., Any]) -> dict[str, Any]:
+    """The components that a component starts from, as the tables of a recipe."""
+    parts = {key: part for key, (_, part, _) in options_of(cls).items() if part is not None and part.default}
+    return {
+        key: {"name": part.default, **default_table(part.registry[part.default])}  # type: ignore[arg-type]
+        for key, part in parts.items()
+    }
+
+
+def plugins_of(kind: Registry, table: dict[str, Any]) -> set[str]:
+    """The plugins, by `Registry.plugin_of`, of a component and of those that its completed table names."""
+    found = {kind.plugin_of(table["name"])}
+    for key, (_, part, _) in options_of(kind[table["name"]]).items():
+        if part is not None and key in table:
+            found |= plugins_of(part.registry, table[key])
+    return found
 
 
 def validate(model: type[BaseModel], table: dict[str, Any], where: str) -> Any:

@@ -17,15 +17,15 @@ from i2i.data.sources import Files, find_files, open_samples
 from i2i.devices import choose_device, kept_random_numbers
 from i2i.latent import sampler as sampling
 from i2i.latent.sheet import sample_sheet
-from i2i.methods.base import Generation
-from i2i.metrics.pixels import psnr
+from i2i.methods.generation import Generation
+from i2i.methods.translation import Direction, Translation
+from i2i.metrics.psnr import psnr
 from i2i.metrics.ssim import ssim
 from i2i.networks.generators.base import Generator
 from i2i.networks.layers import set_test_time
-from i2i.recipe import load
+from i2i.recipe import load_run
 from i2i.recipe.components import build
 from i2i.report.parts import CYCLE, Case
-from i2i.training.build import RECIPE
 from i2i.training.held_out import held_out, open_degradation, sample_kind
 from i2i_runtime.images import Array
 
@@ -53,14 +53,15 @@ def cases_of(run: Path, number: int, *, device: str = "auto") -> Shown:
 
 
 def _cases(run: Path, number: int, device: torch.device) -> Shown:
-    recipe = load(run / RECIPE)
+    recipe = load_run(run)
     if issubclass(registry.methods[recipe.method["name"]], Generation):  # type: ignore[arg-type]
         sampler = sampling.load(run, device=str(device))
         classes = sampler.generator.classes or 1
         return Shown(samples=sample_sheet(sampler, range(_SAMPLES // classes * classes or classes)))
     if missing := [source for source in recipe.data.source if not _is_here(source)]:
         return Shown(notes=[f"Held-out images are left out: no data at {' and '.join(missing)}."])
-    method = build(registry.methods, recipe.method)
+    with torch.device("meta"):  # a method without weights, which tells how its products are used
+        method: Translation = build(registry.methods, recipe.method)
     products = {name: load_any(run, name)[0] for name in list_products(run)}
     for product in products.values():
         set_test_time(product, method.test_time).to(device)
@@ -70,7 +71,7 @@ def _cases(run: Path, number: int, device: torch.device) -> Shown:
     by_image = []
     for place, batch in enumerate(held_out(method, samples, degradation, number)):
         there = type(batch)(*(each.to(device) for each in batch))
-        by_image.append(_of_one(_names(files, place), there, products))
+        by_image.append(_of_one(_names(files, place), there, products, method.directions()))
     cases = [case for by_product in zip(*by_image, strict=True) for case in by_product]
     trained_on = [] if samples.held_out_count else ["The data have no test images: those below were trained on."]
     return Shown(cases, notes=trained_on)
@@ -92,16 +93,18 @@ def _names(files: Files, place: int) -> list[str]:
     return [(chosen if isinstance(chosen, Path) else chosen[0]).stem]
 
 
-def _of_one(names: list[str], batch: Any, products: Mapping[str, Generator]) -> list[Case]:
+def _of_one(
+    names: list[str], batch: Any, products: Mapping[str, Generator], directions: Mapping[str, Direction]
+) -> list[Case]:
     """A batch of one image (or one of each domain) as cases, one for each product."""
     if isinstance(batch, Pair):
         return [_paired(names[0], batch, product) for product in products.values()]
     assert isinstance(batch, Unpaired)
-    directions, cases = list(products)[:2], []
-    for domain, direction in enumerate(directions):
-        back = products[directions[1 - domain]] if len(directions) > 1 else None
-        name = f"{names[domain]}, {direction.replace('_', ' ')}"
-        cases.append(_unpaired(name, batch[domain], products[direction], back))
+    cases = []
+    for product, (source, target) in directions.items():
+        name = f"{names[batch._fields.index(source)]}, {product.replace('_', ' ')}"
+        back = next((products[other] for other, way in directions.items() if way == (target, source)), None)
+        cases.append(_unpaired(name, getattr(batch, source), products[product], back))
     return cases
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from i2i.metrics.direction import better
+from i2i.metrics.direction import direction_of
 from i2i.report.parts import CYCLE, Case
 from i2i.report.pictures import data_url, fit
 from i2i_runtime.images import Array
@@ -76,7 +76,7 @@ def compare(cases: Mapping[str, Sequence[Case]]) -> list[Compared]:
 def worst_first(cases: Sequence[Compared]) -> dict[str, int]:
     """The measures of the cases; with 1 where ascending figures get better, and -1 where they get worse."""
     names = dict.fromkeys(name for case in cases for name in case.values())
-    return {name: -1 if better(name.removeprefix(CYCLE)) == "lower" else 1 for name in names}
+    return {name: -1 if direction_of(name.removeprefix(CYCLE)) == "lower" else 1 for name in names}
 
 
 def _mark(cases: Sequence[Compared]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from i2i.metrics.direction import better
+from i2i.metrics.direction import direction_of
 from i2i.report.parts import Measure
 
 EVALUATION = "evaluation.json"
@@ -56,9 +56,9 @@ def _extremes(images: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]
     found = []
     for metric in dict.fromkeys(key for image in images for key in image if key != "name"):
         scored = [(float(image[metric]), str(image["name"])) for image in images if image.get(metric) is not None]
-        ranked = sorted(scored, reverse=better(metric) == "lower")  # the worst first
+        ranked = sorted(scored, reverse=direction_of(metric) == "lower")  # the worst first
         if len(ranked) > 1:
-            title = metric if better(metric) else f"{metric} (lowest and highest)"
+            title = metric if direction_of(metric) else f"{metric} (lowest and highest)"
             found.append((title, _listed(ranked[:_SHOWN]), _listed(ranked[::-1][:_SHOWN])))
     return found
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from i2i.recipe import RECIPE
 from i2i.report.curves import HELD_OUT, SCORE, SPEED
 from i2i.report.parts import Curve
-from i2i.training.build import RECIPE
 from i2i.training.run import FIRST
 
 

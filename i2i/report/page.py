@@ -1,6 +1,5 @@
 """The page: one HTML file that asks for nothing outside itself."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ import jinja2
 from i2i.report.compared import Picture, compare, encode, worst_first
 from i2i.report.differences import differing
 from i2i.report.parts import CYCLE, RunPart
+from i2i_runtime.files import write_atomically
 
 T = TypeVar("T")
 
@@ -38,12 +38,8 @@ def write_page(file: Path, runs: Sequence[RunPart], *, title: str, summary: str)
         samples={run.name: Picture.of(run.samples) for run in runs if run.samples is not None},
         data=_data(runs),
     )
-    temporary = file.with_name(f".{file.name}.part")
-    try:
+    with write_atomically(file) as temporary:
         temporary.write_text(html, encoding="utf-8")
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _environment() -> jinja2.Environment:

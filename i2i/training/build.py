@@ -14,8 +14,9 @@ from i2i.checkpoints.load import load_any
 from i2i.data.loader import batches, steps_per_epoch
 from i2i.data.sources import Samples, distinct_held_out, find_files, open_samples
 from i2i.devices import kept_random_numbers
-from i2i.methods.base import Generation, Method
-from i2i.recipe import Recipe
+from i2i.methods.base import Method
+from i2i.methods.generation import Generation
+from i2i.recipe import RECIPE, Recipe
 from i2i.recipe.components import build
 from i2i.training.distributed import Processes
 from i2i.training.evaluation import open_evaluation
@@ -24,8 +25,6 @@ from i2i.training.malloc import keep_freed_memory
 from i2i.training.reporter import Watch
 from i2i.training.run_info import recorded
 from i2i.training.trainer import Interrupted, Trainer
-
-RECIPE = "recipe.toml"
 
 
 class Work(NamedTuple):

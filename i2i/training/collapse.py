@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.methods.base import Made
+from i2i.methods.base import Outputs
 from i2i.recipe import Collapse
 
 _SIZES = (32, 16, 8)  # pixels
@@ -33,15 +33,15 @@ class CollapseWatch:
         self._was_diverse: set[str] = set()
         self._looks: dict[str, int] = {}
 
-    def look(self, step: int, made: Mapping[str, Made]) -> tuple[dict[str, float], list[str]]:
+    def look(self, step: int, outputs: Mapping[str, Outputs]) -> tuple[dict[str, float], list[str]]:
         """What there is to log, by name, and the warnings: one for a product whose outputs were, at two looks one after
         the other, less diverse than the stated part of real images, after they had been more diverse or late enough.
         """
         values, warnings = {}, []
-        for name, each in made.items():
+        for name, each in outputs.items():
             if min(len(each.fake), len(each.real)) < 2:
                 continue
-            share = diversity(each.fake, each.kinds) / max(diversity(each.real, each.kinds), 1e-12)
+            share = diversity(each.fake, each.labels) / max(diversity(each.real, each.labels), 1e-12)
             values[f"{name}.diversity"] = share
             if len(each.real_logits) and len(each.fake_logits):
                 values[f"{name}.separation"] = separation(each.real_logits, each.fake_logits)
@@ -64,14 +64,14 @@ class CollapseWatch:
         self._was_diverse, self._looks = set(state["was_diverse"]), dict(state["looks"])
 
 
-def diversity(images: Sequence[Tensor], kinds: Sequence[int] = ()) -> float:
+def diversity(images: Sequence[Tensor], labels: Sequence[int] = ()) -> float:
     """Mean root mean square distance of two images, each (1, C, H, W), over several sizes of pixels.
 
-    Where `kinds` are given, only two of the same kind are compared: a generator that makes one image of each class has
-    collapsed, however the classes differ.
+    Where `labels` are given, only images of the same class are compared: a generator that makes one image of each class
+    has collapsed, however the classes differ.
     """
     pairs = list(combinations(range(len(images)), 2))
-    alike = [(a, b) for a, b in pairs if kinds and kinds[a] == kinds[b]]
+    alike = [(a, b) for a, b in pairs if labels and labels[a] == labels[b]]
     chosen = alike or pairs
     chosen = chosen[:: -(-len(chosen) // _MOST)]
     distances = []

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from i2i.data.batch import Images, Pair, to_device
-from i2i.methods.base import Generation, Method
-from i2i.metrics.direction import BETTER
-from i2i.metrics.features import Extractor, open_extractor
+from i2i.methods.base import Method
+from i2i.methods.generation import Generation
+from i2i.metrics.direction import DIRECTIONS
+from i2i.metrics.features import FeatureExtractor, open_extractor
 from i2i.metrics.lpips import Lpips
-from i2i.metrics.pairs import PAIR_METRICS, full_name_of_pair, measure_pair
-from i2i.metrics.sets import SET_METRICS, check_metrics, full_name, measure_sets
+from i2i.metrics.pair_metrics import PAIR_METRICS, full_name_of_pair_metric, measure_pair
+from i2i.metrics.set_metrics import SET_METRICS, check_metrics, full_name, measure_sets
 from i2i.networks.generators.base import LatentGenerator
 from i2i.recipe import Evaluate
 from i2i.registry import did_you_mean
@@ -126,10 +127,10 @@ class Evaluation:
         if not best:
             return math.inf
         by = self._extractor if best in SET_METRICS else None
-        full = full_name(best, by) if by else full_name_of_pair(best, self._lpips)
+        full = full_name(best, by) if by else full_name_of_pair_metric(best, self._lpips)
         found = [value for name, value in values.items() if name.partition(".")[2] == full]
         mean = sum(found) / len(found) if found else math.nan
-        return math.inf if math.isnan(mean) else -mean if BETTER[best] == "higher" else mean
+        return math.inf if math.isnan(mean) else -mean if DIRECTIONS[best] == "higher" else mean
 
 
 def open_evaluation(
@@ -181,7 +182,7 @@ def _made(
     the networks' range.
     """
     if not isinstance(method, Generation):
-        return {name: (made.fake, made.real) for name, made in method.made(batches, products).items()}
+        return {name: (each.fake, each.real) for name, each in method.outputs(batches, products).items()}
     # From noise of their own: every look shows the same latents, and none of them twice.
     real, label = (torch.cat(field) for field in zip(*cast(Sequence[Images], batches), strict=True))
     made = {}
@@ -200,7 +201,7 @@ def _shown(image: Tensor, value_range: tuple[float, float]) -> Tensor:
     return levels[:, :3] if levels.shape[1] >= 3 else levels[:, :1].expand(-1, 3, -1, -1)
 
 
-def _features(extractor: Extractor, pictures: Sequence[Tensor]) -> Iterable[Tensor]:
+def _features(extractor: FeatureExtractor, pictures: Sequence[Tensor]) -> Iterable[Tensor]:
     """One row for each."""
     if len({picture.shape for picture in pictures}) == 1:
         return extractor(torch.cat(list(pictures))).unbind()

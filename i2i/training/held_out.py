@@ -10,7 +10,9 @@ from i2i import registry
 from i2i.data.batch import HighResolution, Images, Pair, is_image
 from i2i.data.batch_augment import BatchPipeline
 from i2i.data.sources import SampleKind, Samples, is_degraded
-from i2i.methods.base import Generation, Method, Translation
+from i2i.methods.base import Method
+from i2i.methods.generation import Generation
+from i2i.methods.translation import Translation
 from i2i.recipe import Recipe
 from i2i.recipe.components import build
 

@@ -1,12 +1,13 @@
 """What a run writes down: losses as CSV and for TensorBoard, held-out scores, and sheets of samples."""
 
 import csv
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
+
+from i2i_runtime.files import write_atomically
 
 LOSSES = "losses.csv"
 SCORES = "scores.csv"
@@ -87,9 +88,8 @@ def _add_columns(file: Path, columns: list[str]) -> None:
 
 
 def _replace(file: Path, lines: list[str]) -> None:
-    temporary = file.with_name(f".{file.name}.partial")
-    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    os.replace(temporary, file)
+    with write_atomically(file) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def read_log(file: Path) -> dict[str, list[float]]:

@@ -8,10 +8,10 @@ from i2i import registry
 from i2i.checkpoints import run as checkpoint
 from i2i.data import known
 from i2i.data.folders import find_classes
-from i2i.methods.base import Generation
-from i2i.recipe import Recipe, load
+from i2i.methods.generation import Generation
+from i2i.recipe import RECIPE, Recipe, load_run
 from i2i.recipe.components import build
-from i2i.training.build import RECIPE, Work, fit, placed, write
+from i2i.training.build import Work, fit, placed, write
 from i2i.training.distributed import joined
 from i2i.training.reporter import Quiet, Watch
 from i2i.training.trainer import Interrupted
@@ -61,7 +61,7 @@ def with_classes(recipe: Recipe) -> Recipe:
 
 def what_next(run: Path) -> str:
     """The command that uses what was trained."""
-    method = registry.methods[load(run / RECIPE).method["name"]]
+    method = registry.methods[load_run(run).method["name"]]
     if isinstance(method, type) and issubclass(method, Generation):
         return f"sample images with: i2i sample {run / 'latest'} OUT"
     return f"translate a folder with: i2i translate {run / 'latest'} IN OUT"
@@ -82,10 +82,10 @@ def resume(
     """
     if (path / RECIPE).is_file() and not checkpoint.list_checkpoints(path):
         with _at_work(watch, device, stop) as work:
-            return _fit_stages(load(path / RECIPE, overrides=overrides), path, work)
+            return _fit_stages(load_run(path, overrides), path, work)
     saved = checkpoint.find(path)
     run = saved.parents[1]
-    recipe = load(run / RECIPE, overrides=overrides)
+    recipe = load_run(run, overrides)
     state = checkpoint.load_state(saved)
     if state["step"] >= recipe.train.steps:
         raise ValueError(
@@ -112,10 +112,10 @@ def _fit_stages(recipe: Recipe, run: Path, work: Work) -> Path:
         folder = run / FIRST
         saved = checkpoint.list_checkpoints(folder)
         state = checkpoint.load_state(saved[-1]) if saved else None
-        if state is None or state["step"] < load(folder / RECIPE).train.steps:
+        if state is None or state["step"] < load_run(folder).train.steps:
             work.watch.say(f"first stage of two: {first.method['name']}")
             try:
-                fit(load(folder / RECIPE) if state else first, folder, state, work)
+                fit(load_run(folder) if state else first, folder, state, work)
             except Interrupted:
                 raise Interrupted(str(run)) from None
         work.watch.say(f"second stage of two: {recipe.method['name']}, from the generator in {folder / 'latest'}")

@@ -16,6 +16,7 @@ import torch
 
 from i2i import __version__
 from i2i.training.trainer import Interrupted
+from i2i_runtime.files import write_atomically
 
 RECORD = "run.json"
 
@@ -71,6 +72,5 @@ def _surroundings(device: torch.device) -> dict[str, Any]:
 
 
 def _write(file: Path, entries: list[dict[str, Any]]) -> None:
-    temporary = file.with_name(f".{file.name}.partial")
-    temporary.write_text(json.dumps({"starts": entries}, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, file)
+    with write_atomically(file) as temporary:
+        temporary.write_text(json.dumps({"starts": entries}, indent=1) + "\n", encoding="utf-8")

@@ -150,7 +150,7 @@ class Trainer:
             products = self._test_products()
             self.method.eval()
             with self._untouched():
-                values, warnings = self._collapse.look(self.step, self.method.made(self._held_out, products))
+                values, warnings = self._collapse.look(self.step, self.method.outputs(self._held_out, products))
             log.diversity(self.step, values)
         for warning in warnings:
             watch.say(f"warning: {warning}")
@@ -183,8 +183,8 @@ class Trainer:
         log.sheet(self.step, torch.from_numpy(sheet).permute(2, 0, 1))
 
     def save(self, log: Log, watch: Watch, *, best: bool = False) -> None:
-        """Score the products, write a checkpoint, and drop the oldest. It is the best one by its score, or, where a
-        metric says so, if it is saved as `best`.
+        """Score the products, write a checkpoint, and drop the oldest. It is the best one by its score, by being the
+        latest where the method has no score, or, where a metric decides, if it is saved as `best`.
         """
         if self.step == self._saved:
             return
@@ -194,18 +194,20 @@ class Trainer:
             return
         products = self._test_products()
         with self._untouched():
-            score = float(self.method.score(self._held_out, products))
-        better = best if self.recipe.evaluate.decides else score < self.best
-        self.best = self.best if self.recipe.evaluate.decides else min(self.best, score)
+            error = self.method.score(self._held_out, products)
+        score = None if error is None else float(error)
+        better = best if self.recipe.evaluate.decides else score is None or score < self.best
+        if better and score is not None and not self.recipe.evaluate.decides:
+            self.best = score
         facts = {"recipe": self.recipe.toml(), "test_time": self.method.test_time, "version": __version__}
         saved = checkpoint.save(self.run, self.step, self.state(), self._kept_products(), facts)
-        log.score(self.step, score)
+        if score is not None:
+            log.score(self.step, score)
         if better:
             checkpoint.point(self.run / "best", saved)
         checkpoint.prune(saved, self.options.keep)
-        watch.say(
-            f"step {self.step}: saved {saved} (held-out score {score:.4f}{', the best so far' if better else ''})"
-        )
+        found = "" if score is None else f" (held-out score {score:.4f}{', the best so far' if better else ''})"
+        watch.say(f"step {self.step}: saved {saved}{found}")
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on; whole in the first process, to which the others give theirs."""

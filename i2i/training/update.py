@@ -65,7 +65,7 @@ class TrainingUpdate:
             torch.stack([term.float() for term in terms.values()]).sum().backward(inputs=self._parameters[player])
         self.terms |= {f"{player}.{name}": mean for name, mean in means.items()}
 
-    def total(self, tensor: Tensor) -> Tensor:
+    def all_reduce_sum(self, tensor: Tensor) -> Tensor:
         return self._processes.total(tensor)
 
     def _check_finite(self, player: str, terms: Mapping[str, Tensor]) -> None:

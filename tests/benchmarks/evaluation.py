@@ -21,7 +21,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torchvision import models
 
 from i2i.data.batch import Unpaired
-from i2i.metrics.features import Extractor, open_extractor
+from i2i.metrics.features import FeatureExtractor, open_extractor
 from i2i.metrics.features.dinov2 import VisionTransformer
 from i2i.networks.layers import set_test_time
 from i2i.recipe import Evaluate
@@ -74,7 +74,7 @@ def inception() -> nn.Module:
         return Untrained("inception", ["2048", "logits_unbiased"], feature_extractor_weights_path="none")
 
 
-def features_per_second(extractor: Extractor, count: int, size: int) -> float:
+def features_per_second(extractor: FeatureExtractor, count: int, size: int) -> float:
     pictures = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8)
     extractor(pictures[:8])  # warms up
     return count / seconds(lambda: [extractor(some) for some in pictures.split(32)])

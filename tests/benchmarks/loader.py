@@ -26,7 +26,7 @@ from i2i import recipe
 from i2i.data.augment import Pipeline
 from i2i.data.folders import PairedFiles, find_pairs
 from i2i.data.loader import batches
-from i2i.data.samples import PairedImages
+from i2i.data.samples import PairedImages, Preprocessing
 from i2i.data.world import draw_scene
 from i2i_runtime import images
 
@@ -82,7 +82,8 @@ def cycled(files: PairedFiles, pairs: int) -> list[Paths]:
 
 def our_loader(files: PairedFiles, pairs: int) -> None:
     augment = recipe.load(recipe.find("pix2pix"), ["unused"]).augment
-    samples = PairedImages(files, train=Pipeline(augment.train), test=Pipeline(augment.test), seed=0)
+    preprocessing = Preprocessing(Pipeline(augment.train), Pipeline(augment.test), seed=0)
+    samples = PairedImages(files, preprocessing)
     for _ in islice(batches(samples, batch_size=1, seed=0), pairs):
         pass
 

@@ -27,7 +27,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from i2i import recipe, registry
 from i2i.data.batch import Images, is_image
-from i2i.methods.base import Generation, Method, Translation
+from i2i.methods.base import Method
+from i2i.methods.generation import Generation
+from i2i.methods.translation import Translation
 from i2i.recipe import Recipe, components
 from i2i.training.malloc import keep_freed_memory
 from i2i.training.update import TrainingUpdate

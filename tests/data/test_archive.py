@@ -98,7 +98,7 @@ def test_a_zip_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     data = archive.read_bytes()
     assert data.count((100_000).to_bytes(4, "little")) == 2  # beside the file and in the directory at the end
     archive.write_bytes(data.replace((100_000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
-    refused(archive, "not a whole", max_bytes=1000)
+    refused(archive, "not a complete", max_bytes=1000)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -109,7 +109,7 @@ def test_a_truncated_archive_leaves_no_folder(share: float, suffix: str, tmp_pat
     archive = make(tmp_path / f"a.{suffix}", files)
     data = archive.read_bytes()
     archive.write_bytes(data[: int(share * len(data))])
-    refused(archive, "not a whole .zip or .tar.gz")
+    refused(archive, "not a complete .zip or .tar.gz")
 
 
 def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
     data = bytearray(archive.read_bytes())
     data[100] ^= 1
     archive.write_bytes(data)
-    refused(archive, "not a whole")
+    refused(archive, "not a complete")
 
 
 def test_an_existing_folder_is_not_touched(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def unpaired(tmp_path: Path) -> Path:
 def test_a_sound_set_has_no_problems(unpaired: Path) -> None:
     report = check(unpaired)
     assert report.problems == []
-    assert [(split.name, len(split.seen)) for split in report.splits] == [
+    assert [(split.name, len(split.facts)) for split in report.splits] == [
         ("trainA", 3), ("trainB", 4), ("testA", 2), ("testB", 1)
     ]  # fmt: skip
     assert report.lines()[0] == "trainA: 3 images; all 8x6; RGB 8-bit"
@@ -260,4 +260,4 @@ def test_nothing_to_read_is_one_sentence(tmp_path: Path) -> None:
 def test_real_sets_are_sound(name: str, shared: Path) -> None:
     report = check(shared / "data" / name)
     assert report.problems == []
-    assert sum(len(split.seen) for split in report.splits) > 200
+    assert sum(len(split.facts) for split in report.splits) > 200

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from i2i.data import download as module
-from i2i.data.download import Unreachable, download, mirrored
+from i2i.data.download import Unreachable, download, mirror_url
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 
@@ -180,7 +180,7 @@ def test_a_mirror_takes_the_servers_place_and_keeps_the_path(
     download("https://nowhere.invalid/sets/b.zip", tmp_path / "b.zip")
     assert server.paths == ["/copy/sets/b.zip"]
     monkeypatch.setenv("I2I_MIRROR", "")
-    assert mirrored("https://nowhere.invalid/sets/b.zip") == "https://nowhere.invalid/sets/b.zip"
+    assert mirror_url("https://nowhere.invalid/sets/b.zip") == "https://nowhere.invalid/sets/b.zip"
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(server: Server, tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from i2i import recipe
 from i2i.data.augment import Pipeline
 from i2i.data.folders import find_classes, find_single
-from i2i.data.reading import fit_square
-from i2i.data.samples import LabelledImages
+from i2i.data.geometry import fit_square
+from i2i.data.samples import LabelledImages, Preprocessing
 from i2i.training import run
 from i2i_runtime import images
 from tests.worlds import Silent, digits, tiny_recipe
@@ -19,8 +20,8 @@ def gradient(height: int, width: int) -> np.ndarray:
 
 
 def opened(folder: Path, *classes: str, size: int = 8) -> LabelledImages:
-    pipeline = Pipeline({})
-    return LabelledImages(find_single(folder), train=pipeline, test=pipeline, seed=0, size=size, classes=classes)
+    plain = Preprocessing(Pipeline({}), Pipeline({}), seed=0)
+    return LabelledImages(find_single(folder), plain, size=size, classes=classes)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (20, 9), (9, 20), (3, 5), (64, 64)])
@@ -81,6 +82,6 @@ def test_a_conditional_run_writes_down_which_class_has_which_number(tmp_path: Pa
     chosen = run.with_classes(tiny_recipe("dcgan", folder, "train.steps=1"))
     watch = Silent()
     made = run.train(chosen, tmp_path / "run", watch=watch)
-    assert "classes: 0 3, 1 4, 2 5" in watch.said and run.load(made / run.RECIPE).data.classes == ["3", "4", "5"]
+    assert "classes: 0 3, 1 4, 2 5" in watch.said and recipe.load_run(made).data.classes == ["3", "4", "5"]
     with pytest.raises(ValueError, match="cyclegan knows no classes"):
         run.with_classes(tiny_recipe("cyclegan", folder))

@@ -11,7 +11,7 @@ from i2i.data.augment import Pipeline
 from i2i.data.batch import HighResolution, Pair
 from i2i.data.folders import find_pairs, find_single
 from i2i.data.loader import batches, steps_per_epoch
-from i2i.data.samples import HighResolutionImages, PairedImages
+from i2i.data.samples import HighResolutionImages, PairedImages, Preprocessing
 from i2i_runtime import images
 
 COUNT = 11
@@ -55,7 +55,7 @@ def pictures(tmp_path: Path) -> PairedImages:
         image = np.random.default_rng(index).integers(0, 256, (24, 48, 3)).astype(np.uint8)
         images.write(tmp_path / f"{index}.png", image)
     random = Pipeline({"resize": {"size": 20}, "crop": {"size": 16}, "flip": {}, "ColorJitter": {}, "GaussNoise": {}})
-    return PairedImages(find_pairs(tmp_path), train=random, test=random, seed=5)
+    return PairedImages(find_pairs(tmp_path), Preprocessing(random, random, seed=5))
 
 
 def test_an_epoch_shows_every_sample_at_most_once_in_another_order():
@@ -94,7 +94,7 @@ def test_batches_are_the_same_whatever_the_workers(pictures):
 @pytest.mark.parametrize("workers, size", [(0, 3), (2, 3), (0, 1)])
 def test_seeds_of_single_images_are_stacked_beside_them(pictures, tmp_path, workers, size):
     crop = Pipeline({"crop": {"size": 16}})
-    dataset = HighResolutionImages(find_single(tmp_path), train=crop, test=crop, seed=5)
+    dataset = HighResolutionImages(find_single(tmp_path), Preprocessing(crop, crop, seed=5))
     batch = next(iter(batches(dataset, batch_size=size, seed=0, workers=workers)))
     assert type(batch) is HighResolution
     assert batch.image.shape == (size, 3, 16, 16) and batch.seed.shape == (size,) and batch.seed.dtype == torch.int64

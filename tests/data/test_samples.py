@@ -7,7 +7,8 @@ import torch
 
 from i2i.data.augment import Pipeline
 from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles, find_pairs, find_single, find_unpaired
-from i2i.data.samples import HighResolutionImages, PairedImages, UnpairedImages
+from i2i.data.reading import FieldFormat
+from i2i.data.samples import HighResolutionImages, PairedImages, Preprocessing, UnpairedImages
 from i2i_runtime import images
 
 PLAIN = Pipeline({})
@@ -40,8 +41,12 @@ def domains(folder: Path, count_a: int, count_b: int) -> UnpairedFiles:
     return UnpairedFiles((a, b), (a[:2], b[:1]), held_out_from_train=False)
 
 
+def opened(kind, files, *, train=PLAIN, test=PLAIN, seed=0, value_range=(-1.0, 1.0), **options):
+    return kind(files, Preprocessing(train, test, seed, value_range), **options)
+
+
 def paired(files: PairedFiles, train: Pipeline = PLAIN, **options) -> PairedImages:
-    return PairedImages(files, **{"train": train, "test": PLAIN, "seed": 0, **options})
+    return opened(PairedImages, files, train=train, **options)
 
 
 def as_tensor(image: np.ndarray) -> torch.Tensor:
@@ -133,7 +138,7 @@ def test_label_maps_keep_their_values(tmp_path):
 
 
 def unpaired(files: UnpairedFiles, **options) -> UnpairedImages:
-    return UnpairedImages(files, **{"train": PLAIN, "test": PLAIN, "seed": 0, "value_range": (0.0, 255.0), **options})
+    return opened(UnpairedImages, files, value_range=(0.0, 255.0), **options)
 
 
 def test_an_epoch_covers_the_larger_domain_and_draws_the_partner(tmp_path):
@@ -267,7 +272,7 @@ def singles(folder: Path, count: int = 4, **shape) -> SingleFiles:
 
 
 def high(files: SingleFiles, train: Pipeline = PLAIN, **options) -> HighResolutionImages:
-    return HighResolutionImages(files, **{"train": train, "test": PLAIN, "seed": 0, **options})
+    return opened(HighResolutionImages, files, train=train, **{"value_range": (0.0, 1.0), **options})
 
 
 def test_single_images_come_in_the_value_range_with_a_seed(tmp_path):
@@ -277,7 +282,7 @@ def test_single_images_come_in_the_value_range_with_a_seed(tmp_path):
         torch.testing.assert_close(sample.image, as_tensor(picture(1)))
         assert sample.image.dtype == torch.float32
         assert sample.seed.shape == () and sample.seed.dtype == torch.int64 and sample.seed >= 0
-    assert high(singles(tmp_path), channels=1, value_range=(-1.0, 1.0))[0, 0].image.shape == (1, 16, 16)
+    assert high(singles(tmp_path), field=FieldFormat(1), value_range=(-1.0, 1.0))[0, 0].image.shape == (1, 16, 16)
 
 
 def test_a_degradation_seed_depends_on_seed_epoch_and_index_alone(tmp_path):
@@ -310,9 +315,9 @@ def test_an_unreadable_single_image_is_replaced_and_a_held_out_one_is_an_error(t
 
 def test_real_data_sets_give_samples(shared):
     default = Pipeline({"resize": {"size": 286}, "crop": {"size": 256}, "flip": {}})
-    dataset = PairedImages(find_pairs(shared / "data/facades"), train=default, test=default, seed=0)
+    dataset = paired(find_pairs(shared / "data/facades"), default, test=default)
     assert len(dataset) == 200 and dataset.held_out_count == 40
-    horses = UnpairedImages(find_unpaired(shared / "data/horse2zebra"), train=default, test=default, seed=0)
+    horses = opened(UnpairedImages, find_unpaired(shared / "data/horse2zebra"), train=default, test=default)
     for tensor in (*dataset[0, 5], *horses[0, 5], *horses.held_out(3)):
         assert tensor.shape == (3, 256, 256) and tensor.min() >= -1 and tensor.max() <= 1 and tensor.std() > 0.1
 
@@ -320,7 +325,7 @@ def test_real_data_sets_give_samples(shared):
 def test_real_photos_give_crops(shared):
     crops = Pipeline({"crop": {"size": 128}, "flip": {}, "quarter_turns": {}})
     files = find_single(shared / "data/bsds200")
-    dataset = HighResolutionImages(files, train=crops, test=Pipeline({"limit": {"size": 480}}), seed=0)
+    dataset = high(files, crops, test=Pipeline({"limit": {"size": 480}}))
     assert len(dataset) == 192 and dataset.held_out_count == 8
     assert dataset[0, 5].image.shape == (3, 128, 128) and dataset[0, 5].image.std() > 0.02
     assert sorted(dataset.held_out(0).image.shape) == [3, 321, 480]
@@ -330,9 +335,7 @@ def test_few_photos_are_taken_several_times_each_with_a_draw_of_its_own(tmp_path
     rng = np.random.default_rng(0)
     for name in "ab":
         images.write(tmp_path / f"{name}.png", rng.integers(0, 256, (32, 32, 3), np.uint8))
-    samples = HighResolutionImages(
-        find_single(tmp_path), train=Pipeline({"crop": {"size": 8}}), test=Pipeline({}), seed=0, fewest=6
-    )
+    samples = high(find_single(tmp_path), Pipeline({"crop": {"size": 8}}), min_samples=6)
     drawn = [samples[0, index] for index in range(len(samples))]
     assert len(drawn) == 6 and len({int(sample.seed) for sample in drawn}) == 6
     assert not torch.equal(drawn[0].image, drawn[2].image), "the same photo, another crop"

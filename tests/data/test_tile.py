@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i2i.data.tile import starts, tile_folder
+from i2i.data.tile import offsets, tile_folder
 from i2i_runtime import images
 
 
@@ -23,7 +23,7 @@ def put(path: Path, image: np.ndarray) -> Path:
 @pytest.mark.parametrize("length", [1, 479, 480, 481, 720, 721, 1000, 2040])
 @pytest.mark.parametrize("size, step", [(480, 240), (480, 480), (100, 33), (7, 1)])
 def test_tiles_cover_a_side_without_holes_and_end_at_its_border(length, size, step):
-    begin = starts(length, size, step)
+    begin = offsets(length, size, step)
     ends = [min(start + size, length) for start in begin]
     assert begin[0] == 0 and ends[-1] == length
     assert all(end - start == min(size, length) for start, end in zip(begin, ends, strict=True))
@@ -33,8 +33,8 @@ def test_tiles_cover_a_side_without_holes_and_end_at_its_border(length, size, st
 
 def test_the_published_grid_of_a_div2k_image():
     # 2040x1404: 0..1560 in steps of 240 with a last one flush, and 0..720 with 924.
-    assert starts(2040, 480, 240) == [0, 240, 480, 720, 960, 1200, 1440, 1560]
-    assert starts(1404, 480, 240) == [0, 240, 480, 720, 924]
+    assert offsets(2040, 480, 240) == [0, 240, 480, 720, 960, 1200, 1440, 1560]
+    assert offsets(1404, 480, 240) == [0, 240, 480, 720, 924]
 
 
 @pytest.mark.parametrize("channels, dtype", [(1, np.uint8), (3, np.uint16), (4, np.uint8), (4, np.uint16)])

@@ -10,23 +10,23 @@ import torch
 from torch import Tensor
 
 from i2i.evaluate import Folders, Result, evaluate_folders, open_labels, open_tools, write_json
-from i2i.metrics.direction import BETTER, better
-from i2i.metrics.features.base import Extractor
-from i2i.metrics.pairs import PAIR_METRICS
-from i2i.metrics.sets import SET_METRICS
+from i2i.metrics.direction import DIRECTIONS, direction_of
+from i2i.metrics.features.base import FeatureExtractor
+from i2i.metrics.pair_metrics import PAIR_METRICS
+from i2i.metrics.set_metrics import SET_METRICS
 from i2i.registry import features
 from i2i_runtime import images
 from tests.evaluate.test_upscaling import picture
-from tests.metrics.test_segmenter import made as make_segmenter
+from tests.metrics.segmentation.onnx_files import write_segmenter
 
 
-class Means(Extractor):
+class Means(FeatureExtractor):
     """Mean and deviation of each channel in each quarter of an image."""
 
     def __init__(self, *, weights: str = "", device: str = "cpu") -> None:
         super().__init__("means", "0", device)
 
-    def look(self, images: Tensor) -> Tensor:
+    def extract(self, images: Tensor) -> Tensor:
         parts = [part for half in images.chunk(2, 2) for part in half.chunk(2, 3)]
         return torch.cat([torch.cat([part.mean((2, 3)), part.std((2, 3))], 1) for part in parts], 1)
 
@@ -84,7 +84,7 @@ def test_growing_noise_is_seen_by_every_metric(real: Path, tmp_path: Path) -> No
     found = [measure(folder, real, "kid", "fid", "psnr", "ssim", "l1").metrics for folder in folders]
     for name in found[0]:
         values = [each[name].value for each in found]
-        assert sorted(values, reverse=better(name) == "higher") == values and len(set(values)) == 3, name
+        assert sorted(values, reverse=direction_of(name) == "higher") == values and len(set(values)) == 3, name
 
 
 def test_the_mean_of_pairs_is_that_of_the_images_with_its_standard_error(real: Path, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_folder_that_is_missing_is_refused(real: Path, tmp_path: Path) -> None
     [
         (["kidd"], "unknown metric 'kidd'; did you mean 'kid'"),
         ([], "no metric is named; choose from: fid"),
-        (["is"], "is: means sees no classes"),
+        (["is"], "is: means is no classifier"),
         (["lpips"], "LPIPS needs .*alexnet-owt-7be5be79.pth; download it"),
     ],
 )
@@ -206,7 +206,7 @@ def labelled(tmp_path: Path) -> Path:
         for folder, pixels in (("images", np.eye(3)[labels] * 255), ("labels", labels[..., None])):
             (tmp_path / folder).mkdir(exist_ok=True)
             images.write(tmp_path / folder / f"{seed}.png", pixels.astype(np.uint8))
-    make_segmenter(tmp_path / "seg.onnx")
+    write_segmenter(tmp_path / "seg.onnx")
     (tmp_path / "names.txt").write_text("red\ngreen\nblue\ndark\n")
     return tmp_path
 
@@ -249,6 +249,6 @@ def test_missing_labels_are_a_sentence(labelled: Path) -> None:
 
 
 def test_every_metric_has_a_better_side() -> None:
-    assert {*SET_METRICS, *PAIR_METRICS, "diversity", "novelty", "dependence"} <= BETTER.keys()
+    assert {*SET_METRICS, *PAIR_METRICS, "diversity", "novelty", "dependence"} <= DIRECTIONS.keys()
     names = {"KID(x)": "lower", "LPIPS-alex": "lower", "MS-SSIM": "higher", "IoU road": "higher", "edge F1": "higher"}
-    assert {name: better(name) for name in names} == names and better("a plugin's") is None
+    assert {name: direction_of(name) for name in names} == names and direction_of("a plugin's") is None

@@ -12,7 +12,7 @@ from i2i.data.world import CLASSES, make_world
 from i2i.data.world.render import SIM_COLOURS
 from i2i.data.world.street import Label
 from i2i.evaluate.labels import LabelConsistency, label_consistency
-from i2i.metrics.segmenter import OnnxSegmenter
+from i2i.metrics.segmentation.onnx_segmenter import OnnxSegmenter
 from i2i_runtime import images
 from tests import measures
 

@@ -12,24 +12,24 @@ import torch
 from i2i import inference
 from i2i.evaluate import Result, evaluate_run, open_labels, open_tools
 from i2i.latent import sampler as sampling
-from i2i.metrics.features.base import Extractor
+from i2i.metrics.features.base import FeatureExtractor
 from i2i.registry import features
 from i2i.training import run
 from i2i.training.log import read_log
 from i2i_runtime import images
 from tests.cli.test_evaluate import save_model
 from tests.evaluate.test_upscaling import picture
-from tests.metrics.test_segmenter import made as make_segmenter
+from tests.metrics.segmentation.onnx_files import write_segmenter
 from tests.worlds import Silent, digits, tiny_recipe, tiny_world
 
 
-class Means(Extractor):
+class Means(FeatureExtractor):
     """Mean and deviation of each channel."""
 
     def __init__(self, *, weights: str = "", device: str = "cpu") -> None:
         super().__init__("means", "0", device)
 
-    def look(self, images: torch.Tensor) -> torch.Tensor:
+    def extract(self, images: torch.Tensor) -> torch.Tensor:
         return torch.cat([images.mean((2, 3)), images.std((2, 3))], 1)
 
 
@@ -220,7 +220,7 @@ def test_label_maps_are_held_against_the_translations_of_their_images(
     runs: Callable[[str], Path], tmp_path: Path
 ) -> None:
     world = runs("cyclegan").parent / "world"
-    make_segmenter(tmp_path / "seg.onnx")
+    write_segmenter(tmp_path / "seg.onnx")
     (tmp_path / "map.json").write_text('{"*": "0", "0": "1"}')
     labels = open_labels(str(tmp_path / "seg.onnx"), world / "testA_labels", class_map=tmp_path / "map.json")
     result = evaluate_run(runs("cyclegan"), [], None, open_tools(labels=labels), device="cpu")
@@ -230,7 +230,7 @@ def test_label_maps_are_held_against_the_translations_of_their_images(
 
 def test_label_maps_of_images_that_are_cut_are_refused(runs: Callable[[str], Path], tmp_path: Path) -> None:
     world = runs("cyclegan").parent / "world"
-    make_segmenter(tmp_path / "seg.onnx")
+    write_segmenter(tmp_path / "seg.onnx")
     labels = open_labels(str(tmp_path / "seg.onnx"), world / "testA_labels")
     chosen = tiny_recipe("cyclegan", world, "train.steps=1", "augment.test.center_crop.size=16")
     folder = run.train(chosen, tmp_path / "run", watch=Silent())

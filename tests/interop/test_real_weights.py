@@ -11,7 +11,7 @@ import torch
 import i2i
 from i2i.checkpoints.published import PublishedWeights
 from i2i.data.degradation.resize import bicubic_pair, imresize
-from i2i.metrics.pixels import cut_border, luma, psnr
+from i2i.metrics.psnr import crop_border, luma, psnr
 from i2i.registry import weights
 
 # PSNR in dB on Y, as the published networks give it there. Those for photos as they are found do not aim at it.
@@ -45,7 +45,7 @@ def mean_psnr(file: Path, pictures: list[torch.Tensor]) -> float:
         low, high = bicubic_pair(picture, upscale.card.scale)
         made = upscale((255 * low[0]).round().byte().permute(1, 2, 0).numpy())
         result = torch.from_numpy(made).permute(2, 0, 1)[None].float() / 255
-        decibels.append(float(psnr(*(cut_border(luma(images), 4) for images in (result, high)))))
+        decibels.append(float(psnr(*(crop_border(luma(images), 4) for images in (result, high)))))
     return float(np.mean(decibels))
 
 

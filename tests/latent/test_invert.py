@@ -10,7 +10,7 @@ from torch import Tensor
 from i2i.latent.distances import pixel_distance, vgg_distance, weighted
 from i2i.latent.invert import invert
 from i2i.latent.invert_files import find_images, read_batches, read_for
-from i2i.metrics.pixels import psnr
+from i2i.metrics.psnr import psnr
 from i2i_runtime import images
 from tests.latent.test_sampler import Straight, dcgan
 from tests.vgg import write_vgg19

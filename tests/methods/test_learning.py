@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from i2i import inference, recipe
 from i2i.data.world import CLASSES, make_world
 from i2i.losses.adversarial import Absolute, Judge
-from i2i.metrics.pixels import psnr
+from i2i.metrics.psnr import psnr
 from i2i.training import run
 from i2i_runtime import images
 from tests.measures import mean_iou, texture

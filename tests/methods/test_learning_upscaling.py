@@ -25,7 +25,7 @@ from i2i.data.degradation.second_order import SecondOrder
 from i2i.data.degradation.sharpen import sharpen
 from i2i.losses.adversarial import Absolute, RelativisticAverage
 from i2i.losses.pixel import MeanAbsolute
-from i2i.metrics.pixels import psnr
+from i2i.metrics.psnr import psnr
 from i2i.training import run
 from i2i_runtime import images
 from tests.measures import texture

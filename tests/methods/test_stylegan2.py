@@ -10,7 +10,7 @@ from i2i.data.batch import Images
 from i2i.losses.penalties import path_lengths, r1_penalty
 from i2i.methods.ada import AdaptiveAugmentation
 from i2i.methods.stylegan2 import StyleGAN2
-from i2i.metrics.sliced import sliced_distance
+from i2i.metrics.sliced_wasserstein import sliced_wasserstein_distance
 from i2i.recipe import Optimizer, components
 from i2i.training.update import TrainingUpdate
 
@@ -47,7 +47,7 @@ class Recording:
     def accumulate(self, player: str, **terms: Tensor) -> None:
         raise AssertionError("not used")
 
-    def total(self, tensor: Tensor) -> Tensor:
+    def all_reduce_sum(self, tensor: Tensor) -> Tensor:
         return tensor
 
     def names(self) -> list[tuple[str, ...]]:
@@ -111,6 +111,15 @@ def test_mixed_styles_change_once_between_the_layers(mixing):
         assert changes.any(0).all(), "at every layer"
 
 
+def test_the_mean_style_moves_once_for_a_batch_not_for_styles_mixed_in(monkeypatch):
+    method, (first, second) = build(), torch.randn(2, 4, 8)
+    latents = iter([first, second])
+    monkeypatch.setattr(method, "draw", lambda label: next(latents))
+    method.mixed(torch.zeros(4, dtype=torch.long))
+    expected = 0.005 * method.generator.mapping(first, None).mean(0)
+    torch.testing.assert_close(method.generator.mean_style, expected)
+
+
 def test_a_step_trains_both_and_what_a_resume_needs_is_in_the_state():
     method, options = build("method.classes=3"), load().optimizer
     before = deepcopy(method.state_dict())
@@ -151,7 +160,7 @@ def test_it_learns_colours_in_seconds_from_a_judge_that_learns(judge_learns):
 
     def distance() -> float:
         with torch.no_grad():
-            return sliced_distance(method.generator(method.draw(label)), held_out).item()
+            return sliced_wasserstein_distance(method.generator(method.draw(label)), held_out).item()
 
     before = distance()
     for update.step in range(40):

@@ -39,9 +39,9 @@ def test_preview_shows_images_of_one_size_and_score_is_their_distance(name: str)
     method = build(name)
     batch = Pair(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32))
     (columns,) = method.preview([batch], method.products())
-    assert list(columns) == ["low", "fake", "high"]
+    assert list(columns) == ["source", "fake", "target"]
     assert {image.shape for image in columns.values()} == {(2, 3, 32, 32)}
-    assert torch.equal(columns["low"][..., ::4, ::4], batch.source)
+    assert torch.equal(columns["source"][..., ::4, ::4], batch.source)
     distance = (columns["fake"] - batch.target).abs().mean()
     torch.testing.assert_close(method.score([batch], method.products()), distance)
 

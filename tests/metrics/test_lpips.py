@@ -1,4 +1,4 @@
-"""LPIPS: the published sum over features, through weights that lie in a file, and a sentence where there is none."""
+"""LPIPS against the published formula, and refusal of files that are not its weights."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from i2i.metrics.lpips import Lpips
 lpips = pytest.importorskip("lpips")
 torchvision = pytest.importorskip("torchvision")
 
-# After which of its layers LPIPS looks into SqueezeNet, and torchvision's normalisation for images in [-1, 1].
-LOOKED_AT = (1, 4, 7, 9, 10, 11, 12)
+# The layers of SqueezeNet whose outputs LPIPS compares, and torchvision's normalisation for images in [-1, 1].
+TAPPED = (1, 4, 7, 9, 10, 11, 12)
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 
@@ -41,14 +41,14 @@ def by_the_formula(network: nn.Module, image: Tensor, truth: Tensor) -> Tensor:
     total = torch.zeros(len(image))
     for index, layer in enumerate(network.features):
         x, y = layer(x), layer(y)
-        if index in LOOKED_AT:
-            weights = heads[f"lin{LOOKED_AT.index(index)}.model.1.weight"]
+        if index in TAPPED:
+            weights = heads[f"lin{TAPPED.index(index)}.model.1.weight"]
             difference = (F.normalize(x, eps=1e-10) - F.normalize(y, eps=1e-10)).square()
             total += (weights * difference).sum(1).mean((1, 2))
     return total
 
 
-def test_lpips_is_the_published_sum_over_the_features_of_the_files_network(backbone: tuple[nn.Module, Path]) -> None:
+def test_lpips_equals_equation_1_with_the_network_of_the_file(backbone: tuple[nn.Module, Path]) -> None:
     network, file = backbone
     image, truth = pictures(2, 3, 40, 50)
     measure = Lpips(file)
@@ -57,7 +57,7 @@ def test_lpips_is_the_published_sum_over_the_features_of_the_files_network(backb
         torch.testing.assert_close(measure(image, truth), by_the_formula(network, image, truth), rtol=1e-4, atol=1e-6)
 
 
-def test_building_it_draws_no_random_numbers_and_warns_of_nothing(
+def test_opening_lpips_draws_no_random_numbers_and_gives_no_warning(
     backbone: tuple[nn.Module, Path], recwarn: pytest.WarningsRecorder
 ) -> None:
     before = torch.get_rng_state()
@@ -65,14 +65,12 @@ def test_building_it_draws_no_random_numbers_and_warns_of_nothing(
     assert torch.equal(before, torch.get_rng_state()) and not recwarn
 
 
-def test_small_images_are_refused(backbone: tuple[nn.Module, Path]) -> None:
+def test_small_images_raise(backbone: tuple[nn.Module, Path]) -> None:
     with pytest.raises(ValueError, match="LPIPS-squeeze: 40x16 pixels are less than 17"):
         Lpips(backbone[1])(*pictures(1, 3, 16, 40))
 
 
-def test_without_the_weights_a_sentence_says_what_to_download_and_where_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_weights_raise_with_the_address_and_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(ValueError, match=r"download it from https://.*--lpips-weights") as error:
         Lpips()
@@ -80,7 +78,7 @@ def test_without_the_weights_a_sentence_says_what_to_download_and_where_to(
     assert not list(tmp_path.rglob("*.pth")), "nothing was downloaded"
 
 
-def test_what_is_no_weights_of_such_a_network_is_refused_by_name(tmp_path: Path) -> None:
+def test_other_files_raise_by_name(tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_text("nothing")
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
     torch.save(torchvision.models.squeezenet1_0().state_dict(), tmp_path / "older.pth")
@@ -91,7 +89,7 @@ def test_what_is_no_weights_of_such_a_network_is_refused_by_name(tmp_path: Path)
         assert f"{name}.pth" in str(error.value) and "\n" not in str(error.value)
 
 
-def test_with_real_weights_equal_images_are_at_zero_and_blur_takes_them_apart(shared: Path) -> None:
+def test_real_lpips_is_zero_for_equal_images_and_grows_with_blur(shared: Path) -> None:
     from i2i_runtime import images
 
     measure = Lpips(shared / "weights/squeezenet1_1.pth")

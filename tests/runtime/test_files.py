@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from i2i_runtime.files import open_file, printable, write_atomically
+from i2i_runtime.files import open_regular_file, printable, write_atomically
 
 
 def full_disk(*_) -> None:
@@ -91,7 +91,7 @@ def test_a_file_has_the_mode_that_the_user_wants(tmp_path: Path) -> None:
 def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name, said in {"pipe": "a device or pipe", "": "a folder", "gone": r"cannot be read \(No such file"}.items():
-        with pytest.raises(ValueError, match=said), open_file(tmp_path / name):
+        with pytest.raises(ValueError, match=said), open_regular_file(tmp_path / name):
             pass
 
 

@@ -15,14 +15,14 @@ UPSCALER = Card(product="generator", in_channels=3, out_channels=3, scale=2, mul
 @pytest.mark.parametrize("size", [1, 2, 7, 16, 33])
 @pytest.mark.parametrize(("multiple_of", "min_size"), [(1, 1), (4, 1), (16, 64), (3, 10)])
 def test_padding_is_the_smallest_legal_size_and_begins_with_the_image(size, multiple_of, min_size):
-    padded = tiles.reflected(size, multiple_of=multiple_of, min_size=min_size)
+    padded = tiles.reflect_indices(size, multiple_of=multiple_of, min_size=min_size)
     assert len(padded) % multiple_of == 0
     assert max(size, min_size) <= len(padded) < max(size, min_size) + multiple_of
     np.testing.assert_array_equal(padded[:size], np.arange(size))
 
 
 def test_padding_is_a_mirror_without_the_edge_again_and_again():
-    assert tiles.reflected(3, multiple_of=1, min_size=8).tolist() == [0, 1, 2, 1, 0, 1, 2, 1]
+    assert tiles.reflect_indices(3, multiple_of=1, min_size=8).tolist() == [0, 1, 2, 1, 0, 1, 2, 1]
 
 
 @pytest.mark.parametrize("size", [1, 63, 64, 65, 100, 129, 1000])
@@ -59,7 +59,7 @@ def blend(image: np.ndarray, scale: int, ramp: int, run=None) -> np.ndarray:
     def cut(row: Span, column: Span) -> np.ndarray:
         return image[row.start * scale : row.stop * scale, column.start * scale : column.stop * scale]
 
-    for top, left, piece in tiles.blended(run or cut, rows, columns, ramp=ramp, scale=scale):
+    for top, left, piece in tiles.blend(run or cut, rows, columns, ramp=ramp, scale=scale):
         result[top : top + piece.shape[0], left : left + piece.shape[1]] = piece
         times[top : top + piece.shape[0], left : left + piece.shape[1]] += 1
     assert (times == 1).all(), "every pixel comes once"
@@ -87,7 +87,7 @@ def test_a_tile_goes_over_into_the_next_in_even_steps():
 
 
 def test_the_tile_is_chosen_by_the_network_or_the_user():
-    assert len(Tiling(UPSCALER).spans(tiles.TILE)) == 1 < len(Tiling(UPSCALER).spans(tiles.TILE + 4))
+    assert len(Tiling(UPSCALER).spans(tiles.DEFAULT_TILE)) == 1 < len(Tiling(UPSCALER).spans(tiles.DEFAULT_TILE + 4))
     far = Card(product="g", in_channels=3, out_channels=3, overlap=400)
     assert len(Tiling(far).spans(1350)) == 1 < len(Tiling(far).spans(1351)), "tiles are not overlap for the most part"
     assert len(Tiling(UPSCALER, 0).spans(100_000)) == 1

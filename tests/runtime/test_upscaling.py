@@ -3,21 +3,19 @@
 import subprocess
 import sys
 import threading
-from functools import cache
-from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 
 from i2i_runtime import folder, images
 from i2i_runtime.card import Card
 from i2i_runtime.folder import translate_folder
-from i2i_runtime.images.resize import resize
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import translate_image
+from tests.runtime.pictures import noise, srgb_profile
 
 RNG = np.random.default_rng(0)
 X4 = Card(product="generator", in_channels=3, out_channels=3, scale=4, overlap=8)
@@ -32,10 +30,6 @@ def enlarge(batch: np.ndarray) -> np.ndarray:
 
 def repeat(batch: np.ndarray) -> np.ndarray:
     return batch.repeat(4, axis=2).repeat(4, axis=3)
-
-
-def noise(*shape: int, dtype=np.uint8) -> np.ndarray:
-    return RNG.integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
 
 
 def upscale(tmp_path: Path, name: str, **options) -> np.ndarray:
@@ -140,19 +134,6 @@ def test_illegal_factors_are_refused_before_anything_is_done(tmp_path, outscale)
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("size", [(30, 45), (167, 250), (400, 100)])
-def test_resampling_by_strips_is_pillows(monkeypatch, dtype, size):
-    monkeypatch.setattr("i2i_runtime.images.resize._STRIP", 1000)
-    image = RNG.random((90, 120, 3), np.float32) if dtype is np.float32 else noise(90, 120, 3, dtype=dtype)
-    result = np.empty((*size, 3), dtype)
-    resize(image, result, by=Image.Resampling.LANCZOS)
-    for channel in range(3):
-        plane = Image.fromarray(images.to_float(image[..., channel]))
-        expected = images.from_float(np.asarray(plane.resize(size[::-1], Image.Resampling.LANCZOS)), dtype)
-        np.testing.assert_allclose(result[..., channel], expected, atol=1e-6 if dtype is np.float32 else 1)
-
-
 def test_a_dark_16_bit_image_stays_16_bit_and_keeps_its_levels(tmp_path):
     dark = RNG.integers(0, 200, (20, 30, 3)).astype(np.uint16)
     for name in ("a.png", "a.tif"):
@@ -208,34 +189,14 @@ def test_opaque_alpha_stays_opaque(tmp_path):
             assert (upscale(tmp_path, "a.png", outscale=outscale)[..., 3] == np.iinfo(dtype).max).all()
 
 
-@cache  # it carries the time of its making
-def profile() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
-def test_colour_profiles_are_kept(tmp_path, suffix):
-    Image.fromarray(noise(20, 30, 3)).save(tmp_path / f"a{suffix}", icc_profile=profile())
+@pytest.mark.parametrize(
+    ("suffix", "dtype"),
+    [*((each, np.uint8) for each in (".png", ".jpg", ".webp", ".tif")), (".png", np.uint16), (".tif", np.uint16)],
+)
+def test_colour_profiles_are_kept(tmp_path, suffix, dtype):
+    images.write(tmp_path / f"a{suffix}", noise(20, 30, 3, dtype=dtype), profile=srgb_profile())
     upscale(tmp_path, f"a{suffix}")
-    assert Image.open(tmp_path / "out" / f"a{suffix}").info["icc_profile"] == profile()
-
-
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_colour_profiles_of_16_bit_images_are_kept(tmp_path, suffix):
-    image = noise(20, 30, 3, dtype=np.uint16)
-    images.write(tmp_path / f"a{suffix}", image, profile=profile())
-    np.testing.assert_array_equal(images.read(tmp_path / f"a{suffix}"), image)
-    upscale(tmp_path, f"a{suffix}")
-    assert images.read_picture(tmp_path / "out" / f"a{suffix}").profile == profile()
-
-
-def test_a_profile_of_other_channels_is_left_out(tmp_path):
-    grey = profile()[:16] + b"GRAY" + profile()[20:]
-    images.write(tmp_path / "a.png", noise(4, 4, 1), profile=grey)
-    assert images.read_picture(tmp_path / "a.png").profile == grey
-    images.write(tmp_path / "b.png", noise(4, 4, 3), profile=grey)
-    images.write(tmp_path / "c.png", noise(4, 4, 1), profile=profile())
-    assert images.read_picture(tmp_path / "b.png").profile == images.read_picture(tmp_path / "c.png").profile == b""
+    assert Image.open(tmp_path / "out" / f"a{suffix}").info["icc_profile"] == srgb_profile()
 
 
 def test_a_tree_with_other_files_in_it(tmp_path):
@@ -316,22 +277,3 @@ def test_memory_is_little_more_than_the_image_and_its_result(tmp_path, suffix):
     assert done.returncode == 0, done.stderr
     needed = 1200 * 1000 * 3 * (1 + 16)
     assert int(done.stdout) * 1024 < 1.6 * needed + 2**24, "a second result would be 1.9 times that"
-
-
-def test_files_written_in_many_strips_are_read_by_others(tmp_path, monkeypatch):
-    monkeypatch.setattr("i2i_runtime.images.encode._STRIP", 300)
-    image = noise(23, 31, 3)
-    for suffix in (".png", ".tif"):
-        images.write(tmp_path / f"a{suffix}", image, profile=profile())
-        np.testing.assert_array_equal(np.asarray(Image.open(BytesIO((tmp_path / f"a{suffix}").read_bytes()))), image)
-        np.testing.assert_array_equal(cv2.imread(str(tmp_path / f"a{suffix}"))[..., ::-1], image)
-
-
-def test_a_large_image_is_the_same_after_it_was_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("i2i_runtime.images.encode._LARGE", 0)
-    image = noise(23, 31, 3)
-    before = image.copy()
-    for suffix in (".jpg", ".bmp"):
-        images.write(tmp_path / f"a{suffix}", image)
-        np.testing.assert_array_equal(image, before)
-    np.testing.assert_array_equal(images.read(tmp_path / "a.bmp"), before)

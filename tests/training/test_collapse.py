@@ -8,7 +8,7 @@ from torch import Tensor
 
 from i2i import recipe
 from i2i.checkpoints import run as checkpoint
-from i2i.methods.base import Made
+from i2i.methods.base import Outputs
 from i2i.networks.generators.dcgan import DCGANGenerator
 from i2i.recipe import Collapse
 from i2i.registry import generators
@@ -78,8 +78,8 @@ def test_translators_are_watched_too(method: str, tmp_path: Path) -> None:
     assert log["step"] == [2, 4] and len(log) == (3 if method == "pix2pix" else 5)
 
 
-def made(fake: Tensor, real: Tensor) -> dict[str, Made]:
-    return {"a_to_b": Made(list(fake.split(1)), list(real.split(1)), fake.mean((1, 2, 3)), real.mean((1, 2, 3)))}
+def made(fake: Tensor, real: Tensor) -> dict[str, Outputs]:
+    return {"a_to_b": Outputs(list(fake.split(1)), list(real.split(1)), fake.mean((1, 2, 3)), real.mean((1, 2, 3)))}
 
 
 def test_outputs_that_stop_depending_on_their_inputs_are_a_collapse() -> None:
@@ -108,11 +108,12 @@ def test_separation_is_the_chance_that_the_real_one_of_two_is_found() -> None:
 
 
 def test_one_image_of_each_class_is_a_collapse() -> None:
-    kinds = [0, 1] * 8
+    labels = [0, 1] * 8
     real = torch.rand(16, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     same = real[:2].repeat(8, 1, 1, 1)
     watch = CollapseWatch(Collapse())
-    assert watch.look(100, {"generator": made(real.flip(0), real)["a_to_b"]._replace(kinds=kinds)})[1] == []
-    values = [watch.look(step, {"generator": made(same, real)["a_to_b"]._replace(kinds=kinds)}) for step in (200, 300)]
+    assert watch.look(100, {"generator": made(real.flip(0), real)["a_to_b"]._replace(labels=labels)})[1] == []
+    collapsed = {"generator": made(same, real)["a_to_b"]._replace(labels=labels)}
+    values = [watch.look(step, collapsed) for step in (200, 300)]
     assert values[0][0]["generator.diversity"] == 0 and len(values[1][1]) == 1
     assert diversity(list(same.split(1))) > 0.1, "which without classes would look diverse"

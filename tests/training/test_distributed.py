@@ -19,16 +19,16 @@ from tests.worlds import overrides, tiny_world
 
 PLUGIN = """
 import torch
-from i2i.metrics.features.base import Extractor
+from i2i.metrics.features.base import FeatureExtractor
 from i2i.registry import features
 
 
 @features.register("means")
-class Means(Extractor):
+class Means(FeatureExtractor):
     def __init__(self, *, weights: str = "", device: str = "cpu") -> None:
         super().__init__("means", "0", device)
 
-    def look(self, images):
+    def extract(self, images):
         return torch.cat([images.mean((2, 3)), images.std((2, 3))], 1)
 """
 NOBODY_S_OWN = [  # no batch statistics, no random numbers

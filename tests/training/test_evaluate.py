@@ -10,7 +10,7 @@ from torch import Tensor
 
 from i2i.checkpoints import run as checkpoint
 from i2i.methods.gan import GAN
-from i2i.metrics.features.base import Extractor
+from i2i.metrics.features.base import FeatureExtractor
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.generators.dcgan import DCGANGenerator
 from i2i.recipe import Recipe
@@ -22,7 +22,7 @@ from tests.worlds import Silent, digits, tiny_recipe, tiny_world
 SETTINGS = ["train.steps=6", "train.checkpoint_every=3", "evaluate.features=means"]
 
 
-class Means(Extractor):
+class Means(FeatureExtractor):
     """Mean and deviation of each channel; `asked` counts the images that any has seen."""
 
     asked = 0
@@ -30,7 +30,7 @@ class Means(Extractor):
     def __init__(self, *, weights: str = "", device: str = "cpu") -> None:
         super().__init__("means", "0", device)
 
-    def look(self, images: Tensor) -> Tensor:
+    def extract(self, images: Tensor) -> Tensor:
         type(self).asked += len(images)
         assert images.dtype == torch.float32 and images.min() >= 0 and images.max() <= 1
         return torch.cat([images.mean((2, 3)), images.std((2, 3))], 1)
@@ -136,7 +136,7 @@ def test_as_many_samples_of_noise_as_there_are_images_each_from_its_own_latent(
 
 
 def test_one_metric_that_fails_is_a_warning(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Means, "look", lambda _, images: torch.full((len(images), 4), float("nan")))
+    monkeypatch.setattr(Means, "extract", lambda _, images: torch.full((len(images), 4), float("nan")))
     watch = Silent()
     run.train(wanted("pix2pix", world, "evaluate.every=3", "evaluate.best=kid"), tmp_path / "run", watch=watch)
     assert any("warning: evaluate.metrics kid" in said and "not finite" in said for said in watch.said)
@@ -150,7 +150,7 @@ def test_one_metric_that_fails_is_a_warning(world: Path, tmp_path: Path, monkeyp
         (['evaluate.metrics=["psnr"]'], "psnr needs pairs, which CycleGAN does not train on"),
         (["evaluate.metrics=[]"], "evaluate.metrics names none"),
         (["evaluate.best=fid"], "evaluate.best = 'fid' is refused; choose from: evaluate.metrics"),
-        (['evaluate.metrics=["is"]'], "means sees no classes"),
+        (['evaluate.metrics=["is"]'], "means is no classifier"),
         (["evaluate.features=squeezenet1_1", "evaluate.weights=none.pth"], "none.pth: no such file"),
         (["evaluate.features=squeezent"], "unknown feature extractor 'squeezent'"),
     ],

@@ -56,9 +56,7 @@ class _PaddedImage:
 
     def __init__(self, pixels: Array, card: Card) -> None:
         self._pixels = pixels
-        self._rows, self._columns = (
-            tiles.reflected(size, multiple_of=card.multiple_of, min_size=card.min_size) for size in pixels.shape[:2]
-        )
+        self._rows, self._columns = tiles.padded_axes(card, *pixels.shape[:2])
         self.height, self.width = len(self._rows), len(self._columns)
 
     def band(self, top: int, bottom: int) -> Band:

@@ -80,7 +80,7 @@ class ExportedModel(ABC):
         number, height, width = self.card.size
         self._check_size(*images.shape[2:])
         rows, columns = (
-            tiles.reflected(have, multiple_of=1, min_size=needed)
+            tiles.reflect_indices(have, multiple_of=1, min_size=needed)
             for have, needed in zip(images.shape[2:], (height, width), strict=True)
         )
         # The last batch is filled up with the first images.

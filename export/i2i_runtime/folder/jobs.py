@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from i2i_runtime import images
 from i2i_runtime.files import printable
-from i2i_runtime.images.encode import SUFFIXES
+from i2i_runtime.images import SUFFIXES
 
 
 class Job(NamedTuple):

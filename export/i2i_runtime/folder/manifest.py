@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from i2i_runtime.card import Card
-from i2i_runtime.files import open_file, printable
+from i2i_runtime.files import open_regular_file, printable, read_errors
 
 _NAME, _SUFFIX = ".i2i-manifest", ".jsonl"
 _PIECE = 2**20  # bytes that are read at a time
@@ -65,7 +65,7 @@ def checksum(path: Path) -> str:
 
 def source_facts(path: Path) -> dict[str, Any]:
     """The entries about a source. Raises ValueError, naming the file, when it cannot be read."""
-    with open_file(path) as stream:
+    with read_errors(path), open_regular_file(path) as stream:
         status = os.fstat(stream.fileno())  # before the contents: what changes meanwhile looks changed the next time
         return {
             "source_bytes": status.st_size,

@@ -17,8 +17,8 @@ from i2i_runtime.files import printable
 from i2i_runtime.folder.batching import OneByOne, Together
 from i2i_runtime.folder.jobs import Job
 from i2i_runtime.folder.manifest import Entry, Manifest, checksum, source_facts
-from i2i_runtime.images import Array, Picture
-from i2i_runtime.images.encode import check_holds
+from i2i_runtime.images import Array
+from i2i_runtime.images.encode import check_encodable
 from i2i_runtime.images.headers import DAMAGED
 
 
@@ -50,7 +50,7 @@ class Lines:
 
 
 class _Read(NamedTuple):
-    picture: Picture
+    image: images.ImageWithProfile
     entry: Entry
 
 
@@ -103,7 +103,7 @@ def _bytes(job: Job) -> int:
         header = images.header(job.source)
     except Exception:  # whatever a parser meets in damaged bytes
         return 0
-    return header.height * header.width * header.channels * header.bits // 8
+    return header.nbytes
 
 
 def _read(job: Job, work: Work) -> _Read | None:
@@ -112,12 +112,12 @@ def _read(job: Job, work: Work) -> _Read | None:
         return None
     facts = source_facts(job.source)
     try:
-        picture = images.read_picture(job.source)
+        image = images.read_with_profile(job.source)
     except (ValueError, MemoryError):
         raise
     except Exception as error:  # whatever a parser meets in damaged bytes
         raise ValueError(f"{printable(job.source)}: {DAMAGED} ({error})") from error
-    return _Read(picture, replace(_of(job, work.about), **facts))
+    return _Read(image, replace(_of(job, work.about), **facts))
 
 
 def _of(job: Job, entry: Entry) -> Entry:
@@ -130,14 +130,14 @@ def _translate(job: Job, reading: "Future[_Read | None]", work: Work, writers: E
     if read is None:
         return writers.submit(_carry, job, work)
     begin = time.monotonic()
-    result = work.translate(job, read.picture.pixels)
+    result = work.translate(job, read.image.pixels)
     entry = replace(read.entry, milliseconds=round(1000 * (time.monotonic() - begin), 3), size=result.shape[:2])
-    return writers.submit(_write, job, result, read.picture.profile, entry, work.manifest)
+    return writers.submit(_write, job, result, read.image.profile, entry, work.manifest)
 
 
 def _write(job: Job, image: Array, profile: bytes, entry: Entry, manifest: Manifest) -> None:
     def fill(temporary: Path) -> None:
-        check_holds(job.result, image)
+        check_encodable(job.result, image)
         try:
             images.write(temporary, image, profile=profile)
         except ValueError as error:

@@ -4,7 +4,6 @@ File systems are fsspec's (https://filesystem-spec.readthedocs.io), and raise wh
 """
 
 import os
-import secrets
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
@@ -17,7 +16,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import unquote
 
-from i2i_runtime.files import printable
+from i2i_runtime.files import printable, temporary_path, write_atomically
 from i2i_runtime.images import is_image
 
 # Here a file appears when it is whole, all files below a folder come in one list, and there are no folders to make.
@@ -81,7 +80,7 @@ class Mirror:
     def check_writable(self, folder: Path) -> None:
         """Write a file to a folder, and delete it. Raises ValueError."""
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / _hidden()
+        probe = temporary_path(folder / "probe")
         probe.touch()
         try:
             if self._protocols & _WEB:
@@ -94,11 +93,10 @@ class Mirror:
     def fetch(self, path: Path) -> None:
         """Give a file of the mirror its contents; it keeps its time. Raises anything."""
         modified = path.stat().st_mtime_ns
-        part = path.with_name(_hidden())
-        with self._turn:
-            self._files.get_file(self._keys[path], str(part))
-        os.utime(part, ns=(modified, modified))
-        os.replace(part, path)
+        with write_atomically(path) as temporary:
+            with self._turn:
+                self._files.get_file(self._keys[path], str(temporary))
+            os.utime(temporary, ns=(modified, modified))
 
     def put(self, path: Path) -> None:
         """Send a file of the mirror, which appears there whole or not at all. Raises anything."""
@@ -107,7 +105,7 @@ class Mirror:
             if self._protocols & _STORES:
                 self._files.put_file(str(path), key)
                 return
-            part = self._key(path.with_name(_hidden()))
+            part = self._key(temporary_path(path))
             self._files.makedirs(part.rpartition("/")[0], exist_ok=True)
             try:
                 self._files.put_file(str(path), part)
@@ -211,7 +209,3 @@ def _modified(facts: Mapping[str, Any]) -> int:
                 return int(value * 10**6) * 1000
     # Not a time, but another number for other contents.
     return zlib.crc32(str(facts["ETag"]).encode()) * 10**9 if facts.get("ETag") else 0
-
-
-def _hidden() -> str:
-    return f".{secrets.token_hex(8)}.part"

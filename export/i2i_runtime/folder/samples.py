@@ -1,7 +1,6 @@
 """A folder of samples, one PNG for each seed: to fill a data set, and to go on where it was left."""
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i_runtime import images
+from i2i_runtime.files import write_atomically
 
 _NOTE = ".i2i-made.json"
 _WRITERS = 4  # threads; compressing a PNG takes a CPU's time, not Python's
@@ -108,9 +108,8 @@ def claim(folder: Path, names: Sequence[Path], facts: Mapping[str, Any], *, over
     elif not overwrite and (there := next((name for name in names if (folder / name).exists()), None)):
         raise ValueError(f"{folder / there}: is there, but not by this program; name another folder, or --overwrite")
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{_NOTE}.part"
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, note)
+    with write_atomically(note) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def labels_of(seeds: Sequence[int], label: int | None, classes: int) -> list[int]:

@@ -1,41 +1,45 @@
 """The pixels of an image to the bytes of a file, without holding a result of a gigabyte twice.
 
-PNG and TIFF are written here, strip by strip: OpenCV builds the whole file in memory, and a TIFF without its colour
-profile. The other formats are OpenCV's.
+PNG and TIFF are written strip by strip (`png_tiff`): OpenCV builds the whole file in memory, and a TIFF without its
+colour profile. The other formats are OpenCV's.
 """
 
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import cv2
 import numpy as np
-from isal import isal_zlib
-from numpy.typing import NDArray
 
-from i2i_runtime.files import printable
+from i2i_runtime.files import printable, write_atomically
+from i2i_runtime.images.arrays import Array
+from i2i_runtime.images.listing import SUFFIXES
+from i2i_runtime.images.metadata import suits_channels
+from i2i_runtime.images.png_tiff import strips, write_png, write_tiff
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+QUALITY = 95  # of JPEG and WebP
 
 _16_BIT_SUFFIXES = (".png", ".tif", ".tiff")
-_LONGEST = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}  # pixels of a side
-_STRIP = 2**20  # bytes of pixels that are compressed at a time
-_LARGE = 2**26  # bytes from which on an image is not copied
-_PNG_COLOURS = {1: 0, 3: 2, 4: 6}  # by channels
-_LEVEL = 2  # of compression, 0 to 3
-_PNG_UP = 2  # the filter that leaves the difference to the row above
-_ICC_COLOURS = slice(16, 20)  # where a profile names its colour space
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
+_MAX_SIDE = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}  # pixels
+_NOT_COPIED = 2**26  # bytes from which on an image is not copied
+_LOSSLESS_WEBP = 101  # OpenCV's word for it
 
 
-def check_size(path: Path, height: int, width: int) -> None:
-    """Raises ValueError if the format of the path's suffix can't hold an image of this size, in pixels."""
-    if max(height, width) > _LONGEST.get(path.suffix.lower(), 2**31 - 1):
-        raise ValueError(f"{printable(path)}: {width}x{height} is too large for {path.suffix.lower()}; write a .png")
+def write(path: Path, image: Array, *, quality: int = QUALITY, profile: bytes = b"") -> None:
+    """Write (height, width[, channels]) uint8 or uint16 in the format of the path's suffix: whole, or not at all.
+
+    `quality` is for JPEG (1 to 100) and WebP (1 to 99; 100 is lossless). WebP keeps grey as equal RGB. An ICC `profile`
+    is kept by all formats but BMP, if it is one for such channels. Raises ValueError when the format cannot hold the
+    image, OSError when the disk cannot.
+    """
+    check_encodable(path, image)
+    with write_atomically(path) as temporary, open(temporary, "xb") as stream:
+        encode(stream, path, image, quality=quality, profile=profile)
 
 
-def check_holds(path: Path, image: NDArray[Any]) -> None:
+def check_encodable(path: Path, image: Array) -> None:
     """Raises ValueError if the format of the path's suffix can't hold the image, or no format can."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -51,143 +55,70 @@ def check_holds(path: Path, image: NDArray[Any]) -> None:
         raise ValueError(
             f"{printable(path)}: {suffix} holds 8 bits, not 16; choose from: {', '.join(_16_BIT_SUFFIXES)}"
         )
-    if channels == 4 and suffix in (".jpg", ".jpeg"):
+    if channels == 4 and suffix in _JPEG_SUFFIXES:
         raise ValueError(f"{printable(path)}: {suffix} holds no alpha; write a .png, or drop alpha")
     check_size(path, *image.shape[:2])
 
 
-def encode(stream: BinaryIO, path: Path, image: NDArray[Any], *, quality: int, profile: bytes) -> None:
-    """Write (height, width[, channels]), which `check_holds`, to a new file in the format of the path's suffix.
+def check_size(path: Path, height: int, width: int) -> None:
+    """Raises ValueError if the format of the path's suffix can't hold an image of this size, in pixels."""
+    if max(height, width) > _MAX_SIDE.get(path.suffix.lower(), 2**31 - 1):
+        raise _too_large(path, height, width)
 
-    The ICC profile is left out where it does not speak of such channels, and by BMP. Raises ValueError for an image
-    that turns out to be too large for the format.
+
+def _too_large(path: Path, height: int, width: int) -> ValueError:
+    return ValueError(f"{printable(path)}: {width}x{height} is too large for {path.suffix.lower()}; write a .png")
+
+
+def encode(stream: BinaryIO, path: Path, image: Array, *, quality: int = QUALITY, profile: bytes = b"") -> None:
+    """Encode (height, width[, channels]) into a new file, in the format of the path's suffix; as `write`.
+
+    `check_encodable` comes first. Raises ValueError for an image that turns out to be too large for the format.
     """
     suffix = path.suffix.lower()
     image = image.reshape(*image.shape[:2], -1)
     is_grey = image.shape[2] == 1 and suffix != ".webp"  # which has colours only
-    if profile[_ICC_COLOURS] != (b"GRAY" if is_grey else b"RGB "):
+    if suffix == ".bmp" or not suits_channels(profile, grey=is_grey):
         profile = b""
-    if suffix == ".png":
-        _png(stream, image, profile)
-    elif suffix in (".tif", ".tiff"):
-        _tiff(stream, path, image, profile)
-    else:
-        stream.write(_opencv(path, image, quality, b"" if suffix == ".bmp" else profile))
-
-
-def _strips(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    lines = max(1, _STRIP // image[0].nbytes)
-    yield from (image[top : top + lines] for top in range(0, len(image), lines))
-
-
-def _png(stream: BinaryIO, image: NDArray[Any], profile: bytes) -> None:
-    """PNG, third edition (https://www.w3.org/TR/png-3), with all rows as differences to the row above."""
-
-    def chunk(name: bytes, data: bytes) -> None:
-        check = isal_zlib.crc32(data, isal_zlib.crc32(name))
-        stream.write(struct.pack(">I", len(data)) + name + data + struct.pack(">I", check))
-
-    height, width, channels = image.shape
-    stream.write(b"\x89PNG\r\n\x1a\n")
-    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * image.itemsize, _PNG_COLOURS[channels], 0, 0, 0))
-    if profile:
-        chunk(b"iCCP", b"ICC profile\0\0" + isal_zlib.compress(profile))
-    compressor = _compressor()
-    above = np.zeros((1, image[0].nbytes), np.uint8)
-    for strip in _strips(image):
-        rows = np.ascontiguousarray(strip, image.dtype.newbyteorder(">")).view(np.uint8).reshape(len(strip), -1)
-        filtered = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
-        filtered[:, 0] = _PNG_UP
-        np.subtract(rows, np.concatenate([above, rows[:-1]]), out=filtered[:, 1:])
-        above = rows[-1:]
-        chunk(b"IDAT", compressor.compress(filtered.data))
-    chunk(b"IDAT", compressor.flush())
-    chunk(b"IEND", b"")
-
-
-def _compressor() -> "isal_zlib.Compress":
-    # Of photographs' differences it makes 58% in a third of the time in which zlib, looking for runs alone, makes 61%.
-    return isal_zlib.compressobj(_LEVEL)
-
-
-def _tiff(stream: BinaryIO, path: Path, image: NDArray[Any], profile: bytes) -> None:
-    """TIFF 6.0 (https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf), with differences to the left pixel."""
-    height, width, channels = image.shape
-    stream.write(b"II*\0" + bytes(4))  # the place of the directory comes last
-    places, sizes = [], []
-    for strip in _strips(image):
-        values = strip.astype(image.dtype.newbyteorder("<"))
-        values[:, 1:] -= strip[:, :-1]
-        compressor = _compressor()
-        data = compressor.compress(values.data) + compressor.flush()
-        places.append(stream.tell())
-        sizes.append(len(data))
-        stream.write(data + bytes(len(data) % 2))
-        if stream.tell() > 2**32 - 2**24:
-            raise ValueError(f"{printable(path)}: more than 4 GB are too much for {path.suffix.lower()}; write a .png")
-    tags: list[tuple[int, str, Sequence[int]]] = [
-        (256, "I", [width]),
-        (257, "I", [height]),
-        (258, "H", [8 * image.itemsize] * channels),
-        (259, "H", [8]),  # deflate
-        (262, "H", [1 if channels == 1 else 2]),  # grey or RGB
-        (273, "I", places),
-        (277, "H", [channels]),
-        (278, "I", [len(next(_strips(image)))]),
-        (279, "I", sizes),
-        (317, "H", [2]),  # differences to the left
-        (338, "H", [2] if channels == 4 else []),  # alpha by which the colours are not multiplied
-        (34675, "B", profile),
-    ]
-    entries = [_tiff_entry(stream, *tag) for tag in tags if tag[2]]
-    directory = stream.tell()
-    stream.write(struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4))
-    stream.seek(4)
-    stream.write(struct.pack("<I", directory))
-
-
-def _tiff_entry(stream: BinaryIO, tag: int, kind: str, values: Sequence[int]) -> bytes:
-    """An entry for the directory; values that it has no room for are written before it."""
-    data = struct.pack(f"<{len(values)}{kind}", *values)
-    if len(data) > 4:
-        place = stream.tell()
-        stream.write(data + bytes(len(data) % 2))
-        data = struct.pack("<I", place)
-    number = {"B": 7, "H": 3, "I": 4}[kind]
-    return struct.pack("<HHI", tag, number, len(values)) + data.ljust(4, b"\0")
-
-
-def _opencv(path: Path, image: NDArray[Any], quality: int, profile: bytes) -> memoryview:
-    webp_quality = 101 if quality >= 100 else quality  # OpenCV's word for lossless
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_WEBP_QUALITY, webp_quality]
-    kinds = [cv2.IMAGE_METADATA_ICCP] if profile else []
     try:
-        with _bgr(image) as swapped:
-            done, data = cv2.imencodeWithMetadata(
-                path.suffix.lower(), swapped, kinds, [np.frombuffer(profile, np.uint8)][: len(kinds)], options
-            )
+        if suffix == ".png":
+            write_png(stream, image, profile)
+        elif suffix in (".tif", ".tiff"):
+            write_tiff(stream, image, profile)
+        else:
+            stream.write(_by_opencv(suffix, image, quality, profile))
+    except OverflowError:
+        raise _too_large(path, *image.shape[:2]) from None
+
+
+def _by_opencv(suffix: str, image: Array, quality: int, profile: bytes) -> memoryview:
+    webp_quality = _LOSSLESS_WEBP if quality >= 100 else quality
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_WEBP_QUALITY, webp_quality]
+    kinds, metadata = ([cv2.IMAGE_METADATA_ICCP], [np.frombuffer(profile, np.uint8)]) if profile else ([], [])
+    try:
+        with _as_bgr(image) as bgr:
+            done, data = cv2.imencodeWithMetadata(suffix, bgr, kinds, metadata, options)
     except cv2.error:
         done = False
     if not done:
-        size = f"{image.shape[1]}x{image.shape[0]}"
-        raise ValueError(f"{printable(path)}: {size} is too large for {path.suffix.lower()}; write a .png")
+        raise OverflowError
     return data.data
 
 
 @contextmanager
-def _bgr(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
+def _as_bgr(image: Array) -> Iterator[Array]:
     """The image with its colours in OpenCV's order: a copy, or a large image itself for as long as it takes."""
     if image.shape[2] == 1:
         yield image
         return
     swap = cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-    if image.nbytes < _LARGE or not (image.flags.writeable and image.flags.c_contiguous):
+    if image.nbytes < _NOT_COPIED or not (image.flags.writeable and image.flags.c_contiguous):
         yield cv2.cvtColor(image, swap)
         return
     try:
-        for strip in _strips(image):
+        for strip in strips(image):
             cv2.cvtColor(strip, swap, dst=strip)
         yield image
     finally:
-        for strip in _strips(image):
+        for strip in strips(image):
             cv2.cvtColor(strip, swap, dst=strip)

@@ -4,9 +4,10 @@ import numpy as np
 from PIL import Image
 from PIL.Image import Resampling
 
-from i2i_runtime.images import Array, from_float, to_float
+from i2i_runtime.images.arrays import Array, from_float, to_float
 
-_STRIP = 2**20  # pixels of a result that are made at a time
+_STRIP = 2**20  # pixels of a result that are computed at a time
+_LANCZOS_SUPPORT = 3  # (larger) pixels to each side
 
 
 def resize(image: Array, out: Array, *, by: Resampling) -> None:
@@ -19,14 +20,14 @@ def resize(image: Array, out: Array, *, by: Resampling) -> None:
         out[...] = image
         return
     factor = image.shape[0] / height
-    margin = int(np.ceil(3 * max(factor, 1))) + 1  # Lanczos looks three (larger) pixels far
-    lines = max(1, _STRIP // width)
-    for top in range(0, height, lines):
-        bottom = min(top + lines, height)
+    margin = int(np.ceil(_LANCZOS_SUPPORT * max(factor, 1))) + 1
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
         first = max(0, int(top * factor) - margin)
         strip = image[first : int(bottom * factor) + margin + 1]
         box = (0, top * factor - first, image.shape[1], min(bottom * factor - first, len(strip)))
         for channel in range(channels):
             # Floats, because with 8 bits Pillow rounds and clips between rows and columns, and 16 it refuses.
-            made = Image.fromarray(to_float(strip[..., channel])).resize((width, bottom - top), by, box)
-            out[top:bottom, :, channel] = from_float(np.asarray(made), image.dtype)
+            plane = Image.fromarray(to_float(strip[..., channel])).resize((width, bottom - top), by, box)
+            out[top:bottom, :, channel] = from_float(np.asarray(plane), image.dtype)

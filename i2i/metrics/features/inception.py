@@ -1,8 +1,8 @@
-"""Inception-v3 of 2015 as FID, KID and IS define it: the network of torch-fidelity, which follows the TensorFlow graph
-to the last digit, with its bilinear resizing.
+"""Inception-v3 of 2015, the feature extractor that defines FID, KID and IS, as torch-fidelity implements it.
 
 Szegedy, Vanhoucke, Ioffe, Shlens, Wojna 2016: Rethinking the Inception Architecture for Computer Vision,
-https://arxiv.org/abs/1512.00567. Torchvision's network of that name is another one, and so are its numbers.
+https://arxiv.org/abs/1512.00567. Torch-fidelity follows the TensorFlow graph to the last digit, with its bilinear
+resizing; torchvision's network of that name gives other values.
 """
 
 from io import BytesIO
@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from i2i.metrics.features.base import Extractor
-from i2i.metrics.pretrained import Published, Weights, named, obtain
+from i2i.metrics.features.base import FeatureExtractor
+from i2i.metrics.pretrained import LoadedWeights, PublishedWeights, load_or_download, name_with_weights
 from i2i.registry import features
 
-PUBLISHED = Published(
+PUBLISHED = PublishedWeights(
     "Inception-v3 of FID",
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
     "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
@@ -24,8 +24,8 @@ PUBLISHED = Published(
 
 
 @features.register("inception")
-class Inception(Extractor):
-    """2048 features, of images that are rounded to 8 bit as the published ones were."""
+class Inception(FeatureExtractor):
+    """Inception-v3 of 2015: 2048 features of images that are rounded to 8 bit, as for published figures."""
 
     classes = True
 
@@ -34,13 +34,12 @@ class Inception(Extractor):
             from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
         except ImportError:
             raise ValueError("inception needs the package torch-fidelity; install it: pip install 'i2i[fid]'") from None
-        found = obtain(PUBLISHED, weights)
-        super().__init__(named("inception", PUBLISHED, found), found.sha256, device)
-        # Drawn aside: the network is made with random weights first.
-        with torch.random.fork_rng(devices=[]):
-            self._network = _made(FeatureExtractorInceptionV3, found).to(self.device)
+        loaded = load_or_download(PUBLISHED, weights)
+        super().__init__(name_with_weights("inception", PUBLISHED, loaded), loaded.sha256, device)
+        with torch.random.fork_rng(devices=[]):  # the network starts from random weights
+            self._network = _build(FeatureExtractorInceptionV3, loaded).to(self.device)
 
-    def look(self, images: Tensor) -> Tensor:
+    def extract(self, images: Tensor) -> Tensor:
         return self._network((images.clamp(0, 1) * 255).round().to(torch.uint8))[0]
 
     def logits(self, features: Tensor) -> Tensor:
@@ -48,8 +47,8 @@ class Inception(Extractor):
         return features @ self._network.fc.weight.T.to(features)
 
 
-def _made(network: Any, weights: Weights) -> Any:
-    # It unpickles what it is given; what it is given here are tensors that were read as such and written again.
+def _build(network: Any, weights: LoadedWeights) -> Any:
+    # Torch-fidelity unpickles its file; this one holds tensors only, which were read safely and are written again.
     stream = BytesIO()
     torch.save(dict(weights.state), stream)
     stream.seek(0)

@@ -1,6 +1,7 @@
 """What every generator promises: of images from images, and of images from noise."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -36,6 +37,30 @@ class ImageGenerator(Generator):
     # Pixels of the image that tiles must share to give the result of the whole: twice as many as the result depends on
     # to each side; 0 where it takes the whole image
     overlap: int = 0
+
+    def feature_layers(self) -> Iterable[nn.Module]:
+        """Layers that, one after another from the image on, give the maps of `features`; none by default."""
+        return ()
+
+    def features(self, image: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        """Intermediate maps: the outputs of the `feature_layers` with these numbers, counted from 0, in this order.
+
+        The forward pass stops after the last of them. An activation that works in place also changes the output of the
+        layer before it, whatever other layers are asked for. Raises ValueError for a number that there is not.
+        """
+        modules = list(self.feature_layers())
+        if not layers or not all(0 <= number < len(modules) for number in layers):
+            raise ValueError(
+                f"layers {list(layers)} of {type(self).__name__}: "
+                + (f"choose from 0 to {len(modules) - 1}" if modules else "it has no feature_layers")
+            )
+        outputs = []
+        for number, module in enumerate(modules):
+            if number > max(layers) and not getattr(module, "inplace", False):
+                break
+            image = module(image)
+            outputs.append(image)
+        return [outputs[number] for number in layers]
 
     def check_size(self, height: int, width: int) -> None:
         """Raises ValueError if the network can't take images of this size, in pixels."""

@@ -6,6 +6,8 @@ Zhu, Park, Isola, Efros 2017: Unpaired Image-to-Image Translation using Cycle-Co
 appendix 7.2, https://arxiv.org/abs/1703.10593.
 """
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 
 from i2i.networks.generators.base import ImageGenerator
@@ -73,6 +75,16 @@ class ResnetGenerator(ImageGenerator):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.head(self.up(self.blocks(self.down(self.stem(image)))))
+
+    def feature_layers(self) -> Iterator[nn.Module]:
+        """Numbered as in the authors' flat list of layers, of which CUT takes 0, 4, 8, 12 and 16."""
+        pad, stem = self.stem
+        yield pad
+        for part in (stem, *self.down):
+            yield from part
+        yield from self.blocks
+        for part in (*self.up, self.head):
+            yield from part
 
 
 class ResidualBlock(nn.Module):

@@ -17,7 +17,7 @@ from i2i.networks.stylegan2_layers import FIRST_SIZE, Enlarge, Mapping, widths
 from i2i.registry import did_you_mean, generators
 
 Modulation = Literal["demodulated", "adain"]
-_LAYERS: dict[str, type[StyledLayer]] = {"demodulated": DemodulatedLayer, "adain": AdaINLayer}
+_LAYERS = {"demodulated": DemodulatedLayer, "adain": AdaINLayer}
 _MEAN_DECAY = 0.995  # of the mean style, at each call in training (2019, appendix B)
 
 

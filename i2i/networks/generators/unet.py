@@ -81,6 +81,10 @@ class UnetGenerator(ImageGenerator):
             image = torch.cat([skips.pop(), up(image)], dim=1)
         return self.head(image)
 
+    def feature_layers(self) -> list[nn.Module]:
+        """The convolutions that halve the size, each with the activation before it and the norm after it."""
+        return [self.stem, *self.down]
+
 
 def _down(outer: int, inner: int, bias: bool, norm: Norm) -> nn.Sequential:
     convolution = nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias)

@@ -1,4 +1,4 @@
-"""Extractors give what their networks give, under a name that tells whose weights they are; made-up weights serve."""
+"""Feature extractors against their reference networks with random weights; names say whose weights are loaded."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.metrics.features import dinov2, inception, open_extractor
-from i2i.metrics.pretrained import Published
+from i2i.metrics.pretrained import PublishedWeights
 
 torchvision = pytest.importorskip("torchvision")
 
@@ -21,8 +21,8 @@ def pictures(*shape: int) -> Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def made_up(network: nn.Module) -> nn.Module:
-    """The network with weights that let no layer vanish, of all kinds that it has."""
+def with_random_weights(network: nn.Module) -> nn.Module:
+    """The network with random weights that keep the scale of its features."""
     generator = torch.Generator().manual_seed(0)
     for tensor in network.state_dict().values():
         if tensor.is_floating_point():
@@ -49,7 +49,7 @@ def inception_network() -> nn.Module:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "load", lambda *_, **__: {})
-        return made_up(MadeUp("x", ["2048", "logits_unbiased"], feature_extractor_weights_path="none"))
+        return with_random_weights(MadeUp("x", ["2048", "logits_unbiased"], feature_extractor_weights_path="none"))
 
 
 @pytest.fixture(scope="session")
@@ -59,9 +59,7 @@ def inception_file(inception_network: nn.Module, tmp_path_factory: pytest.TempPa
     return file
 
 
-def test_inception_is_the_network_of_torch_fidelity_with_the_weights_in_the_file(
-    inception_network: nn.Module, inception_file: Path
-) -> None:
+def test_inception_equals_torch_fidelity(inception_network: nn.Module, inception_file: Path) -> None:
     images = pictures(2, 3, 40, 50)
     features, logits = inception_network(images)
     before = torch.get_rng_state()
@@ -73,14 +71,14 @@ def test_inception_is_the_network_of_torch_fidelity_with_the_weights_in_the_file
     torch.testing.assert_close(extractor.logits(features), logits)
 
 
-def test_only_the_published_weights_are_called_inception(
+def test_only_published_weights_are_named_inception(
     inception_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checksum = hashlib.sha256(inception_file.read_bytes()).hexdigest()
     assert open_extractor("inception", inception_file).name == f"inception@{checksum[:8]}"
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(inception, "PUBLISHED", inception.PUBLISHED._replace(sha256=checksum))
-    # Under the name of another package, that keeps the same bytes.
+    # Under the name that pytorch-fid gives the same bytes.
     cached = tmp_path / "hub/checkpoints/pt_inception-2015-12-05-6726825d.pth"
     cached.parent.mkdir(parents=True)
     cached.symlink_to(inception_file)
@@ -88,14 +86,14 @@ def test_only_the_published_weights_are_called_inception(
     assert (extractor.name, extractor.checksum) == ("inception", checksum)
 
 
-def test_without_torch_fidelity_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_torch_fidelity_raises_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch_fidelity.feature_extractor_inceptionv3", None)
     with pytest.raises(ValueError, match=r"pip install 'i2i\[fid\]'"):
         open_extractor("inception")
 
 
-def test_a_classifier_gives_what_its_last_layer_is_given(tmp_path: Path) -> None:
-    network = made_up(torchvision.models.mobilenet_v3_small())
+def test_features_of_a_classifier_are_the_input_of_its_last_layer(tmp_path: Path) -> None:
+    network = with_random_weights(torchvision.models.mobilenet_v3_small())
     checksum = saved(network, tmp_path / "mine.pth")
     images = pictures(2, 3, 224, 224)
     extractor = open_extractor("torchvision/mobilenet_v3_small", tmp_path / "mine.pth")
@@ -107,20 +105,20 @@ def test_a_classifier_gives_what_its_last_layer_is_given(tmp_path: Path) -> None
     torch.testing.assert_close(extractor.logits(features), expected.detach(), rtol=1e-4, atol=1e-4)
 
 
-def test_a_network_that_ends_in_a_convolution_gives_the_mean_of_what_that_is_given(tmp_path: Path) -> None:
-    network: Any = made_up(torchvision.models.squeezenet1_1())
+def test_features_before_a_last_convolution_are_averaged(tmp_path: Path) -> None:
+    network: Any = with_random_weights(torchvision.models.squeezenet1_1())
     saved(network, tmp_path / "mine.pth")
     extractor = open_extractor("squeezenet1_1", tmp_path / "mine.pth")
     images = torch.rand(1, 3, 224, 224)
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     expected = network.features((images - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)).mean((2, 3))
     torch.testing.assert_close(extractor(images), expected.detach(), rtol=1e-4, atol=1e-4)
-    with pytest.raises(ValueError, match="sees no classes"):
+    with pytest.raises(ValueError, match="is no classifier"):
         extractor.logits(extractor(images))
 
 
-def test_densenets_are_read_under_the_names_that_they_were_published_with(tmp_path: Path) -> None:
-    network = made_up(torchvision.models.densenet121())
+def test_densenet_loads_with_old_and_new_parameter_names(tmp_path: Path) -> None:
+    network = with_random_weights(torchvision.models.densenet121())
     saved(network, tmp_path / "new.pth")
     old = {re.sub(r"(denselayer\d+\.(norm|conv))([12])", r"\1.\3", key): w for key, w in network.state_dict().items()}
     torch.save(old, tmp_path / "old.pth")
@@ -158,8 +156,8 @@ def as_torchvision(state: dict[str, Tensor], positions: Tensor) -> nn.Module:
     return network.eval()
 
 
-def test_dinov2_is_torchvisions_transformer_with_scaled_layers(tmp_path: Path) -> None:
-    network = made_up(dinov2.VisionTransformer(128, 2))
+def test_dinov2_equals_torchvisions_transformer_with_layer_scale(tmp_path: Path) -> None:
+    network = with_random_weights(dinov2.VisionTransformer(128, 2))
     saved(network, tmp_path / "mine.pth")
     state = network.state_dict()
     grid = state["pos_embed"][:, 1:].reshape(1, 37, 37, 128).permute(0, 3, 1, 2)
@@ -174,7 +172,7 @@ def test_dinov2_is_torchvisions_transformer_with_scaled_layers(tmp_path: Path) -
     torch.testing.assert_close(extractor(images), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_all_sizes_and_both_kinds_of_numbers_are_seen_and_other_shapes_refused(shared: Path) -> None:
+def test_any_size_and_both_dtypes_are_accepted_and_other_shapes_raise(shared: Path) -> None:
     extractor = open_extractor("squeezenet1_1", shared / "weights/squeezenet1_1.pth")
     images = pictures(1, 3, 300, 200)
     torch.testing.assert_close(extractor(images), extractor(images.float() / 255))
@@ -183,9 +181,7 @@ def test_all_sizes_and_both_kinds_of_numbers_are_seen_and_other_shapes_refused(s
         extractor(torch.zeros(1, 1, 9, 9))
 
 
-def test_without_weights_a_sentence_says_what_to_download_and_where_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_weights_raise_with_the_address_and_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object, **__: object) -> None:
         raise OSError("no\nnetwork")
 
@@ -197,28 +193,26 @@ def test_without_weights_a_sentence_says_what_to_download_and_where_to(
         assert str(tmp_path / "hub/checkpoints") in str(error.value) and "\n" not in str(error.value)
 
 
-def test_what_was_downloaded_is_kept_and_what_is_not_what_it_is_called_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checksum = saved(made_up(dinov2.VisionTransformer(128, 2)), tmp_path / "published.pth")
-    asked: list[str] = []
+def test_downloads_are_cached_and_a_wrong_checksum_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checksum = saved(with_random_weights(dinov2.VisionTransformer(128, 2)), tmp_path / "published.pth")
+    requested: list[str] = []
 
     def downloaded(url: str, target: str, *, hash_prefix: str, progress: bool) -> None:
-        asked.append(f"{url} {hash_prefix}")
+        requested.append(f"{url} {hash_prefix}")
         Path(target).write_bytes((tmp_path / "published.pth").read_bytes())
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", downloaded)
-    published = Published("DINOv2 small", "https://somewhere/small.pth", checksum)
+    published = PublishedWeights("DINOv2 small", "https://somewhere/small.pth", checksum)
     monkeypatch.setattr(dinov2.DinoV2Small, "published_weights", published)
     assert [open_extractor("dinov2_vits14").checksum for _ in range(2)] == [checksum] * 2
-    assert asked == [f"https://somewhere/small.pth {checksum}"]
+    assert requested == [f"https://somewhere/small.pth {checksum}"]
     monkeypatch.setattr(dinov2.DinoV2Small, "published_weights", published._replace(sha256="00"))
     with pytest.raises(ValueError, match=r"small\.pth: sha256 is .* not 00: not DINOv2 small; delete it"):
         open_extractor("dinov2_vits14")
 
 
-def test_files_of_something_else_and_unknown_names_are_refused(tmp_path: Path) -> None:
+def test_other_files_and_unknown_names_raise(tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_text("nothing")
     torch.save({"fc.weight": torch.zeros(1)}, tmp_path / "other.pth")
     for name in ("squeezenet1_1", "dinov2_vits14", "inception"):

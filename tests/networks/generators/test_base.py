@@ -59,3 +59,35 @@ def test_dropout_acts_in_training_only(name):
         assert not torch.equal(generator(image), generator(image))
         generator.eval()
         assert torch.equal(generator(image), generator(image))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_features_do_not_depend_on_what_else_is_asked_for(name):
+    generator, image = small(name, norm="instance").double(), torch.rand(1, 3, 32, 32, dtype=torch.double)
+    count = len(list(generator.feature_layers()))
+    every = generator.features(image, range(count))
+    for number, expected in enumerate(every):
+        torch.testing.assert_close(generator.features(image, [number])[0], expected, rtol=0, atol=0)
+    last, first = generator.features(image, [count - 1, 0])
+    assert torch.equal(first, every[0]) and torch.equal(last, every[-1])
+
+
+def test_the_last_feature_of_a_resnet_is_its_image():
+    generator, image = small("resnet"), torch.rand(2, 3, 16, 16)
+    *_, last = generator.feature_layers()
+    assert last is generator.head[-1]
+    assert torch.equal(generator.features(image, [len(list(generator.feature_layers())) - 1])[0], generator(image))
+
+
+def test_the_encoder_pass_stops_at_the_last_layer_asked_for():
+    generator = small("resnet")
+    generator.blocks[1] = None  # cannot be called
+    generator.features(torch.rand(1, 3, 16, 16), [0, 10])
+
+
+@pytest.mark.parametrize(("name", "layers"), [("resnet", [0, 99]), ("unet", [-1]), ("resnet", [])])
+def test_features_of_unknown_layers_are_refused_with_those_to_choose_from(name, layers):
+    with pytest.raises(ValueError, match="choose from 0 to"):
+        small(name).features(torch.rand(1, 3, 32, 32), layers)
+    with pytest.raises(ValueError, match="SRVGGNet: it has no feature_layers"):
+        generators["srvgg"](features=2).features(torch.rand(1, 3, 8, 8), layers)

@@ -4,7 +4,15 @@ from torch import nn
 
 from i2i.networks.generators.stylegan2 import StyleGAN2Generator
 from i2i.networks.modulated import AdaINLayer, DemodulatedLayer, demodulation
-from i2i.networks.stylegan2_layers import Blur, Enlarge, EqualisedConv, EqualisedLinear, ScaledLeakyReLU, Shrink
+from i2i.networks.stylegan2_layers import (
+    Blur,
+    Enlarge,
+    EqualisedConv,
+    EqualisedLinear,
+    Mapping,
+    ScaledLeakyReLU,
+    Shrink,
+)
 from i2i.registry import generators
 
 MODULATIONS = ["demodulated", "adain"]
@@ -162,6 +170,14 @@ def test_labels_change_the_image():
     generator, z = small(classes=3).eval(), torch.randn(1, 6)
     one, two = (generator(z, torch.tensor([label])) for label in (0, 1))
     assert not torch.allclose(one, two)
+
+
+def test_label_vectors_of_version_0_1_are_loaded_as_the_same_points():
+    mapping = Mapping(latent=0, classes=3, width=4, layers=1, rate=1.0)
+    vectors = torch.randn(3, 4)
+    state = {key: value for key, value in mapping.state_dict().items() if "embedding" not in key}
+    mapping.load_state_dict(state | {"embedding.weight": vectors})
+    torch.testing.assert_close(mapping.embedding(torch.tensor([2, 0])), vectors[[2, 0]])
 
 
 @pytest.mark.parametrize("modulation", MODULATIONS)

@@ -172,8 +172,8 @@ def test_decoding_and_encoding_stay_near_the_network(tmp_path, monkeypatch, wait
     for index in range(40):
         (tmp_path / "in").mkdir(exist_ok=True)
         images.write(tmp_path / "in" / f"{index}.png", np.zeros((4, 4, 3), np.uint8))
-    read, seen, ahead = images.read_picture, [], []
-    monkeypatch.setattr(images, "read_picture", lambda path: seen.append(path) or read(path))
+    read, seen, ahead = images.read_with_profile, [], []
+    monkeypatch.setattr(images, "read_with_profile", lambda path: seen.append(path) or read(path))
 
     def network(batch):
         ahead.append(len(seen) - len(ahead))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from i2i.metrics.msssim import WEIGHTS, ms_ssim
+from i2i.metrics.ms_ssim import WEIGHTS, ms_ssim
 from i2i.metrics.ssim import ssim
 
 
@@ -32,7 +32,7 @@ def slow(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     return result
 
 
-def test_it_is_the_published_formula_channel_by_channel() -> None:
+def test_ms_ssim_equals_the_published_formula_channel_by_channel() -> None:
     image, truth = pictures(2, 2, 176, 208)
     expected = [
         np.mean([slow(*pair) for pair in zip(a.numpy(), b.numpy(), strict=True)])
@@ -42,25 +42,25 @@ def test_it_is_the_published_formula_channel_by_channel() -> None:
     torch.testing.assert_close(ms_ssim(image, truth), torch.tensor(expected), rtol=1e-9, atol=0)
 
 
-def test_equal_images_give_one_and_odd_sides_are_legal() -> None:
+def test_ms_ssim_of_equal_images_is_one_and_odd_sides_are_allowed() -> None:
     image, truth = pictures(1, 1, 161, 179)
     assert ms_ssim(truth, truth).item() == pytest.approx(1, abs=1e-15)
     assert 0 < ms_ssim(image, truth).item() < 1
 
 
-def test_noise_of_pixels_counts_less_than_at_one_scale() -> None:
+def test_pixel_noise_lowers_ms_ssim_less_than_ssim() -> None:
     random = np.random.default_rng(1)
     smooth = torch.from_numpy(np.sin(np.arange(192) / 30)[None, None, :, None] * np.ones((1, 1, 1, 192))) / 2 + 0.5
     noisy = smooth + torch.from_numpy(random.normal(0, 0.05, smooth.shape))
     assert ms_ssim(noisy, smooth).item() > ssim(noisy, smooth).item()
 
 
-def test_opposite_structure_counts_as_none() -> None:
+def test_opposite_structure_gives_zero() -> None:
     _, truth = pictures(1, 1, 176, 176)
     assert ms_ssim(1 - truth, truth).item() == 0
 
 
-def test_small_images_and_other_shapes_are_refused() -> None:
+def test_small_images_and_different_shapes_raise() -> None:
     with pytest.raises(ValueError, match="300x160 pixels are less than the 161"):
         ms_ssim(torch.zeros(1, 1, 160, 300), torch.zeros(1, 1, 160, 300))
     with pytest.raises(ValueError, match="shapes"):

@@ -1,4 +1,4 @@
-"""Label maps in every form that data sets come in mean the same, and what means nothing is refused."""
+"""Class maps of all file formats for label maps of all kinds, and refusal of wrong ones."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i.metrics.label_maps import IGNORE, ClassMap, plain, read_class_map, read_class_names, read_label_map
+from i2i.metrics.segmentation.class_map import ClassMap, identity_class_map, read_class_map, read_class_names
+from i2i.metrics.segmentation.iou import IGNORE
+from i2i.metrics.segmentation.label_map import read_label_map
 from i2i_runtime import images
 
 CLASSES = ("sky", "road", "car")
@@ -24,8 +26,8 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-def labels_of(path: Path, meaning: ClassMap) -> np.ndarray:
-    return meaning(read_label_map(path, in_colour=meaning.in_colour), str(path))
+def class_indices_of(path: Path, class_map: ClassMap) -> np.ndarray:
+    return class_map(read_label_map(path, in_colour=class_map.in_colour), str(path))
 
 
 def as_palette(path: Path) -> Path:
@@ -35,22 +37,22 @@ def as_palette(path: Path) -> Path:
     return path
 
 
-def test_grey_levels_palette_indices_and_equal_channels_are_class_indices(tmp_path: Path) -> None:
+def test_grey_palette_and_equal_channels_are_read_as_class_indices(tmp_path: Path) -> None:
     images.write(tmp_path / "grey.png", LABELS)
     images.write(tmp_path / "rgb.png", np.repeat(LABELS[..., None], 3, axis=2))
     images.write(tmp_path / "deep.png", LABELS.astype(np.uint16))
     for path in (as_palette(tmp_path / "palette.png"), *(tmp_path / f"{name}.png" for name in ("grey", "rgb", "deep"))):
-        np.testing.assert_array_equal(labels_of(path, plain(3)), LABELS, err_msg=path.name)
+        np.testing.assert_array_equal(class_indices_of(path, identity_class_map(3)), LABELS, err_msg=path.name)
 
 
 @pytest.mark.parametrize("name", COLOUR_MAPS)
-def test_colours_are_the_classes_that_a_map_says(name: str, tmp_path: Path) -> None:
+def test_colours_map_to_classes(name: str, tmp_path: Path) -> None:
     images.write(tmp_path / "colour.png", COLOURS[LABELS])
     opaque = np.full((*LABELS.shape, 1), 255, np.uint8)
     images.write(tmp_path / "alpha.png", np.concatenate([COLOURS[LABELS], opaque], axis=2))
-    meaning = read_class_map(written(tmp_path / name, COLOUR_MAPS[name]), CLASSES)
+    class_map = read_class_map(written(tmp_path / name, COLOUR_MAPS[name]), CLASSES)
     for path in (tmp_path / "colour.png", tmp_path / "alpha.png", as_palette(tmp_path / "palette.png")):
-        np.testing.assert_array_equal(labels_of(path, meaning), LABELS, err_msg=path.name)
+        np.testing.assert_array_equal(class_indices_of(path, class_map), LABELS, err_msg=path.name)
 
 
 @pytest.mark.parametrize(
@@ -61,44 +63,25 @@ def test_colours_are_the_classes_that_a_map_says(name: str, tmp_path: Path) -> N
         ("a.csv", "id,class\n7,road\n300,0\n26,car\n9,ignore\n"),
     ],
 )
-def test_numbers_are_the_classes_that_a_map_says(name: str, text: str, tmp_path: Path) -> None:
-    meaning = read_class_map(written(tmp_path / name, text), CLASSES)
-    found = meaning(np.array([[300, 7, 26, 9, IGNORE]], np.uint16), "a map")
+def test_numbers_map_to_classes(name: str, text: str, tmp_path: Path) -> None:
+    class_map = read_class_map(written(tmp_path / name, text), CLASSES)
+    found = class_map(np.array([[300, 7, 26, 9, IGNORE]], np.uint16), "a map")
     assert found.tolist() == [[0, 1, 2, IGNORE, IGNORE]]
     with pytest.raises(ValueError, match=r"a map: 8 is not in .*; allowed: 7, 9, 26, 255, 300"):
-        meaning(np.array([[7, 8]]), "a map")
+        class_map(np.array([[7, 8]]), "a map")
 
 
-def test_a_star_takes_all_that_is_not_listed(tmp_path: Path) -> None:
-    meaning = read_class_map(written(tmp_path / "a.json", '{"1": "car", "*": "ignore"}'), CLASSES)
-    assert meaning(np.array([[0, 1, 2, 70_000]]), "").tolist() == [[IGNORE, 2, IGNORE, IGNORE]]
+def test_the_wildcard_maps_unlisted_labels(tmp_path: Path) -> None:
+    class_map = read_class_map(written(tmp_path / "a.json", '{"1": "car", "*": "ignore"}'), CLASSES)
+    assert class_map(np.array([[0, 1, 2, 70_000]]), "").tolist() == [[IGNORE, 2, IGNORE, IGNORE]]
 
 
-def test_a_label_without_a_class_is_refused_by_its_number_or_colour(tmp_path: Path) -> None:
+def test_a_label_without_a_class_raises_with_its_number_or_colour(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"x\.png: 3 is not in the 3 classes; allowed: 0, 1, 2, 255"):
-        plain(3)(np.array([[2, 3]]), "x.png")
-    meaning = read_class_map(written(tmp_path / "a.csv", COLOUR_MAPS["a.csv"]), CLASSES)
+        identity_class_map(3)(np.array([[2, 3]]), "x.png")
+    class_map = read_class_map(written(tmp_path / "a.csv", COLOUR_MAPS["a.csv"]), CLASSES)
     with pytest.raises(ValueError, match=r"x\.png: colour #00008f is not in .*a\.csv; allowed: colour #00008e"):
-        meaning(np.array([[0x00008E, 0x00008F]]), "x.png")
-
-
-def test_label_maps_that_cannot_be_exact_are_refused(tmp_path: Path) -> None:
-    Image.fromarray(LABELS).save(tmp_path / "a.jpg")
-    with pytest.raises(ValueError, match=r"a\.jpg: a JPEG"):
-        read_label_map(tmp_path / "a.jpg", in_colour=False)
-    images.write(tmp_path / "colour.png", COLOURS[LABELS])
-    with pytest.raises(ValueError, match="in colours; give a class map"):
-        read_label_map(tmp_path / "colour.png", in_colour=False)
-    images.write(tmp_path / "deep.png", COLOURS[LABELS].astype(np.uint16))
-    with pytest.raises(ValueError, match="16 bits"):
-        read_label_map(tmp_path / "deep.png", in_colour=True)
-
-
-def test_a_damaged_palette_image_is_named(tmp_path: Path) -> None:
-    path = as_palette(tmp_path / "a.png")
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(ValueError, match=r"a\.png: the file is truncated"):
-        read_label_map(path, in_colour=False)
+        class_map(np.array([[0x00008E, 0x00008F]]), "x.png")
 
 
 def test_class_names_are_the_lines_of_a_file(tmp_path: Path) -> None:
@@ -114,7 +97,7 @@ def test_class_names_are_the_lines_of_a_file(tmp_path: Path) -> None:
         ("\n".join(map(str, range(256))), "256 classes; allowed: 1 to 255"),
     ],
 )
-def test_names_that_cannot_tell_classes_apart_are_refused(text: str, sentence: str, tmp_path: Path) -> None:
+def test_empty_repeated_and_too_many_names_raise(text: str, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=sentence):
         read_class_names(written(tmp_path / "names.txt", text))
 
@@ -139,12 +122,12 @@ def test_names_that_cannot_tell_classes_apart_are_refused(text: str, sentence: s
         ("a.csv", "id,class\n1\n", "no class ''"),
     ],
 )
-def test_maps_that_mean_nothing_are_refused(name: str, text: str, sentence: str, tmp_path: Path) -> None:
+def test_wrong_class_maps_raise(name: str, text: str, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=sentence.replace("?", r"\?")) as refusal:
         read_class_map(written(tmp_path / name, text), CLASSES)
     assert name in str(refusal.value)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_raises(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"gone\.json: cannot be read"):
         read_class_map(tmp_path / "gone.json", CLASSES)

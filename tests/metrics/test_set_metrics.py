@@ -1,4 +1,4 @@
-"""Metrics of sets carry the name of the network they looked through, and say where they are in doubt."""
+"""Metrics of sets carry the name of their feature extractor, and a note where images are few."""
 
 import math
 from pathlib import Path
@@ -8,20 +8,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from i2i.metrics.features import Extractor, features_of_folder, open_extractor
-from i2i.metrics.fid import frechet_distance, statistics
-from i2i.metrics.sets import ENOUGH, SET_METRICS, check_metrics, measure_sets
+from i2i.metrics.features import FeatureExtractor, features_of_folder, open_extractor
+from i2i.metrics.fid import fid
+from i2i.metrics.set_metrics import ENOUGH, SET_METRICS, check_metrics, measure_sets
 
 
-class Named(Extractor):
-    """Sees nothing; has a name."""
+class Named(FeatureExtractor):
+    """Extractor with a name and logits, for features that are given."""
 
     classes = True
 
     def __init__(self, name: str) -> None:
         super().__init__(name, "0", "cpu")
 
-    def look(self, images: Tensor) -> Tensor:
+    def extract(self, images: Tensor) -> Tensor:
         return images.mean((2, 3))
 
     def logits(self, features: Tensor) -> Tensor:
@@ -32,7 +32,7 @@ def drawn(count: int, *, seed: int = 0) -> Tensor:
     return torch.from_numpy(np.random.default_rng(seed).normal(size=(count, 4)))
 
 
-def test_only_features_of_published_inception_make_a_plain_fid() -> None:
+def test_only_published_inception_gives_a_plain_fid() -> None:
     fake, real = drawn(30), drawn(30, seed=1)
     names = list(SET_METRICS)
     plain = list(measure_sets(names, Named("inception"), fake, real))
@@ -41,10 +41,10 @@ def test_only_features_of_published_inception_make_a_plain_fid() -> None:
     for other in ("squeezenet1_1", "inception@00000000", "dinov2_vitl14"):
         found = measure_sets(names, Named(other), fake, real)
         assert all(name.endswith(f"({other})") for name in found)
-        assert found[f"FID({other})"].value == frechet_distance(statistics(fake), statistics(real))
+        assert found[f"FID({other})"].value == fid(fake, real)
 
 
-def test_few_images_are_said_to_be_few() -> None:
+def test_few_images_have_a_note() -> None:
     few, more = drawn(4), drawn(ENOUGH["fid"])
     notes = {name: value.note for name, value in measure_sets(["fid", "is"], Named("x"), few, more).items()}
     assert "too high for 4 images" in notes["FID(x)"] and "singular for 4 images" in notes["FID(x)"]
@@ -53,7 +53,7 @@ def test_few_images_are_said_to_be_few() -> None:
     assert not any(value.note for value in measure_sets(["fid", "is"], Named("x"), more, more).values())
 
 
-def test_only_metrics_that_tell_an_error_have_one() -> None:
+def test_kid_has_an_error_and_fid_has_none() -> None:
     found = measure_sets(["fid", "kid"], Named("x"), drawn(20), drawn(20, seed=1))
     assert math.isnan(found["FID(x)"].error) and found["KID(x)"].error > 0
 
@@ -68,12 +68,12 @@ def test_only_metrics_that_tell_an_error_have_one() -> None:
         (["coverage"], drawn(9), drawn(4), "by 5 neighbours"),
     ],
 )
-def test_what_cannot_be_measured_is_a_sentence(names: list[str], fake: Tensor, real: Tensor, said: str) -> None:
+def test_features_that_cannot_be_measured_raise(names: list[str], fake: Tensor, real: Tensor, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         measure_sets(names, Named("x"), fake, real)
 
 
-def test_photos_are_nearer_to_photos_of_their_kind(shared: Path) -> None:
+def test_kid_of_horses_and_zebras_exceeds_that_of_two_halves_of_horses(shared: Path) -> None:
     extractor = open_extractor("squeezenet1_1", shared / "weights/squeezenet1_1.pth")
     folders = [shared / "data/horse2zebra/testA", shared / "data/horse2zebra/testB"]
     horses, zebras = (features_of_folder(extractor, folder).features[:100] for folder in folders)
@@ -83,7 +83,7 @@ def test_photos_are_nearer_to_photos_of_their_kind(shared: Path) -> None:
     assert across[kid].value > 3 * across[kid].error and abs(within[kid].value) < 3 * within[kid].error
 
 
-def test_the_inception_score_needs_classes_and_says_so_before_any_image_is_read(shared: Path) -> None:
+def test_inception_score_needs_a_classifier(shared: Path) -> None:
     extractor = open_extractor("squeezenet1_1", shared / "weights/squeezenet1_1.pth")
-    with pytest.raises(ValueError, match="squeezenet1_1@35636600 sees no classes"):
+    with pytest.raises(ValueError, match="squeezenet1_1@35636600 is no classifier"):
         check_metrics(["fid", "is"], extractor)
