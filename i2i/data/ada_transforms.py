@@ -1,9 +1,8 @@
-"""Random changes of images that do not leak: as long as some images stay as they are, what all were like before shows
-in what they are like after. They are differentiable, twice too, so that a generator learns through them.
+"""Non-leaking augmentations, twice differentiable: a generator trained through them learns the unaugmented images.
 
 Karras, Aittala, Hellsten, Laine, Lehtinen, Aila 2020: Training Generative Adversarial Networks with Limited Data,
-section 2.2 and appendix B (pixel blitting, geometry, colour), https://arxiv.org/abs/2006.06676. Images are sampled
-bilinearly here; the paper filters them with wavelets.
+section 2.2 and appendix B, https://arxiv.org/abs/2006.06676. Images are sampled bilinearly here, through wavelet
+filters in the paper.
 """
 
 import math
@@ -13,86 +12,88 @@ import torch
 from torch import Tensor, autograd
 from torch.nn import functional as F
 
-# Standard deviations, but that of whole pixels, which is a limit
-_WHOLE_TRANSLATION = 0.125  # of the size
+# Appendix B: standard deviations, but for the limit of integer translation
+_INTEGER_TRANSLATION = 0.125  # of the size
 _TRANSLATION = 0.125  # of the size
-_SCALE = 0.2  # in powers of two, as the next three
+_SCALE = 0.2  # of the binary logarithm, as the next three
 _STRETCH = 0.2
 _CONTRAST = 0.5
 _SATURATION = 1.0
-_BRIGHTNESS = 0.2  # from black at -1 to white at 1
+_BRIGHTNESS = 0.2  # where black is -1 and white is 1
 
 
 def augment(images: Tensor, probability: Tensor) -> Tensor:
-    """Square images (N, C, S, S) in [-1, 1], float32, each changed in each of these ways with `probability` (a scalar):
-    mirrored, turned by right angles, moved by whole pixels, scaled, turned, stretched, moved; brightness, contrast,
-    luma inverted, hue (of 3 channels), saturation. Draws from torch's own random numbers; beyond its border an image is
-    mirrored.
+    """Square float32 images (N, C, S, S) in [-1, 1], each augmented in each way with `probability` (a scalar tensor).
+
+    Pixel blitting (flip, rotation by 90 degrees, integer translation), geometry (scaling, rotation, stretching,
+    translation) and colour (brightness, contrast, inverted luma, hue for C = 3, saturation). Borders are mirrored.
+    Random numbers are torch's own; the result may leave [-1, 1].
     """
-    number, channels, size, _ = images.shape
+    count, channels, size, _ = images.shape
     with torch.autocast(images.device.type, enabled=False):
-        warp = geometry(_Draw(number, probability), size)
+        warp = geometric_transform(_Draws(count, probability), size)
         grid = F.affine_grid(warp[:, :2].to(images.dtype), list(images.shape), align_corners=False)
-        brightness, colours = colour(_Draw(number, probability), channels)
-        return torch.einsum("nij,njhw->nihw", colours, _Sample.apply(images, grid) + brightness[..., None, None])
+        brightness, matrix = colour_transform(_Draws(count, probability), channels)
+        return torch.einsum("nij,njhw->nihw", matrix, _Sample.apply(images, grid) + brightness[..., None, None])
 
 
-class _Draw:
-    """Random numbers (number, columns) of which only some, with `probability`, are taken."""
+class _Draws:
+    """Random numbers (N, columns), one row per image, of which each row is applied with `probability`."""
 
-    def __init__(self, number: int, probability: Tensor) -> None:
-        self._number, self._probability = number, probability
+    def __init__(self, count: int, probability: Tensor) -> None:
+        self._count, self._probability = count, probability
 
     def uniform(self, low: float, high: float, columns: int = 1) -> Tensor:
-        return low + (high - low) * torch.rand(self._number, columns, device=self._probability.device)
+        return low + (high - low) * torch.rand(self._count, columns, device=self._probability.device)
 
     def normal(self, deviation: float, columns: int = 1) -> Tensor:
-        return deviation * torch.randn(self._number, columns, device=self._probability.device)
+        return deviation * torch.randn(self._count, columns, device=self._probability.device)
 
-    def some(self, values: Tensor, neutral: float, *, times: int = 1) -> Tensor:
-        """Images that are not to be changed get `neutral`. `times` such calls together have the probability of one."""
-        probability = 1 - (1 - self._probability) ** (1 / times)
-        return torch.where(self.uniform(0, 1) < probability, values, neutral)
+    def maybe(self, values: Tensor, identity: float, *, calls: int = 1) -> Tensor:
+        """Rows of `values` with `probability`, which is that of at least one of `calls` calls; else `identity`."""
+        probability = 1 - (1 - self._probability) ** (1 / calls)
+        return torch.where(self.uniform(0, 1) < probability, values, identity)
 
 
-def geometry(draw: _Draw, size: int) -> Tensor:
-    """From where pixels come to be to where they were (N, 3, 3), in coordinates from -1 to 1 along the image."""
-    mirror = draw.some(draw.uniform(0, 2).floor() * 2 - 1, 1)
-    right_angles = draw.some(draw.uniform(0, 4).floor(), 0)
-    whole = draw.some((draw.uniform(-_WHOLE_TRANSLATION, _WHOLE_TRANSLATION, 2) * size).round(), 0) * (2 / size)
-    scale = draw.some(draw.normal(_SCALE).exp2(), 1)
-    first, second = (draw.some(draw.uniform(-math.pi, math.pi), 0, times=2) for _ in range(2))
-    stretch = draw.some(draw.normal(_STRETCH).exp2(), 1)
-    moved = draw.some(draw.normal(_TRANSLATION, 2), 0) * 2
-    # Every draw is as likely as its inverse, so these are drawn: with them the last change comes last in the product.
+def geometric_transform(draws: _Draws, size: int) -> Tensor:
+    """Matrices (N, 3, 3) from augmented to original coordinates, both from -1 to 1 along the image."""
+    flip = draws.maybe(draws.uniform(0, 2).floor() * 2 - 1, 1)
+    quarter_turns = draws.maybe(draws.uniform(0, 4).floor(), 0)
+    pixels = draws.maybe((draws.uniform(-_INTEGER_TRANSLATION, _INTEGER_TRANSLATION, 2) * size).round(), 0)
+    scale = draws.maybe(draws.normal(_SCALE).exp2(), 1)
+    pre_rotation, post_rotation = (draws.maybe(draws.uniform(-math.pi, math.pi), 0, calls=2) for _ in range(2))
+    stretch = draws.maybe(draws.normal(_STRETCH).exp2(), 1)
+    translation = draws.maybe(draws.normal(_TRANSLATION, 2), 0) * 2
+    # The inverses of the paper's transforms, which have the same distributions, so their product is in reverse order.
     return (
-        _scaling(mirror, torch.ones_like(mirror))
-        @ _rotation(right_angles * (math.pi / 2))
-        @ _translation(whole)
+        _scaling(flip, torch.ones_like(flip))
+        @ _rotation(quarter_turns * (math.pi / 2))
+        @ _translation(pixels * (2 / size))
         @ _scaling(scale, scale)
-        @ _rotation(first)
+        @ _rotation(pre_rotation)
         @ _scaling(stretch, 1 / stretch)
-        @ _rotation(second)
-        @ _translation(moved)
+        @ _rotation(post_rotation)
+        @ _translation(translation)
     )
 
 
-def colour(draw: _Draw, channels: int) -> tuple[Tensor, Tensor]:
-    """What is added to every pixel (N, 1), and then the matrix that it is multiplied by (N, channels, channels)."""
-    brightness = draw.some(draw.normal(_BRIGHTNESS), 0)
-    contrast = draw.some(draw.normal(_CONTRAST).exp2(), 1)[..., None]
-    luma_sign = draw.some(draw.uniform(0, 2).floor() * 2 - 1, 1)[..., None]
-    hue = draw.some(draw.uniform(-math.pi, math.pi), 0)[..., None] * (channels == 3)
-    saturation = draw.some(draw.normal(_SATURATION).exp2(), 1)[..., None]
+def colour_transform(draws: _Draws, channels: int) -> tuple[Tensor, Tensor]:
+    """Brightness (N, 1), to be added to every pixel, and the matrix (N, C, C) by which the sum is then multiplied."""
+    brightness = draws.maybe(draws.normal(_BRIGHTNESS), 0)
+    contrast = draws.maybe(draws.normal(_CONTRAST).exp2(), 1)[..., None]
+    luma_sign = draws.maybe(draws.uniform(0, 2).floor() * 2 - 1, 1)[..., None]
+    hue = draws.maybe(draws.uniform(-math.pi, math.pi), 0)[..., None] * (channels == 3)
+    saturation = draws.maybe(draws.normal(_SATURATION).exp2(), 1)[..., None]
     luma = torch.full((channels, channels), 1 / channels, device=brightness.device)  # projects on the axis of greys
     chroma = torch.eye(channels, device=brightness.device) - luma
-    turned = chroma.roll(1, 0) - chroma.roll(-1, 0)  # by a right angle about that axis, but for its length
-    rotated = hue.cos() * chroma + hue.sin() / math.sqrt(3) * turned
+    # Rodrigues' formula about the axis of greys, whose cross product is this matrix over sqrt(3)
+    cross = chroma.roll(1, 0) - chroma.roll(-1, 0)
+    rotated = hue.cos() * chroma + hue.sin() / math.sqrt(3) * cross
     return brightness, contrast * (luma_sign * luma + saturation * rotated)
 
 
 def _matrix(*entries: Tensor) -> Tensor:
-    """(N, 3, 3) of the first two rows, each entry (N, 1)."""
+    """(N, 3, 3) from the entries (N, 1) of its first two rows."""
     zero, one = torch.zeros_like(entries[0]), torch.ones_like(entries[0])
     return torch.cat([*entries, zero, zero, one], dim=1).reshape(-1, 3, 3)
 
@@ -113,12 +114,12 @@ def _translation(offset: Tensor) -> Tensor:
     return _matrix(one, zero, x, zero, one, y)
 
 
-# PyTorch before 2.14 has no second derivative of sampling. Sampling is linear in the image, so its derivative is its
-# transpose, and the derivative of that is sampling.
+# PyTorch before 2.14 has no second derivative of grid_sample. Sampling is linear in the image: its derivative is its
+# transpose, whose derivative is sampling.
 
 
 class _Sample(autograd.Function):
-    """Images (N, C, H, W) at the places of a grid (N, H, W, 2), which has no gradient."""
+    """Images (N, C, H, W) at the points of a grid (N, H, W, 2), which has no gradient."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, grid: Tensor) -> Tensor:
@@ -137,7 +138,7 @@ class _Scatter(autograd.Function):
     def forward(ctx: Any, gradient: Tensor, grid: Tensor) -> Tensor:
         ctx.save_for_backward(grid)
         bilinear, reflection = 0, 2
-        # Of the images only the shape counts, which is that of the gradient.
+        # Only the shape of the images is used, which is the gradient's.
         return torch.ops.aten.grid_sampler_2d_backward(
             gradient, gradient, grid, bilinear, reflection, False, (True, False)
         )[0]

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from i2i.data.degradation.resize import bicubic_pair, cut_to_multiple, imresize, round_to_8bit
+from i2i.data.degradation.resize import bicubic_pair, crop_to_multiple, imresize, round_to_8bit
 from i2i.evaluate.examples import Example
 from i2i.metrics.lpips import Lpips
 from i2i.metrics.psnr import crop_border, luma, psnr
@@ -117,7 +117,7 @@ def _load(example: Example, scale: int) -> tuple[NDArray[np.uint8], Tensor]:
     if example.low is None:
         source, target = bicubic_pair(truth, scale)
         return (source[0] * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy(), target
-    low, target = _read(example.low), cut_to_multiple(truth, scale)
+    low, target = _read(example.low), crop_to_multiple(truth, scale)
     height, width = target.shape[2:]
     if low.shape[:2] != (height // scale, width // scale):
         raise ValueError(

@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from i2i.data.ada_transforms import _Draw, _rotation, _Sample, _scaling, _translation, augment, colour, geometry
+from i2i.data.ada_transforms import (
+    _Draws,
+    _rotation,
+    _Sample,
+    _scaling,
+    _translation,
+    augment,
+    colour_transform,
+    geometric_transform,
+)
 
 ALWAYS, NEVER = torch.ones(()), torch.zeros(())
 
@@ -28,9 +37,9 @@ def test_images_stay_as_they_are_with_probability_0_and_not_with_1(channels):
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
 def test_each_change_is_made_with_its_probability(probability):
-    draw = _Draw(20_000, torch.tensor(probability))
-    once = draw.some(draw.uniform(1, 2), 0) != 0
-    twice = torch.stack([draw.some(draw.uniform(1, 2), 0, times=2) != 0 for _ in range(2)])
+    draws = _Draws(20_000, torch.tensor(probability))
+    once = draws.maybe(draws.uniform(1, 2), 0) != 0
+    twice = torch.stack([draws.maybe(draws.uniform(1, 2), 0, calls=2) != 0 for _ in range(2)])
     assert once.float().mean().item() == pytest.approx(probability, abs=0.02)
     assert twice.any(0).float().mean().item() == pytest.approx(probability, abs=0.02)
 
@@ -46,12 +55,12 @@ def test_mirroring_right_angles_and_whole_pixels_move_pixels_and_change_none():
 
 def test_flat_images_stay_flat_wherever_they_are_moved():
     images = torch.full((32, 1, 16, 16), 0.3)
-    torch.testing.assert_close(moved(images, geometry(_Draw(32, ALWAYS), 16)), images)
+    torch.testing.assert_close(moved(images, geometric_transform(_Draws(32, ALWAYS), 16)), images)
 
 
 def test_the_changes_of_geometry_are_invertible_and_as_likely_to_enlarge_as_to_shrink():
     torch.manual_seed(0)
-    determinants = torch.linalg.det(geometry(_Draw(4000, ALWAYS), 64))
+    determinants = torch.linalg.det(geometric_transform(_Draws(4000, ALWAYS), 64))
     logarithms = determinants.abs().log2()  # twice that of the scale
     assert abs(logarithms.mean().item()) < 0.03
     assert logarithms.std().item() == pytest.approx(0.4, rel=0.05)
@@ -59,7 +68,7 @@ def test_the_changes_of_geometry_are_invertible_and_as_likely_to_enlarge_as_to_s
 
 
 def test_colours_keep_greys_grey_and_turn_the_rest_about_them():
-    brightness, matrix = colour(_Draw(50, ALWAYS), 3)
+    brightness, matrix = colour_transform(_Draws(50, ALWAYS), 3)
     assert brightness.shape == (50, 1)
     grey = matrix.sum(2)
     torch.testing.assert_close(grey, grey[:, :1].expand(-1, 3))
@@ -76,14 +85,14 @@ def test_colours_keep_greys_grey_and_turn_the_rest_about_them():
 
 
 def test_one_channel_has_brightness_contrast_and_inversion_alone():
-    _, matrix = colour(_Draw(500, ALWAYS), 1)
+    _, matrix = colour_transform(_Draws(500, ALWAYS), 1)
     assert matrix.shape == (500, 1, 1)
     assert (matrix < 0).float().mean().item() == pytest.approx(0.5, abs=0.1)
 
 
 def test_sampling_has_the_first_two_derivatives():
     image = torch.randn(2, 1, 4, 4, dtype=torch.double, requires_grad=True)
-    matrix = geometry(_Draw(2, ALWAYS), 4).double()
+    matrix = geometric_transform(_Draws(2, ALWAYS), 4).double()
     assert torch.autograd.gradcheck(lambda x: moved(x, matrix).square(), image)
     assert torch.autograd.gradgradcheck(lambda x: moved(x, matrix).square(), image)
 

@@ -1,4 +1,4 @@
-"""Low-resolution images made from high ones, on the batch: bicubic as the papers', and Real-ESRGAN's second order."""
+"""Degradations of a batch of images to low resolution: bicubic as in most papers, and Real-ESRGAN's second order."""
 
 from i2i.data.degradation import bicubic, second_order
 

@@ -1,4 +1,4 @@
-"""What most super-resolution papers train and count on: bicubic with antialiasing, in files of 8 bit."""
+"""The degradation that most super-resolution papers train and evaluate on."""
 
 import torch
 
@@ -9,7 +9,7 @@ from i2i.registry import degradations
 
 @degradations.register("bicubic")
 class Bicubic:
-    """The source is `scale` times smaller, rounded to 8 bit; the target is the image, cut to a multiple of `scale`."""
+    """Bicubic down-sampling by `scale` with antialiasing (MATLAB's imresize), rounded to 8 bit."""
 
     def __init__(self, *, scale: int = 4) -> None:
         if scale < 1:
@@ -18,5 +18,8 @@ class Bicubic:
 
     @torch.no_grad()
     def __call__(self, batch: HighResolution, *, training: bool = True) -> Pair:
-        """Images in [0, 1]; draws nothing. Raises ValueError for images smaller than `scale`."""
+        """Images (N, C, H, W) in [0, 1] -> pairs, the target cropped to a multiple of `scale`. Uses no random numbers.
+
+        Raises ValueError for images smaller than `scale`.
+        """
         return bicubic_pair(batch.image, self._scale)

@@ -1,4 +1,4 @@
-"""Filtering with large kernels: by Fourier transforms, each image with its own, or along one axis after the other."""
+"""Convolution with large kernels: by Fourier transforms, one kernel per image, or along one axis after the other."""
 
 from functools import lru_cache
 
@@ -6,19 +6,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_BLOCK = 40  # rows made by one product: more cost more zeros, fewer more products
+_BLOCK = 40  # rows of one matrix product: larger blocks multiply more zeros, smaller ones need more products
 
 
 def blur(images: Tensor, kernels: Tensor) -> Tensor:
-    """(N, C, H, W) convolved with (N or 1, K, K) kernels, K odd; borders are mirrored, whatever the size.
+    """(N, C, H, W) convolved with (N or 1, K, K) kernels, K odd; borders are mirrored about the edge pixels.
 
-    An image of 400 pixels and K = 21: 3 ms; 17 by a convolution of groups (kornia's filter2d), 4.4 by its fft_conv.
+    3 ms for an image of 400 pixels and K = 21, where kornia's filter2d takes 17 and its fft_conv 4.4.
     """
     height, width = images.shape[-2:]
     radius = kernels.shape[-1] // 2
-    padded = _mirrored(images, (-2, -1), radius)
+    padded = _mirror(images, (-2, -1), radius)
     # What wraps around falls into the padding.
-    rows, columns = (_fast(length) for length in padded.shape[-2:])
+    rows, columns = (_fft_length(length) for length in padded.shape[-2:])
     spectrum = torch.fft.rfft2(padded, s=(rows, columns))
     # One axis at a time, so that rows of zeros in the kernel and rows of padding in the result cost nothing.
     spectrum *= torch.fft.fft(torch.fft.rfft(kernels[:, None], columns), rows, dim=-2)
@@ -29,8 +29,7 @@ def blur(images: Tensor, kernels: Tensor) -> Tensor:
 def blur_separable(images: Tensor, taps: Tensor) -> Tensor:
     """(N, C, H, W) convolved along both axes with (K,) symmetric taps, K odd; borders as in `blur`.
 
-    As products with a band matrix: 3.2 ms for an image of 400 pixels and K = 51; 4.4 by Fourier transforms, 6.4 by
-    kornia's convolutions of one axis.
+    Products with a band matrix: 3.2 ms for an image of 400 pixels and K = 51, where kornia's convolutions take 6.4.
     """
     return _blur_columns(_blur_columns(images, taps).mT.contiguous(), taps).mT.contiguous()
 
@@ -39,16 +38,16 @@ def _blur_columns(images: Tensor, taps: Tensor) -> Tensor:
     height, radius, window = images.shape[-2], len(taps) // 2, _BLOCK + len(taps) - 1
     # Row i of the band holds the taps from column i on.
     band = F.pad(taps, (0, _BLOCK)).repeat(_BLOCK)[: _BLOCK * window].view(_BLOCK, window)
-    padded = F.pad(_mirrored(images, (-2,), radius), (0, 0, 0, -height % _BLOCK))
+    padded = F.pad(_mirror(images, (-2,), radius), (0, 0, 0, -height % _BLOCK))
     blocks = band @ padded.unfold(-2, window, _BLOCK).mT
     return blocks.flatten(2, 3)[..., :height, :]
 
 
-def _mirrored(images: Tensor, axes: tuple[int, ...], radius: int) -> Tensor:
-    """Continued by `radius` at both ends of the axes, mirrored about the edge pixels."""
+def _mirror(images: Tensor, axes: tuple[int, ...], radius: int) -> Tensor:
+    """Padded by `radius` at both ends of the axes, mirrored about the edge pixels."""
     if all(radius < images.shape[axis] for axis in axes):
         return F.pad(images, (radius if -1 in axes else 0,) * 2 + (radius if -2 in axes else 0,) * 2, mode="reflect")
-    for axis in axes:  # narrower than that: back and forth
+    for axis in axes:  # an image narrower than the padding is mirrored again and again, which F.pad refuses
         last = images.shape[axis] - 1
         index = torch.arange(-radius, last + radius + 1, device=images.device) % max(2 * last, 1)
         images = images.index_select(axis, torch.minimum(index, 2 * last - index) if last else index)
@@ -56,8 +55,8 @@ def _mirrored(images: Tensor, axes: tuple[int, ...], radius: int) -> Tensor:
 
 
 @lru_cache(maxsize=4096)
-def _fast(length: int) -> int:
-    """The next length that transforms fast: a prime of 421 takes three times as long as 432."""
+def _fft_length(length: int) -> int:
+    """The next length with small prime factors: a transform of 421, a prime, takes three times as long as of 432."""
     while True:
         rest = length
         for factor in (2, 3, 5, 7):

@@ -1,4 +1,4 @@
-"""The blurs of Real-ESRGAN: Gaussians, generalised Gaussians, plateaus and sincs, round or stretched.
+"""Blur kernels of Real-ESRGAN: isotropic and anisotropic Gaussians, generalised Gaussians, plateaus, and sinc filters.
 
 X. Wang et al., "Real-ESRGAN", 2021, sections 3.2 and 3.4, https://arxiv.org/abs/2107.10833; generalised and plateau
 shapes after Y.-Q. Liu et al., "Estimating generalized Gaussian blur kernels for out-of-focus image deblurring", 2020.
@@ -21,26 +21,26 @@ Kind = Literal[
     "plateau-isotropic",
     "plateau-anisotropic",
 ]
-LARGE = 13  # pixels from which on a sinc may be smoother (the published code; not in the paper)
+LARGE = 13  # pixels: from this size on a sinc may have a lower cutoff (the published code; not in the paper)
 
 
 class Kernel(NamedTuple):
-    """One blur, sampled on `size` x `size` pixels; by default the one that changes nothing."""
+    """The parameters of a kernel; by default those of the identity."""
 
-    size: int = 1
-    sigma: float = 1.0  # in pixels, along the axis that `angle` turns away from the x axis
+    size: int = 1  # pixels along a side, odd
+    sigma: float = 1.0  # pixels, along the axis at `angle` to the x axis
     sigma_across: float = 1.0
     angle: float = 0.0  # radians
-    shape: float = 1.0  # beta: below 1 sharper in the middle than a Gaussian, above flatter
+    shape: float = 1.0  # beta: below 1 a sharper peak than a Gaussian's, above a flatter one
     plateau: bool = False  # 1 / (1 + d^beta) in place of exp(-d^beta / 2)
-    cutoff: float = 0.0  # of a sinc, radians a pixel, in place of all of the above; 0: none
+    cutoff: float = 0.0  # radians per pixel, of a sinc, which has none of the above; 0 for no sinc
 
 
 class KernelOptions(NamedTuple):
-    """What both passes draw their kernels from."""
+    """The distribution of kernels in both passes."""
 
     size: tuple[int, int]
-    kinds: Mapping[Kind, float]
+    kinds: Mapping[Kind, float]  # probabilities
     generalised_shape: Range
     plateau_shape: Range
 
@@ -50,7 +50,7 @@ class KernelOptions(NamedTuple):
 
 
 def draw_kernel(rng: np.random.Generator, options: KernelOptions, sigma: Range) -> Kernel:
-    """A Gaussian or one of its kin, its sigma within `sigma` on both axes."""
+    """A kernel that is no sinc, its standard deviations in pixels drawn from the range `sigma`."""
     size = _draw_size(rng, options)
     kind = rng.choice(list(options.kinds), p=list(options.kinds.values()))
     along = across = rng.uniform(*sigma)
@@ -66,7 +66,7 @@ def draw_kernel(rng: np.random.Generator, options: KernelOptions, sigma: Range) 
 
 
 def draw_sinc(rng: np.random.Generator, options: KernelOptions, large_cutoff: float) -> Kernel:
-    """A low-pass filter that rings: its cutoff from pi/3 on, of large kernels from `large_cutoff` on, up to pi."""
+    """A sinc filter (section 3.4), which rings; its cutoff is at least pi/3, or `large_cutoff` for large kernels."""
     size = _draw_size(rng, options)
     return Kernel(size, cutoff=rng.uniform(math.pi / 3 if size < LARGE else large_cutoff, math.pi))
 
@@ -77,15 +77,15 @@ def _draw_size(rng: np.random.Generator, options: KernelOptions) -> int:
 
 
 def _draw_shape(rng: np.random.Generator, shape: Range) -> float:
-    """Half of them below 1 and half above, as far as the range reaches there."""
+    """Half of the draws are below 1 and half above."""
     low, high = shape
     return rng.uniform(low, 1.0) if rng.random() < 0.5 else rng.uniform(1.0, high)
 
 
 def render(kernels: Sequence[Kernel], side: int) -> Tensor:
-    """The kernels in the middle of `side` x `side` pixels, zero around: float32 (N, side, side), each of sum 1.
+    """The kernels centered in zeros: float32 (N, side, side), `side` odd, each of sum 1.
 
-    `side` is odd. All are symmetric about the middle, so that convolution and correlation with them are the same.
+    All are symmetric about the center, so convolution and correlation with them are the same.
     """
     table = torch.tensor(kernels, dtype=torch.float64)[..., None, None]
     size, sigma, sigma_across, angle, shape, plateau, cutoff = table.unbind(1)
@@ -101,7 +101,8 @@ def render(kernels: Sequence[Kernel], side: int) -> Tensor:
 
 
 def _sinc(radius: Tensor, cutoff: Tensor) -> Tensor:
-    """Equation 6: the circular low-pass filter; its value in the middle is the limit."""
-    away = radius.clamp(min=0.5)
-    middle = cutoff**2 / (4 * math.pi)
-    return torch.where(radius > 0, cutoff * torch.special.bessel_j1(cutoff * away) / (2 * math.pi * away), middle)
+    """The circular low-pass filter (equation 6), and its limit where the radius is 0."""
+    positive = radius.clamp(min=0.5)
+    limit = cutoff**2 / (4 * math.pi)
+    value = cutoff * torch.special.bessel_j1(cutoff * positive) / (2 * math.pi * positive)
+    return torch.where(radius > 0, value, limit)

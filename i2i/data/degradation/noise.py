@@ -1,7 +1,7 @@
-"""Sensor noise as Real-ESRGAN draws it: Gaussian and Poisson, each pixel's channels apart or alike.
+"""Noise of Real-ESRGAN: Gaussian or Poisson, in colour or grey.
 
-X. Wang et al., "Real-ESRGAN", 2021, section 3.2. Each image has its own field of noise, from its own generator; the
-published code shares one grey Gaussian field among a batch.
+X. Wang et al., "Real-ESRGAN", 2021, section 3.2. Every image has noise from its own generator; the published code has
+one grey Gaussian field for a batch.
 """
 
 from typing import NamedTuple
@@ -13,26 +13,24 @@ LUMA = (0.299, 0.587, 0.114)  # of R, G and B (BT.601)
 
 
 class Noise(NamedTuple):
-    """`strength`: of Gaussian noise the standard deviation in the images' unit, of Poisson noise the factor by which a
-    photon count's deviation from its mean is scaled. `grey`: equal in all channels.
-    """
+    """The parameters of noise."""
 
-    gaussian: bool
-    strength: float
-    grey: bool
+    gaussian: bool  # else Poisson
+    strength: float  # standard deviation of Gaussian noise for images in [0, 1]; factor on Poisson noise
+    grey: bool  # equal in all channels
 
 
 def add_noise(image: Tensor, noise: Noise, generator: torch.Generator) -> Tensor:
-    """One image (C, H, W) in [0, 1] with noise on it, not clipped. `generator` is on the image's device."""
+    """One image (C, H, W) in [0, 1] with noise added, not clipped. `generator` is on the image's device."""
     if not noise.gaussian:
-        return torch.add(image, _photon_noise(_grey(image) if noise.grey else image, generator), alpha=noise.strength)
+        return torch.add(image, _poisson_noise(_grey(image) if noise.grey else image, generator), alpha=noise.strength)
     channels = 1 if noise.grey else image.shape[0]
     field = torch.randn(channels, *image.shape[1:], generator=generator, device=image.device, dtype=image.dtype)
     return torch.add(image, field, alpha=noise.strength)
 
 
-def _photon_noise(image: Tensor, generator: torch.Generator) -> Tensor:
-    """Poisson noise of variance value / levels, where `levels` is the power of two that holds all 8-bit values used."""
+def _poisson_noise(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise of variance value / levels, where `levels` is the power of two from the number of 8-bit values in use."""
     values = (image * 255).round_().clamp_(0, 255)
     used = torch.zeros(256, device=image.device).index_fill_(0, values.flatten().to(torch.int64), 1.0).sum()
     levels = torch.exp2(used.log2().ceil())

@@ -1,4 +1,4 @@
-"""What one sample's degradation is drawn from, and what is drawn."""
+"""The distribution of a sample's degradation parameters, and the parameters drawn from it."""
 
 import math
 from typing import Literal, NamedTuple, get_args
@@ -13,7 +13,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 class PassOptions(NamedTuple):
-    """One of the two passes: see the options of `SecondOrder`."""
+    """The distribution of one pass; its fields are options of `SecondOrder`."""
 
     blur_probability: float
     sinc_probability: float
@@ -29,7 +29,7 @@ class PassOptions(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """Blur, resize by `factor`, noise, JPEG."""
+    """The parameters of one pass: blur, resize by `factor`, noise, JPEG."""
 
     kernel: Kernel
     factor: float
@@ -39,14 +39,14 @@ class Pass(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """Everything about a sample that is drawn, but for the field of noise itself, which `noise_seed` determines."""
+    """All that is drawn for a sample; the noise of its pixels follows from `noise_seed`."""
 
     passes: tuple[Pass, Pass]
     final_kernel: Kernel
     final_mode: Mode
     jpeg_last: bool
     noise_seed: int
-    corner: tuple[float, float]  # of the crop: the shares of the spare height and width above and left of it
+    corner: tuple[float, float]  # of the crop: the shares of the margins above and left of it
 
 
 def draw_pass(rng: np.random.Generator, options: PassOptions, kernels: KernelOptions) -> Pass:
@@ -86,15 +86,22 @@ def _draw_noise(rng: np.random.Generator, options: PassOptions) -> Noise:
     return Noise(False, rng.uniform(*options.poisson_scale), grey)
 
 
+def check_crop(scale: int, crop: int) -> None:
+    """Raise ValueError for a scale below 1, or a crop that is no multiple of it."""
+    if scale < 1:
+        _refuse("scale", scale, "1 and more")
+    if crop < 0 or crop % scale:
+        _refuse("crop", crop, f"multiples of scale {scale}, and 0 for none")
+
+
 def check_kernels(options: KernelOptions) -> None:
-    """Raises ValueError for what nothing can be drawn from."""
+    """Raise ValueError for options that are no distribution."""
     smallest, largest = options.size
     if not (smallest % 2 and largest % 2 and 3 <= smallest <= largest):
         _refuse("kernel_size", options.size, "two odd numbers from 3 on, the smaller one first")
-    if math.fabs(sum(options.kinds.values()) - 1) > 1e-6 or min(options.kinds.values(), default=0) < 0:
-        _refuse(
-            "kernel_kinds", dict(options.kinds), f"probabilities that sum to 1 (here {sum(options.kinds.values()):g})"
-        )
+    total = sum(options.kinds.values())
+    if math.fabs(total - 1) > 1e-6 or min(options.kinds.values(), default=0) < 0:
+        _refuse("kernel_kinds", dict(options.kinds), f"probabilities that sum to 1 (here {total:g})")
     for name in ("generalised_shape", "plateau_shape"):
         low, high = getattr(options, name)
         if not 0 < low <= 1 <= high:
@@ -102,7 +109,7 @@ def check_kernels(options: KernelOptions) -> None:
 
 
 def check_pass(options: PassOptions) -> None:
-    """Raises ValueError for what nothing can be drawn from."""
+    """Raise ValueError for options that are no distribution."""
     for name, value in options._asdict().items():
         if name.endswith("_probability"):
             check_probability(name, value)

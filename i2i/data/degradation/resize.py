@@ -1,8 +1,8 @@
-"""Bicubic resizing with antialiasing, as MATLAB's `imresize` does it: the one by which super-resolution papers count.
+"""Bicubic resizing with antialiasing as by MATLAB's `imresize`, which super-resolution papers evaluate with.
 
-R. G. Keys, "Cubic Convolution Interpolation for Digital Image Processing", 1981, with a = -0.5. Where an image shrinks
-the kernel is stretched by the factor, so that it averages; borders continue as their mirror image, edge pixel included.
-Neither OpenCV (no antialiasing) nor torch and Pillow (another border) give the published figures.
+R. G. Keys, "Cubic Convolution Interpolation for Digital Image Processing", 1981, with a = -0.5. Where an image shrinks,
+the kernel is widened by the factor; borders are mirrored, edge pixel included. Neither OpenCV (no antialiasing) nor
+torch and Pillow (another border) give the published figures.
 """
 
 from functools import lru_cache
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from i2i.data.batch import Pair
 
-_SUPPORT = 4  # pixels that the cubic kernel spans
+_SUPPORT = 4  # pixels under the cubic kernel
 
 
 def imresize(images: Tensor, height: int, width: int) -> Tensor:
@@ -23,7 +23,7 @@ def imresize(images: Tensor, height: int, width: int) -> Tensor:
     """
     if height < 1 or width < 1:
         raise ValueError(f"imresize: size {width}x{height} is refused; allowed: 1 pixel and more")
-    # The axis that shrinks more goes first: less to do for the other.
+    # The axis that shrinks more goes first, which leaves less work for the other.
     axes = sorted(((-2, height), (-1, width)), key=lambda axis: axis[1] / images.shape[axis[0]])
     for axis, size in axes:
         images = _resize_axis(images, axis, size)
@@ -31,17 +31,15 @@ def imresize(images: Tensor, height: int, width: int) -> Tensor:
 
 
 def bicubic_pair(high: Tensor, scale: int) -> Pair:
-    """The papers' pair of (N, C, H, W) images in [0, 1]: the target is cut at the bottom and right to a multiple of
-    `scale`, the source is that target resized and rounded to 8 bit, as the papers' files are.
-
-    Raises ValueError for images smaller than `scale`.
+    """Pairs of images (N, C, H, W) in [0, 1]: targets cropped to a multiple of `scale`, sources resized and rounded to
+    8 bit, as the papers' files are. Raises ValueError for images smaller than `scale`.
     """
-    target = cut_to_multiple(high, scale)
+    target = crop_to_multiple(high, scale)
     return Pair(round_to_8bit(imresize(target, target.shape[-2] // scale, target.shape[-1] // scale)), target)
 
 
-def cut_to_multiple(images: Tensor, scale: int) -> Tensor:
-    """Without the last rows and columns that `scale` does not divide."""
+def crop_to_multiple(images: Tensor, scale: int) -> Tensor:
+    """Images cropped at the bottom and right to multiples of `scale`. Raises ValueError for those smaller than it."""
     height, width = images.shape[-2:]
     if min(height, width) < scale:
         raise ValueError(f"degradation: {width}x{height} image is smaller than scale {scale}; leave it out")
@@ -49,7 +47,7 @@ def cut_to_multiple(images: Tensor, scale: int) -> Tensor:
 
 
 def round_to_8bit(images: Tensor) -> Tensor:
-    """To the nearest of the values 0, 1/255, ..., 1."""
+    """Values rounded to the nearest of 0, 1/255, ..., 1."""
     return (images * 255).round().clamp(0, 255) / 255
 
 
@@ -67,7 +65,7 @@ def _resize_axis(images: Tensor, axis: int, size: int) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _taps(length: int, size: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Which of `length` pixels each of `size` is made of, and how much: indices and weights, (taps, size)."""
+    """Indices and weights, (taps, size), of the input pixels whose sums are the output pixels."""
     stretch = max(1.0, length / size)
     centers = (np.arange(size) + 0.5) * length / size - 0.5
     first = np.floor(centers - _SUPPORT * stretch / 2)

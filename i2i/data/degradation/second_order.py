@@ -18,14 +18,15 @@ from i2i.data.degradation.parameters import (
     Mode,
     Parameters,
     PassOptions,
+    check_crop,
     check_kernels,
     check_pass,
     check_probability,
     draw_mode,
     draw_pass,
 )
-from i2i.data.degradation.resize import cut_to_multiple, round_to_8bit
-from i2i.data.degradation.sharpen import sharpen as sharpened
+from i2i.data.degradation.resize import crop_to_multiple, round_to_8bit
+from i2i.data.degradation.sharpen import sharpen as sharpen_images
 from i2i.registry import degradations
 
 KINDS: dict[Kind, float] = {
@@ -36,26 +37,26 @@ KINDS: dict[Kind, float] = {
     "plateau-isotropic": 0.12,
     "plateau-anisotropic": 0.03,
 }
-Both = tuple[float, float]  # a probability in the first and in the second pass
+Probabilities = tuple[float, float]  # of the first and of the second pass
 Ranges = tuple[Range, Range]
 
 
 @degradations.register("second-order")
 class SecondOrder:
-    """Degrades each image by its own draw, from its own seed, so that a sample does not depend on its neighbours (the
-    published code draws the resizing and the kind of noise once for a batch).
+    """Real-ESRGAN's degradation (Wang 2021, section 3): blur, resize, noise and JPEG, twice, then a final sinc filter.
 
-    Options of two values, or two ranges, are the first and the second pass. The target is the image as it came, cut to
-    a multiple of `scale`; the source is made of its sharpened version where `sharpen` is set.
+    A sample depends on its image and seed alone (the published code draws the resizing and the kind of noise once for a
+    batch). The target is the image, cropped to a multiple of `scale`; the source is made from its sharpened version if
+    `sharpen` is set. Options of two values or two ranges are of the first and the second pass.
 
-    `crop`: training pairs are a random window of as many target pixels; 0: the whole image.
-    `kernel_size`: smallest and largest, in pixels, odd; `kernel_kinds`: their probabilities, where it is not a sinc.
-    `blur_probability`, `sinc_probability`: that a pass blurs at all, and that it does so by a sinc filter.
-    `generalised_shape`, `plateau_shape`: beta; half of the draws below 1, half above. `blur_sigma`: in pixels.
+    `crop`: training pairs are random windows of as many target pixels; 0 for the whole image.
+    `kernel_size`: smallest and largest, in pixels, odd; `kernel_kinds`: probabilities of kernels other than sincs.
+    `blur_probability`: that a pass blurs; `sinc_probability`: that its kernel is then a sinc.
+    `generalised_shape`, `plateau_shape`: beta; half of the draws are below 1. `blur_sigma`: in pixels.
     `enlarge_probability`, `shrink_probability`: the rest keeps its size. `resize_range`: smallest and largest factor.
-    `gaussian_probability`: the rest is Poisson noise. `gaussian_sigma`: in grey levels of 255; `poisson_scale`: 1 is
-    a photon count. `grey_probability`: noise that all channels share.
-    `jpeg_last_probability`: the last JPEG comes after the final resize and sinc filter, otherwise before them.
+    `gaussian_probability`: the rest is Poisson noise. `gaussian_sigma`: in grey levels of 255; `poisson_scale`: 1 for
+    the noise of a photon count. `grey_probability`: of noise that is equal in all channels.
+    `jpeg_last_probability`: that the last JPEG comes after the final resize and sinc filter, not before them.
     """
 
     def __init__(
@@ -68,26 +69,21 @@ class SecondOrder:
         kernel_kinds: dict[Kind, float] = KINDS,
         generalised_shape: Range = (0.5, 4.0),
         plateau_shape: Range = (1.0, 2.0),
-        blur_probability: Both = (1.0, 0.8),
-        sinc_probability: Both = (0.1, 0.1),
+        blur_probability: Probabilities = (1.0, 0.8),
+        sinc_probability: Probabilities = (0.1, 0.1),
         blur_sigma: Ranges = ((0.2, 3.0), (0.2, 1.5)),
-        enlarge_probability: Both = (0.2, 0.3),
-        shrink_probability: Both = (0.7, 0.4),
+        enlarge_probability: Probabilities = (0.2, 0.3),
+        shrink_probability: Probabilities = (0.7, 0.4),
         resize_range: Ranges = ((0.15, 1.5), (0.3, 1.2)),
-        gaussian_probability: Both = (0.5, 0.5),
+        gaussian_probability: Probabilities = (0.5, 0.5),
         gaussian_sigma: Ranges = ((1.0, 30.0), (1.0, 25.0)),
         poisson_scale: Ranges = ((0.05, 3.0), (0.05, 2.5)),
-        grey_probability: Both = (0.4, 0.4),
+        grey_probability: Probabilities = (0.4, 0.4),
         jpeg_quality: Ranges = ((30.0, 95.0), (30.0, 95.0)),
         final_sinc_probability: float = 0.8,
         jpeg_last_probability: float = 0.5,
     ) -> None:
-        if scale < 1:
-            raise ValueError(f"second-order: scale = {scale} is refused; allowed: 1 and more")
-        if crop < 0 or crop % scale:
-            raise ValueError(
-                f"second-order: crop = {crop} is refused; allowed: multiples of scale {scale}, and 0 for none"
-            )
+        check_crop(scale, crop)
         check_probability("final_sinc_probability", final_sinc_probability)
         check_probability("jpeg_last_probability", jpeg_last_probability)
         self._scale, self._crop, self._sharpen = scale, crop, sharpen
@@ -103,81 +99,84 @@ class SecondOrder:
 
     @torch.no_grad()
     def __call__(self, batch: HighResolution, *, training: bool = True) -> Pair:
-        """Images in [0, 1], grey or RGB -> pairs, on the images' device; sources rounded to 8 bit.
+        """Images (N, 1 or 3, H, W) in [0, 1] -> pairs on the same device; sources are rounded to 8 bit.
 
-        Equal seeds give equal results on one kind of device. Raises ValueError for images that are smaller than `crop`
-        or `scale`, or of other than 1 or 3 channels.
+        Equal seeds give equal results on one kind of device. Raises ValueError for images smaller than `crop` or
+        `scale`, or of other than 1 or 3 channels.
         """
-        target = cut_to_multiple(batch.image, self._scale)
+        target = crop_to_multiple(batch.image, self._scale)
         if target.shape[1] not in (1, 3):
             raise ValueError(f"second-order: {target.shape[1]} channels are refused; choose from: 1 (grey) and 3 (RGB)")
-        drawn = [self.draw(np.random.default_rng(seed)) for seed in batch.seed.tolist()]
-        kernels, qualities = self._tensors(drawn, target.device)
+        parameters = [self.draw(np.random.default_rng(seed)) for seed in batch.seed.tolist()]
+        kernels, qualities = self._tensors(parameters, target.device)
+        # One by one: the images of a batch differ in size between the resizes.
         sources = [
-            self._degraded(image[None], *each)
-            for image, *each in zip(target, drawn, kernels, qualities, strict=True)  # sizes differ on the way
+            self._degrade(image[None], *each)
+            for image, *each in zip(target, parameters, kernels, qualities, strict=True)
         ]
         pair = Pair(torch.cat(sources), target)
-        return self._cropped(pair, drawn) if training and self._crop else pair
+        return self._crop_pairs(pair, parameters) if training and self._crop else pair
 
     def draw(self, rng: np.random.Generator) -> Parameters:
-        """What happens to one sample."""
+        """The parameters of one sample."""
         first, second = (draw_pass(rng, options, self._kernels) for options in self._passes)
         final = draw_sinc(rng, self._kernels, np.pi / 3) if rng.random() < self._final_sinc else Kernel()
         jpeg_last = bool(rng.random() < self._jpeg_last)
         noise_seed = int(rng.integers(2**63))
         return Parameters((first, second), final, draw_mode(rng), jpeg_last, noise_seed, (rng.random(), rng.random()))
 
-    def _tensors(self, drawn: list[Parameters], device: torch.device) -> tuple[Tensor, Tensor]:
-        """Kernels (N, 3, K, K) and JPEG qualities (N, 2), to the device in one go."""
+    def _tensors(self, parameters: list[Parameters], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Kernels (N, 3, K, K) and JPEG qualities (N, 2), copied to the device at once."""
         side = self._kernels.side
-        kernels = [kernel for each in drawn for kernel in (*(one.kernel for one in each.passes), each.final_kernel)]
-        qualities = torch.tensor([[one.jpeg_quality for one in each.passes] for each in drawn])
+        kernels = [
+            kernel for each in parameters for kernel in (*(one.kernel for one in each.passes), each.final_kernel)
+        ]
+        qualities = torch.tensor([[one.jpeg_quality for one in each.passes] for each in parameters])
         return render(kernels, side).view(-1, 3, side, side).to(device), qualities.to(device)
 
-    def _degraded(self, image: Tensor, drawn: Parameters, kernels: Tensor, qualities: Tensor) -> Tensor:
+    def _degrade(self, image: Tensor, parameters: Parameters, kernels: Tensor, qualities: Tensor) -> Tensor:
         """The source of one image, (1, C, H, W) -> (1, C, H / scale, W / scale)."""
         low = [length // self._scale for length in image.shape[-2:]]
-        generator = torch.Generator(image.device).manual_seed(drawn.noise_seed)
+        generator = torch.Generator(image.device).manual_seed(parameters.noise_seed)
 
         def one_pass(image: Tensor, index: int, size: list[int]) -> Tensor:
-            step = drawn.passes[index]
-            blurred = _filtered(image, step.kernel, kernels[index])
-            resized = _resized(blurred, [max(1, int(length * step.factor)) for length in size], step.mode)
+            step = parameters.passes[index]
+            blurred = _filter(image, step.kernel, kernels[index])
+            resized = _resize(blurred, [max(1, int(length * step.factor)) for length in size], step.mode)
             return add_noise(resized[0], step.noise, generator)[None].clamp_(0, 1)
 
-        def at_low_resolution(image: Tensor) -> Tensor:
-            return _filtered(_resized(image, low, drawn.final_mode), drawn.final_kernel, kernels[2])
+        def resize_and_filter(image: Tensor) -> Tensor:
+            return _filter(_resize(image, low, parameters.final_mode), parameters.final_kernel, kernels[2])
 
-        image = sharpened(image) if self._sharpen else image
+        image = sharpen_images(image) if self._sharpen else image
         image = jpeg(one_pass(image, 0, list(image.shape[-2:])), qualities[:1])
         image = one_pass(image, 1, low)
-        if drawn.jpeg_last:
-            return round_to_8bit(jpeg(at_low_resolution(image).clamp_(0, 1), qualities[1:]))
-        return round_to_8bit(at_low_resolution(jpeg(image, qualities[1:])))
+        if parameters.jpeg_last:
+            return round_to_8bit(jpeg(resize_and_filter(image).clamp_(0, 1), qualities[1:]))
+        return round_to_8bit(resize_and_filter(jpeg(image, qualities[1:])))
 
-    def _cropped(self, pair: Pair, drawn: list[Parameters]) -> Pair:
+    def _crop_pairs(self, pair: Pair, parameters: list[Parameters]) -> Pair:
         height, width = pair.target.shape[-2:]
         if min(height, width) < self._crop:
             raise ValueError(
                 f"second-order: {width}x{height} image is smaller than crop {self._crop}; set a smaller crop"
             )
         low = self._crop // self._scale
-        spare = [length - low for length in pair.source.shape[-2:]]
+        margins = [length - low for length in pair.source.shape[-2:]]
         sources, targets = [], []
-        for source, target, each in zip(*pair, drawn, strict=True):
-            top, left = (int(share * (room + 1)) for share, room in zip(each.corner, spare, strict=True))
+        for source, target, each in zip(*pair, parameters, strict=True):
+            top, left = (int(share * (margin + 1)) for share, margin in zip(each.corner, margins, strict=True))
             sources.append(_window(source, top, left, low))
             targets.append(_window(target, top * self._scale, left * self._scale, self._crop))
         return Pair(torch.stack(sources), torch.stack(targets))
 
 
-def _filtered(image: Tensor, kernel: Kernel, rendered: Tensor) -> Tensor:
+def _filter(image: Tensor, kernel: Kernel, rendered: Tensor) -> Tensor:
     return image if kernel.size == 1 else blur(image, rendered[None])
 
 
-def _resized(image: Tensor, size: list[int], mode: Mode) -> Tensor:
-    """Without antialiasing, as published: what shrinks by bilinear or bicubic aliases."""
+def _resize(image: Tensor, size: list[int], mode: Mode) -> Tensor:
+    """Without antialiasing, as in the published code: bilinear and bicubic alias where they shrink."""
     if list(image.shape[-2:]) == size:
         return image
     return F.interpolate(image, size=size, mode=mode, align_corners=None if mode == "area" else False)

@@ -1,11 +1,11 @@
-"""Unsharp masking as Real-ESRGAN sharpens its targets."""
+"""Unsharp masking, by which Real-ESRGAN sharpens its targets."""
 
 import torch
 from torch import Tensor
 
 from i2i.data.degradation.blur import blur_separable
 
-# The published values; sigma is what OpenCV makes of a window of 51.
+# Of the published code; sigma is OpenCV's default for a window of 51.
 WINDOW, SIGMA, WEIGHT, THRESHOLD = 51, 8.0, 0.5, 10 / 255
 
 
@@ -13,8 +13,8 @@ WINDOW, SIGMA, WEIGHT, THRESHOLD = 51, 8.0, 0.5, 10 / 255
 def sharpen(images: Tensor) -> Tensor:
     """(N, C, H, W) images in [0, 1], sharpened where they differ from their blur by more than the threshold.
 
-    X. Wang et al., "Real-ESRGAN", 2021, section 3.5 and the published code. The borders of that region are soft. Never
-    in half precision, also under autocast, where the threshold would be three of its steps.
+    X. Wang et al., "Real-ESRGAN", 2021, section 3.5 and the published code. The mask is blurred too. Autocast is off:
+    the threshold would be three steps of half precision.
     """
     with torch.autocast(images.device.type, enabled=False):
         return _sharpened(images)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from i2i.data.degradation.resize import bicubic_pair, cut_to_multiple, imresize, round_to_8bit
+from i2i.data.degradation.resize import bicubic_pair, crop_to_multiple, imresize, round_to_8bit
 from i2i_runtime import images as files
 
 SIZES = [(1, 1), (5, 7), (12, 40), (24, 16), (48, 32), (31, 17)]
@@ -94,7 +94,7 @@ def test_the_pair_is_cut_to_the_scale_and_its_source_lies_on_the_8_bit_grid():
 
 def test_an_image_smaller_than_the_scale_is_refused():
     with pytest.raises(ValueError, match="9x3 image is smaller than scale 4"):
-        cut_to_multiple(pictures(1, 3, 3, 9), 4)
+        crop_to_multiple(pictures(1, 3, 3, 9), 4)
 
 
 def test_bicubic_on_set5_gives_the_published_psnr(shared: Path):
