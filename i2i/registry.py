@@ -52,11 +52,13 @@ class UnknownName(ValueError):
 
 
 class Registry:
-    """All components of one kind by name. `home` is the package whose import registers the built-in ones."""
+    """All components of one kind by name. `home` is the package whose import registers the built-in ones; `base` the
+    class, as `module:Class`, that all of them derive from, if there is one.
+    """
 
-    def __init__(self, kind: str, home: str) -> None:
+    def __init__(self, kind: str, home: str, base: str = "") -> None:
         self.kind = kind
-        self._home = home
+        self._home, self._base = home, base
         self._parts: dict[str, object] = {}
         self._plugins: dict[str, str] = {}
 
@@ -83,6 +85,12 @@ class Registry:
         """
         return self._plugins.get(name, "")
 
+    @property
+    def base(self) -> type:
+        """The class that all components derive from."""
+        module, _, name = self._base.partition(":")
+        return getattr(importlib.import_module(module), name) if name else object
+
     def __getitem__(self, name: str) -> object:
         """The component called `name`. Raises UnknownName with the choices."""
         self._load()
@@ -102,12 +110,14 @@ class Registry:
         importlib.import_module(self._home)
 
 
-generators = Registry("generator", "i2i.networks.generators")
-discriminators = Registry("discriminator", "i2i.networks.discriminators")
-adversarial = Registry("adversarial loss", "i2i.losses")
-pixel_losses = Registry("pixel loss", "i2i.losses.pixel")
-perceptual = Registry("perceptual loss", "i2i.losses.perceptual")
-methods = Registry("method", "i2i.methods")
+generators = Registry("generator", "i2i.networks.generators", "i2i.networks.generators.base:Generator")
+discriminators = Registry(
+    "discriminator", "i2i.networks.discriminators", "i2i.networks.discriminators.base:Discriminator"
+)
+adversarial = Registry("adversarial loss", "i2i.losses", "i2i.losses.adversarial:Adversarial")
+pixel_losses = Registry("pixel loss", "i2i.losses.pixel", "i2i.losses.pixel:PixelLoss")
+perceptual = Registry("perceptual loss", "i2i.losses.perceptual", "i2i.losses.perceptual:Perceptual")
+methods = Registry("method", "i2i.methods", "i2i.methods.base:Method")
 augmentations = Registry("augmentation", "i2i.data.augment")
 batch_augmentations = Registry("batch augmentation", "i2i.data.kornia_steps")
 features = Registry("feature extractor", "i2i.metrics.features")
@@ -157,14 +167,21 @@ def explain_missing(error: UnknownName, plugins: Iterable[str]) -> ValueError:
 
 
 def plugin_line(error: BaseException) -> str:
-    """`FILE, line 12` where an error arose in a plugin's code, or in a library that a plugin called; else empty."""
-    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-        package = _package_of(frame)
-        if package in _imported.values():
-            return f"{frame.f_code.co_filename}, line {line}"
-        if package == "i2i":
-            return ""
-    return ""
+    """`FILE, line 12` where an error arose in a plugin's code, or in what that code called; else empty."""
+    lines = [
+        f"{frame.f_code.co_filename}, line {line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if _package_of(frame) in _imported.values()
+    ]
+    return lines[-1] if lines else ""
+
+
+def describe(part: object) -> str:
+    """A class or function by name, with its file and line where it is a plugin's."""
+    name = getattr(part, "__qualname__", repr(part))
+    if str(getattr(part, "__module__", "")).partition(".")[0] not in _imported.values():
+        return name
+    return f"{name} ({inspect.getsourcefile(part)}, line {inspect.getsourcelines(part)[1]})"  # type: ignore[arg-type]
 
 
 def _package_of(frame: FrameType) -> str:

@@ -241,6 +241,35 @@ def test_a_method_brings_a_recipe_of_its_own(tmp_path: Path) -> None:
     assert chosen.augment.train == {}
 
 
+@pytest.mark.parametrize(
+    ("code", "line", "said"),
+    [
+        ("    def training_step(self, batch, update):\n        return batch.nothing\n", 9, "AttributeError: .*nothing"),
+        ("    def players(self):\n        return 1 / 0\n", 9, "ZeroDivisionError: division by zero"),
+        ("    def products(self):\n        raise ValueError('no product')\n", 9, "no product"),
+        (
+            "    def __init__(self, *, layers: int = 3) -> None:\n        self.layers = layers.size\n",
+            9,
+            "AttributeError",
+        ),
+        ("    def __init__(self, layers) -> None:\n        pass\n", 5, "parameter 'layers' must be keyword-only"),
+    ],
+    ids=["step", "players", "products", "constructor", "signature"],
+)
+def test_an_error_in_a_plugin_is_one_sentence_with_file_and_line(
+    code: str, line: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(METHOD + code)
+    settings = small() if "__init__" not in code else []
+    words = ["train", "mine", tiny_world(tmp_path / "world"), "--plugin", "mine.py", *settings]
+    code_, _, errors = i2i_run(
+        *words, "--set", "method.generator=resnet" if settings else "train.steps=1", capsys=capsys
+    )
+    assert code_ == 1 and len(errors.splitlines()) == 1
+    assert re.search(rf"mine\.py, line {line}\)?: .*{said}", errors), errors
+
+
 def test_an_unknown_component_is_refused_without_a_plugin() -> None:
     with pytest.raises(ValueError, match="unknown generator 'of_nobody'"):
         registry.generators["of_nobody"]

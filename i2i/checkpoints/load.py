@@ -109,7 +109,6 @@ def _load_ours(file: Path) -> tuple[Generator, Mapping[str, str]]:
         generator: Generator = build(registry.generators, table)
     except UnknownName as error:  # a file of weights never makes us import code: it is only named
         raise explain_missing(error, tomllib.loads(facts.get("recipe", "")).get("plugins", [])) from None
-    generator.spec = table
     try:
         generator.load_state_dict(tensors)
     except RuntimeError as error:

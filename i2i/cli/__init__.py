@@ -27,6 +27,7 @@ from i2i.cli import (
     walk,
 )
 from i2i.cli import inspect as look
+from i2i.registry import plugin_line
 from i2i_runtime.signals import finish
 
 app = typer.Typer(
@@ -76,11 +77,15 @@ def _warn(message: Warning | str, category: type[Warning], *where: Any, **more: 
 def _sentence(error: Exception) -> str:
     if isinstance(error, TyperException):
         return f"{error.format_message()} (see --help)"
+    where = plugin_line(error)
     if isinstance(error, ValueError | ArithmeticError):
-        return str(error)
+        name = "ZeroDivisionError: " if isinstance(error, ZeroDivisionError) else ""
+        return f"{where}: {name}{error}" if where and where not in str(error) else f"{name}{error}"
     if isinstance(error, OSError):
         return f"{error.filename or 'file system'}: {error.strerror}" if error.strerror else str(error)
     if "out of memory" in str(error):
         return "out of memory: use smaller images (augment.train.crop.size), fewer features, or another --device"
     words = " ".join(str(error).split())[:300]
+    if where:
+        return f"{where}: {type(error).__name__}: {words} (run again with --debug for the traceback)"
     return f"{type(error).__name__}: {words} (unexpected: run again with --debug for the traceback)"

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from i2i.registry import Registry, UnknownName, did_you_mean
+from i2i.registry import Registry, UnknownName, describe, did_you_mean
 
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, protected_namespaces=(), frozen=True)
 
@@ -33,25 +33,51 @@ class Part:
 class Factory:
     """A component still to be made: called with what its owner supplies, it makes one that carries its `spec`."""
 
-    def __init__(self, part: Part, table: dict[str, Any]) -> None:
-        self._part, self._table = part, table
+    def __init__(self, part: Part, table: dict[str, Any], promised: type) -> None:
+        self._part, self._table, self._promised = part, table, promised
 
     def __call__(self, **supplied: Any) -> Any:
         known = options_of(self._part.registry[self._table["name"]])
         taken = {key: value for key, value in supplied.items() if key in known or key not in self._part.offered}
-        component = build(self._part.registry, {**self._table, **taken})
-        component.spec = {**self._table, **taken}
-        return component
+        return build(self._part.registry, {**self._table, **taken}, promised=self._promised)
 
 
-def build(kind: Registry, table: dict[str, Any]) -> Any:
-    """Make the component that a checked table describes; the components in it are handed over as factories."""
+def build(kind: Registry, table: dict[str, Any], *, promised: type = object) -> Any:
+    """Build the component that a checked table describes, which it keeps as `spec`; the components in it are handed
+    over as factories.
+
+    Raises ValueError for a component that is no `promised` class, or leaves out what that class asks for.
+    """
     options = {key: value for key, value in table.items() if key != "name"}
     cls: Any = kind[table["name"]]
-    for key, (_, part, _) in options_of(cls).items():
+    promised = kind.base if promised is object else promised
+    who = f"{kind.kind} {table['name']!r}: {describe(cls)}"
+    if inspect.isclass(cls) and not issubclass(cls, promised):
+        raise ValueError(f"{who} is no {promised.__name__}; derive it from {promised.__module__}.{promised.__name__}")
+    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+        raise ValueError(f"{who} has no {', '.join(missing)}, which {promised.__name__} asks for")
+    for key, (hint, part, _) in options_of(cls).items():
         if part is not None and key in options:
-            options[key] = Factory(part, options[key])
-    return cls(**options)
+            options[key] = Factory(part, options[key], _promise(hint))
+    component = cls(**options)
+    if promised is not object:
+        component.spec = table
+        _check_attributes(component, promised, who)
+    return component
+
+
+def _promise(hint: Any) -> type:
+    """What a factory, `Annotated[Callable[..., X], Part(...)]`, makes: X."""
+    callable_args = get_args(get_args(hint)[0])
+    return callable_args[1] if len(callable_args) == 2 and inspect.isclass(callable_args[1]) else object
+
+
+def _check_attributes(component: Any, promised: type, who: str) -> None:
+    """Raises ValueError for the first attribute that the promised class declares without a value and nobody set."""
+    for base in promised.__mro__:
+        for name in inspect.get_annotations(base):
+            if not hasattr(component, name):
+                raise ValueError(f"{who} never sets the attribute {name!r}, which {base.__name__} declares")
 
 
 def complete(
@@ -152,7 +178,7 @@ def options_of(cls: Callable[..., Any]) -> dict[str, tuple[Any, Part | None, Any
     for parameter in inspect.signature(cls).parameters.values():
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise ValueError(
-                f"{cls.__name__}: parameter {parameter.name!r} must be keyword-only to be set from a recipe"
+                f"{describe(cls)}: parameter {parameter.name!r} must be keyword-only to be set from a recipe"
             )
         hint = hints.get(parameter.name, Any)
         extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()

@@ -19,6 +19,7 @@ from i2i.methods.generation import Generation
 from i2i.recipe import RECIPE, Recipe
 from i2i.recipe.components import build
 from i2i.training.distributed import Processes
+from i2i.training.dry_run import check_contract
 from i2i.training.evaluation import open_evaluation
 from i2i.training.held_out import check_sizes, held_out, open_augmentation, open_degradation, sample_kind
 from i2i.training.malloc import keep_freed_memory
@@ -72,6 +73,7 @@ def fit(recipe: Recipe, run: Path, state: dict[str, Any] | None, work: Work) -> 
 def _assemble(recipe: Recipe, run: Path, state: dict[str, Any] | None, work: Work) -> tuple[Recipe, Samples, Trainer]:
     """The recipe with its steps and whole paths, what it trains on, and a trainer that is where `state` says."""
     method = build(registry.methods, recipe.method)
+    check_contract(method)
     if recipe.train.start and state is None:
         _start_from(recipe.train.start, method)
     wanted, tell = sample_kind(method), work.watch.say

@@ -15,6 +15,7 @@ from i2i.methods.generation import Generation
 from i2i.methods.translation import Translation
 from i2i.recipe import Recipe
 from i2i.recipe.components import build
+from i2i.training.dry_run import check_networks
 
 Degradation = Callable[..., Pair]
 # Samples to look at, and as many as tell two sets apart
@@ -57,7 +58,9 @@ def check_sizes(
         batch = augmentation(batch)
     if degradation:
         batch = degradation(batch)
-    method.check_size(*(field.shape[-2:] for field in batch if is_image(field)))
+    sizes = [tuple(field.shape[-2:]) for field in batch if is_image(field)]
+    method.check_size(*sizes)
+    check_networks(method, *sizes)
 
 
 def held_out(

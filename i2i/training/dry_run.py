@@ -1,0 +1,122 @@
+"""A dry run of a method's networks before training, on tensors without values: what is wrong with a plugin is said when
+the run is built.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from i2i.devices import kept_random_numbers
+from i2i.methods.base import Method
+from i2i.methods.generation import Generation
+from i2i.methods.translation import Translation
+from i2i.networks.discriminators.base import Discriminator
+from i2i.networks.generators.base import ImageGenerator, LatentGenerator
+from i2i.registry import describe, plugin_line
+
+_BATCH = 2
+
+Size = tuple[int, int]  # height and width in pixels
+
+
+class _Pass(NamedTuple):
+    """A forward pass of a network, and the shape that its class promises; None: any that starts with the batch."""
+
+    network: nn.Module
+    inputs: tuple[Tensor, ...]
+    promise: str
+    shape: tuple[int, ...] | None = None
+
+
+def check_contract(method: Method) -> None:
+    """Raises ValueError where a method derives from neither kind of method, or its players and products are not what
+    they have to be.
+    """
+    who = describe(type(method))
+    if not isinstance(method, Translation | Generation):
+        raise ValueError(
+            f"{who}: derive it from i2i.methods.translation.Translation or i2i.methods.generation.Generation"
+        )
+    kind: type = ImageGenerator if isinstance(method, Translation) else LatentGenerator
+    for member, wanted in (("players", nn.Module), ("products", kind)):
+        networks = getattr(method, member)()
+        if not isinstance(networks, Mapping) or not networks:
+            raise ValueError(f"{who}.{member} gives {networks!r}; allowed: a mapping of names to networks")
+        for name, network in networks.items():
+            if not isinstance(network, wanted):
+                raise ValueError(f"{who}.{member}: {name!r} is a {type(network).__name__}, no {wanted.__name__}")
+
+
+def check_networks(method: Method, *sizes: Size) -> None:
+    """Raises ValueError for a generator or discriminator that fails on images of the sizes of training, one for each
+    image field of the batch, or whose output has not the shape that its class promises.
+    """
+    passes = _of_images(method, *sizes) if isinstance(method, Translation) else _of_noise(method, *sizes)
+    for network, inputs, promise, expected in passes:
+        shape, given = _output_shape(network, *inputs), tuple(inputs[0].shape)
+        if shape != expected if expected else shape[:1] != (_BATCH,):
+            who = describe(type(network))
+            raise ValueError(f"{who}: gives {shape} for {given}; expected {expected or (_BATCH, '...')}: {promise}")
+
+
+def _of_images(method: Translation, *sizes: Size) -> Iterator[_Pass]:
+    size_of = dict(zip(method.batch._fields, sizes, strict=True))
+    directions, products = method.directions(), method.products()
+    for name, direction in directions.items():
+        generator = products[name]
+        height, width = size_of[direction.source]
+        shape = (_BATCH, generator.out_channels, generator.scale * height, generator.scale * width)
+        images = torch.empty(_BATCH, generator.in_channels, height, width, device="meta")
+        yield _Pass(generator, (images,), "(N, out_channels, scale * H, scale * W)", shape)
+    for target in {direction.target for direction in directions.values()}:
+        yield from _judges(method, size_of[target])
+
+
+def _of_noise(method: Method, size: Size) -> Iterator[_Pass]:
+    for generator in method.networks(LatentGenerator):  # type: ignore[type-abstract]
+        z = torch.empty(_BATCH, generator.latent, device="meta")
+        shape = (_BATCH, generator.out_channels, generator.size, generator.size)
+        yield _Pass(generator, (z, *_labels(generator.classes)), "(N, out_channels, size, size)", shape)
+    yield from _judges(method, size)
+
+
+def _judges(method: Method, size: Size) -> Iterator[_Pass]:
+    for discriminator in method.networks(Discriminator):
+        images = torch.empty(_BATCH, discriminator.in_channels, *size, device="meta")
+        yield _Pass(discriminator, (images, *_labels(discriminator.classes)), "logits of every image, N first")
+
+
+def _labels(classes: int) -> list[Tensor]:
+    return [torch.zeros(_BATCH, dtype=torch.int64, device="meta")] if classes else []
+
+
+def _output_shape(network: nn.Module, *inputs: Tensor) -> tuple[int, ...]:
+    """Shape of a network's output. A network that looks at values cannot run without them: it runs once on zeros."""
+    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    empty = {name: tensor.to("meta") for name, tensor in tensors.items()}
+    with torch.no_grad():
+        try:
+            output = functional_call(network, empty, inputs)
+        except Exception:
+            output = _run_on_zeros(network, inputs)
+    if not isinstance(output, Tensor):
+        raise ValueError(f"{describe(type(network))}: forward gives {type(output).__name__}, no tensor")
+    return tuple(output.shape)
+
+
+def _run_on_zeros(network: nn.Module, inputs: tuple[Tensor, ...]) -> object:
+    weights = next(network.parameters(), torch.empty(0))
+    zeros = [torch.zeros_like(each, device=weights.device) for each in inputs]
+    training = network.training
+    try:
+        with kept_random_numbers(weights.device):
+            return network.eval()(*zeros)  # batch statistics stay as they were
+    except Exception as error:
+        where = plugin_line(error)
+        what = f"fails on {tuple(inputs[0].shape)}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise ValueError(f"{describe(type(network))} {what}{where and f' ({where})'}") from error
+    finally:
+        network.train(training)
