@@ -1,1 +1,7 @@
-"""Images from disk to batches: folders, known data sets, augmentation pipelines, samples, endless batches."""
+"""Images from disk to batches.
+
+Files:    `known` (data sets by name), `folders` (layouts), `sources` (the data of a recipe), `check`, `tile`
+Samples:  `reading` (files to arrays to tensors), `augment` (steps in `geometry` and albumentations), `samples`
+Batches:  `batch` (their types), `loader`, `batch_augment` (steps of kornia), `degradation`, `ada_transforms`
+World:    `world` draws streets, simulated and real, with label maps
+"""

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from i2i.data.world import CLASSES, Scene, draw_scene, held_out, make_world
+from i2i.data.world import CLASSES, Scene, draw_scene, held_out_count, make_world
 from i2i.data.world.render import SIM_COLOURS
 
 SIZE = 48
@@ -117,7 +117,7 @@ def test_classes_look_different_in_real(scenes: list[Scene]) -> None:
 
 
 def test_the_folder_holds_each_scene_under_one_stem(world: Path) -> None:
-    for split, count in (("train", 6), ("test", held_out(6))):
+    for split, count in (("train", 6), ("test", held_out_count(6))):
         stems = [sorted(p.name for p in (world / f"{split}{part}").iterdir()) for part in ("A", "B", "A_labels")]
         assert stems[0] == stems[1] == stems[2]
         assert len(stems[0]) == count

@@ -1,7 +1,7 @@
-"""The built-in world: drawn streets as simulated, real and labelled pictures, so that learning can be scored."""
+"""The built-in world: drawn streets as simulated and real images with label maps, so that methods can be scored."""
 
-from i2i.data.world.folder import held_out, make_world
+from i2i.data.world.folder import held_out_count, make_world
 from i2i.data.world.scene import Scene, draw_scene
 from i2i.data.world.street import CLASSES
 
-__all__ = ["CLASSES", "Scene", "draw_scene", "held_out", "make_world"]
+__all__ = ["CLASSES", "Scene", "draw_scene", "held_out_count", "make_world"]

@@ -1,15 +1,15 @@
-"""What closes the view of a street: two rows of houses, and a skyline behind them."""
+"""The houses along a street, and the skyline behind them."""
 
 import numpy as np
 
-from i2i.data.world.street import Facet, Label, Road, Thing
+from i2i.data.world.street import Facet, Label, Road, SceneObject
 
 FLOOR_HEIGHT = 3.0  # metres
 _SHADOW_ACROSS, _SHADOW_ALONG = 0.45, 0.15  # metres of shadow per metre of height
 
 
-def skyline(rng: np.random.Generator) -> Thing:
-    """Far blocks and woods across the whole horizon."""
+def skyline(rng: np.random.Generator) -> SceneObject:
+    """Distant buildings and woods along the horizon."""
     facets, x = [], -190.0
     while x < 190:
         width, z = rng.uniform(10, 26), rng.uniform(150, 170)
@@ -19,12 +19,12 @@ def skyline(rng: np.random.Generator) -> Thing:
         label = Label.VEGETATION if wooded else Label.BUILDING
         facets.append(Facet(corners, label, rng.uniform(0.2, 0.6), 0.5))
         x += width * rng.uniform(0.8, 1.0)
-    return Thing(170.0, facets, [])
+    return SceneObject(170.0, facets, [])
 
 
-def houses(rng: np.random.Generator, road: Road, sun: int) -> list[Thing]:
-    """Two rows of houses, now and then with a gap."""
-    things = []
+def houses(rng: np.random.Generator, road: Road, sun: int) -> list[SceneObject]:
+    """Two rows of houses with occasional gaps; `sun` is -1 for left, 1 for right."""
+    objects = []
     for side in (-1, 1):
         z = rng.uniform(1.0, 5.0)
         line = road.half_width + road.pavement + rng.uniform(0.3, 2.5)
@@ -32,32 +32,34 @@ def houses(rng: np.random.Generator, road: Road, sun: int) -> list[Thing]:
             bay = rng.uniform(2.4, 3.6)
             length = bay * rng.integers(2, 6)
             place = (side * (line + rng.uniform(0, 0.8)), z, z + length)
-            things.append(_house(rng, road, place, bay, sun))
+            objects.append(_house(rng, road, place, bay, sun))
             z += length + (rng.uniform(3, 12) if rng.random() < 0.4 else rng.uniform(0, 0.4))
-    return things
+    return objects
 
 
-def _house(rng: np.random.Generator, road: Road, place: tuple[float, float, float], bay: float, sun: int) -> Thing:
-    """A wall along the street, a roof, a wall towards the camera. `place`: x from the middle line, near and far z."""
+def _house(
+    rng: np.random.Generator, road: Road, place: tuple[float, float, float], bay: float, sun: int
+) -> SceneObject:
+    """A wall along the street, a roof, and a gable. `place`: x from the middle line, near and far z, in metres."""
     x, near, far = place
     side = 1 if x > 0 else -1
     back, middle = x + side * 4 * bay, x + side * 2 * bay
     height = FLOOR_HEIGHT * rng.integers(2, 6) + 0.6
     ridge = height + (rng.uniform(1.5, 3.5) if height < 10 and rng.random() < 0.7 else 0.0)
     tone, sunny = rng.uniform(0.05, 1.0), side != sun
-    wall = _placed([(x, 0, near), (x, height, near), (x, height, far), (x, 0, far)], road)
-    roof = _placed([(x, height, near), (middle, ridge, near), (middle, ridge, far), (x, height, far)], road)
+    wall = _along_road([(x, 0, near), (x, height, near), (x, height, far), (x, 0, far)], road)
+    roof = _along_road([(x, height, near), (middle, ridge, near), (middle, ridge, far), (x, height, far)], road)
     gable = [(x, 0, near), (x, height, near), (middle, ridge, near), (back, height, near), (back, 0, near)]
     facets = [
         Facet(wall, Label.BUILDING, tone, float(sunny), bay, reach=30.0),
         Facet(roof, Label.BUILDING, 0.0, 0.8 if sunny else 0.3),
-        Facet(_placed(gable, road), Label.BUILDING, tone, 0.35, bay, reach=55.0),
+        Facet(_along_road(gable, road), Label.BUILDING, tone, 0.35, bay, reach=55.0),
     ]
     cast = height * np.array((-sun * _SHADOW_ACROSS, 0.0, _SHADOW_ALONG))
     shadow = np.array((wall[0], wall[3], wall[3] + cast, wall[0] + cast))
-    return Thing(near, facets, [] if sunny else [shadow])
+    return SceneObject(near, facets, [] if sunny else [shadow])
 
 
-def _placed(corners: list[tuple[float, float, float]], road: Road) -> np.ndarray:
-    """Corners whose x counts from the middle line, moved to where the road goes."""
+def _along_road(corners: list[tuple[float, float, float]], road: Road) -> np.ndarray:
+    """(N, 3) corners in metres from corners whose x is relative to the middle line of the road."""
     return np.array([(x + road.middle(z), y, z) for x, y, z in corners])

@@ -1,4 +1,4 @@
-"""A street seen at a given size: per pixel what is there, how bright, how lit, how far, and where on its surface."""
+"""Rasterise a street into layers, which hold for every pixel its label, tone, light, depth and surface coordinates."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,8 +9,8 @@ import numpy as np
 from i2i.data.world.houses import FLOOR_HEIGHT
 from i2i.data.world.street import Camera, Facet, Label, Road, Street
 
-NEAR, FAR = 1.0, 400.0  # metres; what is nearer is cut off, what is further is as far as this
-_SKY, _GROUND = 0, 1  # numbers of the two endless surfaces; facets follow
+NEAR, FAR = 1.0, 400.0  # metres, to which depths are clipped
+_SKY, _GROUND = 0, 1  # numbers of the two infinite surfaces; facets have the next ones
 _SUBPIXEL_BITS = 4
 
 
@@ -26,8 +26,8 @@ class Layers(NamedTuple):
     v: np.ndarray  # metres up a wall, ahead on the ground
 
 
-def paint(street: Street, size: int) -> Layers:
-    """Project every facet, far to near, as a number into one image; the layers are then looked up by that number."""
+def rasterise(street: Street, size: int) -> Layers:
+    """Layers of (size, size) pixels: facets are drawn far to near as numbers, by which layers are then tables."""
     camera, facets = street.camera, street.facets
     surface = np.zeros((size, size), np.int32)
     surface[_first_ground_row(camera, size) :] = _GROUND
@@ -51,7 +51,7 @@ def _first_ground_row(camera: Camera, size: int) -> int:
 
 
 def _fill(image: np.ndarray, polygons: list[np.ndarray], values: Iterable[int], camera: Camera) -> None:
-    """Draw (N, 3) polygons in metres in their order; what is behind the camera is pulled in front of it."""
+    """Draw (N, 3) polygons in metres in their order; corners nearer than NEAR are moved there."""
     corners = np.concatenate(polygons)
     depth = np.maximum(corners[:, 2], NEAR)
     column = camera.vanishing + camera.focal * corners[:, 0] / depth
@@ -67,14 +67,14 @@ def _fill(image: np.ndarray, polygons: list[np.ndarray], values: Iterable[int], 
 
 
 def _planes(facets: list[Facet], camera: Camera) -> np.ndarray:
-    """n / d of each facet's plane n.p = d, p counted from the camera."""
+    """n / d of each facet's plane n.p = d, p relative to the camera."""
     corners = np.array([facet.corners[:3] for facet in facets]) - (0, camera.height, 0)
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     return normals / np.sum(normals * corners[:, 0], axis=1, keepdims=True)
 
 
 def _surfaces(facets: list[Facet], surface: np.ndarray, depth: np.ndarray, x: np.ndarray, y: np.ndarray) -> Layers:
-    """Layers of sky and facets; the ground is still bare."""
+    """Layers of sky and facets, with a ground without details."""
     ends = np.array([facet.corners[-1] - facet.corners[0] for facet in facets])
     length = np.maximum(np.hypot(ends[:, 0], ends[:, 2]), 1e-6)
 
@@ -96,7 +96,7 @@ def _surfaces(facets: list[Facet], surface: np.ndarray, depth: np.ndarray, x: np
 
 
 def _ground(layers: Layers, street: Street, x: np.ndarray) -> None:
-    """Road, markings, pavements and grass by their place on the ground, and shadows on them."""
+    """Fill in road, markings, pavements, grass and shadows."""
     size = len(x)
     top = _first_ground_row(street.camera, size)
     seen, z = layers.surface[top:] == _GROUND, layers.depth[top:]
@@ -113,7 +113,7 @@ def _ground(layers: Layers, street: Street, x: np.ndarray) -> None:
 def _ground_class(road: Road, side: np.ndarray, z: np.ndarray, focal: float) -> tuple[np.ndarray, np.ndarray]:
     """Label and tone of ground points: `side` metres right of the middle line, z metres ahead."""
     distance = np.abs(side)
-    # A line is never thinner than a hundredth of the picture, or it would fall between the pixels.
+    # At least a hundredth of the image wide, or lines would vanish between pixels.
     line = np.maximum(0.07, 0.005 * z / focal)
     dashes = (distance < line) & ((z + road.dash) % 6 < 3)
     edges = np.abs(distance - road.half_width + 0.3) < line
@@ -129,7 +129,7 @@ def _ground_class(road: Road, side: np.ndarray, z: np.ndarray, focal: float) -> 
 
 
 def _windows(layers: Layers, facets: list[Facet]) -> None:
-    """A window per bay and floor of walls that have bays, where they are near enough to be seen."""
+    """Fill in a window per bay and floor of walls that have bays, up to the distance `reach`."""
     walls = [(facet.bay, facet.reach, facet.corners[1, 1]) for facet in facets]
     bay, reach, top = np.array([(0, 0, 0), (0, 0, 0), *walls], np.float32)[layers.surface].transpose(2, 0, 1)
     column, row = layers.u / np.maximum(bay, 1) % 1, layers.v / FLOOR_HEIGHT % 1

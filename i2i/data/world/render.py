@@ -1,4 +1,4 @@
-"""Two looks of the same street: `sim`, a simple renderer in loud flat colours; `real`, daylight through a camera."""
+"""Two renderers of the layers of a street: `sim` in flat colours, `real` with light, texture, haze, blur and noise."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ import numpy as np
 from i2i.data.world.layers import Layers
 from i2i.data.world.street import Label, Street
 
-# RGB of each class at tone 1; tone and light only darken it, so the hue tells the class.
+# RGB of each class at tone 1; tone and light only darken it, so every class has one hue.
 SIM_COLOURS = np.array(
     [
         (56, 130, 250),  # sky
@@ -37,10 +37,10 @@ REAL_COLOURS = np.array(
 _SUNLIGHT, _SHADE = np.array((1.1, 1.05, 0.96), np.float32), np.array((0.6, 0.66, 0.75), np.float32)
 _HORIZON, _ZENITH = np.array((234, 224, 208), np.float32), np.array((172, 190, 202), np.float32)
 _GLOW = np.array((26, 20, 6), np.float32)
-_HAZE = 90.0  # metres after which 1/e of a surface's own colour is left
-_NOISE = 2.5  # standard deviation of the sensor's noise, grey levels
-# Texture of each class: width and height of its grain in metres (of a stone where there are joints), then the contrast
-# of the grain, of patches a few grains wide, and of the joints.
+_HAZE = 90.0  # metres of 1/e transmission
+_NOISE = 2.5  # standard deviation, grey levels
+# Texture of each class: width and height in metres of a grain (of a stone where there are joints), then the contrast of
+# grains, of patches a few grains wide, and of joints.
 _TEXTURE = np.array(
     [
         (40.0, 14.0, 0.0, 0.05, 0.0),  # sky
@@ -56,15 +56,15 @@ _TEXTURE = np.array(
 )
 
 
-def sim(layers: Layers, street: Street) -> np.ndarray:
-    """(size, size, 3) uint8 RGB without texture, haze or noise."""
+def render_sim(layers: Layers, street: Street) -> np.ndarray:
+    """(size, size, 3) uint8 RGB as rendered by a simple simulator."""
     tone = np.where(layers.labels == Label.SKY, 1 - 0.6 * _height_in_sky(street, len(layers.tone)), layers.tone)
     brightness = ((0.68 + 0.32 * tone) * np.where(layers.lit > 0.5, 1.0, 0.8)).astype(np.float32)
     return np.rint(SIM_COLOURS[layers.labels] * brightness[..., None]).astype(np.uint8)
 
 
-def real(layers: Layers, street: Street, rng: np.random.Generator) -> np.ndarray:
-    """(size, size, 3) uint8 RGB of the same street; rng draws texture, exposure and noise."""
+def render_real(layers: Layers, street: Street, rng: np.random.Generator) -> np.ndarray:
+    """(size, size, 3) uint8 RGB as seen by a camera; `rng` draws texture, exposure and noise."""
     size = len(layers.labels)
     sky = _sky(street, size)
     above = (layers.labels == Label.SKY)[..., None]
@@ -79,13 +79,13 @@ def real(layers: Layers, street: Street, rng: np.random.Generator) -> np.ndarray
 
 
 def _height_in_sky(street: Street, size: int) -> np.ndarray:
-    """(size, 1), 0 at the horizon and 1 half a picture above it."""
+    """(size, 1), from 0 at the horizon to 1 half an image above it."""
     row = (np.arange(size, dtype=np.float32) + 0.5) / size
     return np.clip(2 * (street.camera.horizon - row), 0, 1)[:, None]
 
 
 def _sky(street: Street, size: int) -> np.ndarray:
-    """Pale at the horizon, bluer above, brighter on the side of the sun."""
+    """(size, size, 3), pale at the horizon, blue above, brighter on the side of the sun."""
     height = _height_in_sky(street, size)[..., None]
     position = (np.arange(size, dtype=np.float32)[None, :, None] + 0.5) / size
     towards_sun = position if street.sun > 0 else 1 - position
@@ -93,14 +93,14 @@ def _sky(street: Street, size: int) -> np.ndarray:
 
 
 def _material(layers: Layers) -> np.ndarray:
-    """The colour in sunlight by class and tone, on straight lines between the three given."""
+    """The colour in sunlight by class and tone, interpolated linearly."""
     dark, middle, light = np.take(REAL_COLOURS.swapaxes(0, 1), layers.labels, axis=1)
     away = 2 * layers.tone[..., None] - 1
     return middle + (middle - dark) * np.minimum(away, 0) + (light - middle) * np.maximum(away, 0)
 
 
 def _light(layers: Layers) -> np.ndarray:
-    """Warm sunlight or cool shade, and walls darker towards the ground."""
+    """Factors (size, size, 3): warm sunlight or cool shade, darker at the foot of walls."""
     light = _SHADE + (_SUNLIGHT - _SHADE) * layers.lit[..., None]
     standing = layers.labels == Label.BUILDING
     foot = np.where(standing, 0.78 + 0.22 * np.clip(layers.v / 3, 0, 1), 1)
@@ -108,23 +108,23 @@ def _light(layers: Layers) -> np.ndarray:
 
 
 def _texture(layers: Layers, street: Street, rng: np.random.Generator) -> np.ndarray:
-    """Relative change of brightness: grain and patches from a random tile, joints between stones."""
+    """The relative change of brightness by grains and patches from a random tile, and joints between stones."""
     width, height, grain, patches, joints = np.take(_TEXTURE.T, layers.labels, axis=1)
     tile = rng.standard_normal((128, 128), np.float32)
     row, column = layers.v / height, layers.u / width
     stones = joints > 0
-    # Every other row of stones is moved by half a stone.
+    # Every other row of stones is offset by half a stone.
     column = np.where(stones, column + 0.5 * (np.floor(row) % 2), column)
-    # A joint that is thinner than a pixel is not seen.
+    # Joints thinner than a pixel vanish.
     pixels_high = height * street.camera.focal * len(row) / layers.depth
     joint = ((row % 1 < 0.16) | (column % 1 < 0.1)) * joints * np.clip(pixels_high / 3, 0, 1)
-    fine = _look_up(tile, np.where(stones, np.floor(row), row), np.where(stones, np.floor(column), column), layers)
-    coarse = _look_up(tile, row / 5.3, column / 5.3, layers)
+    fine = _sample_tile(tile, np.where(stones, np.floor(row), row), np.where(stones, np.floor(column), column), layers)
+    coarse = _sample_tile(tile, row / 5.3, column / 5.3, layers)
     return fine * grain + coarse * patches - joint
 
 
-def _look_up(tile: np.ndarray, row: np.ndarray, column: np.ndarray, layers: Layers) -> np.ndarray:
-    """The repeated tile between its points; every surface starts somewhere else in it."""
+def _sample_tile(tile: np.ndarray, row: np.ndarray, column: np.ndarray, layers: Layers) -> np.ndarray:
+    """The repeated tile, interpolated linearly, from another offset for every surface."""
     height, width = tile.shape
     start = layers.surface.astype(np.float32)
     x, y = (column + 37 * start) % width, (row + 11 * start) % height

@@ -1,24 +1,24 @@
-"""What stands on a street: trees along its pavements, and cars."""
+"""The trees and cars of a street."""
 
 import numpy as np
 
-from i2i.data.world.street import Facet, Label, Road, Thing
+from i2i.data.world.street import Facet, Label, Road, SceneObject
 
 
-def trees(rng: np.random.Generator, road: Road, sun: int) -> list[Thing]:
-    """Rows of trees on the pavements, on one side, both or none."""
-    things = []
+def trees(rng: np.random.Generator, road: Road, sun: int) -> list[SceneObject]:
+    """Rows of trees on either pavement, on both or on none."""
+    objects = []
     for side in (-1, 1):
         z, step = rng.uniform(6, 16), rng.uniform(7, 16)
         planted = rng.random() < 0.75
         while planted and z < 60:
             x = road.middle(z) + side * (road.half_width + 0.75 * road.pavement)
-            things.append(_tree(rng, x, z, sun))
+            objects.append(_tree(rng, x, z, sun))
             z += step * rng.uniform(0.7, 1.3)
-    return things
+    return objects
 
 
-def _tree(rng: np.random.Generator, x: float, z: float, sun: int) -> Thing:
+def _tree(rng: np.random.Generator, x: float, z: float, sun: int) -> SceneObject:
     radius, tone = rng.uniform(1.1, 1.9), rng.uniform(0.35, 0.65)
     top = rng.uniform(1.6, 2.4) + 0.8 * radius
     trunk = np.array([(x - 0.13, 0, z), (x - 0.09, top, z), (x + 0.09, top, z), (x + 0.13, 0, z)])
@@ -30,7 +30,7 @@ def _tree(rng: np.random.Generator, x: float, z: float, sun: int) -> Thing:
         Facet(_blob(sunny_side, 0.6 * radius * rng.uniform(0.75, 1.2, 11)), Label.VEGETATION, tone + 0.25, 1.0),
     ]
     shadow = _blob((x - sun * 1.2, 0, z + 0.5), np.full(12, radius), plane=(0, 2))
-    return Thing(z, facets, [shadow])
+    return SceneObject(z, facets, [shadow])
 
 
 def _blob(centre: tuple[float, float, float], radii: np.ndarray, plane: tuple[int, int] = (0, 1)) -> np.ndarray:
@@ -43,23 +43,23 @@ def _blob(centre: tuple[float, float, float], radii: np.ndarray, plane: tuple[in
     return corners
 
 
-def cars(rng: np.random.Generator, road: Road, sun: int) -> list[Thing]:
-    """Up to four cars that do not touch: in our lane, in the other one, or parked where the road is wide."""
-    things = []
-    # Distances grow by a factor, so that cars are spread evenly over the picture rather than over the road.
+def cars(rng: np.random.Generator, road: Road, sun: int) -> list[SceneObject]:
+    """Up to four cars that do not touch, in either lane or parked where the road is wide."""
+    objects = []
+    # Distances grow by a factor, so that cars are spread evenly over the image rather than over the road.
     slots = 6.5 * 1.75 ** (np.arange(4) + rng.uniform(0, 0.35, 4))
     for z in rng.permutation(slots)[: rng.integers(0, 5)]:
         parked = road.half_width > 3.8 and rng.random() < 0.4
         lane = road.half_width - 1.0 if parked else 0.5 * road.half_width
-        # A car right in front of us would hide the street.
+        # A car right in front of the camera would hide the street.
         right = rng.random() < 0.45 and (parked or z > 9)
         x = road.middle(z) + (lane if right else -lane)
-        things.append(_car(x, z, rng.uniform(0.3, 0.95), sun))
-    return things
+        objects.append(_car(x, z, rng.uniform(0.3, 0.95), sun))
+    return objects
 
 
-def _car(x: float, z: float, tone: float, sun: int) -> Thing:
-    """A hatchback whose end faces the camera at distance z; of its sides only the one that the camera sees."""
+def _car(x: float, z: float, tone: float, sun: int) -> SceneObject:
+    """A hatchback with its end towards the camera at distance z, and its visible side."""
     side = -1 if x > 0 else 1
     end, flank, lit = np.array((x, 0.0, z)), np.array((x + side * 0.88, 0.0, z)), float(side == sun)
     facets = [
@@ -73,7 +73,7 @@ def _car(x: float, z: float, tone: float, sun: int) -> Thing:
     ]
     left, right = x - 1.05 - 0.5 * (sun > 0), x + 1.05 + 0.5 * (sun < 0)
     shadow = np.array([(left, 0, z - 0.25), (right, 0, z - 0.25), (right, 0, z + 4.4), (left, 0, z + 4.4)])
-    return Thing(z, facets, [shadow])
+    return SceneObject(z, facets, [shadow])
 
 
 def _across(*outline: tuple[float, float]) -> np.ndarray:

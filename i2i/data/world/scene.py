@@ -1,4 +1,4 @@
-"""One street scene as three pictures that agree pixel by pixel."""
+"""One street scene as three images that are aligned pixel by pixel."""
 
 from operator import attrgetter
 from typing import NamedTuple
@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from i2i.data.world.houses import houses, skyline
-from i2i.data.world.layers import paint
-from i2i.data.world.render import real, sim
+from i2i.data.world.layers import rasterise
+from i2i.data.world.render import render_real, render_sim
 from i2i.data.world.roadside import cars, trees
-from i2i.data.world.street import Camera, Road, Street, Thing
+from i2i.data.world.street import Camera, Road, SceneObject, Street
 
 SMALLEST = 16  # pixels
 
@@ -23,7 +23,7 @@ class Scene(NamedTuple):
 
 
 def draw_scene(*, size: int, seed: int, index: int) -> Scene:
-    """Scene number `index` of the world `seed`, which depends on nothing else; another size shows the same street.
+    """Scene number `index` of the world `seed`, which depends on these alone; at every size it is the same street.
 
     Raises ValueError for a size below 16 pixels, or a negative seed or index.
     """
@@ -33,12 +33,12 @@ def draw_scene(*, size: int, seed: int, index: int) -> Scene:
         raise ValueError(f"seed {seed}, index {index}: neither may be negative")
     rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
     street = _street(rng)
-    layers = paint(street, size)
-    return Scene(sim=sim(layers, street), real=real(layers, street, rng), labels=layers.labels)
+    layers = rasterise(street, size)
+    return Scene(sim=render_sim(layers, street), real=render_real(layers, street, rng), labels=layers.labels)
 
 
 def _street(rng: np.random.Generator) -> Street:
-    """A street with houses, trees and up to four cars, seen from a car on its right side."""
+    """A street with houses, trees and up to four cars, seen from a car in the right lane."""
     camera = Camera(
         focal=rng.uniform(0.78, 0.98),
         height=rng.uniform(1.5, 1.9),
@@ -57,12 +57,12 @@ def _street(rng: np.random.Generator) -> Street:
         grass=rng.uniform(0.55, 0.9),
     )
     sun = int(rng.choice((-1, 1)))
-    # Houses are behind trees and cars at any z: a wall is long, so its near end says little.
-    things = _far_to_near([skyline(rng), *houses(rng, road, sun)])
-    things += _far_to_near(trees(rng, road, sun) + cars(rng, road, sun))
-    facets = [facet for thing in things for facet in thing.facets]
-    return Street(camera, road, sun, facets, [shadow for thing in things for shadow in thing.shadows])
+    # Houses are drawn before trees and cars whatever their z, which is that of a long wall's near end.
+    objects = _far_to_near([skyline(rng), *houses(rng, road, sun)])
+    objects += _far_to_near(trees(rng, road, sun) + cars(rng, road, sun))
+    facets = [facet for item in objects for facet in item.facets]
+    return Street(camera, road, sun, facets, [shadow for item in objects for shadow in item.shadows])
 
 
-def _far_to_near(things: list[Thing]) -> list[Thing]:
-    return sorted(things, key=attrgetter("z"), reverse=True)
+def _far_to_near(objects: list[SceneObject]) -> list[SceneObject]:
+    return sorted(objects, key=attrgetter("z"), reverse=True)

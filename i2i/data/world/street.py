@@ -12,7 +12,7 @@ Distance = TypeVar("Distance", float, np.ndarray)
 
 
 class Label(IntEnum):
-    """What a pixel shows; the number is its class index."""
+    """The classes, whose numbers are the values of label maps."""
 
     SKY = 0
     ROAD = 1
@@ -28,7 +28,7 @@ CLASSES: tuple[str, ...] = tuple(label.name.lower() for label in Label)
 
 
 class Camera(NamedTuple):
-    """A pinhole. `focal`, `vanishing` and `horizon` are fractions of the image side, `height` is metres."""
+    """A pinhole camera: `focal`, `vanishing` and `horizon` as fractions of the image side, `height` in metres."""
 
     focal: float
     height: float
@@ -37,21 +37,21 @@ class Camera(NamedTuple):
 
 
 class Facet(NamedTuple):
-    """A flat polygon; tone (dark to bright) and lit are in [0, 1].
+    """A flat polygon with corners (N, 3), the first three not in one line; tone (dark to bright) and lit in [0, 1].
 
-    Corners are (N, 3), the first three not in one line. Texture runs along the ground from the first to the last.
+    Its texture coordinate u runs along the ground from the first corner to the last.
     """
 
     corners: np.ndarray
     label: Label
     tone: float
     lit: float
-    bay: float = 0.0  # metres from window to window, 0 for none; the second corner is then as high as the wall
-    reach: float = 0.0  # windows further away than this are too small to see, metres
+    bay: float = 0.0  # metres from window to window, 0 for no windows; the second corner is at the top of the wall
+    reach: float = 0.0  # metres, beyond which windows are too small to draw
 
 
-class Thing(NamedTuple):
-    """What hides what is further away: `facets` in drawing order, `shadows` as polygons on the ground."""
+class SceneObject(NamedTuple):
+    """An object that occludes objects of larger z: `facets` in drawing order, `shadows` as polygons on the ground."""
 
     z: float
     facets: list[Facet]
@@ -59,7 +59,7 @@ class Thing(NamedTuple):
 
 
 class Road(NamedTuple):
-    """The ground, in metres: `pavement` is a width, `crossing` the z of a zebra crossing, negative for none."""
+    """The ground, in metres: the width of a pavement, the z of a zebra crossing (negative for none), and so on."""
 
     centre: float  # x of the middle line at z = 0
     bend: float  # the middle line moves by bend * z^2
@@ -76,7 +76,7 @@ class Road(NamedTuple):
 
 
 class Street(NamedTuple):
-    """Everything that is seen; `sun` is -1 for left or 1 for right, `facets` are in drawing order, far to near."""
+    """A scene without pixels; `sun` is -1 for left or 1 for right, `facets` are in drawing order, far to near."""
 
     camera: Camera
     road: Road
