@@ -1,4 +1,4 @@
-"""Tiny data and tiny recipes for tests that train."""
+"""Small data sets and small recipes for tests that train."""
 
 from pathlib import Path
 
@@ -82,12 +82,12 @@ def overrides(method: str, *more: str) -> list[str]:
 
 
 def upscales(method: str) -> bool:
-    """Whether it trains on one folder of single images; of the world those of one domain."""
+    """True for a method of super-resolution, which trains on one folder of photos."""
     return TINY[method][: len(TINY_RRDB)] == TINY_RRDB
 
 
 def tiny_data(method: str, folder: Path) -> Path:
-    """Data of the kind that a method takes."""
+    """A data set of the kind that a method takes."""
     if method in ("cyclegan", "pix2pix"):
         return tiny_world(folder)
     return tiny_world(folder) / "trainB" if upscales(method) else digits(folder, each=4)
@@ -114,7 +114,7 @@ def digits(folder: Path, *, size: int = 32, each: int = 100, classes: range = ra
 
 
 class Silent:
-    """A watch that remembers what it was told."""
+    """A reporter that records steps and messages."""
 
     def __init__(self) -> None:
         self.said: list[str] = []

@@ -7,12 +7,12 @@ import typer
 
 from i2i.cli.train import Plugins
 
-app = typer.Typer(help="Look at, check, cut, download and make data sets.", no_args_is_help=True)
+app = typer.Typer(help="List, check, tile, download and draw data sets.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_datasets(plugins: Plugins = []) -> None:  # noqa: B006
-    """List the known data sets: what they are for, their size, and where they lie if they are here."""
+    """List the known data sets. Those that are downloaded are followed by their [folder]."""
     from i2i import registry
     from i2i.data.cache import cache_folder
     from i2i.data.known import KnownData
@@ -21,15 +21,19 @@ def list_datasets(plugins: Plugins = []) -> None:  # noqa: B006
     for name in registry.datasets:
         known = cast(KnownData, registry.datasets[name])
         folder = cache_folder("data") / name
-        here = f"  [{folder}]" if folder.is_dir() else ""
-        print(f"{name:<24} {' and '.join(known.kinds):<20} {known.size:<22} {known.description}{here}")
+        location = f"  [{folder}]" if folder.is_dir() else ""
+        print(f"{name:<24} {' and '.join(known.kinds):<20} {known.size:<22} {known.description}{location}")
 
 
 @app.command("check")
 def check_folders(
-    folders: Annotated[list[Path], typer.Argument(help="A data set's folder, or two folders.")],
+    folders: Annotated[list[Path], typer.Argument(help="The folder of a data set, or two folders of images.")],
 ) -> int:
-    """Read every image and report counts, sizes, kinds, and everything that training would stumble over."""
+    """Read every image and report problems.
+
+    Problems are unreadable files, images without partner or of another size, and test images that are training images.
+    Exit code 1 if there are any.
+    """
     from i2i.cli.progress import Line
     from i2i.data.check import check
 
@@ -42,21 +46,22 @@ def check_folders(
 @app.command("tile")
 def tile(
     source: Annotated[Path, typer.Argument(help="Folder of large images.")],
-    target: Annotated[Path, typer.Argument(help="Folder for the tiles: the same tree, photo_s001.png and so on.")],
+    target: Annotated[Path, typer.Argument(help="Folder for the tiles: photo.jpg becomes photo_s001.png and so on.")],
     size: Annotated[int, typer.Option(help="Height and width of a tile in pixels.")] = 480,
-    step: Annotated[int, typer.Option(help="Pixels from one tile to the next; smaller than size, they overlap.")] = 240,
+    step: Annotated[int, typer.Option(help="Pixels from tile to tile; below size, tiles overlap.")] = 240,
 ) -> int:
-    """Cut large photos into tiles once, which load many times faster than whole photos: i2i data tile photos/ tiles/.
+    """Cut photos into tiles, which load faster.
 
-    The last tile of a row or column ends at the border. What is there already is not made again.
+    Training on crops decodes a whole photo for each of them. The last tile of a row or column ends at the border.
+    Existing tiles are kept. Exit code 3 if an image is unreadable.
     """
     from i2i.cli.progress import Line
     from i2i.data.tile import tile_folder
 
     with Line() as line:
         report = tile_folder(source, target, size=size, step=step, progress=line.count("images"))
-    there = f", {report.skipped:,} were there already" if report.skipped else ""
-    print(f"{report.images:,} image{'s' * (report.images != 1)}: {report.written:,} tiles written{there}")
+    existed = f", {report.skipped:,} existed" if report.skipped else ""
+    print(f"{report.images:,} image{'s' * (report.images != 1)}: {report.written:,} tiles written{existed}")
     if report.failed:
         print("\n".join([f"{len(report.failed)} failed:", *(f"  {sentence}" for sentence in report.failed)]))
     return 3 if report.failed else 0
@@ -64,10 +69,13 @@ def tile(
 
 @app.command("download")
 def download(
-    name: Annotated[str, typer.Argument(help="A known data set; see `i2i data list`.")],
+    name: Annotated[str, typer.Argument(help="A known data set; `i2i data list` names them.")],
     plugins: Plugins = [],  # noqa: B006
 ) -> None:
-    """Fetch a known data set into the cache ($I2I_DATA), going on where an earlier attempt stopped."""
+    """Download a known data set into the cache.
+
+    Prints its folder, in $I2I_DATA or the user's cache. An interrupted download is resumed.
+    """
     from i2i import registry
     from i2i.cli.progress import Line, PreparingLine
     from i2i.data.known import cached
@@ -80,13 +88,17 @@ def download(
 
 @app.command("make")
 def make(
-    name: Annotated[str, typer.Argument(help="sim2real: drawn streets as a simulator, and as a camera, shows them.")],
+    name: Annotated[str, typer.Argument(help="sim2real: streets as rendered by a simulator and as seen by a camera.")],
     out: Annotated[Path, typer.Argument(help="New folder.")],
-    n: Annotated[int, typer.Option("--n", help="Scenes to train on; a fifth as many are held out.")] = 200,
+    n: Annotated[int, typer.Option("--n", help="Training scenes; a fifth as many are held out.")] = 200,
     size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 64,
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed draws other streets.")] = 0,
 ) -> None:
-    """Make the built-in world: sim, real and labels of the same scenes."""
+    """Draw the built-in world of street scenes.
+
+    trainA and testA are images as rendered by a simulator, trainB and testB as seen by a camera, of the same scenes,
+    with label maps.
+    """
     from i2i.cli.progress import Line
     from i2i.data.world import make_world
     from i2i.registry import did_you_mean

@@ -156,5 +156,5 @@ def test_the_command_counts_and_ends_with_3_for_an_unreadable_image(tmp_path, ca
     assert "1 image: 4 tiles written\n" in capsys.readouterr().out
     (tmp_path / "in/2.png").write_bytes(b"no image")
     assert tile(tmp_path / "in", tmp_path / "out", size=16, step=8) == 3
-    assert "1 image: 0 tiles written, 4 were there already\n1 failed:\n" in (out := capsys.readouterr().out)
+    assert "1 image: 0 tiles written, 4 existed\n1 failed:\n" in (out := capsys.readouterr().out)
     assert "2.png" in out
