@@ -29,6 +29,7 @@ def open_in_bands(generator: ImageGenerator, card: Card, *, provider: str = "cpu
     network = InUnitRange(deepcopy(generator).cpu())
     model = trace(network, opset=OPSET)
     strip(model)
+    open_subgraph(model.SerializeToString(), provider=provider)  # raises where the provider cannot be used
     plan, proof = plan_and_prove(model, card, network, next(pictures(card)))
     if not proof.holds:
         raise ValueError(f"the result would not be the same: {proof.sentence()}")

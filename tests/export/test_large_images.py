@@ -1,5 +1,7 @@
 """Large images through a torch generator: the device is never changed, and what cannot be is said with its reason."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from i2i.networks.generators.resnet import ResnetGenerator
 from i2i_runtime.images import Array
 from i2i_runtime.translate import Network
 from tests.export.test_bands import Pooled, card, picture, resnet
+from tests.runtime.engines.test_onnxruntime import no_gpu, write
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -89,6 +92,14 @@ def test_a_gpu_that_lacks_memory_and_onnx_runtime_is_one_sentence_and_no_cpu(
     sentence = f"8x12 image: not enough memory on {device}, and generator cannot run over bands of rows there .{reason}"
     with pytest.raises(ValueError, match=sentence):
         run(resnet(), no_memory, torch.device(device), picture(12, 8))
+
+
+def test_a_provider_that_cannot_be_used_is_said_before_any_image_runs(tmp_path: Path) -> None:
+    if not no_gpu(write(tmp_path / "blur.onnx")):
+        pytest.skip("a GPU is there")
+    generator = resnet(features=2, blocks=0)
+    with pytest.raises(ValueError, match="cuda cannot be used here"):
+        large_images.open_in_bands(generator, card(generator), provider="cuda")
 
 
 def test_dropout_at_test_time_is_not_run_over_bands() -> None:

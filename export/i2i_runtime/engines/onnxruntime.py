@@ -30,22 +30,15 @@ class Session(ExportedModel):
 
     `providers` are tried in order: "cpu", "cuda", "tensorrt", or "auto", which is CUDA where it works and else the CPU;
     `provider` is the one in use. ONNX Runtime itself would silently fall back to the CPU where a GPU cannot be used.
-    `threads` is of the CPU, 0 for all cores. TensorRT caches its engines, which take minutes to build, in the folder
-    `engines`. Raises ValueError for a file without a card, and where no provider can be used.
+    `threads` is of the CPU, 0 for all cores. Raises ValueError for a file without a card, and where no provider can be
+    used.
     """
 
     engine = "onnxruntime"
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        providers: Sequence[str] = ("auto",),
-        threads: int = 0,
-        engines: Path | None = None,
-    ) -> None:
+    def __init__(self, path: str | Path, *, providers: Sequence[str] = ("auto",), threads: int = 0) -> None:
         file = Path(path)
-        self._session, self.provider = open_file(file, providers, threads, engines)
+        self._session, self.provider = open_session(file, providers, threads)
         self._threads = threads
         self.device = "cpu" if self.provider == "cpu" else "cuda"
         super().__init__(file, self._session.get_modelmeta().custom_metadata_map)
@@ -98,13 +91,13 @@ class Buffers:
         self._shape = batch.shape
 
 
-def open_file(path: Path, providers: Sequence[str], threads: int = 0, engines: Path | None = None) -> tuple[Any, str]:
+def open_session(path: Path, providers: Sequence[str], threads: int = 0) -> tuple[Any, str]:
     """ONNX Runtime's session of any file, and the provider in use; options and errors are those of `Session`."""
     check_file(path)
     reasons = []
     for name in in_order(providers):
         try:
-            return _open_with(path, name, threads, engines), name
+            return _open_with(path, name, threads), name
         except _Unusable as error:
             reasons.append(f"{name} cannot be used here ({error})")
     raise ValueError(f"{printable(path)}: {', '.join(reasons) or 'no provider is named'}; choose from: cpu, or auto")
@@ -131,7 +124,7 @@ class _Unusable(Exception):
     """A provider cannot be used; the text says why."""
 
 
-def _open_with(file: Path | bytes, name: str, threads: int, engines: Path | None = None) -> Any:
+def _open_with(file: Path | bytes, name: str, threads: int) -> Any:
     """ONNX Runtime's session of a file, or of its bytes, on one provider. Raises _Unusable."""
     ort = _onnxruntime()
     required = _PROVIDERS[name]
@@ -140,10 +133,6 @@ def _open_with(file: Path | bytes, name: str, threads: int, engines: Path | None
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = _ERRORS  # it warns of an input that has a default
-    settings: dict[str, dict[str, Any]] = {provider: {} for provider in required}
-    if engines is not None and name == "tensorrt":
-        engines.mkdir(parents=True, exist_ok=True)
-        settings[required[0]] = {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(engines)}
     if name == "cpu":
         try:
             return ort.InferenceSession(file, options, providers=list(required))
@@ -154,7 +143,7 @@ def _open_with(file: Path | bytes, name: str, threads: int, engines: Path | None
         try:
             if hasattr(ort, "preload_dlls"):
                 ort.preload_dlls()  # CUDA's libraries, where they came as wheels
-            session = ort.InferenceSession(file, options, providers=list(settings.items()), enable_fallback=0)
+            session = ort.InferenceSession(file, options, providers=list(required), enable_fallback=0)
         except Exception as error:
             raise _Unusable(" ".join(str(error).split())[:200]) from None
     if required[0] not in session.get_providers():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from i2i_runtime import seeds as noise
 from i2i_runtime.engines.base import memory_errors, read_noise_card
-from i2i_runtime.engines.onnxruntime import open_file
+from i2i_runtime.engines.onnxruntime import open_session
 from i2i_runtime.folder.samples import check_seeds, labels_of
 from i2i_runtime.images import Array, from_float, to_float
 
@@ -32,7 +32,7 @@ class Sampler:
 
     def __init__(self, path: str | Path, *, providers: Sequence[str] = ("auto",), threads: int = 0) -> None:
         file = Path(path)
-        self._session, self.provider = open_file(file, providers, threads)
+        self._session, self.provider = open_session(file, providers, threads)
         self.card = read_noise_card(file, self._session.get_modelmeta().custom_metadata_map)
 
     @property
