@@ -1,5 +1,9 @@
-"""`i2i list`, `i2i show`, `i2i doctor`: what there is."""
+"""`i2i list`, `i2i show`, `i2i doctor`: the components, one recipe, and this machine."""
 
+import re
+import shutil
+import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +14,10 @@ from i2i.cli.train import Plugins, Set
 
 def list_components(
     kind: Annotated[
-        str | None, typer.Argument(help="generators, discriminators, methods, …; all by default.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="generators, discriminators, methods, weights, recipes...; all by default.", show_default=False
+        ),
     ] = None,
     plugins: Plugins = [],  # noqa: B006
 ) -> None:
@@ -47,15 +54,22 @@ def list_components(
 
 
 def _print(title: str, rows: dict[str, str]) -> None:
-    width = max(map(len, rows), default=0)
+    """A row for each name, wrapped to the width of the terminal; whole lines where a program reads them."""
     print(f"{title}:")
+    name_width = max(map(len, rows), default=0)
+    width = max(shutil.get_terminal_size().columns, name_width + 40) if sys.stdout.isatty() else sys.maxsize
+    indent = " " * (name_width + 4)
     for name, summary in rows.items():
-        print(f"  {name:<{width}}  {summary}".rstrip())
+        print(
+            textwrap.fill(f"  {name:<{name_width}}  {summary}", width, subsequent_indent=indent, break_long_words=False)
+        )
 
 
 def _summary(part: object) -> str:
+    """The first sentence of a component's description or docstring, which names the paper."""
     text = getattr(part, "description", None) or part.__doc__ or ""
-    return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+    paragraph = " ".join(text.split("\n\n")[0].split())
+    return re.split(r"\.\s+(?=[A-Z`])", paragraph)[0].rstrip(".")  # not behind "et al. 2017"
 
 
 def _recipe_summary(file: Path) -> str:

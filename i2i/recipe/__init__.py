@@ -1,11 +1,8 @@
-"""A run as data: read a recipe (TOML), override it, check every key and type, fill in the defaults, write it back.
-
-The sections that every run has are pydantic models here; those of components are checked in `i2i.recipe.components`.
-"""
+"""A run as data: read a recipe (TOML), override it, check every key and type, fill in the defaults, write it back."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import tomli_w
 from pydantic import BaseModel, Field
@@ -14,6 +11,7 @@ from i2i import registry
 from i2i.recipe.components import STRICT, complete, complete_steps, options_of, plugins_of, validate
 from i2i.recipe.overrides import Overrides, override
 from i2i.recipe.packaged import find, find_table, list_recipes, read, recipes_folder
+from i2i.recipe.sections import Augment, Collapse, Data, Evaluate, First, Optimizer, Train
 from i2i.registry import UnknownName, explain_missing, load_remembered_plugins
 
 __all__ = ["RECIPE", "Recipe", "choose", "find", "import_plugins", "list_recipes", "load", "load_run", "recipes_folder"]
@@ -21,131 +19,30 @@ __all__ = ["RECIPE", "Recipe", "choose", "find", "import_plugins", "list_recipes
 RECIPE = "recipe.toml"  # in the folder of a run
 
 
-class Data(BaseModel):
-    """Which images to learn from."""
-
-    model_config = STRICT
-    source: list[str] = Field(default=[], description="a known data set, one folder, or two folders")
-    direction: Literal["a_to_b", "b_to_a"] = Field(
-        default="a_to_b", description="which half (or folder) of a pair is the source"
-    )
-    classes: list[str] = Field(
-        default=[], description="names of the classes, in the order of their numbers; by default the folders, sorted"
-    )
-    label_maps: list[str] = Field(
-        default=[], description="fields of a sample that hold class indices: resized by nearest neighbour"
-    )
-
-
-class Augment(BaseModel):
-    """Pipelines: step name -> options, in order; `false` leaves a step out. `batch` is for training, on the device."""
-
-    model_config = STRICT
-    train: dict[str, dict[str, Any] | Literal[False]] = {}
-    test: dict[str, dict[str, Any] | Literal[False]] = {}
-    batch: dict[str, dict[str, Any] | Literal[False]] = {}
-
-
-class Player(BaseModel):
-    """What one player has of its own in its Adam."""
-
-    model_config = STRICT
-    lr: float | None = Field(default=None, gt=0)
-    betas: tuple[float, float] | None = None
-
-
-class Optimizer(BaseModel):
-    """Adam for every player."""
-
-    model_config = STRICT
-    lr: float = Field(default=2e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
-    players: dict[str, Player] = Field(default={}, description="by the player's name, where it differs")
-
-    def lr_of(self, player: str) -> float:
-        return self.players.get(player, Player()).lr or self.lr
-
-    def betas_of(self, player: str) -> tuple[float, float]:
-        return self.players.get(player, Player()).betas or self.betas
-
-
-class Train(BaseModel):
-    """How long, how, and what is kept on the way. Counts are optimisation steps of `batch_size` images."""
-
-    model_config = STRICT
-    seed: int = Field(default=0, ge=0)
-    steps: int = Field(default=0, ge=0, description="0: `epochs` times the steps of an epoch")
-    epochs: int = Field(default=200, ge=1, description="used where `steps` is 0")
-    batch_size: int = Field(default=1, ge=1)
-    start: str = Field(default="", description="weights that the generators start from: a run, a file, or a known name")
-    workers: int = Field(default=2, ge=0, description="processes that load images")
-    precision: Literal["float32", "bfloat16"] = "float32"
-    compile: bool = Field(default=False, description="torch.compile the networks")
-    channels_last: bool = Field(default=False, description="memory layout; faster on many GPUs, measure")
-    ema: float = Field(default=0.0, ge=0, lt=1, description="decay of the averaged generators; 0: none")
-    clip_norm: float = Field(default=0.0, ge=0, description="largest gradient norm of a player; 0: unbounded")
-    log_every: int = Field(default=50, ge=1)
-    sample_every: int = Field(default=1000, ge=1, description="sheet of held-out images, and the held-out score")
-    samples: int = Field(default=4, ge=1, description="held-out images on a sheet")
-    checkpoint_every: int = Field(default=1000, ge=1)
-    keep: int = Field(default=3, ge=1, description="last checkpoints kept, besides the best")
-
-
-class Collapse(BaseModel):
-    """A watch over what a run makes, on held-out images and fixed noise."""
-
-    model_config = STRICT
-    every: int = Field(default=100, ge=0, description="steps from look to look; 0: never")
-    least: float = Field(default=0.25, ge=0, description="a warning below this part of real images' diversity")
-    stop: bool = Field(default=False, description="end the run there")
-
-
-class Evaluate(BaseModel):
-    """Metrics of what a run makes of held-out images, on the way, as `i2i evaluate` takes them afterwards."""
-
-    model_config = STRICT
-    every: int = Field(default=0, ge=0, description="steps from one to the next; 0: never")
-    metrics: list[str] = Field(default=["kid"], description="of sets of images; for pairs also psnr, ssim, l1, lpips")
-    features: str = Field(default="inception", description="the extractor that sets are compared by")
-    weights: str = Field(default="", description="file of its weights; by default the published ones")
-    lpips_weights: str = Field(default="", description="file of torchvision's AlexNet, VGG16 or SqueezeNet 1.1")
-    samples: int = Field(default=256, ge=2, description="held-out images at most; of noise, with training ones")
-    best: str = Field(default="", description="the metric that says which checkpoint is best; else the method's score")
-
-    @property
-    def decides(self) -> str:
-        """The metric that says which checkpoint is the best; empty for the method's score."""
-        return self.best if self.every else ""
-
-
-class First(BaseModel):
-    """A run before this one, whose generator this one starts from; what it leaves out is as in this one."""
-
-    model_config = STRICT
-    method: dict[str, Any]
-    optimizer: dict[str, Any] = {}
-    schedule: dict[str, Any] = {}
-    train: dict[str, Any] = {}
-
-
 class Recipe(BaseModel):
-    """One complete run. `method`, `degradation` and `schedule` are component tables: a `name` and the options of its
-    constructor. `degradation` makes low-resolution sources of single images; without one the data are pairs.
-    """
+    """One complete run. Component tables hold a `name` and the options of that component's constructor."""
 
     model_config = STRICT
-    method: dict[str, Any]
+    method: dict[str, Any] = Field(description="Component table: the training method, `i2i list methods`.")
     data: Data = Data()
     augment: Augment = Augment()
-    degradation: dict[str, Any] = {}
+    degradation: dict[str, Any] = Field(
+        default={},
+        description="Component table: makes low-resolution sources of single images, `i2i list degradations`. "
+        "Left out: the data are pairs.",
+    )
     optimizer: Optimizer = Optimizer()
-    schedule: dict[str, Any]
+    schedule: dict[str, Any] = Field(
+        description="Component table: the factor of all learning rates at a step, `i2i list schedules`."
+    )
     train: Train = Train()
     collapse: Collapse = Collapse()
     evaluate: Evaluate = Evaluate()
     first: First | None = None
     plugins: list[str] = Field(
-        default=[], description="files (absolute paths) and entry points whose components are named; filled in"
+        default=[],
+        description="Filled in: absolute paths of files, and names of entry points, whose components are named. Only "
+        "the recipe in a run's folder imports them.",
     )
 
     @classmethod

@@ -151,6 +151,17 @@ def test_every_kind_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "unet" in some and "patchgan" not in some
 
 
+def test_a_list_is_wrapped_on_a_terminal_alone_and_never_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    _, whole, _ = i2i_run("list", "schedules", capsys=capsys)
+    monkeypatch.setattr(sys.stdout.__class__, "isatty", lambda self: True)
+    _, wrapped, _ = i2i_run("list", "schedules", capsys=capsys)
+    assert max(map(len, wrapped.splitlines())) <= 60 < max(map(len, whole.splitlines()))
+    assert wrapped.split() == whole.split() and "…" not in whole
+
+
 def test_show_prints_a_recipe_that_train_takes(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = i2i_run("show", "pix2pix", world, *settings("pix2pix", "train.steps=1"), capsys=capsys)
     assert code == 0 and "# generator: " in out

@@ -1,0 +1,148 @@
+"""The sections of a recipe that every run has. Every key has a description, from which its manual is generated.
+
+The tables of components, such as `method`, are checked against their constructors instead, in `i2i.recipe.components`.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from i2i.recipe.components import STRICT
+
+Steps = dict[str, dict[str, Any] | Literal[False]]
+
+
+class Data(BaseModel):
+    """The images that a run learns from."""
+
+    model_config = STRICT
+    source: list[str] = Field(
+        default=[],
+        description="A known data set (`i2i list datasets`), one folder, or two folders; set by the command line.",
+    )
+    direction: Literal["a_to_b", "b_to_a"] = Field(
+        default="a_to_b", description="Which half of a pair, or which folder, is the source; pairs only."
+    )
+    classes: list[str] = Field(
+        default=[], description="Names of the classes in the order of their numbers. Empty: the folders, sorted."
+    )
+    label_maps: list[str] = Field(
+        default=[],
+        description="Fields of a sample (source, target, a, b) that are label maps: class indices, resized by nearest "
+        "neighbour.",
+    )
+
+
+class Augment(BaseModel):
+    """Augmentation pipelines: step name -> options, in order; `false` leaves a step out."""
+
+    model_config = STRICT
+    train: Steps = Field(default={}, description="Steps for training images, on the CPU, as they are read.")
+    test: Steps = Field(default={}, description="Steps for held-out images.")
+    batch: Steps = Field(default={}, description="Steps for a training batch, on the device.")
+
+
+class Player(BaseModel):
+    """Options of one player's optimiser, where they differ from `[optimizer]`."""
+
+    model_config = STRICT
+    lr: float | None = Field(default=None, gt=0, description="Learning rate. Left out: that of `[optimizer]`.")
+    betas: tuple[float, float] | None = Field(default=None, description="Left out: those of `[optimizer]`.")
+
+
+class Optimizer(BaseModel):
+    """Adam, one for each player."""
+
+    model_config = STRICT
+    lr: float = Field(default=2e-4, gt=0, description="Learning rate, before the schedule's factor.")
+    betas: tuple[float, float] = Field(
+        default=(0.5, 0.999), description="Decay of the moving means of gradients and of their squares."
+    )
+    players: dict[str, Player] = Field(
+        default={}, description="Tables `[optimizer.players.NAME]` for players whose options differ."
+    )
+
+    def lr_of(self, player: str) -> float:
+        return self.players.get(player, Player()).lr or self.lr
+
+    def betas_of(self, player: str) -> tuple[float, float]:
+        return self.players.get(player, Player()).betas or self.betas
+
+
+class Train(BaseModel):
+    """Length, speed and records of a run. A step is one training step on `batch_size` images."""
+
+    model_config = STRICT
+    seed: int = Field(default=0, ge=0, description="Seed of weights, order, augmentation and noise.")
+    steps: int = Field(default=0, ge=0, description="Training steps. 0: `epochs` times the steps of an epoch.")
+    epochs: int = Field(default=200, ge=1, description="Passes over the data, where `steps` is 0.")
+    batch_size: int = Field(default=1, ge=1, description="Images per step, over all processes.")
+    start: str = Field(
+        default="",
+        description="Weights that the generators start from: a run, a file, or a name of `i2i list weights`.",
+    )
+    workers: int = Field(default=2, ge=0, description="Processes that read images, for each training process.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="Precision of forward passes; bfloat16 is autocast, weights stay float32."
+    )
+    compile: bool = Field(default=False, description="Compile the networks with torch.compile.")
+    channels_last: bool = Field(
+        default=False, description="Channels-last memory layout: faster for many networks, slower for instance norm."
+    )
+    ema: float = Field(
+        default=0.0, ge=0, lt=1, description="Decay per step of the generators' moving average, which is kept. 0: none."
+    )
+    clip_norm: float = Field(default=0.0, ge=0, description="Largest gradient norm of a player. 0: no limit.")
+    log_every: int = Field(default=50, ge=1, description="Steps between rows of losses.csv.")
+    sample_every: int = Field(default=1000, ge=1, description="Steps between sample sheets of held-out images.")
+    samples: int = Field(default=4, ge=1, description="Held-out images on a sample sheet.")
+    checkpoint_every: int = Field(default=1000, ge=1, description="Steps between checkpoints.")
+    keep: int = Field(default=3, ge=1, description="Latest checkpoints to keep, besides the best.")
+
+
+class Collapse(BaseModel):
+    """Detection of mode collapse, on held-out images and fixed noise."""
+
+    model_config = STRICT
+    every: int = Field(default=100, ge=0, description="Steps between measurements. 0: never.")
+    least: float = Field(
+        default=0.25, ge=0, description="Warn where outputs have less than this share of real images' diversity."
+    )
+    stop: bool = Field(default=False, description="Stop the run at such a warning, after saving it.")
+
+
+class Evaluate(BaseModel):
+    """Metrics of held-out images during training, as `i2i evaluate` takes them afterwards."""
+
+    model_config = STRICT
+    every: int = Field(default=0, ge=0, description="Steps between measurements. 0: never.")
+    metrics: list[str] = Field(
+        default=["kid"],
+        description="fid, kid, is, precision, recall, density, coverage; on pairs also psnr, ssim, ms-ssim, l1, lpips.",
+    )
+    features: str = Field(default="inception", description="Feature extractor by which sets of images are compared.")
+    weights: str = Field(default="", description="File of its weights. Empty: the published ones, from the cache.")
+    lpips_weights: str = Field(
+        default="", description="File of torchvision's AlexNet, VGG16 or SqueezeNet 1.1, for LPIPS."
+    )
+    samples: int = Field(
+        default=256, ge=2, description="Most held-out images; of images from noise training images fill up."
+    )
+    best: str = Field(
+        default="", description="Metric by which the best checkpoint is chosen. Empty: the method's own score."
+    )
+
+    @property
+    def decides(self) -> str:
+        """The metric by which the best checkpoint is chosen; empty for the method's score."""
+        return self.best if self.every else ""
+
+
+class First(BaseModel):
+    """A first stage, from whose generator this run starts; keys that it leaves out are as in this recipe."""
+
+    model_config = STRICT
+    method: dict[str, Any] = Field(description="Its method; options that both methods have are shared.")
+    optimizer: dict[str, Any] = Field(default={}, description="Keys of `[optimizer]` that differ.")
+    schedule: dict[str, Any] = Field(default={}, description="Its schedule, if another, or keys that differ.")
+    train: dict[str, Any] = Field(default={}, description="Keys of `[train]` that differ.")
