@@ -14,18 +14,21 @@ from torch.nn import functional as F
 
 from i2i.data.batch import Images, Pair, Unpaired
 from i2i.data.degradation.sharpen import sharpen
-from i2i.losses.adversarial import Adversarial, Judge, RelativisticAverage
-from i2i.losses.orthogonal import orthogonality
+from i2i.losses.adversarial import Adversarial, RelativisticAverage, WassersteinPenalty
+from i2i.losses.orthogonal import orthogonal_penalty
 from i2i.losses.perceptual import VGG19, VGG19_LAYERS
 from i2i.methods.base import Method
 from i2i.methods.cyclegan import CycleGAN
-from i2i.methods.esrgan import ESRGAN
 from i2i.methods.gan import GAN
 from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.real_esrgan import RealESRGAN, RealESRNet
 from i2i.methods.rrdb_psnr import RRDBPSNR
+from i2i.methods.stylegan2 import StyleGAN2
+from i2i.methods.upscaling import AdversarialUpscaling
 from i2i.networks.generators.rrdb import RRDBNet
 from i2i.recipe import Optimizer
+
+Judge = Callable[[Tensor], Tensor]
 
 
 def plain_step(method: Method, options: Optimizer) -> Callable[[Any], None]:
@@ -39,12 +42,12 @@ def plain_step(method: Method, options: Optimizer) -> Callable[[Any], None]:
             return lambda batch: _cyclegan(method, batch, adam["generators"], adam["discriminators"])
         case Pix2Pix():
             return lambda batch: _pix2pix(method, batch, adam["generator"], adam["discriminator"])
-        case ESRGAN():
+        case AdversarialUpscaling():
             return lambda batch: _esrgan(method, batch, adam["generator"], adam.get("discriminator"))
-        case GAN() if type(method) is GAN:
+        case GAN() if not isinstance(method, StyleGAN2):
             numbers = itertools.count()
             return lambda batch: _gan(method, batch, adam["generator"], adam["discriminator"], next(numbers))
-        case RRDBPSNR():
+        case RRDBPSNR() | RealESRNet():
             return lambda batch: _rrdb_psnr(method, batch, adam["generator"])
     raise ValueError(f"no plain step for {type(method).__name__}")
 
@@ -73,7 +76,7 @@ def _cyclegan(method: CycleGAN, batch: Unpaired, generators: torch.optim.Adam, j
         (judge_b, b, fake_b, method.history_b),
         (judge_a, a, fake_a, method.history_a),
     ):
-        (0.5 * _total(adversarial.discriminator(judge, real=real, fake=history(fake.detach())))).backward()
+        (0.5 * _discriminate(adversarial, judge, real, history(fake.detach()))).backward()
     judges.step()
     for judge in (judge_a, judge_b):
         adversarial.constrain(judge)
@@ -88,7 +91,7 @@ def _pix2pix(method: Pix2Pix, batch: Pair, generator: torch.optim.Adam, discrimi
 
     _set_trainable([method.discriminator], True)
     discriminator.zero_grad()
-    (0.5 * _total(method.adversarial.discriminator(judge, real=target, fake=fake.detach()))).backward()
+    (0.5 * _discriminate(method.adversarial, judge, target, fake.detach(), fakes_first=True)).backward()
     discriminator.step()
     method.adversarial.constrain(method.discriminator)
 
@@ -108,7 +111,7 @@ def _gan(method: GAN, batch: Images, generator: torch.optim.Adam, discriminator:
 
     _set_trainable([method.discriminator], True)
     discriminator.zero_grad()
-    loss = _total(method.adversarial.discriminator(judge, real=real, fake=fake.detach()))
+    loss = _discriminate(method.adversarial, judge, real, fake.detach())
     if method.r1_weight and number % method.r1_every == 0:
         shown = real.clone().requires_grad_()
         (slope,) = torch.autograd.grad(judge(shown).flatten(1).mean(1).sum(), shown, create_graph=True)
@@ -122,19 +125,21 @@ def _gan(method: GAN, batch: Images, generator: torch.optim.Adam, discriminator:
     generator.zero_grad()
     loss = _fool(method.adversarial, judge, fake, real)
     if method.orthogonal_weight:
-        loss = loss + method.orthogonal_weight * orthogonality(method.generator)
+        loss = loss + method.orthogonal_weight * orthogonal_penalty(method.generator)
     loss.backward()
     generator.step()
 
 
-def _rrdb_psnr(method: RRDBPSNR, batch: Pair, generator: torch.optim.Adam) -> None:
+def _rrdb_psnr(method: RRDBPSNR | RealESRNet, batch: Pair, generator: torch.optim.Adam) -> None:
     low, high = method.pool(batch) if isinstance(method, RealESRNet) else batch
     generator.zero_grad()
     method.pixel(_upscaled(method.generator, low), sharpen(high) if isinstance(method, RealESRNet) else high).backward()
     generator.step()
 
 
-def _esrgan(method: ESRGAN, batch: Pair, generator: torch.optim.Adam, judge: torch.optim.Adam | None) -> None:
+def _esrgan(
+    method: AdversarialUpscaling, batch: Pair, generator: torch.optim.Adam, judge: torch.optim.Adam | None
+) -> None:
     low, high = method.pool(batch) if isinstance(method, RealESRGAN) else batch
     wanted = sharpen(high) if isinstance(method, RealESRGAN) else high
     fake = _upscaled(method.generator, low)
@@ -153,7 +158,7 @@ def _esrgan(method: ESRGAN, batch: Pair, generator: torch.optim.Adam, judge: tor
 
     _set_trainable([method.discriminator], True)
     judge.zero_grad()
-    _tell_apart(method.adversarial, method.discriminator, fake.detach(), high)
+    _backward_twice(method.adversarial, method.discriminator, high, fake.detach())
     judge.step()
     method.adversarial.constrain(method.discriminator)
 
@@ -199,18 +204,33 @@ def _features(vgg: VGG19, image: Tensor) -> dict[str, Tensor]:
 
 def _fool(adversarial: Adversarial, judge: Judge, fake: Tensor, real: Tensor) -> Tensor:
     if not isinstance(adversarial, RelativisticAverage):
-        return adversarial.generator(judge, fake, real)
+        return adversarial.generator(judge(fake))
     real_logits, fake_logits = judge(real).detach(), judge(fake)
     return 0.5 * (
         _cross_entropy(real_logits - fake_logits.mean(), 0) + _cross_entropy(fake_logits - real_logits.mean(), 1)
     )
 
 
-def _tell_apart(adversarial: Adversarial, judge: Judge, fake: Tensor, real: Tensor) -> None:
+def _discriminate(
+    adversarial: Adversarial, judge: Judge, real: Tensor, fake: Tensor, *, fakes_first: bool = False
+) -> Tensor:
+    if fakes_first:
+        fake_logits, real_logits = judge(fake), judge(real)
+    else:
+        real_logits, fake_logits = judge(real), judge(fake)
+    loss = _total(adversarial.discriminator(real_logits, fake_logits))
+    if not isinstance(adversarial, WassersteinPenalty):
+        return loss
+    epsilon = torch.rand(len(real), 1, 1, 1, dtype=real.dtype)
+    between = (epsilon * real + (1 - epsilon) * fake).requires_grad_()
+    (slope,) = torch.autograd.grad(judge(between).flatten(1).mean(1).sum(), between, create_graph=True)
+    return loss + adversarial.penalty_weight * (slope.square().sum((1, 2, 3)).sqrt() - 1).square().mean()
+
+
+def _backward_twice(adversarial: Adversarial, judge: Judge, real: Tensor, fake: Tensor) -> None:
+    """As ESRGAN's discriminator is published: each term has a pass of the fakes of its own."""
     if not isinstance(adversarial, RelativisticAverage):
-        real_logits = judge(real)  # before the fakes
-        terms = adversarial.discriminator(lambda image: real_logits if image is real else judge(image), real, fake)
-        _total(terms).backward()
+        _discriminate(adversarial, judge, real, fake).backward()
         return
     fake_logits, real_logits = judge(fake).detach(), judge(real)
     (0.5 * _cross_entropy(real_logits - fake_logits.mean(), 1)).backward()

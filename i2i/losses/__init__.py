@@ -1,4 +1,4 @@
-"""What networks minimise, by name: adversarial objectives, and distances of pixels and of features."""
+"""Loss functions by name: adversarial objectives, pixel losses and perceptual losses."""
 
 from i2i.losses import adversarial, perceptual, pixel
 from i2i.losses.adversarial import Adversarial

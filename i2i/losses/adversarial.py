@@ -1,173 +1,104 @@
-"""Adversarial objectives: what a discriminator and a generator minimise, each as its paper has it.
+"""Adversarial objectives: loss terms of discriminator and generator as functions of logits, each as in its paper.
 
-A *judge* is a function from images to logits: a discriminator, or a closure that also shows it the condition. The
-factors that a method puts in front of these terms are the method's business.
+Factors in front of the terms are the method's. Terms of images, such as a gradient penalty, are in
+`i2i.losses.penalties`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from i2i.losses.precision import at_least_float32
 from i2i.registry import adversarial
-
-Judge = Callable[[Tensor], Tensor]
-
-
-def at_least_float32(tensor: Tensor) -> Tensor:
-    """Half precision widened: its means over many logits are too coarse for a loss."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-
-
-def cross_entropy(logits: Tensor, target: float) -> Tensor:
-    """Mean binary cross-entropy between logits and one target probability."""
-    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
-
-
-def squared_distance(logits: Tensor, target: float) -> Tensor:
-    """Mean of (logits - target) ** 2."""
-    return (logits - target).square().mean()
-
-
-def hinge(margins: Tensor) -> Tensor:
-    """Mean of max(0, 1 - margins): zero once all margins reach 1."""
-    return F.relu(1 - margins).mean()
-
-
-def gradient_penalty(judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
-    """Mean over the batch of (|gradient of the judge at x| - 1) ** 2, x uniformly between a real and a fake image.
-
-    A judge's value for an image is the mean of its logits, so that one with a map of logits is held to the same slope
-    as one with a single logit. It must not be batch normed: the gradient is one image's own. Never in half precision,
-    also under autocast; epsilon is drawn for each image from torch's generator.
-    """
-    with torch.autocast(real.device.type, enabled=False):
-        real, fake = at_least_float32(real.detach()), at_least_float32(fake.detach())
-        epsilon = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
-        between = (epsilon * real + (1 - epsilon) * fake).requires_grad_()
-        values = judge(between).reshape(len(real), -1).mean(1)
-        (gradient,) = torch.autograd.grad(values.sum(), between, create_graph=True)
-        return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 
 class Adversarial(ABC):
-    """What a method asks of an objective; all terms are means over all logits, in float32 or better."""
+    """An adversarial objective. Logits are of any shape, high for real; a term is their mean, in float32 or better."""
 
-    compares: bool = False  # whether the generator's term asks for the logits of real images, too
-
-    @abstractmethod
-    def discriminator(self, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """The discriminator's terms by name: "real", "fake" and perhaps more; the caller detaches `fake`.
-
-        The judge sees real images and fakes in calls of their own, because batch norm's statistics must not mix.
-        """
+    relativistic: bool = False  # whether the generator's term compares with real images and needs their logits
+    penalty_weight: float = 0.0  # of the gradient penalty on the discriminator, which the method adds
 
     @abstractmethod
-    def generator(self, judge: Judge, fake: Tensor, real: Tensor) -> Tensor:
-        """What the generator minimises for its fakes to be taken for real; some objectives compare them with `real`."""
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        """Loss terms of the discriminator, "real" and "fake"."""
+
+    @abstractmethod
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """Loss of the generator, low where its fakes are taken for real."""
 
     def constrain(self, discriminator: nn.Module) -> None:
-        """Force on the discriminator, in place, what the objective demands of its weights; called after its steps."""
+        """Constrain the discriminator's weights in place, after each of its optimiser steps."""
         return
 
 
-class Absolute(Adversarial):
-    """An objective that judges every logit by itself, real or fake: three functions of logits."""
-
-    @abstractmethod
-    def on_real(self, logits: Tensor) -> Tensor:
-        """What the discriminator minimises on the logits of real images."""
-
-    @abstractmethod
-    def on_fake(self, logits: Tensor) -> Tensor:
-        """What the discriminator minimises on the logits of fakes."""
-
-    @abstractmethod
-    def fooled(self, logits: Tensor) -> Tensor:
-        """What the generator minimises on the logits of its fakes."""
-
-    def discriminator(self, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        # Fakes first, as published for Pix2Pix: batch norm's running statistics depend on it.
-        fake_logits, real_logits = at_least_float32(judge(fake)), at_least_float32(judge(real))
-        return {"real": self.on_real(real_logits), "fake": self.on_fake(fake_logits)}
-
-    def generator(self, judge: Judge, fake: Tensor, real: Tensor) -> Tensor:
-        return self.fooled(at_least_float32(judge(fake)))
-
-
 @adversarial.register("vanilla")
-class Vanilla(Absolute):
-    """Cross-entropy, with the non-saturating generator (Goodfellow et al. 2014, section 3, https://arxiv.org/abs/1406.2661).
+class Vanilla(Adversarial):
+    """GAN (Goodfellow 2014): cross-entropy, with the non-saturating loss for the generator.
 
-    `smoothing` lowers the discriminator's target for real images to 1 - smoothing, and no other
-    (Salimans et al. 2016, section 3.4, https://arxiv.org/abs/1606.03498).
+    Section 3, https://arxiv.org/abs/1406.2661. `smoothing` lowers the discriminator's target for real images, and no
+    other, to 1 - smoothing (Salimans et al. 2016, section 3.4, https://arxiv.org/abs/1606.03498).
     """
 
     def __init__(self, *, smoothing: float = 0.0) -> None:
         self.real_target = _smoothed(smoothing)
 
-    def on_real(self, logits: Tensor) -> Tensor:
-        return cross_entropy(logits, self.real_target)
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        return {"real": cross_entropy(real_logits, self.real_target), "fake": cross_entropy(fake_logits, 0.0)}
 
-    def on_fake(self, logits: Tensor) -> Tensor:
-        return cross_entropy(logits, 0.0)
-
-    def fooled(self, logits: Tensor) -> Tensor:
-        return cross_entropy(logits, 1.0)
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        return cross_entropy(fake_logits, 1.0)
 
 
 @adversarial.register("lsgan")
-class LeastSquares(Absolute):
-    """Squared distance to 1 for real and 0 for fake (Mao et al. 2017, equation 9, https://arxiv.org/abs/1611.04076).
+class LeastSquares(Adversarial):
+    """LSGAN (Mao 2017): squared error to 1 for real and 0 for fake.
 
-    `smoothing` lowers the discriminator's target for real images to 1 - smoothing, and no other.
+    Equation 9, https://arxiv.org/abs/1611.04076. `smoothing` lowers the discriminator's target for real images, and no
+    other, to 1 - smoothing.
     """
 
     def __init__(self, *, smoothing: float = 0.0) -> None:
         self.real_target = _smoothed(smoothing)
 
-    def on_real(self, logits: Tensor) -> Tensor:
-        return squared_distance(logits, self.real_target)
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        return {"real": squared_error(real_logits, self.real_target), "fake": squared_error(fake_logits, 0.0)}
 
-    def on_fake(self, logits: Tensor) -> Tensor:
-        return squared_distance(logits, 0.0)
-
-    def fooled(self, logits: Tensor) -> Tensor:
-        return squared_distance(logits, 1.0)
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        return squared_error(fake_logits, 1.0)
 
 
 @adversarial.register("hinge")
-class Hinge(Absolute):
-    """Only logits inside the margin count (Lim and Ye 2017, Geometric GAN, https://arxiv.org/abs/1705.02894)."""
+class Hinge(Adversarial):
+    """Geometric GAN (Lim and Ye 2017): hinge loss, in which only logits inside the margin count.
 
-    def on_real(self, logits: Tensor) -> Tensor:
-        return hinge(logits)
+    https://arxiv.org/abs/1705.02894
+    """
 
-    def on_fake(self, logits: Tensor) -> Tensor:
-        return hinge(-logits)
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        return {"real": hinge(real_logits), "fake": hinge(-fake_logits)}
 
-    def fooled(self, logits: Tensor) -> Tensor:
-        return -logits.mean()
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        return -mean(fake_logits)
 
 
-class Wasserstein(Absolute):
-    """The difference of means: a distance as long as the judge's slope is bounded, which the subclasses see to."""
+class Wasserstein(Adversarial):
+    """Difference of mean logits: a distance where the discriminator's slope is bounded, as subclasses do."""
 
-    def on_real(self, logits: Tensor) -> Tensor:
-        return -logits.mean()
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        return {"real": -mean(real_logits), "fake": mean(fake_logits)}
 
-    def on_fake(self, logits: Tensor) -> Tensor:
-        return logits.mean()
-
-    def fooled(self, logits: Tensor) -> Tensor:
-        return -logits.mean()
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        return -mean(fake_logits)
 
 
 @adversarial.register("wgan")
 class WassersteinClipping(Wasserstein):
-    """Bounded by clipping every weight (Arjovsky, Chintala, Bottou 2017, algorithm 1, https://arxiv.org/abs/1701.07875)."""
+    """WGAN (Arjovsky 2017): Wasserstein distance, with every weight of the critic clipped to -clip..clip.
+
+    Algorithm 1, https://arxiv.org/abs/1701.07875
+    """
 
     def __init__(self, *, clip: float = 0.01) -> None:
         if clip <= 0:
@@ -182,43 +113,64 @@ class WassersteinClipping(Wasserstein):
 
 @adversarial.register("wgan-gp")
 class WassersteinPenalty(Wasserstein):
-    """Bounded by a penalty on the judge's gradient (Gulrajani et al. 2017, algorithm 1, https://arxiv.org/abs/1704.00028)."""
+    """WGAN-GP (Gulrajani 2017): Wasserstein distance, with a penalty on the critic's gradient.
+
+    Algorithm 1, https://arxiv.org/abs/1704.00028
+    """
 
     def __init__(self, *, penalty_weight: float = 10.0) -> None:
         self.penalty_weight = penalty_weight  # lambda
 
-    def discriminator(self, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        penalty = self.penalty_weight * gradient_penalty(judge, real, fake)
-        return super().discriminator(judge, real, fake) | {"penalty": penalty}
-
 
 @adversarial.register("relativistic")
 class RelativisticAverage(Adversarial):
-    """Whether an image looks more real than those of the other kind do on average (Jolicoeur-Martineau 2018, section
-    4.2, https://arxiv.org/abs/1807.00734).
+    """RaGAN (Jolicoeur-Martineau 2018): cross-entropy of logits less the mean logit of the other kind.
 
-    In the form of BasicSR, with which ESRGAN was published (section 3.2, https://arxiv.org/abs/1809.00219): every term
-    is halved, and the averages that the discriminator compares with have no gradient.
+    Section 4.2, https://arxiv.org/abs/1807.00734; in the form of BasicSR, with which ESRGAN was published (section 3.2,
+    https://arxiv.org/abs/1809.00219): every term is halved, and the discriminator's means have no gradient.
     """
 
-    compares = True
+    relativistic = True
 
-    def discriminator(self, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        real_logits, fake_logits = at_least_float32(judge(real)), at_least_float32(judge(fake))
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
         return {
-            "real": 0.5 * cross_entropy(real_logits - fake_logits.detach().mean(), 1.0),
-            "fake": 0.5 * cross_entropy(fake_logits - real_logits.detach().mean(), 0.0),
+            "real": 0.5 * cross_entropy(real_logits - mean(fake_logits).detach(), 1.0),
+            "fake": 0.5 * cross_entropy(fake_logits - mean(real_logits).detach(), 0.0),
         }
 
-    def generator(self, judge: Judge, fake: Tensor, real: Tensor) -> Tensor:
-        real_logits, fake_logits = at_least_float32(judge(real)).detach(), at_least_float32(judge(fake))
-        less_real = cross_entropy(real_logits - fake_logits.mean(), 0.0)
-        more_real = cross_entropy(fake_logits - real_logits.mean(), 1.0)
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """Raises ValueError without `real_logits`, which have no gradient here."""
+        if real_logits is None:
+            raise ValueError("method.adversarial: relativistic needs logits of real images, which this method has not")
+        real_logits = real_logits.detach()
+        less_real = cross_entropy(real_logits - mean(fake_logits), 0.0)
+        more_real = cross_entropy(fake_logits - mean(real_logits), 1.0)
         return 0.5 * (less_real + more_real)
 
 
+def mean(logits: Tensor) -> Tensor:
+    """Mean logit."""
+    return at_least_float32(logits).mean()
+
+
+def cross_entropy(logits: Tensor, target: float) -> Tensor:
+    """Mean binary cross-entropy between logits and one target probability."""
+    logits = at_least_float32(logits)
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+
+
+def squared_error(logits: Tensor, target: float) -> Tensor:
+    """Mean of (logits - target) ** 2."""
+    return (at_least_float32(logits) - target).square().mean()
+
+
+def hinge(logits: Tensor) -> Tensor:
+    """Mean of max(0, 1 - logits)."""
+    return F.relu(1 - at_least_float32(logits)).mean()
+
+
 def _smoothed(smoothing: float) -> float:
-    """The target for real images. Raises ValueError outside [0, 0.5): from there on real would mean fake."""
+    """Target for real images. Raises ValueError outside [0, 0.5): from 0.5 on real would mean fake."""
     if not 0 <= smoothing < 0.5:
         raise ValueError(f"smoothing = {smoothing} is refused; allowed: from 0 to below 0.5")
     return 1.0 - smoothing

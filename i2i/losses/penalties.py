@@ -1,32 +1,60 @@
-"""Penalties on gradients: R1 on a discriminator's, path length on a generator's."""
+"""Penalties on gradients: WGAN-GP's and R1 on a discriminator, path length on a generator.
+
+A judge is a function from images (N, C, H, W) to logits: a discriminator, with its condition or labels where it has
+them. Its value for an image is the mean of that image's logits. It must have no batch norm, because a penalty is on the
+gradient of one image alone. Penalties are in float32 or better, also under autocast.
+"""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from i2i.losses.adversarial import Judge, at_least_float32
+from i2i.losses.adversarial import Adversarial
+from i2i.losses.precision import at_least_float32
+
+Judge = Callable[[Tensor], Tensor]
+
+
+def penalty_terms(objective: Adversarial, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """Further loss terms of the discriminator: the weighted gradient penalty, for an objective that has one."""
+    if not objective.penalty_weight:
+        return {}
+    return {"penalty": objective.penalty_weight * gradient_penalty(judge, real, fake)}
+
+
+def gradient_penalty(judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
+    """Mean over the batch of (|gradient of the judge at x| - 1) ** 2, where x lies uniformly between a real and a fake
+    image (Gulrajani et al. 2017, Improved Training of Wasserstein GANs, algorithm 1, https://arxiv.org/abs/1704.00028).
+    """
+    with torch.autocast(real.device.type, enabled=False):
+        real, fake = at_least_float32(real), at_least_float32(fake)
+        epsilon = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
+        gradient = _gradient(judge, epsilon * real + (1 - epsilon) * fake)
+        return (gradient.norm(dim=1) - 1).square().mean()
 
 
 def r1_penalty(judge: Judge, real: Tensor) -> Tensor:
     """Mean over the batch of the squared norm of the judge's gradient at real images; the factor gamma / 2 is the
     caller's (Mescheder et al. 2018, Which Training Methods for GANs do actually Converge?, equation 9,
     https://arxiv.org/abs/1801.04406).
-
-    A judge's value for an image is the mean of its logits. It must not be batch normed: the gradient is one image's
-    own. Never in half precision, also under autocast.
     """
     with torch.autocast(real.device.type, enabled=False):
-        real = at_least_float32(real.detach()).requires_grad_()
-        values = judge(real).reshape(len(real), -1).mean(1)
-        (gradient,) = torch.autograd.grad(values.sum(), real, create_graph=True)
-        return gradient.square().flatten(1).sum(1).mean()
+        return _gradient(judge, at_least_float32(real)).square().sum(1).mean()
 
 
 def path_lengths(image: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-    """|J^T noise| of every image (N,), J being the Jacobian of the images (N, C, H, W) by the points w (N, layers,
-    style), or (N, style), that they were made of; the root of the mean square over layers. With noise of the variance
-    1 / (H W) lengths are equal where equal steps in w change an image equally, everywhere and in every direction
-    (Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN, section 3.2,
-    https://arxiv.org/abs/1912.04958).
+    """Path length |J^T noise| of every image (N,), where J is the Jacobian of the images (N, C, H, W) by their styles w
+    (N, layers, style) or (N, style); the root mean square over layers (Karras et al. 2020, Analyzing and Improving the
+    Image Quality of StyleGAN, section 3.2, https://arxiv.org/abs/1912.04958). `noise` has the variance 1 / (H W).
     """
     (gradient,) = torch.autograd.grad((image * noise).sum(), w, create_graph=True)
     return gradient.square().sum(-1).reshape(len(w), -1).mean(1).sqrt()
+
+
+def _gradient(judge: Judge, images: Tensor) -> Tensor:
+    """Gradient of the judge's value at each image (N, C * H * W), with a graph of its own."""
+    images = images.detach().requires_grad_()
+    values = judge(images).reshape(len(images), -1).mean(1)
+    (gradient,) = torch.autograd.grad(values.sum(), images, create_graph=True)
+    return gradient.flatten(1)

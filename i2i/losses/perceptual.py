@@ -1,11 +1,12 @@
-"""Distances between images in the features of a classifier: Johnson, Alahi, Fei-Fei, "Perceptual Losses for Real-Time
-Style Transfer and Super-Resolution", 2016, https://arxiv.org/abs/1603.08155; before activation since ESRGAN, section
-3.3, https://arxiv.org/abs/1809.00219.
+"""Perceptual losses: distances between images in the features of a classifier.
+
+Johnson, Alahi, Fei-Fei 2016: Perceptual Losses for Real-Time Style Transfer and Super-Resolution,
+https://arxiv.org/abs/1603.08155; before the activation since ESRGAN, section 3.3, https://arxiv.org/abs/1809.00219.
 """
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.losses.adversarial import at_least_float32
+from i2i.losses.precision import at_least_float32
 from i2i.registry import did_you_mean, perceptual
 
 # Of images in [0, 1], as torchvision normalises them for its classifiers.
@@ -25,24 +26,24 @@ ESRGAN_LAYERS = {"conv5_4": 1.0}
 
 
 class Perceptual(nn.Module, ABC):
-    """A distance between images (N, 1 or 3, H, W) in [0, 1], as one number; H and W are at least `min_size`.
-
-    The classifier is a constant: neither trained nor saved.
+    """Distance between images (N, 1 or 3, H, W) in [0, 1] in the features of a classifier; H and W are at least
+    `min_size`. The classifier is neither trained nor saved.
     """
 
     min_size: int = 1
 
     @abstractmethod
     def forward(self, fake: Tensor, target: Tensor) -> Tensor:
-        """Mean distance of the fakes' features to the targets', in float32 or better; only fakes have gradients."""
+        """Mean distance as one number, in float32 or better; only fakes have gradients."""
 
 
 @perceptual.register("vgg19")
 class VGG19(Perceptual):
-    """L1 between the features of VGG19, at each of `layers` (name -> weight), before or after its activation.
+    """Perceptual loss (Johnson 2016): L1 between features of VGG19, before or after their activation.
 
-    `weights` is a local file of torchvision's VGG19 (`.pth` or `.safetensors`); without one torchvision finds them in
-    its cache or downloads them. Raises ValueError where neither can be had. Built on the meta device it has none.
+    `layers` are weights by the name of a layer. `weights` is a local file of torchvision's VGG19 (`.pth` or
+    `.safetensors`); without one torchvision finds them in its cache or downloads them. Raises ValueError where neither
+    is possible. On the meta device no weights are read.
     """
 
     def __init__(
@@ -54,59 +55,58 @@ class VGG19(Perceptual):
             name = unknown[0] if unknown else ""
             raise ValueError(f"method.perceptual.layers: no layer {name!r}; {did_you_mean(name, VGG19_LAYERS)}")
         self.layers, self.before_activation = dict(layers), before_activation
-        self._depth = 1 + max(VGG19_LAYERS.index(name) for name in layers)  # no deeper than it is looked at
-        self.min_size = 2 ** (int(VGG19_LAYERS[self._depth - 1][4]) - 1)  # halved once before every block but the first
-        # Buffers that are not persistent move with the method, but are no part of its state, nor of any player.
-        for name, tensor in _vgg19_tensors(weights, self._depth).items():
+        self._names = VGG19_LAYERS[: 1 + max(map(VGG19_LAYERS.index, layers))]  # of the convolutions that are needed
+        self.min_size = 2 ** (int(self._names[-1][4]) - 1)  # halved once before every block but the first
+        # Buffers that are not persistent move with the method, but belong neither to its state nor to a player.
+        for name, tensor in _vgg19_tensors(weights, self._names).items():
             self.register_buffer(name, tensor, persistent=False)
         self.register_buffer("_mean", torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("_deviation", torch.tensor(IMAGENET_DEVIATION).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, fake: Tensor, target: Tensor) -> Tensor:
         with torch.no_grad():
-            wanted = self.features(target)
-        found = self.features(fake)
-        distances = [weight * F.l1_loss(found[name], wanted[name]) for name, weight in self.layers.items()]
+            targets = self.features(target)
+        fakes = self.features(fake)
+        distances = [weight * F.l1_loss(fakes[name], targets[name]) for name, weight in self.layers.items()]
         return torch.stack(distances).sum()
 
     def features(self, image: Tensor) -> dict[str, Tensor]:
-        """What each of `layers` makes of images (N, 1 or 3, H, W) in [0, 1]; grey ones are seen as colour."""
-        found = {}
+        """Features of images (N, 1 or 3, H, W) in [0, 1] at each of `layers`; grey images are taken as RGB."""
+        features = {}
         image = (image - self.get_buffer("_mean")) / self.get_buffer("_deviation")
-        for name in VGG19_LAYERS[: self._depth]:
+        for name in self._names:
             if name.endswith("_1") and name != VGG19_LAYERS[0]:
                 image = F.max_pool2d(image, 2)
             image = F.conv2d(image, self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias"), padding=1)
-            kept = name in self.layers and self.before_activation
-            if kept:
-                found[name] = at_least_float32(image)
-            image = F.relu(image, inplace=not kept)
-            if name in self.layers and not kept:
-                found[name] = at_least_float32(image)
-        return found
+            activated = F.relu(image)
+            if name in self.layers:
+                features[name] = at_least_float32(image if self.before_activation else activated)
+            image = activated
+        return features
 
 
-def _vgg19_tensors(file: str, depth: int) -> dict[str, Tensor]:
-    """`conv1_1_weight`, `conv1_1_bias` and so on for the first `depth` convolutions."""
+def _vgg19_tensors(file: str, names: Sequence[str]) -> dict[str, Tensor]:
+    """`conv1_1_weight`, `conv1_1_bias` and so on for these convolutions."""
     on_meta = torch.get_default_device().type == "meta"
     state = {} if on_meta else _read(Path(file).expanduser()) if file else _torchvision_vgg19()
-    tensors, inner = {}, 3
-    for name, key in list(zip(VGG19_LAYERS, _torchvision_keys(), strict=True))[:depth]:
-        outer = VGG19_BLOCKS[int(name[4]) - 1][1]
-        for kind, shape in (("weight", (outer, inner, 3, 3)), ("bias", (outer,))):
-            tensor = torch.empty(shape) if on_meta else state.get(f"{key}.{kind}")
+    tensors, in_channels = {}, 3
+    for name in names:
+        channels = VGG19_BLOCKS[int(name[4]) - 1][1]
+        for kind, shape in (("weight", (channels, in_channels, 3, 3)), ("bias", (channels,))):
+            key = f"{_torchvision_key(name)}.{kind}"
+            tensor = torch.empty(shape) if on_meta else state.get(key)
             if tensor is None or tensor.shape != shape:
                 found = "is missing" if tensor is None else f"has shape {tuple(tensor.shape)}, not {shape}"
-                raise ValueError(f"method.perceptual.weights: {file}: not torchvision's VGG19: {key}.{kind} {found}")
+                raise ValueError(f"method.perceptual.weights: {file}: not torchvision's VGG19: {key} {found}")
             layout = torch.channels_last if kind == "weight" else torch.contiguous_format  # the faster one for 3x3
             tensors[f"{name}_{kind}"] = tensor.detach().float().contiguous(memory_format=layout)
-        inner = outer
+        in_channels = channels
     return tensors
 
 
-def _torchvision_keys() -> list[str]:
-    """`features.0` for conv1_1 and so on: a convolution and its activation each have a place, and so has a pooling."""
-    return [f"features.{2 * index + int(name[4]) - 1}" for index, name in enumerate(VGG19_LAYERS)]
+def _torchvision_key(name: str) -> str:
+    """`features.0` for conv1_1 and so on: convolutions, activations and poolings are numbered."""
+    return f"features.{2 * VGG19_LAYERS.index(name) + int(name[4]) - 1}"
 
 
 def _read(file: Path) -> Mapping[str, Tensor]:
@@ -117,7 +117,7 @@ def _read(file: Path) -> Mapping[str, Tensor]:
         if file.suffix == ".safetensors":
             return safetensors.torch.load_file(file)
         return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # whatever a damaged file makes the readers raise
+    except Exception as error:  # readers of damaged files raise anything
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(f"method.perceptual.weights: {file}: not a file of tensors ({reason})") from error
 

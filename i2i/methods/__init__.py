@@ -1,5 +1,15 @@
-"""Training methods, one paper per file."""
+"""Training methods, one paper per file; the other modules register nothing and are shared."""
 
-from i2i.methods import cyclegan, esrgan, gan, pix2pix, real_esrgan, rrdb_psnr, stylegan2
+from i2i.methods import (
+    biggan,
+    cyclegan,
+    dcgan,
+    esrgan,
+    pix2pix,
+    real_esrgan,
+    rrdb_psnr,
+    stylegan2,
+    wgan_gp,
+)
 
-__all__ = ["cyclegan", "esrgan", "gan", "pix2pix", "real_esrgan", "rrdb_psnr", "stylegan2"]
+__all__ = ["biggan", "cyclegan", "dcgan", "esrgan", "pix2pix", "real_esrgan", "rrdb_psnr", "stylegan2", "wgan_gp"]

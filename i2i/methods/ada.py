@@ -1,4 +1,4 @@
-"""Adaptive discriminator augmentation: as much as it takes to keep a discriminator from learning few images by heart.
+"""Adaptive discriminator augmentation (ADA), for data sets so small that a discriminator would overfit.
 
 Karras, Aittala, Hellsten, Laine, Lehtinen, Aila 2020: Training Generative Adversarial Networks with Limited Data,
 section 3, https://arxiv.org/abs/2006.06676.
@@ -15,12 +15,13 @@ _FULL_RANGE = 500_000  # images in which the probability gets from 0 to 1
 
 
 class AdaptiveAugmentation(nn.Module):
-    """Changes images (N, C, S, S) in [-1, 1] with a probability that `adjust` moves towards where the discriminator's
-    logits of real images have a mean sign of `target`: below it there is less overfitting than is tolerated.
+    """Non-leaking augmentations of images (N, C, S, S) in [-1, 1], whose probability follows the discriminator's
+    overfitting: `adjust` raises it where the mean sign of the logits of real images is above `target`, and lowers it
+    where that is below.
     """
 
     probability: Tensor  # p
-    signs: Tensor  # of the logits since the last adjustment: their sum, and their number
+    signs: Tensor  # of the logits since the last adjustment: sum and count
 
     def __init__(self, *, target: float) -> None:
         super().__init__()
@@ -34,16 +35,18 @@ class AdaptiveAugmentation(nn.Module):
         return augment(images, self.probability)
 
     @torch.no_grad()
-    def observe(self, logits: Tensor) -> None:
-        """Takes note of the logits of real images."""
-        self.signs += torch.stack([logits.sign().sum(), logits.new_tensor(logits.numel())]).to(self.signs)
+    def observe(self, real_logits: Tensor) -> None:
+        """Add the logits of real images to the statistics of overfitting."""
+        count = real_logits.new_tensor(real_logits.numel())
+        self.signs += torch.stack([real_logits.sign().sum(), count]).to(self.signs)
 
     @torch.no_grad()
     def adjust(self, update: Update, images: int) -> None:
-        """To be called at every step of so many `images`."""
+        """Adjust the probability at every fourth step, each of so many `images`; a collective over ranks there."""
         if update.step % _EVERY == 0:
-            signs, logits, number = update.all_reduce_sum(torch.cat([self.signs, self.signs.new_tensor([images])]))
+            statistics = torch.cat([self.signs, self.signs.new_tensor([images])])
+            signs, logits, all_images = update.all_reduce_sum(statistics)
             overfitting = signs / logits.clamp(min=1)  # r_t
-            self.probability += (overfitting - self.target).sign() * (number * _EVERY / _FULL_RANGE)
+            self.probability += (overfitting - self.target).sign() * (all_images * _EVERY / _FULL_RANGE)
             self.probability.clamp_(0, 1)
             self.signs.zero_()

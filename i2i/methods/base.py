@@ -116,6 +116,11 @@ class Method(nn.Module, ABC):
         return [network for player in self.players().values() for network in _outermost(player, kind)]
 
 
+def scaled(factor: float, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Loss terms times a factor."""
+    return {name: factor * term for name, term in terms.items()}
+
+
 def mean_logits(logits: Iterable[Tensor]) -> Tensor:
     """Mean logit of each image (N,), from the logits of one image after another."""
     return torch.stack([each.float().mean() for each in logits])

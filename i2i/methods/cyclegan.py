@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.data.batch import Unpaired
+from i2i.losses.penalties import penalty_terms
 from i2i.methods.base import (
     AdversarialFactory,
     DiscriminatorFactory,
@@ -16,6 +17,7 @@ from i2i.methods.base import (
     Outputs,
     Update,
     mean_logits,
+    scaled,
 )
 from i2i.methods.history import ImageHistory
 from i2i.methods.translation import Translation, require_same_size
@@ -26,10 +28,10 @@ from i2i.registry import methods
 
 @methods.register("cyclegan")
 class CycleGAN(Translation):
-    """Two translators between two unpaired sets, each the inverse of the other (section 3).
+    """CycleGAN (Zhu 2017): unpaired translation with a cycle loss.
 
     `identity_weight` is relative to `cycle_weight`, as published (section 5.2, "photo generation from paintings"); 0
-    leaves the term out.
+    leaves the term out. `history` is the size of the image pool.
     """
 
     batch = Unpaired
@@ -73,58 +75,50 @@ class CycleGAN(Translation):
 
     def training_step(self, batch: Unpaired, update: Update) -> None:
         a, b = batch
-        # One direction after the other, so that the graph of the first is free before the second is built.
-        fake_b, terms = self._translate(update, "a_to_b", self.a_to_b, self.b_to_a, self.judge_b, source=a, target=b)
-        update.accumulate("generators", **terms)
-        fake_a, terms = self._translate(update, "b_to_a", self.b_to_a, self.a_to_b, self.judge_a, source=b, target=a)
-        update("generators", **terms)
+        # What is accumulated frees its graph before the next one is built.
+        if self.identity_weight:
+            update.accumulate("generators", identity_a_to_b=self._identity(self.a_to_b, b))
+        fake_b = self.a_to_b(a)
+        update.accumulate(
+            "generators",
+            gan_a_to_b=self._fool(self.judge_b, fake_b, b),
+            cycle_a_to_b=self.cycle_weight * F.l1_loss(self.b_to_a(fake_b), a),
+        )
+        if self.identity_weight:
+            update.accumulate("generators", identity_b_to_a=self._identity(self.b_to_a, a))
+        fake_a = self.b_to_a(b)
+        update(
+            "generators",
+            gan_b_to_a=self._fool(self.judge_a, fake_a, a),
+            cycle_b_to_a=self.cycle_weight * F.l1_loss(self.a_to_b(fake_a), b),
+        )
 
-        terms = self._discriminate(self.judge_b, real=b, fake=self.history_b(fake_b))
-        update.accumulate("discriminators", **{f"{name}_b": term for name, term in terms.items()})
-        terms = self._discriminate(self.judge_a, real=a, fake=self.history_a(fake_a))
-        update("discriminators", **{f"{name}_a": term for name, term in terms.items()})
-        self.adversarial.constrain(self.judge_a)
+        terms_b = self._discriminate(self.judge_b, b, self.history_b(fake_b.detach()))
+        update.accumulate("discriminators", **{f"{name}_b": term for name, term in terms_b.items()})
+        terms_a = self._discriminate(self.judge_a, a, self.history_a(fake_a.detach()))
+        update("discriminators", **{f"{name}_a": term for name, term in terms_a.items()})
         self.adversarial.constrain(self.judge_b)
+        self.adversarial.constrain(self.judge_a)
 
-    def _translate(
-        self,
-        update: Update,
-        name: str,
-        forth: ImageGenerator,
-        back: ImageGenerator,
-        judge: Discriminator,
-        *,
-        source: Tensor,
-        target: Tensor,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """One direction of the full objective (section 3.3): the detached fakes, and what their generators minimise."""
-        terms = {}
-        if self.identity_weight and _is_batched(forth, source, target):
-            fake, same = forth(torch.cat([source, target])).chunk(2)
-            terms[f"identity_{name}"] = self._identity(same, target)
-        else:
-            if self.identity_weight:
-                update.accumulate("generators", **{f"identity_{name}": self._identity(forth(target), target)})
-            fake = forth(source)
-        terms[f"gan_{name}"] = self.adversarial.generator(judge, fake, target)
-        terms[f"cycle_{name}"] = self.cycle_weight * F.l1_loss(back(fake), source)
-        return fake.detach(), terms
+    def _identity(self, generator: ImageGenerator, target: Tensor) -> Tensor:
+        return self.identity_weight * self.cycle_weight * F.l1_loss(generator(target), target)
 
-    def _identity(self, same: Tensor, target: Tensor) -> Tensor:
-        return self.identity_weight * self.cycle_weight * F.l1_loss(same, target)
+    def _fool(self, judge: Discriminator, fake: Tensor, real: Tensor) -> Tensor:
+        real_logits = judge(real).detach() if self.adversarial.relativistic else None
+        return self.adversarial.generator(judge(fake), real_logits)
 
-    def _discriminate(self, judge: Discriminator, *, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    def _discriminate(self, judge: Discriminator, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        terms = self.adversarial.discriminator(judge(real), judge(fake))
         # Halved to slow the discriminators down (section 4, training details).
-        return {name: 0.5 * term for name, term in self.adversarial.discriminator(judge, real=real, fake=fake).items()}
+        return scaled(0.5, terms | penalty_terms(self.adversarial, judge, real, fake))
 
     def preview(self, held_out: Sequence[Unpaired], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:
         rows = []
         for a, b in held_out:
             fake_b, fake_a = products["a_to_b"](a), products["b_to_a"](b)
-            there_and_back, back_and_there = products["b_to_a"](fake_b), products["a_to_b"](fake_a)
+            cycle_a, cycle_b = products["b_to_a"](fake_b), products["a_to_b"](fake_a)
             rows.append(
-                {"a": a, "a to b": fake_b, "and back": there_and_back}
-                | {"b": b, "b to a": fake_a, "back again": back_and_there}
+                {"a": a, "a to b": fake_b, "and back": cycle_a} | {"b": b, "b to a": fake_a, "back again": cycle_b}
             )
         return rows
 
@@ -135,20 +129,8 @@ class CycleGAN(Translation):
         return torch.stack([error.float() for error in errors]).mean()
 
     def outputs(self, held_out: Sequence[Unpaired], products: Mapping[str, nn.Module]) -> dict[str, Outputs]:
-        judges = {"a_to_b": self.judge_b, "b_to_a": self.judge_a}
-        return {
-            name: each._replace(
-                fake_logits=mean_logits(map(judges[name], each.fake)),
-                real_logits=mean_logits(map(judges[name], each.real)),
-            )
-            for name, each in super().outputs(held_out, products).items()
-        }
-
-
-def _is_batched(generator: ImageGenerator, source: Tensor, target: Tensor) -> bool:
-    """Whether one call serves both images: where that changes nothing, and pays.
-
-    On a CPU it does not: full-size tensors of two images are too large for the allocator to keep (a step took 1.13
-    times as long), and more of the graph is alive at once.
-    """
-    return generator.batch_independent and source.shape == target.shape and source.device.type != "cpu"
+        outputs = super().outputs(held_out, products)
+        for name, judge in (("a_to_b", self.judge_b), ("b_to_a", self.judge_a)):
+            fake_logits, real_logits = (mean_logits(map(judge, images)) for images in outputs[name][:2])
+            outputs[name] = outputs[name]._replace(fake_logits=fake_logits, real_logits=real_logits)
+        return outputs

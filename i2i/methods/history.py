@@ -1,4 +1,4 @@
-"""A history of generated images: Shrivastava et al., "Learning from Simulated and Unsupervised Images through
+"""Image pool of generated images: Shrivastava et al., "Learning from Simulated and Unsupervised Images through
 Adversarial Training", 2017, section 2.3. https://arxiv.org/abs/1612.07828
 """
 
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 
 class ImageHistory(nn.Module):
-    """Shows a discriminator older fakes too: each image is, with probability 1/2, swapped for one of the last `size`
-    (CycleGAN section 4: 50).
+    """Image pool (replay buffer) of the last fakes, so that a discriminator sees older ones too: each fake is, with
+    probability 1/2, swapped for one of `size` earlier ones (CycleGAN section 4: 50).
 
-    Draws from torch's global generator on the CPU. The images survive a resume as extra state. `size` 0 returns what it
-    is given.
+    Draws from torch's global generator on the CPU. The images survive a resume as extra state. With `size` 0 the fakes
+    are returned as they are.
     """
 
     def __init__(self, size: int = 50) -> None:
@@ -22,9 +22,7 @@ class ImageHistory(nn.Module):
         self._images: list[Tensor] = []
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) detached fakes in, as many out, of the same shape (an old image of another size is never
-        returned).
-        """
+        """Detached fakes (N, C, H, W) -> as many of the same shape; an earlier one of another size is not returned."""
         return torch.stack([self._swap(image) for image in images]) if self.size else images
 
     def _swap(self, image: Tensor) -> Tensor:

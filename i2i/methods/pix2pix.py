@@ -3,13 +3,14 @@ https://arxiv.org/abs/1611.07004
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.data.batch import Pair
-from i2i.losses.adversarial import Judge
+from i2i.losses.penalties import penalty_terms
 from i2i.methods.base import (
     AdversarialFactory,
     DiscriminatorFactory,
@@ -17,6 +18,7 @@ from i2i.methods.base import (
     Outputs,
     Update,
     mean_logits,
+    scaled,
 )
 from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.generators.base import ImageGenerator
@@ -26,11 +28,10 @@ from i2i.registry import methods
 
 @methods.register("pix2pix")
 class Pix2Pix(Translation):
-    """A conditional GAN on pairs, held to the target by an L1 term (section 3).
+    """Pix2Pix (Isola 2017): paired translation with a conditional GAN and an L1 loss.
 
-    `conditional` shows the discriminator the source beside the target (section 3.1). `test_time` "published" keeps
-    dropout on and uses the statistics of the image at hand in batch norm when the generator is used (section 3.4: "at
-    inference time").
+    `conditional`: the discriminator sees the source beside the target (section 3.1). `test_time` "published" keeps
+    dropout on and takes batch norm's statistics from the image at hand when the generator is used (section 3.4).
     """
 
     batch = Pair
@@ -64,25 +65,29 @@ class Pix2Pix(Translation):
 
     def training_step(self, batch: Pair, update: Update) -> None:
         source, target = batch
+        judge = partial(self.judge, source)
         fake = self.generator(source)
 
-        judge = self._judge_of(source)
-        terms = self.adversarial.discriminator(judge, real=target, fake=fake.detach())
+        # Fakes first, as published: the running statistics of batch norm depend on it.
+        terms = self.adversarial.discriminator(fake_logits=judge(fake.detach()), real_logits=judge(target))
+        terms |= penalty_terms(self.adversarial, judge, target, fake)
         # Halved to slow the discriminator down (section 3.3).
-        update("discriminator", **{name: 0.5 * term for name, term in terms.items()})
+        update("discriminator", **scaled(0.5, terms))
         self.adversarial.constrain(self.discriminator)
-        gan = self.adversarial.generator(judge, fake, target)
-        update("generator", gan=gan, l1=self.l1_weight * F.l1_loss(fake, target))
 
-    def _judge_of(self, source: Tensor) -> Judge:
-        """The discriminator, shown what was translated."""
-        return lambda image: self.discriminator(torch.cat([source, image], dim=1) if self.conditional else image)
+        real_logits = judge(target).detach() if self.adversarial.relativistic else None
+        update(
+            "generator",
+            gan=self.adversarial.generator(judge(fake), real_logits),
+            l1=self.l1_weight * F.l1_loss(fake, target),
+        )
+
+    def judge(self, source: Tensor, image: Tensor) -> Tensor:
+        """Logits of real or fake targets, seen beside their source where the discriminator is conditional."""
+        return self.discriminator(torch.cat([source, image], dim=1) if self.conditional else image)
 
     def outputs(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> dict[str, Outputs]:
         ((name, outputs),) = super().outputs(held_out, products).items()
-        judges = [self._judge_of(source) for source, _ in held_out]
-
-        def logits(images: list[Tensor]) -> Tensor:
-            return mean_logits(judge(image) for judge, image in zip(judges, images, strict=True))
-
-        return {name: outputs._replace(fake_logits=logits(outputs.fake), real_logits=logits(outputs.real))}
+        sources = [source for source, _ in held_out]
+        fake_logits, real_logits = (mean_logits(map(self.judge, sources, images)) for images in outputs[:2])
+        return {name: outputs._replace(fake_logits=fake_logits, real_logits=real_logits)}

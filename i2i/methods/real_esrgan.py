@@ -4,19 +4,24 @@ Data", 2021, section 4.1. https://arxiv.org/abs/2107.10833
 
 from i2i.data.batch import Pair
 from i2i.data.degradation.sharpen import sharpen
+from i2i.losses.penalties import penalty_terms
 from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, Update
-from i2i.methods.esrgan import ESRGAN
 from i2i.methods.pair_pool import PairPool
-from i2i.methods.rrdb_psnr import RRDBPSNR
-from i2i.methods.upscaling import PerceptualFactory, PixelLossFactory, UpscalerFactory
+from i2i.methods.upscaling import (
+    AdversarialUpscaling,
+    PerceptualFactory,
+    PixelLossFactory,
+    UpscalerFactory,
+    Upscaling,
+)
 from i2i.registry import methods
 
 
 @methods.register("real-esrnet")
-class RealESRNet(RRDBPSNR):
-    """The first stage: pixel by pixel, towards sharpened targets.
+class RealESRNet(Upscaling):
+    """Real-ESRNet (Wang 2021): blind super-resolution with a pixel loss alone, the first stage of Real-ESRGAN.
 
-    `pool` is how many pairs the pool mixes, a multiple of the batch size; 0 for none.
+    Targets are sharpened. `pool` is the size of the pool of pairs, a multiple of the batch size; 0 for none.
     """
 
     def __init__(
@@ -28,19 +33,21 @@ class RealESRNet(RRDBPSNR):
         channels: int = 3,
         pool: int = 180,
     ) -> None:
-        super().__init__(generator=generator, pixel=pixel, scale=scale, channels=channels)
+        super().__init__(generator, scale=scale, channels=channels)
+        self.pixel = pixel()
         self.pool = PairPool(pool)
 
     def training_step(self, batch: Pair, update: Update) -> None:
         low, high = self.pool(batch)
-        super().training_step(Pair(low, sharpen(high)), update)
+        update("generator", pixel=self.pixel(self.generator(low), sharpen(high)))
 
 
 @methods.register("real-esrgan")
-class RealESRGAN(ESRGAN):
-    """ESRGAN whose fakes are held to sharpened targets, while the discriminator sees the targets as they are.
+class RealESRGAN(AdversarialUpscaling):
+    """Real-ESRGAN (Wang 2021): blind super-resolution with a perceptual loss and a GAN.
 
-    `pool` as in `RealESRNet`.
+    Fakes are compared with sharpened targets, but the discriminator sees the targets as they are. `pool` as in
+    `RealESRNet`, the other options as in `AdversarialUpscaling`.
     """
 
     def __init__(
@@ -74,4 +81,16 @@ class RealESRGAN(ESRGAN):
 
     def training_step(self, batch: Pair, update: Update) -> None:
         low, high = self.pool(batch)
-        self.play(update, low, wanted=sharpen(high), real=high)
+        fake = self.generator(low)
+        terms = self.fidelity_terms(fake, sharpen(high))
+        if self.discriminator is None:
+            update("generator", **terms)
+            return
+        real_logits = self.discriminator(high).detach() if self.adversarial.relativistic else None
+        gan = self.adversarial.generator(self.discriminator(fake), real_logits)
+        update("generator", **terms, gan=self.adversarial_weight * gan)
+
+        fake = fake.detach()
+        terms = self.adversarial.discriminator(self.discriminator(high), self.discriminator(fake))
+        update("discriminator", **terms, **penalty_terms(self.adversarial, self.discriminator, high, fake))
+        self.adversarial.constrain(self.discriminator)

@@ -10,7 +10,7 @@ from i2i.registry import methods
 
 @methods.register("rrdb-psnr")
 class RRDBPSNR(Upscaling):
-    """A generator held to its targets pixel by pixel, and by nothing else."""
+    """RRDB-PSNR (Wang 2018): super-resolution with a pixel loss alone, the first stage of ESRGAN."""
 
     def __init__(
         self, *, generator: UpscalerFactory, pixel: PixelLossFactory, scale: int = 4, channels: int = 3

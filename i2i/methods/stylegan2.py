@@ -3,14 +3,14 @@
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from i2i.data.batch import Images
-from i2i.losses.adversarial import Judge
-from i2i.losses.penalties import path_lengths, r1_penalty
+from i2i.losses.penalties import path_lengths, penalty_terms, r1_penalty
 from i2i.methods.ada import AdaptiveAugmentation
 from i2i.methods.base import AdversarialFactory, Update
 from i2i.methods.gan import GAN, LatentFactory, LatentJudgeFactory
@@ -19,18 +19,19 @@ from i2i.networks.layers import at_least
 from i2i.registry import methods
 
 _PATH_DECAY = 0.01  # of the mean path length, at each penalty (appendix B)
-_PATH_BATCH = 2  # the share of a batch that pays the penalty, to save memory: one in so many (appendix B)
+_PATH_BATCH = 2  # a path penalty is on one in so many images of a batch, to save memory (appendix B)
 
 
 @methods.register("stylegan2")
 class StyleGAN2(GAN):
-    """A GAN whose penalties are lazy (section 3.1): R1 of the weight `r1_weight` (gamma) at every `r1_every`-th step,
-    and path length (section 3.2) of the weight `path_weight` (gamma_pl) at every `path_every`-th, each an optimiser
-    step of its own and as many times as large.
+    """StyleGAN2 (Karras 2020): images from noise with style-based networks and lazy penalties.
 
-    `mixing` is the probability that the layers from some random one on have the style of another latent (2019, section
-    3.1, https://arxiv.org/abs/1812.04948). `augment` "ada" changes what the discriminator sees, real or fake, until its
-    overfitting is at `augment_target`: for fewer than some 30,000 images (https://arxiv.org/abs/2006.06676).
+    The penalties are lazy (section 3.1): R1 of weight `r1_weight` (gamma) at every `r1_every`-th step, and path length
+    (section 3.2) of weight `path_weight` (gamma_pl) at every `path_every`-th, each an optimiser step of its own and as
+    many times as large. `mixing` is the probability that the layers from a random one on get the style of another
+    latent (2019, section 3.1, https://arxiv.org/abs/1812.04948). `augment` "ada" augments what the discriminator sees,
+    real or fake, as much as keeps its overfitting at `augment_target`: for fewer than some 30,000 images
+    (https://arxiv.org/abs/2006.06676).
     """
 
     mean_length: Tensor  # a, of paths
@@ -76,57 +77,50 @@ class StyleGAN2(GAN):
 
     def training_step(self, batch: Images, update: Update) -> None:
         real, label = batch
-        judge = self.judge_of(label)
-        update("generator", gan=self.adversarial.generator(judge, self.generator.synthesise(self.mixed(label)), real))
+        judge = partial(self.judge, label=label)
+        fake = self.generator.synthesise(self.draw_styles(label))
+        real_logits = judge(real).detach() if self.adversarial.relativistic else None
+        update("generator", gan=self.adversarial.generator(judge(fake), real_logits))
         if self.path_weight and update.step % self.path_every == 0:
-            some = label[: -(-len(label) // _PATH_BATCH)]
-            update("generator", path=self.path_weight * self.path_every * self._path_penalty(some))
+            share = label[: -(-len(label) // _PATH_BATCH)]
+            update("generator", path=self.path_weight * self.path_every * self._path_penalty(share))
 
         with torch.no_grad():
-            fake = self.generator.synthesise(self.mixed(label))
-        update("discriminator", **self.adversarial.discriminator(self._observed(judge, real), real=real, fake=fake))
+            fake = self.generator.synthesise(self.draw_styles(label))
+        fake_logits, real_logits = judge(fake), judge(real)
+        terms = self.adversarial.discriminator(real_logits, fake_logits)
+        update("discriminator", **terms, **penalty_terms(self.adversarial, judge, real, fake))
         self.adversarial.constrain(self.discriminator)
         if self.r1_weight and update.step % self.r1_every == 0:
             update("discriminator", r1=0.5 * self.r1_weight * self.r1_every * r1_penalty(judge, real))
         if self.augmentation is not None:
+            self.augmentation.observe(real_logits)
             self.augmentation.adjust(update, len(real))
 
+    def judge(self, image: Tensor, label: Tensor) -> Tensor:
+        return super().judge(self.augmentation(image) if self.augmentation is not None else image, label)
+
     def observed(self) -> Mapping[str, Tensor]:
-        """How often ADA changes an image."""
+        """Probability of an augmentation, where ADA is on."""
         return {"augmentation.probability": self.augmentation.probability} if self.augmentation is not None else {}
 
-    def judge_of(self, label: Tensor) -> Judge:
-        judge, augmentation = super().judge_of(label), self.augmentation
-        return judge if augmentation is None else lambda image: judge(augmentation(image))
-
-    def mixed(self, label: Tensor) -> Tensor:
-        """Styles (N, layers, style) of random latents, some with those of another latent from some layer on."""
-        w = self.generator.map(self.draw(label), self.label_or_none(label))
-        # Past `map`, which would move the mean style by these too.
-        other = self.generator.mapping(self.draw(label), self.label_or_none(label))[:, None]
-        number, layers, _ = w.shape
-        first = torch.randint(1, layers, (number, 1, 1), device=w.device)
-        is_mixed = torch.rand(number, 1, 1, device=w.device) < self.mixing
+    def draw_styles(self, label: Tensor) -> Tensor:
+        """Styles (N, layers, style) of random latents, some of them mixed: with those of another latent from some layer
+        on.
+        """
+        w = self.generator.map(self.draw_latents(label), self.label_or_none(label))
+        # Not by `map`, which would move the mean style by these too.
+        other = self.generator.mapping(self.draw_latents(label), self.label_or_none(label))[:, None]
+        count, layers, _ = w.shape
+        first = torch.randint(1, layers, (count, 1, 1), device=w.device)
+        is_mixed = torch.rand(count, 1, 1, device=w.device) < self.mixing
         return torch.where(is_mixed & (torch.arange(layers, device=w.device)[:, None] >= first), other, w)
 
     def _path_penalty(self, label: Tensor) -> Tensor:
         """Mean squared distance of path lengths to their moving mean (equation 4)."""
         with torch.autocast(label.device.type, enabled=False):
-            w = self.mixed(label)
+            w = self.draw_styles(label)
             image = self.generator.synthesise(w)
             lengths = path_lengths(image, w, torch.randn_like(image) / self.size)
         self.mean_length.lerp_(lengths.detach().mean(), _PATH_DECAY)
         return (lengths - self.mean_length).square().mean()
-
-    def _observed(self, judge: Judge, real: Tensor) -> Judge:
-        """The same judge, of whose logits of real images the augmentation takes note."""
-        if (augmentation := self.augmentation) is None:
-            return judge
-
-        def observed(image: Tensor) -> Tensor:
-            logits = judge(image)
-            if image is real:
-                augmentation.observe(logits)
-            return logits
-
-        return observed

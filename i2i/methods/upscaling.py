@@ -1,14 +1,15 @@
-"""What all methods of super-resolution share: one generator that enlarges, trained on pairs."""
+"""Super-resolution: what ESRGAN, Real-ESRGAN and their first stages share."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated
 
-from torch import nn
+from torch import Tensor, nn
 
 from i2i import registry
 from i2i.data.batch import Pair
 from i2i.losses.perceptual import Perceptual
 from i2i.losses.pixel import PixelLoss
+from i2i.methods.base import AdversarialFactory, DiscriminatorFactory
 from i2i.methods.translation import Translation
 from i2i.networks.generators.base import ImageGenerator
 from i2i.recipe.components import Part
@@ -22,7 +23,7 @@ PerceptualFactory = Annotated[Callable[[], Perceptual], Part(registry.perceptual
 
 
 class Upscaling(Translation):
-    """A generator that makes images `scale` times as high and wide; `source` is low, `target` is high resolution."""
+    """A generator that makes images `scale` times as high and wide, trained on pairs of low and high resolution."""
 
     batch = Pair
 
@@ -44,3 +45,60 @@ class Upscaling(Translation):
                 f"{high[1]}; allowed: exactly {self.scale} times the source"
             )
         super().check_size(*sizes)
+
+
+class AdversarialUpscaling(Upscaling):
+    """An upscaler with a pixel, a perceptual and an adversarial loss; a weight of 0 leaves out the loss and the network
+    that only it needs. The weights are those of ESRGAN.
+    """
+
+    def __init__(
+        self,
+        *,
+        generator: UpscalerFactory,
+        discriminator: DiscriminatorFactory,
+        adversarial: AdversarialFactory,
+        pixel: PixelLossFactory,
+        perceptual: PerceptualFactory,
+        scale: int = 4,
+        channels: int = 3,
+        pixel_weight: float = 1e-2,
+        perceptual_weight: float = 1.0,
+        adversarial_weight: float = 5e-3,
+    ) -> None:
+        super().__init__(generator, scale=scale, channels=channels)
+        if not (pixel_weight or perceptual_weight or adversarial_weight):
+            raise ValueError("method: all weights are 0, so there is nothing to learn; set one of them")
+        if perceptual_weight and channels not in (1, 3):
+            raise ValueError(
+                f"method.channels = {channels}: the perceptual loss takes 1 or 3; set method.perceptual_weight=0"
+            )
+        self.discriminator = discriminator(in_channels=channels) if adversarial_weight else None
+        self.adversarial = adversarial()
+        self.pixel = pixel()
+        self.perceptual = perceptual() if perceptual_weight else None
+        self.pixel_weight = pixel_weight  # eta
+        self.perceptual_weight = perceptual_weight
+        self.adversarial_weight = adversarial_weight  # lambda
+
+    def players(self) -> Mapping[str, nn.Module]:
+        discriminator = {"discriminator": self.discriminator} if self.discriminator is not None else {}
+        return {"generator": self.generator, **discriminator}
+
+    def fidelity_terms(self, fake: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Loss terms of the generator without the adversarial one."""
+        terms = {}
+        if self.pixel_weight:
+            terms["pixel"] = self.pixel_weight * self.pixel(fake, target)
+        if self.perceptual is not None:
+            terms["perceptual"] = self.perceptual_weight * self.perceptual(fake, target)
+        return terms
+
+    def check_size(self, *sizes: tuple[int, int]) -> None:
+        super().check_size(*sizes)
+        _, (height, width) = sizes
+        if self.perceptual is not None and min(height, width) < self.perceptual.min_size:
+            raise ValueError(
+                f"the perceptual loss can't take images of height {height} and width {width}; both must be at least "
+                f"{self.perceptual.min_size}, or name no layers as deep in method.perceptual.layers"
+            )

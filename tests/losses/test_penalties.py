@@ -1,8 +1,72 @@
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from i2i.losses.penalties import path_lengths, r1_penalty
+from i2i.losses.penalties import gradient_penalty, path_lengths, penalty_terms, r1_penalty
+from i2i.registry import adversarial
+
+REAL, FAKE = torch.zeros(4, 3, 8, 8), torch.ones(4, 3, 8, 8)
+
+
+def critic(weight: Tensor):
+    """A judge with one logit: the product of its weight with all of an image."""
+    return lambda image: (image.flatten(1) @ weight)[:, None]
+
+
+def test_penalty_of_a_linear_critic_is_its_slope_minus_one_squared():
+    torch.manual_seed(0)
+    weight = torch.randn(192)
+    slope = weight.norm().item()
+    real, fake = torch.randn(4, 3, 8, 8), torch.randn(4, 3, 8, 8)
+    assert gradient_penalty(critic(weight), real, fake).item() == pytest.approx((slope - 1) ** 2, rel=1e-5)
+    assert gradient_penalty(critic(weight / slope), real, fake).item() == pytest.approx(0, abs=1e-10)
+
+
+def test_penalty_pulls_the_slope_of_a_critic_to_one():
+    weight = torch.full((192,), 0.5, requires_grad=True)
+    slope = weight.norm().item()
+    (gradient,) = torch.autograd.grad(gradient_penalty(critic(weight), REAL, FAKE), weight)
+    torch.testing.assert_close(gradient, 2 * (slope - 1) * weight.detach() / slope)
+
+
+def test_penalty_of_a_map_of_logits_is_that_of_their_mean():
+    weight = torch.linspace(-1, 1, 192)
+    patches = lambda image: critic(weight)(image)[:, :, None, None].expand(-1, 1, 5, 5)  # noqa: E731
+    torch.testing.assert_close(gradient_penalty(patches, REAL, FAKE), gradient_penalty(critic(weight), REAL, FAKE))
+
+
+def test_penalty_is_taken_between_real_and_fake_at_a_place_of_each_image():
+    judged = []
+
+    def judge(image: Tensor) -> Tensor:
+        judged.append(image.detach())
+        return image.sum(dim=(1, 2, 3))
+
+    gradient_penalty(judge, REAL, FAKE)
+    places = judged[0].flatten(1)
+    assert torch.equal(places, places[:, :1].expand_as(places))  # one epsilon for all pixels of an image
+    assert ((places > 0) & (places < 1)).all()
+    assert len(places[:, 0].unique()) == len(REAL)
+
+
+def test_penalty_is_float32_under_autocast():
+    judge = nn.Conv2d(3, 1, 8)
+    real, fake = torch.randn(4, 3, 8, 8), torch.randn(4, 3, 8, 8)
+    torch.manual_seed(0)
+    expected = gradient_penalty(judge, real, fake)
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = gradient_penalty(judge, real, fake)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+
+
+def test_only_wgan_gp_has_a_penalty_and_its_weight_counts():
+    weight = torch.linspace(-1, 1, 192)
+    expected = 7 * gradient_penalty(critic(weight), REAL, FAKE)
+    found = penalty_terms(adversarial["wgan-gp"](penalty_weight=7.0), critic(weight), REAL, FAKE)
+    torch.testing.assert_close(found, {"penalty": expected})
+    for name in set(adversarial) - {"wgan-gp"}:
+        assert penalty_terms(adversarial[name](), critic(weight), REAL, FAKE) == {}
 
 
 def test_r1_of_a_quadratic_is_known():

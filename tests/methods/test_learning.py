@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from i2i import inference, recipe
 from i2i.data.world import CLASSES, make_world
-from i2i.losses.adversarial import Absolute, Judge
+from i2i.losses.adversarial import LeastSquares
 from i2i.metrics.psnr import psnr
 from i2i.training import run
 from i2i_runtime import images
@@ -91,27 +91,29 @@ class Break(NamedTuple):
 
 
 def discriminator_off(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Absolute, "generator", lambda self, judge, fake, real: 0 * fake.sum())
+    patch.setattr(LeastSquares, "generator", lambda self, fake, real=None: 0 * fake.sum())
 
 
 def sign_flipped(patch: pytest.MonkeyPatch) -> None:
-    """The generator wants its fakes to be found out."""
-    healthy = Absolute.generator
-    patch.setattr(Absolute, "generator", lambda self, judge, fake, real: -healthy(self, judge, fake, real))
+    """The generator lowers the logits of its fakes."""
+    healthy = LeastSquares.generator
+    patch.setattr(LeastSquares, "generator", lambda self, fake, real=None: -healthy(self, fake, real))
 
 
 def discriminator_frozen(patch: pytest.MonkeyPatch) -> None:
-    healthy = Absolute.discriminator
+    healthy = LeastSquares.discriminator
 
-    def frozen(self: Absolute, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        return {name: 0 * term for name, term in healthy(self, judge, real, fake).items()}
+    def frozen(self: LeastSquares, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        return {name: 0 * term for name, term in healthy(self, real_logits, fake_logits).items()}
 
-    patch.setattr(Absolute, "discriminator", frozen)
+    patch.setattr(LeastSquares, "discriminator", frozen)
 
 
 def real_and_fake_swapped(patch: pytest.MonkeyPatch) -> None:
-    healthy = Absolute.discriminator
-    patch.setattr(Absolute, "discriminator", lambda self, judge, real, fake: healthy(self, judge, fake, real))
+    healthy = LeastSquares.discriminator
+    patch.setattr(
+        LeastSquares, "discriminator", lambda self, real_logits, fake_logits: healthy(self, fake_logits, real_logits)
+    )
 
 
 BREAKS: dict[str, dict[str, Break]] = {

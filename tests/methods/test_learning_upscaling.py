@@ -23,7 +23,7 @@ from i2i.data.degradation.bicubic import Bicubic
 from i2i.data.degradation.resize import imresize
 from i2i.data.degradation.second_order import SecondOrder
 from i2i.data.degradation.sharpen import sharpen
-from i2i.losses.adversarial import Absolute, RelativisticAverage
+from i2i.losses.adversarial import RelativisticAverage, Vanilla
 from i2i.losses.pixel import MeanAbsolute
 from i2i.metrics.psnr import psnr
 from i2i.training import run
@@ -125,30 +125,33 @@ def mispaired(change: Callable[[Pair], Pair]) -> Patch:
     return break_pairs
 
 
+OBJECTIVES = (Vanilla, RelativisticAverage)
+
+
 def discriminator_off(patch: pytest.MonkeyPatch) -> None:
-    for objective in (Absolute, RelativisticAverage):
-        patch.setattr(objective, "generator", lambda self, judge, fake, real: 0 * fake.sum())
+    for objective in OBJECTIVES:
+        patch.setattr(objective, "generator", lambda self, fake, real=None: 0 * fake.sum())
 
 
 def adversarial_sign_flipped(patch: pytest.MonkeyPatch) -> None:
-    """The generator wants its fakes to be found out."""
+    """The generator lowers the logits of its fakes."""
 
     def flipped(healthy: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        return lambda self, judge, fake, real: -healthy(self, judge, fake, real)
+        return lambda self, fake, real=None: -healthy(self, fake, real)
 
-    for objective in (Absolute, RelativisticAverage):
+    for objective in OBJECTIVES:
         patch.setattr(objective, "generator", flipped(objective.generator))
 
 
 def discriminator_changed(change: Callable[..., dict[str, Tensor]]) -> Patch:
-    """`change` is called with the healthy objective, the judge, real images and fakes."""
+    """`change` is called with the healthy objective and the logits of real images and fakes."""
 
     def break_objective(patch: pytest.MonkeyPatch) -> None:
-        for objective in (Absolute, RelativisticAverage):
+        for objective in OBJECTIVES:
             patch.setattr(objective, "discriminator", changed(objective.discriminator))
 
     def changed(healthy: Callable[..., dict[str, Tensor]]) -> Callable[..., dict[str, Tensor]]:
-        return lambda self, judge, real, fake: change(partial(healthy, self, judge), real, fake)
+        return lambda self, real, fake: change(partial(healthy, self), real, fake)
 
     return break_objective
 

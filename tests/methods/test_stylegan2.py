@@ -103,7 +103,7 @@ def test_the_path_penalty_is_the_distance_to_a_mean_that_follows_slowly(monkeypa
 @pytest.mark.parametrize("mixing", [0.0, 0.5, 1.0])
 def test_mixed_styles_change_once_between_the_layers(mixing):
     method = build(f"method.mixing={mixing}")
-    w = method.mixed(torch.zeros(400, dtype=torch.long))
+    w = method.draw_styles(torch.zeros(400, dtype=torch.long))
     changes = (w[:, 1:] != w[:, :-1]).any(2)
     assert changes.sum(1).max() <= 1
     assert changes.any(1).float().mean().item() == pytest.approx(mixing, abs=0.08)
@@ -115,7 +115,7 @@ def test_the_mean_style_moves_once_for_a_batch_not_for_styles_mixed_in(monkeypat
     method, (first, second) = build(), torch.randn(2, 4, 8)
     latents = iter([first, second])
     monkeypatch.setattr(method, "draw", lambda label: next(latents))
-    method.mixed(torch.zeros(4, dtype=torch.long))
+    method.draw_styles(torch.zeros(4, dtype=torch.long))
     expected = 0.005 * method.generator.mapping(first, None).mean(0)
     torch.testing.assert_close(method.generator.mean_style, expected)
 
@@ -160,7 +160,7 @@ def test_it_learns_colours_in_seconds_from_a_judge_that_learns(judge_learns):
 
     def distance() -> float:
         with torch.no_grad():
-            return sliced_wasserstein_distance(method.generator(method.draw(label)), held_out).item()
+            return sliced_wasserstein_distance(method.generator(method.draw_latents(label)), held_out).item()
 
     before = distance()
     for update.step in range(40):
@@ -214,14 +214,13 @@ def test_the_augmentation_learns_from_real_images_alone_and_changes_fakes_too():
     method.training_step(images, Recording(1))
     assert method.augmentation.signs[1] == len(images.image)
     method.augmentation.probability.fill_(1.0)
-    judge = method.judge_of(images.label)
-    assert not torch.equal(judge(images.image), judge(images.image))
+    assert not torch.equal(method.judge(*images), method.judge(*images))
 
 
 def test_r1_goes_through_the_augmentation():
     method, images = build(), batch()
     method.augmentation.probability.fill_(0.8)
-    r1_penalty(method.judge_of(images.label), images.image).backward()
+    r1_penalty(lambda image: method.judge(image, images.label), images.image).backward()
     assert method.discriminator.stem[0].weight.grad.any()
 
 

@@ -77,7 +77,7 @@ def test_sizes_that_a_network_cannot_take_are_refused(tmp_path) -> None:
     perceptual = {"name": "vgg19", "layers": {"conv3_1": 1.0}, "weights": str(file)}
     method = build("esrgan", perceptual=perceptual, perceptual_weight=1.0, adversarial_weight=0.0, scale=3)
     method.check_size((2, 2), (6, 6))
-    with pytest.raises(ValueError, match=r"perceptual loss can't see .*at least 4, or name no layers as deep"):
+    with pytest.raises(ValueError, match=r"perceptual loss can't take .*at least 4, or name no layers as deep"):
         method.check_size((1, 2), (3, 6))
 
 

@@ -83,9 +83,9 @@ class Breaks(LeastSquares):
         super().__init__()
         self.calls = 0
 
-    def fooled(self, logits: torch.Tensor) -> torch.Tensor:
+    def generator(self, fake_logits: torch.Tensor, real_logits: torch.Tensor | None = None) -> torch.Tensor:
         self.calls += 1
-        return super().fooled(logits) * (float("nan") if self.calls > 7 else 1.0)
+        return super().generator(fake_logits) * (float("nan") if self.calls > 7 else 1.0)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_good_checkpoint(

@@ -1,4 +1,4 @@
-"""Networks that judge images, by name; every method can use each of them."""
+"""Discriminators by name."""
 
 from i2i.networks.discriminators import biggan, dcgan, patchgan, stylegan2, unet, vgg
 from i2i.networks.discriminators.base import Discriminator

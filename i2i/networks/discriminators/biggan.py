@@ -1,4 +1,4 @@
-"""The discriminator of BigGAN: residual blocks, and a logit to which the class adds by a projection.
+"""The discriminator of BigGAN.
 
 Brock, Donahue, Simonyan 2019: Large Scale GAN Training for High Fidelity Natural Image Synthesis, appendix B,
 https://arxiv.org/abs/1809.11096; the projection is that of Miyato and Koyama 2018: cGANs with Projection Discriminator,
@@ -16,7 +16,7 @@ from i2i.networks.gan_layers import Minibatch, SelfAttention, StartingWeights, d
 from i2i.networks.layers import add_spectral_norm, at_least
 from i2i.registry import discriminators
 
-# By size, in units of features: what comes out of every block (appendix B; 32, 64: the authors' code).
+# Channels after each block in units of features, by size (appendix B; 32 and 64: the authors' code).
 _WIDTHS = {
     32: (4, 4, 4, 4),
     64: (1, 2, 4, 8, 16),
@@ -24,18 +24,20 @@ _WIDTHS = {
     256: (1, 2, 4, 8, 8, 16, 16),
     512: (1, 1, 2, 4, 8, 8, 16, 16),
 }
-_LAST_SIZE = {32: 8}  # pixels of the map that is summed
+_LAST_SIZE = {32: 8}  # pixels of the map whose features are summed
 _USUAL_LAST_SIZE = 4
 
 
 @discriminators.register("biggan")
 class BigGANDiscriminator(FixedSizeDiscriminator):
-    """Residual blocks that halve the size down to 4x4 (at 32 pixels to 8x8), ReLU, the sum over all places, a linear
-    layer; with `classes` the inner product of these sums with a vector for each class is added.
+    """BigGAN (Brock 2019): residual blocks, and a projection of the class added to the logit.
+
+    The blocks halve the size down to 4x4 (at 32 pixels to 8x8); ReLU, a sum over pixels and a linear layer follow. With
+    `classes` the inner product of the sums with an embedding of the class is added.
 
     Shapes: (N, in_channels, size, size) in any range, and labels int64 (N,) with `classes` -> logits (N, 1).
-    `attention` is the size in pixels of the map that has self-attention; 0: none. `minibatch` is what the linear layer
-    is told of the other images of the batch. The defaults are those of the authors' code for CIFAR-10; at 128 pixels
+    `attention` is the size in pixels of the map that has self-attention; 0: none. `minibatch` is the layer before the
+    last, which compares the images of a batch. The defaults are those of the authors' code for CIFAR-10; at 128 pixels
     the paper has 96 features and attention at 64.
     """
 
@@ -56,8 +58,6 @@ class BigGANDiscriminator(FixedSizeDiscriminator):
         at_least(0, classes=classes)
         one_of(_WIDTHS, size=size)
         self.in_channels, self.classes = in_channels, classes
-        # The power iteration of spectral norm moves on at every call.
-        self.batch_independent = not spectral_norm and minibatch == "none"
         widths = [features * width for width in _WIDTHS[size]]
         last_size = _LAST_SIZE.get(size, _USUAL_LAST_SIZE)
         sizes = [max(size // 2**level, last_size) for level in range(1, len(widths) + 1)]
@@ -88,8 +88,8 @@ class BigGANDiscriminator(FixedSizeDiscriminator):
 
 
 class _Block(nn.Module):
-    """Twice ReLU and convolution, then averages of 2x2 where the size is halved; added to the input, that is seen
-    through a 1x1 convolution where its shape differs (figure 15c). The first has no ReLU in front.
+    """Residual block: twice ReLU and convolution, then 2x2 average pooling where the size is halved (figure 15c). The
+    shortcut has a 1x1 convolution where the shape changes; the first block has no ReLU in front.
     """
 
     def __init__(self, width: int, next_width: int, *, first: bool, halved: bool) -> None:

@@ -1,4 +1,4 @@
-"""The DCGAN discriminator: one logit for the whole image.
+"""The discriminator of DCGAN.
 
 Radford, Metz, Chintala 2016: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
 Networks, section 3, https://arxiv.org/abs/1511.06434.
@@ -17,13 +17,13 @@ from i2i.registry import discriminators
 
 @discriminators.register("dcgan")
 class DCGANDiscriminator(FixedSizeDiscriminator):
-    """Strided 4x4 convolutions down to 4x4, no norm at the first, then one 4x4 convolution to a logit.
+    """DCGAN (Radford 2016): strided 4x4 convolutions down to 4x4, then one convolution to a logit.
 
     Shapes: (N, in_channels, size, size) in any range, and labels int64 (N,) with `classes` -> logits (N, 1, 1, 1);
-    `size` is a power of two, at least 32. The paper's network is for 64 pixels; larger ones go on with its widest
-    layer, 8 * features. A label is seen as one more channel of the image, a learned picture of its class (after Denton,
-    Chintala, Szlam, Fergus 2015, https://arxiv.org/abs/1506.05751). `minibatch` is what the last layer is told of the
-    other images of the batch.
+    `size` is a power of two, at least 32. The paper's network is for 64 pixels; larger ones repeat its widest layer,
+    8 * features. A label becomes one more channel of the image, a learned picture of its class (after Denton, Chintala,
+    Szlam, Fergus 2015, https://arxiv.org/abs/1506.05751). `minibatch` is the layer before the last, which compares the
+    images of a batch.
     """
 
     def __init__(
@@ -43,8 +43,6 @@ class DCGANDiscriminator(FixedSizeDiscriminator):
         at_least(1, in_channels=in_channels, features=features)
         at_least(0, classes=classes)
         self.in_channels, self.classes = in_channels, classes
-        # The power iteration of spectral norm moves on at every call.
-        self.batch_independent = norm != "batch" and not spectral_norm and minibatch == "none"
         widths = [features * 2 ** min(level, 3) for level in range(self.halvings)]
 
         def block(width: int, wider: int) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""Discriminators that judge every patch of an image by itself: the PatchGAN and its smallest form, the PixelGAN.
+"""PatchGAN, a discriminator of patches, and its smallest form, PixelGAN.
 
 Isola, Zhu, Zhou, Efros 2017: Image-to-Image Translation with Conditional Adversarial Networks, sections 3.2.2 and
 6.1.2, https://arxiv.org/abs/1611.07004.
@@ -13,7 +13,9 @@ from i2i.registry import discriminators
 
 @discriminators.register("patchgan")
 class PatchGAN(Discriminator):
-    """`layers` strided 4x4 convolutions, then two with stride 1; each logit judges a patch (70x70 pixels for 3 layers).
+    """PatchGAN (Isola 2017): a logit for each patch of an image, of 70x70 pixels for 3 layers.
+
+    `layers` strided 4x4 convolutions, then two with stride 1.
 
     Shapes: (N, in_channels, H, W) in any range -> logits (N, 1, H // 2 ** layers - 2, W // 2 ** layers - 2);
     H and W are at least 3 * 2 ** layers (24 for 3 layers).
@@ -34,8 +36,6 @@ class PatchGAN(Discriminator):
         at_least(1, in_channels=in_channels, features=features, layers=layers)
         self.in_channels = in_channels
         self.min_size = 3 * 2**layers
-        # The power iteration of spectral norm moves on at every call.
-        self.batch_independent = norm != "batch" and not spectral_norm
         widths = [features * 2 ** min(level, 3) for level in range(layers + 1)]
 
         def block(level: int) -> nn.Sequential:
@@ -61,7 +61,7 @@ class PatchGAN(Discriminator):
 
 @discriminators.register("pixelgan")
 class PixelGAN(Discriminator):
-    """Three 1x1 convolutions: each logit judges one pixel by its colour alone.
+    """PixelGAN (Isola 2017): a logit for each pixel, from its colour alone, by three 1x1 convolutions.
 
     Shapes: (N, in_channels, H, W) in any range -> logits (N, 1, H, W).
     """
@@ -81,7 +81,6 @@ class PixelGAN(Discriminator):
         super().__init__()
         at_least(1, in_channels=in_channels, features=features)
         self.in_channels = in_channels
-        self.batch_independent = norm != "batch" and not spectral_norm
         self.stem = nn.Sequential(nn.Conv2d(in_channels, features, 1), nn.LeakyReLU(0.2, inplace=True))
         self.block = nn.Sequential(
             nn.Conv2d(features, 2 * features, 1, bias=has_bias(norm)),

@@ -1,4 +1,4 @@
-"""The StyleGAN2 discriminator: residual, with filtered down-sampling, and an eye on the whole batch at the end.
+"""The discriminator of StyleGAN2.
 
 Karras, Laine, Aittala, Hellsten, Lehtinen, Aila 2020: Analyzing and Improving the Image Quality of StyleGAN, section
 4.1 and appendix B, https://arxiv.org/abs/1912.04958.
@@ -27,15 +27,16 @@ from i2i.registry import discriminators
 
 @discriminators.register("stylegan2")
 class StyleGAN2Discriminator(FixedSizeDiscriminator):
-    """Residual blocks down to 4x4, the deviation within groups of `group` images, and two fully connected layers.
+    """StyleGAN2 (Karras 2020): residual blocks with filtered down-sampling, and minibatch standard deviation.
+
+    The blocks end at 4x4; the standard deviation within groups of `group` images is appended there, and two fully
+    connected layers follow.
 
     Shapes: (N, in_channels, size, size), and labels int64 (N,) with `classes` -> logits (N, 1); `size` is a power of
-    two, at least 32. Maps of S pixels have base / S channels, at most `features`. With `classes` the logit is the
-    product of the last features with the label's point (a projection, Miyato and Koyama 2018,
+    two, at least 32. Maps of S pixels have base / S channels, at most `features`. With `classes` the logit is the inner
+    product of the last features with the mapped label (a projection, Miyato and Koyama 2018,
     https://arxiv.org/abs/1802.05637), as in ADA (Karras et al. 2020, https://arxiv.org/abs/2006.06676).
     """
-
-    batch_independent = False  # The deviation is that of a group.
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class StyleGAN2Discriminator(FixedSizeDiscriminator):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions that end at half the size, and a 1x1 past them.
+    """Residual block: two 3x3 convolutions that end at half the size, and a 1x1 convolution as shortcut.
 
     Shapes: (N, inputs, S, S) -> (N, outputs, S / 2, S / 2).
     """

@@ -1,4 +1,4 @@
-"""The discriminator of Real-ESRGAN: a U-Net with spectral norm, one logit for every pixel.
+"""The discriminator of Real-ESRGAN.
 
 Schönfeld, Schiele, Khoreva 2020: A U-Net Based Discriminator for Generative Adversarial Networks,
 https://arxiv.org/abs/2002.12655.
@@ -18,14 +18,15 @@ HALVINGS = 3
 
 @discriminators.register("unet")
 class UnetDiscriminator(Discriminator):
-    """Three down-samplings, three up-samplings, and at every level between them what was there before is added.
+    """Real-ESRGAN (Wang 2021): a U-Net with spectral norm and a logit for each pixel.
+
+    Three down-samplings, then three up-samplings, with the features of each level added on the way back.
 
     Shapes: (N, in_channels, H, W) in any range -> logits (N, 1, H, W); H and W are at least 8.
     Weights start as PyTorch's do, as published; all but the first and the last convolution have spectral norm.
     """
 
     min_size = 2**HALVINGS
-    batch_independent = False  # The power iteration of spectral norm moves on at every call.
 
     def __init__(self, *, in_channels: int = 3, features: int = 64) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The discriminator of SRGAN and ESRGAN: a VGG-like stack of convolutions, one logit for the whole image.
+"""The discriminator of SRGAN and ESRGAN.
 
 Ledig et al. 2017: Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network, section 2.1.1,
 https://arxiv.org/abs/1609.04802; in the form of BasicSR, with which ESRGAN was published,
@@ -7,7 +7,6 @@ https://github.com/XPixelGroup/BasicSR.
 
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
 from i2i.networks.discriminators.base import LAST_SIZE, FixedSizeDiscriminator
@@ -19,13 +18,13 @@ HIDDEN = 100  # width between the linear layers
 
 @discriminators.register("vgg")
 class VGGDiscriminator(FixedSizeDiscriminator):
-    """At every size down to 4x4 a 3x3 and a strided 4x4 convolution with batch norm, then two linear layers to a logit.
+    """SRGAN (Ledig 2017): a VGG-like stack of convolutions, then two linear layers to a logit.
+
+    At every size down to 4x4 there are a 3x3 and a strided 4x4 convolution with batch norm.
 
     Shapes: (N, in_channels, size, size) in any range -> logits (N, 1); `size` is a power of two, at least 32.
     Published for 128 and 256 pixels. Weights start as PyTorch's do, as published.
     """
-
-    batch_independent = False
 
     def __init__(self, *, in_channels: int = 3, size: int = 128, features: int = 64) -> None:
         super().__init__(size)
@@ -46,21 +45,6 @@ class VGGDiscriminator(FixedSizeDiscriminator):
             nn.LeakyReLU(0.2, inplace=True),
             nn.Linear(HIDDEN, 1),
         )
-
-    def each(self, *batches: Tensor) -> list[Tensor]:
-        for batch in batches:
-            self.check_size(*batch.shape[-2:])
-        if batches[0].device.type != "cpu":
-            return super().each(*batches)
-        # The deep layers have far more weights than pixels: a processor waits for the weights, so they are read once
-        # for all batches, here and on the way back.
-        sizes, seen = [len(batch) for batch in batches], [self.stem(batch) for batch in batches]
-        for layer in (module for module in self.blocks.modules() if not any(module.children())):
-            if isinstance(layer, nn.Conv2d) and layer.weight.numel() > sum(batch.numel() for batch in seen):
-                seen = list(layer(torch.cat(seen)).split(sizes))
-            else:
-                seen = [layer(batch) for batch in seen]
-        return [self.head(batch) for batch in seen]
 
     def forward(self, image: Tensor) -> Tensor:
         self.check_size(*image.shape[-2:])
