@@ -20,6 +20,7 @@ from i2i.devices import choose_device, kept_random_numbers
 from i2i.export.large_images import LargeImages
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time
+from i2i.networks.value_range import ValueRange
 from i2i_runtime import tiles
 from i2i_runtime.card import Card
 from i2i_runtime.tiles import Tiling
@@ -78,10 +79,10 @@ class Translator:
             return self._run(torch.from_numpy(np.ascontiguousarray(images))).cpu().numpy()
 
     def _run(self, images: Tensor) -> Tensor:
-        low, high = self._generator.value_range
+        value_range = ValueRange(*self._generator.value_range)
         with torch.inference_mode(), self._own_random_numbers() if self._draws else nullcontext():
-            result = self._generator(images.to(self.device) * (high - low) + low)
-        return (result - low) / (high - low)
+            result = self._generator(value_range.from_unit(images.to(self.device)))
+        return value_range.to_unit(result)
 
     @contextmanager
     def _own_random_numbers(self) -> Iterator[None]:

@@ -122,6 +122,7 @@ def _arithmetic(
     import torch
 
     from i2i.latent.walk import combine
+    from i2i.networks.value_range import ValueRange
     from i2i.training.sheet import draw_sheet
     from i2i_runtime import images
 
@@ -138,4 +139,4 @@ def _arithmetic(
         title: torch.from_numpy(picture).permute(2, 0, 1)[None]
         for title, picture in zip(titles, [*terms, result], strict=True)
     }
-    images.write(out, draw_sheet([row], (0, 255)))
+    images.write(out, draw_sheet([row], ValueRange(0, 255)))

@@ -12,6 +12,7 @@ from torch import Tensor
 from i2i.data.augment import Steps, build_steps
 from i2i.data.batch import Pair, is_image
 from i2i.devices import kept_random_numbers
+from i2i.networks.value_range import ValueRange
 from i2i.registry import batch_augmentations
 
 
@@ -31,7 +32,7 @@ class BatchPipeline:
 
     def __init__(self, steps: Steps, value_range: tuple[float, float]) -> None:
         self._steps: list[BatchStep] = build_steps(batch_augmentations, steps)
-        self._range = value_range
+        self._range = ValueRange(*value_range)
 
     def __call__(self, batch: Any) -> Any:
         """A batch of the same type, whose seeds and labels stay as they are."""
@@ -47,12 +48,11 @@ class BatchPipeline:
                 f"augment.batch: source {sizes[0]} and target {sizes[1]} (height, width) differ in size, so that they "
                 "can't share a draw; use augment.train, or one folder of photos with a degradation"
             )
-        low, high = self._range
-        current = [(image - low) / (high - low) for image in images]
+        current = [self._range.to_unit(image) for image in images]
         for step in self._steps:
             seed = int(torch.randint(2**62, ()))
             current = [_apply(step, image, seed) for image in current]
-        return [image * (high - low) + low for image in current]
+        return [self._range.from_unit(image) for image in current]
 
 
 def _apply(step: BatchStep, images: Tensor, seed: int) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from i2i.data.folders import half_width
 from i2i.data.geometry import Aligned, Image, is_label_map
+from i2i.networks.value_range import ValueRange
 from i2i.registry import did_you_mean
 from i2i_runtime import images
 
@@ -114,7 +115,7 @@ def dimensions(image: Image) -> str:
 
 def to_tensor(image: Image, value_range: tuple[float, float]) -> Tensor:
     """(height, width, C) -> float32 (C, height, width) in the networks' range, to which 0..255 or [0, 1] is scaled."""
-    low, high = value_range
     white = 255 if image.dtype == np.uint8 or is_label_map(image) else 1
-    # Splitting moves bytes, a quarter of what transposing floats does; the arithmetic is in place.
-    return torch.from_numpy(np.stack(cv2.split(image))).float().mul_((high - low) / white).add_(low)
+    # Splitting moves bytes, a quarter of what transposing floats does.
+    planes = torch.from_numpy(np.stack(cv2.split(image)))
+    return ValueRange(*value_range).from_unit(planes.float().div_(white))

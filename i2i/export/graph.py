@@ -16,6 +16,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 from torch import Tensor, nn
 
 from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.value_range import ValueRange
 
 INPUT, OUTPUT = "image", "result"
 DYNAMIC = {0: "batch", 2: "height", 3: "width"}
@@ -27,12 +28,6 @@ _NOT_COMPUTED = ("metadata_props", "doc_string", "value_info")
 _RANDOM = ("Dropout", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli")
 
 
-def to_unit_range(images: Tensor, value_range: tuple[float, float]) -> Tensor:
-    """A network's images as files speak: from `value_range` to [0, 1], clipped."""
-    low, high = value_range
-    return (images if (low, high) == (0.0, 1.0) else (images - low) / (high - low)).clamp(0, 1)
-
-
 class InUnitRange(nn.Module):
     """The generator as files speak: (N, C, H, W) in [0, 1] -> (N, C', scale * H, scale * W), clipped to [0, 1]."""
 
@@ -41,10 +36,8 @@ class InUnitRange(nn.Module):
         self.generator = generator
 
     def forward(self, image: Tensor) -> Tensor:
-        low, high = value_range = self.generator.value_range
-        if value_range != (0.0, 1.0):
-            image = image * (high - low) + low
-        return to_unit_range(self.generator(image), value_range)
+        value_range = ValueRange(*self.generator.value_range)
+        return value_range.to_unit(self.generator(value_range.from_unit(image))).clamp(0, 1)
 
 
 def trace(network: InUnitRange, *, opset: int, size: tuple[int, int, int] | None = None) -> ModelProto:

@@ -21,6 +21,7 @@ from i2i.export.precision import to_half, with_uint8_result
 from i2i.export.proof import Proof, compare, refusal, run_all
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import set_test_time
+from i2i.networks.value_range import ValueRange
 from i2i_runtime.card import Io, NoiseCard
 from i2i_runtime.engines.base import NOISE_CARD
 from i2i_runtime.engines.sampler import LABEL, LATENT, TRUNCATION, Sampler
@@ -74,7 +75,7 @@ class _InUnitRange(nn.Module):
         if truncation is not None:
             # Where truncation is a number to choose by, a graph would have the choice made when it is drawn.
             w = torch.lerp(self.generator.map(latent, label, truncation=0.0), w, truncation)
-        return graph.to_unit_range(self.generator.synthesise(w, label), self.generator.value_range)
+        return ValueRange(*self.generator.value_range).to_unit(self.generator.synthesise(w, label)).clamp(0, 1)
 
 
 class _Asked(NamedTuple):
@@ -145,4 +146,4 @@ def _expected(generator: LatentGenerator, asked: _Asked) -> NDArray[np.float32]:
     label = torch.tensor(asked.labels) if asked.labels else None
     with torch.inference_mode():
         w = generator.map(torch.from_numpy(asked.latents), label, truncation=asked.truncation)
-        return graph.to_unit_range(generator.synthesise(w, label), generator.value_range).numpy()
+        return ValueRange(*generator.value_range).to_unit(generator.synthesise(w, label)).clamp(0, 1).numpy()

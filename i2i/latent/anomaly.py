@@ -19,10 +19,11 @@ from i2i.checkpoints import run as checkpoint
 from i2i.devices import choose_device
 from i2i.latent.distances import Distance, weighted
 from i2i.latent.invert import invert
-from i2i.latent.sampler import Sampler, to_pixels
+from i2i.latent.sampler import Sampler
 from i2i.latent.sampler import load as load_sampler
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.value_range import ValueRange
 from i2i.recipe import RECIPE, load_run
 from i2i.recipe.components import build
 from i2i_runtime import images
@@ -94,8 +95,7 @@ class Scorer:
         with torch.no_grad():
             residual = self._residual(found.images, images, found.labels)
             feature = self._feature(found.images, images, found.labels)
-        low, high = self.generator.value_range
-        residuals = (found.images - images).abs().mean(1) / (high - low)
+        residuals = (found.images - images).abs().mean(1) / ValueRange(*self.generator.value_range).width
         score = (1 - self._weight) * residual + self._weight * feature
         return Anomaly(score, residual, feature, residuals.clamp(0, 1), found.images)
 
@@ -106,7 +106,7 @@ def write_maps(
     """Of each name a PNG: the image, the nearest that the generator makes, and the residuals, from black to bright
     yellow where they are half the range of an image and more.
     """
-    shown = [to_pixels(each, value_range) for each in (given, found.images)]
+    shown = [ValueRange(*value_range).to_pixels(each) for each in (given, found.images)]
     levels = (found.map.cpu() * (255 / _BRIGHTEST)).clamp(0, 255).byte().numpy()
     for at, name in enumerate(names):
         heat = cv2.cvtColor(cv2.applyColorMap(levels[at], cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
@@ -187,5 +187,5 @@ def _last_layer(discriminator: Discriminator) -> nn.Module:
 
 def _residual_distance(value_range: tuple[float, float]) -> Distance:
     """Mean absolute difference of images in [0, 1]."""
-    width = value_range[1] - value_range[0]
+    width = ValueRange(*value_range).width
     return lambda fake, target, labels: (fake - target).abs().flatten(1).mean(1) / width

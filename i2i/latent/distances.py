@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from i2i.losses.perceptual import VGG19
+from i2i.networks.value_range import ValueRange
 
 # Two tensors of images (N, C, size, size) in the generator's range, and labels (N,) or None -> (N,), 0 for equal ones
 Distance = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -25,7 +26,7 @@ def pixel_distance(value_range: tuple[float, float]) -> Distance:
     """Mean squared difference of pixels, at full size and at every half of it down to 4 pixels, averaged; of images in
     [0, 1]. The coarse ones lead where the fine ones of shapes that do not overlap yet say nothing.
     """
-    width = value_range[1] - value_range[0]
+    width = ValueRange(*value_range).width
 
     def distance(fake: Tensor, target: Tensor, labels: Tensor | None) -> Tensor:
         difference, found = (fake - target) / width, []
@@ -49,11 +50,11 @@ def vgg_distance(value_range: tuple[float, float], weights: Path | None = None) 
     if weights is None and not file.is_file():
         return None
     network = VGG19(layers=_VGG_LAYERS, weights=str(file), before_activation=False)
-    low, high = value_range
+    to_unit = ValueRange(*value_range).to_unit
 
     def distance(fake: Tensor, target: Tensor, labels: Tensor | None) -> Tensor:
         network.to(fake.device)
-        found, wanted = (network.features((images - low) / (high - low)) for images in (fake, target))
+        found, wanted = (network.features(to_unit(images)) for images in (fake, target))
         differences = [
             (found[name] - wanted[name]).abs().flatten(1).mean(1) / wanted[name].flatten(1).mean(1).clamp_min(1e-6)
             for name in _VGG_LAYERS

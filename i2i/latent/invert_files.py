@@ -12,9 +12,9 @@ from torch import Tensor
 from i2i.data.geometry import fit_square
 from i2i.data.reading import FieldFormat, read_image, to_tensor
 from i2i.latent.invert import Inversion, Space
-from i2i.latent.sampler import to_pixels
 from i2i.metrics.psnr import psnr
 from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.value_range import ValueRange
 from i2i_runtime import images
 from i2i_runtime.files import write_atomically
 from i2i_runtime.images import SUFFIXES, list_images
@@ -84,11 +84,11 @@ def invert_files(
     """Save what `find` finds for images under `root`, `batch` at a time; after each the names, and the PSNR in dB of
     their reconstructions. What can't be read is left out, and the reason added to `failed`.
     """
-    low, high = generator.value_range
+    value_range = ValueRange(*generator.value_range)
     for some, targets in read_batches(generator, root, names, batch=batch, failed=failed):
         found = find(targets)
-        save(folder, some, targets, found, space=space, value_range=generator.value_range)
-        made, given = ((each.cpu().clamp(low, high) - low) / (high - low) for each in (found.images, targets))
+        save(folder, some, targets, found, space=space, value_range=value_range)
+        made, given = (value_range.to_unit(each.cpu()).clamp(0, 1) for each in (found.images, targets))
         yield list(zip(some, psnr(made, given).tolist(), strict=True))
 
 
@@ -99,12 +99,12 @@ def save(
     found: Inversion,
     *,
     space: Space,
-    value_range: tuple[float, float],
+    value_range: ValueRange,
 ) -> None:
     """Of each name its image as `NAME.png`, that beside the one to be found as `NAME-beside.png`, and, last of all, its
     latent, called `space`, and its label as `NAME.safetensors`. Each file appears whole.
     """
-    given, made = to_pixels(targets, value_range), to_pixels(found.images, value_range)
+    given, made = (value_range.to_pixels(each) for each in (targets, found.images))
     for at, name in enumerate(names):
         file = folder / name.with_suffix(".png")
         file.parent.mkdir(parents=True, exist_ok=True)

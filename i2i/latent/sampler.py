@@ -1,8 +1,7 @@
 """Images from noise: a trained generator as a function of seeds.
 
-from i2i import sampling
-sampler = sampling.load("runs/dcgan/faces/latest")
-images = sampler(range(16), truncation=0.7)  # uint8 (16, H, W, C)
+from i2i.latent import sampler
+images = sampler.load("runs/dcgan/faces/latest")(range(16), truncation=0.7)  # uint8 (16, H, W, C)
 """
 
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from i2i.checkpoints.load import load_latent
 from i2i.devices import choose_device
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import set_test_time
+from i2i.networks.value_range import ValueRange
 from i2i_runtime.folder.samples import check_seeds, labels_of
 
 GAP = 2  # pixels, between the images of a grid
@@ -80,7 +80,7 @@ class Sampler:
     def picture(self, w: Tensor, labels: Sequence[int]) -> NDArray[np.uint8]:
         """The images (N, size, size, out_channels) of points w."""
         with torch.inference_mode():
-            return to_pixels(self.generator.synthesise(w, self._told(labels)), self.generator.value_range)
+            return ValueRange(*self.generator.value_range).to_pixels(self.generator.synthesise(w, self._told(labels)))
 
     def _told(self, labels: Sequence[int]) -> Tensor | None:
         return torch.tensor(labels, device=self.device) if self.generator.classes else None
@@ -98,13 +98,6 @@ def load(path: str | Path, *, product: str | None = None, device: str = "auto") 
 def check_label(generator: LatentGenerator, label: int | None) -> None:
     """Raises ValueError for a class that the generator doesn't have."""
     labels_of([], label, generator.classes)
-
-
-def to_pixels(images: Tensor, value_range: tuple[float, float]) -> NDArray[np.uint8]:
-    """(N, C, H, W) in `value_range`, clipped to it -> uint8 (N, H, W, C)."""
-    low, high = value_range
-    levels = ((images.detach().float() - low) * (255 / (high - low))).clamp(0, 255).round().byte()
-    return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
 
 
 def grid(pictures: NDArray[np.uint8], *, columns: int) -> NDArray[np.uint8]:

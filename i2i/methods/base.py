@@ -12,6 +12,7 @@ from i2i.losses.adversarial import Adversarial
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import Generator, ImageGenerator
 from i2i.networks.layers import TestTime
+from i2i.networks.value_range import ValueRange
 from i2i.recipe.components import Part
 
 # Constructor parameters that are components; the method supplies the channels, the recipe everything else.
@@ -107,9 +108,9 @@ class Method(nn.Module, ABC):
         return {}
 
     @property
-    def value_range(self) -> tuple[float, float]:
+    def value_range(self) -> ValueRange:
         """Value range of the networks' images."""
-        return next(iter(self.products().values())).value_range
+        return ValueRange(*next(iter(self.products().values())).value_range)
 
     def networks(self, kind: type[Network]) -> list[Network]:
         """Networks of one kind among the players, such as all discriminators; not those inside another of the kind."""

@@ -23,6 +23,7 @@ from i2i.metrics.psnr import psnr
 from i2i.metrics.ssim import ssim
 from i2i.networks.generators.base import Generator
 from i2i.networks.layers import set_test_time
+from i2i.networks.value_range import ValueRange
 from i2i.recipe import load_run
 from i2i.recipe.components import build
 from i2i.report.parts import CYCLE, Case
@@ -128,13 +129,13 @@ def _unpaired(name: str, source: Tensor, product: Generator, back: Generator | N
 
 
 def _pixels(image: Tensor, product: Generator) -> Array:
-    return sampling.to_pixels(image, product.value_range)[0]
+    return ValueRange(*product.value_range).to_pixels(image)[0]
 
 
 def _measures(image: Tensor, truth: Tensor, product: Generator) -> dict[str, float]:
     """L1 of values in [0, 1], PSNR in dB, and SSIM where the image is large enough for its window."""
-    low, high = product.value_range
-    one, other = (((each - low) / (high - low)).clamp(0, 1).cpu().double() for each in (image, truth))
+    value_range = ValueRange(*product.value_range)
+    one, other = (value_range.to_unit(each).clamp(0, 1).cpu().double() for each in (image, truth))
     measures = {"L1": float((one - other).abs().mean()), "PSNR": float(psnr(one, other))}
     try:
         return measures | {"SSIM": float(ssim(one, other))}

@@ -19,6 +19,7 @@ from i2i.metrics.lpips import Lpips
 from i2i.metrics.pair_metrics import PAIR_METRICS, full_name_of_pair_metric, measure_pair
 from i2i.metrics.set_metrics import SET_METRICS, check_metrics, full_name, measure_sets
 from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.value_range import ValueRange
 from i2i.recipe import Evaluate
 from i2i.registry import did_you_mean
 from i2i.training.distributed import ALONE, Processes
@@ -194,10 +195,9 @@ def _made(
     return made
 
 
-def _shown(image: Tensor, value_range: tuple[float, float]) -> Tensor:
+def _shown(image: Tensor, value_range: ValueRange) -> Tensor:
     """As a file of it would be seen: (1, 3, H, W) in [0, 1], in 256 levels."""
-    low, high = value_range
-    levels = ((image.float() - low) * (255 / (high - low))).clamp(0, 255).round() / 255
+    levels = value_range.to_levels(image)
     return levels[:, :3] if levels.shape[1] >= 3 else levels[:, :1].expand(-1, 3, -1, -1)
 
 

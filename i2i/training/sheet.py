@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from i2i.networks.value_range import ValueRange
+
 _TITLE = 22  # pixels
 
 
-def draw_sheet(rows: Sequence[Mapping[str, Tensor]], value_range: tuple[float, float]) -> NDArray[np.uint8]:
+def draw_sheet(rows: Sequence[Mapping[str, Tensor]], value_range: ValueRange) -> NDArray[np.uint8]:
     """Rows of named (1, C, H, W) images in `value_range` as one uint8 RGB picture. Cells are as large as the first
     image.
     """
@@ -27,10 +29,8 @@ def draw_sheet(rows: Sequence[Mapping[str, Tensor]], value_range: tuple[float, f
     return np.vstack([titles, *lines])
 
 
-def _cell(image: Tensor, value_range: tuple[float, float], size: tuple[int, int]) -> NDArray[np.uint8]:
-    low, high = value_range
-    levels = ((image[0].detach().float().cpu() - low) / (high - low)).clamp(0, 1).mul(255).round()
-    pixels = levels.byte().permute(1, 2, 0).numpy()
+def _cell(image: Tensor, value_range: ValueRange, size: tuple[int, int]) -> NDArray[np.uint8]:
+    pixels = value_range.to_pixels(image)[0]
     pixels = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
     enlarge = cv2.INTER_NEAREST if size[0] >= pixels.shape[1] else cv2.INTER_AREA
     return np.asarray(cv2.resize(np.ascontiguousarray(pixels), size, interpolation=enlarge), np.uint8)
