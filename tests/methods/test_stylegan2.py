@@ -114,7 +114,7 @@ def test_mixed_styles_change_once_between_the_layers(mixing):
 def test_the_mean_style_moves_once_for_a_batch_not_for_styles_mixed_in(monkeypatch):
     method, (first, second) = build(), torch.randn(2, 4, 8)
     latents = iter([first, second])
-    monkeypatch.setattr(method, "draw", lambda label: next(latents))
+    monkeypatch.setattr(method, "draw_latents", lambda label: next(latents))
     method.draw_styles(torch.zeros(4, dtype=torch.long))
     expected = 0.005 * method.generator.mapping(first, None).mean(0)
     torch.testing.assert_close(method.generator.mean_style, expected)
