@@ -14,7 +14,7 @@ from i2i.data.world import make_world
 from i2i.metrics.psnr import psnr
 from i2i.report import Case, Measure, Shown, collect, write_page
 from i2i.training import run
-from i2i.training.reporter import Watch
+from i2i.training.reporter import Reporter
 from i2i_runtime import images
 from i2i_runtime.folder import translate_folder
 
@@ -22,7 +22,7 @@ _MARK = ".i2i-demo"
 _SHOWN = 12  # held-out images on the page
 
 
-def run_demo(out: Path, overrides: Sequence[str], *, watch: Watch, device: str, stop: Callable[[], bool]) -> Path:
+def run_demo(out: Path, overrides: Sequence[str], *, reporter: Reporter, device: str, stop: Callable[[], bool]) -> Path:
     """Make, train, translate, measure, and write `out/index.html`, which is returned. A demo that was there before is
     replaced.
 
@@ -31,16 +31,16 @@ def run_demo(out: Path, overrides: Sequence[str], *, watch: Watch, device: str, 
     _clear(out)
     world, result = out / "world", out / "run"
     make_world(world, count=200, size=64, seed=0)
-    watch.say(
+    reporter.notify(
         f"{world}: 200 street scenes as a simulator (A) and as a camera (B) shows them, and 40 more that are held out"
     )
     chosen = recipe.load(recipe.find("cyclegan", ["sim2real"]), [str(world)], overrides)
-    run.train(chosen, result, watch=watch, device=device, stop=stop)
+    run.train(chosen, result, reporter=reporter, device=device, stop=stop)
     translator = inference.load(result, product="a_to_b", device=device)
     translate_folder(translator.network, translator.card, world / "testA", out / "translated")
     page = _show(out, sorted(path.name for path in (world / "testA").iterdir()))
     for measure in page[1]:
-        watch.say(f"{measure.name}: {measure.value} {measure.note}")
+        reporter.notify(f"{measure.name}: {measure.value} {measure.note}")
     return page[0]
 
 

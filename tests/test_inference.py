@@ -20,21 +20,22 @@ from i2i_runtime.card import Card
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import translate_image
 from tests.published import published_resnet
-from tests.worlds import Silent, tiny_recipe, tiny_world
+from tests.worlds import Recorder, tiny_recipe, tiny_world
 
 
 @pytest.fixture(scope="module")
 def cyclegan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cyclegan")
     world = tiny_world(folder / "world")
-    return run.train(tiny_recipe("cyclegan", world, "train.steps=2", "train.ema=0.5"), folder / "run", watch=Silent())
+    chosen = tiny_recipe("cyclegan", world, "train.steps=2", "train.ema=0.5")
+    return run.train(chosen, folder / "run", reporter=Recorder())
 
 
 @pytest.fixture(scope="module")
 def pix2pix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pix2pix")
     world = tiny_world(folder / "world")
-    return run.train(tiny_recipe("pix2pix", world, "train.steps=8"), folder / "run", watch=Silent())
+    return run.train(tiny_recipe("pix2pix", world, "train.steps=8"), folder / "run", reporter=Recorder())
 
 
 def picture(height: int, width: int, channels: int, dtype: type) -> np.ndarray:

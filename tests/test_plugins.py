@@ -13,7 +13,7 @@ from i2i import load, recipe, registry
 from i2i.checkpoints import run as checkpoint
 from i2i.training import run
 from tests.cli.test_cli import i2i_run
-from tests.worlds import SIZES, Silent, digits, tiny_world
+from tests.worlds import SIZES, Recorder, digits, tiny_world
 
 MANUAL = Path(__file__).parents[1] / "i2i/methods/README.md"
 FROM_NOISE = """
@@ -99,7 +99,7 @@ def test_the_generator_in_the_manual_trains_and_loads(tmp_path: Path) -> None:
         [str(tiny_world(tmp_path / "world"))],
         [*options, *small("train.steps=2")[1::2]],
     )
-    folder = run.train(chosen, tmp_path / "run", watch=Silent())
+    folder = run.train(chosen, tmp_path / "run", reporter=Recorder())
     assert checkpoint.find(folder).name == "00000002"
     assert load(folder).card.product == "a_to_b"
 

@@ -113,15 +113,15 @@ def digits(folder: Path, *, size: int = 32, each: int = 100, classes: range = ra
     return folder
 
 
-class Silent:
-    """A reporter that records steps and messages."""
+class Recorder:
+    """A reporter that keeps messages and steps."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.steps: list[int] = []
 
     def progress(self, progress: object) -> None:
         self.steps.append(progress.step)  # type: ignore[attr-defined]
 
-    def say(self, message: str) -> None:
-        self.said.append(message)
+    def notify(self, message: str) -> None:
+        self.messages.append(message)

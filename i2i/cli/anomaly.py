@@ -68,7 +68,7 @@ def anomaly(
                 if maps is not None:
                     scoring.write_maps(maps, some, images, found, scorer.generator.value_range)
         worst = max(rows, key=lambda row: row[1], default=None)
-        line.say(f"{out}: {len(rows)} scores" + (f", highest {worst[1]:.3g} of {worst[0]}" if worst else ""))
+        line.notify(f"{out}: {len(rows)} scores" + (f", highest {worst[1]:.3g} of {worst[0]}" if worst else ""))
         say_failed(line, failed)
     if stop():
         return 128 + stop.signal

@@ -82,7 +82,7 @@ def download(
 
     registry.load_plugins(plugins)
     with Line() as line:
-        folder = cached(name, progress=PreparingLine(line), log=line.say)
+        folder = cached(name, progress=PreparingLine(line), log=line.notify)
     print(folder)
 
 

@@ -18,13 +18,13 @@ def demo(
     """
     from i2i.cli.progress import TrainingLine, stop_on_signals
     from i2i.demo import run_demo
-    from i2i.training.trainer import Interrupted
+    from i2i.training.context import Interrupted
 
     with stop_on_signals() as stop, TrainingLine() as line:
         try:
-            page = run_demo(out, overrides, watch=line, device=device, stop=stop)
+            page = run_demo(out, overrides, reporter=line, device=device, stop=stop)
         except Interrupted as interrupted:
-            line.say(f"stopped; go on with: i2i train --resume {interrupted}")
+            line.notify(f"stopped; go on with: i2i train --resume {interrupted}")
             return 128 + stop.signal
     print(f"open {page.resolve()}")
     return 0

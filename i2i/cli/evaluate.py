@@ -117,7 +117,7 @@ def of_run(
             samples=samples,
             keep=keep,
             device=device,
-            tell=line.say,
+            tell=line.notify,
             stop=stop,
         )
         return 128 + stop.signal if result is None else _report(result, json, line)
@@ -216,10 +216,10 @@ def _report(result: "Result", json: Path | None, line: "Line") -> int:
     from i2i.evaluate import write_json
 
     for sentence in result.lines():
-        line.say(sentence)
+        line.notify(sentence)
     if json is not None:
         write_json(result, json)
-        line.say(f"written to {json}")
+        line.notify(f"written to {json}")
     return 3 if result.failed else 0
 
 

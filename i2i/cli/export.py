@@ -69,7 +69,7 @@ def export(
 
     registry.load_plugins(plugins)
     with Line() as line:
-        loaded, facts = load_any(model, product, progress=line.count("bytes downloaded"), tell=line.say)
+        loaded, facts = load_any(model, product, progress=line.count("bytes downloaded"), tell=line.notify)
         others = [name for name in list_products(model) if name != facts["product"]]
         file = out or Path(facts["product"] + ".onnx")
         if file.exists():
@@ -88,12 +88,12 @@ def export(
             card, proof = exporting.export(loaded, card, file, test_time=shown, int8=ranges, size=size, **ends)
             use = f"large images: {card.proof['large_images']}"
         hint = f" (--product chooses: {', '.join(others)})" if others else ""
-        line.say(f"{card.product}{hint}, test time {card.test_time}, {card.precision}, opset {card.opset}")
-        line.say(f"proof: {proof.sentence()}")
-        line.say(use)
-        line.say(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")
+        line.notify(f"{card.product}{hint}, test time {card.test_time}, {card.precision}, opset {card.opset}")
+        line.notify(f"proof: {proof.sentence()}")
+        line.notify(use)
+        line.notify(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")
         if triton and isinstance(card, Card):
-            line.say(f"{write_repository(file, card, triton)} (for tritonserver --model-repository {triton})")
+            line.notify(f"{write_repository(file, card, triton)} (for tritonserver --model-repository {triton})")
 
 
 def _check_for_noise(given: Mapping[str, object]) -> None:

@@ -81,16 +81,16 @@ def invert(
         facts = {"weights": checksum(sampler.generator), "distance": by, "seed": seed, **options}
         claim(out, [name.with_suffix(".safetensors") for name in names], facts, overwrite=overwrite)
         due = [name for name in names if overwrite or not (out / name.with_suffix(".safetensors")).exists()]
-        line.say(f"nearest by {by}, on {sampler.device}")
+        line.notify(f"nearest by {by}, on {sampler.device}")
         progress = count_steps(line, stop, math.ceil(len(due) / batch))
         find = _finder(sampler, seed, distance=distance, progress=progress, **options)
         with suppress(Stopped):
             for done in invert_files(sampler.generator, find, root, due, out, space=space, batch=batch, failed=failed):
                 for name, level in done:
-                    line.say(f"{name}: {level:.1f} dB")
+                    line.notify(f"{name}: {level:.1f} dB")
                     levels.append(level)
         mean = f", {sum(levels) / len(levels):.1f} dB on average" if levels else ""
-        line.say(f"{out}: {len(levels)} made{mean}, {len(names) - len(due)} were there already")
+        line.notify(f"{out}: {len(levels)} made{mean}, {len(names) - len(due)} were there already")
         say_failed(line, failed)
     if stop():
         return 128 + stop.signal
@@ -131,7 +131,7 @@ def count_steps(line: "Line", stop: "Stop", batches: int) -> "Callable[[int, int
 def say_failed(line: "Line", failed: list[str]) -> None:
     """One line for each image that could not be read, if there are any."""
     if failed:
-        line.say("\n".join([f"{len(failed)} failed:", *(f"  {sentence}" for sentence in failed)]))
+        line.notify("\n".join([f"{len(failed)} failed:", *(f"  {sentence}" for sentence in failed)]))
 
 
 def _distance(generator: "LatentGenerator", vgg: Path | None, weight: float) -> tuple["Distance", str]:

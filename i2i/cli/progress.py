@@ -47,9 +47,9 @@ class Line:
         if self._live and not last:
             self._live.update(Text(text(), no_wrap=True, overflow="ellipsis"), refresh=True)
         else:
-            self.say(text())
+            self.notify(text())
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Print a line that stays."""
         self._console.print(Text(message))
         sys.stdout.flush()

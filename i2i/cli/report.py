@@ -25,6 +25,6 @@ def report(
 
     registry.load_plugins(plugins)
     with Line() as line:
-        write_report(runs, out, images=images, device=device, tell=line.say)
+        write_report(runs, out, images=images, device=device, tell=line.notify)
     print(f"open {out.resolve()}")
     return 0

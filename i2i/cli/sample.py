@@ -53,7 +53,7 @@ def sample(
         if grid:
             sheet = sample_sheet(sampler, seeds, label=label, truncation=truncation, batch=batch, progress=count)
             images.write(out, sheet)
-            line.say(f"{out} (seeds {seeds[0]} to {seeds[-1]}, on {where})")
+            line.notify(f"{out} (seeds {seeds[0]} to {seeds[-1]}, on {where})")
             return 0
         with stop_on_signals() as stop:
             report = sample_folder(
@@ -67,7 +67,7 @@ def sample(
                 progress=count,
                 stop=stop,
             )
-        line.say(f"{out}: {report.made} made, {report.kept} were there already, on {where}")
+        line.notify(f"{out}: {report.made} made, {report.kept} were there already, on {where}")
     return 128 + stop.signal if stop() else 0
 
 

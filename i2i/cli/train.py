@@ -34,7 +34,7 @@ def train(
     from i2i.cli import launch
     from i2i.cli.progress import TrainingLine, stop_on_signals
     from i2i.training import run
-    from i2i.training.trainer import Interrupted
+    from i2i.training.context import Interrupted
 
     if processes != 1 and not launch.launched():
         return launch.launch(processes, sys.argv[1:])
@@ -47,17 +47,17 @@ def train(
                     raise ValueError(
                         "--resume takes its recipe, data and folder from the run; only --set may stand beside it"
                     )
-                folder = run.resume(resume, overrides, watch=line, device=device, stop=stop)
+                folder = run.resume(resume, overrides, reporter=line, device=device, stop=stop)
             else:
                 if method is None:
                     raise ValueError("name a method and its data, for example: i2i train cyclegan horse2zebra")
                 chosen, source = recipe.choose(method, data or [], overrides)
-                line.say(f"recipe: {source}")
+                line.notify(f"recipe: {source}")
                 if conditional:
                     chosen = run.with_classes(chosen)
-                folder = run.train(chosen, out, watch=line, device=device, stop=stop)
+                folder = run.train(chosen, out, reporter=line, device=device, stop=stop)
         except Interrupted as interrupted:
-            line.say(f"stopped; go on with: i2i train --resume {interrupted}")
+            line.notify(f"stopped; go on with: i2i train --resume {interrupted}")
             return 128 + (stop.signal or signal.SIGTERM)  # which another of several processes was sent
-    line.say(f"done: {folder}\n{run.what_next(folder)}")
+    line.notify(f"done: {folder}\n{run.next_command(folder)}")
     return 0

@@ -117,7 +117,7 @@ def translate(
             opened = _open_torch(model, product, test_time, device, workers, line)
     with stop_on_signals() as stop, Line() as line:
         hint = f" (--product chooses: {', '.join(opened.others)})" if opened.others else ""
-        line.say(f"{opened.card.product}{hint} on {opened.engine}")
+        line.notify(f"{opened.card.product}{hint} on {opened.engine}")
         count = line.count("images")
         report = translate_folder(
             opened.network,
@@ -139,7 +139,7 @@ def translate(
             progress=lambda at: count(at.finished, at.total),
         )
         for sentence in report.lines():
-            line.say(sentence)
+            line.notify(sentence)
     if stop():
         return 128 + stop.signal
     return 3 if report.failed else 0
@@ -151,7 +151,7 @@ def _open_torch(
     from i2i import inference
 
     translator = inference.load(
-        model, product=product, device=device, test_time=test_time, progress=line.count("bytes"), tell=line.say
+        model, product=product, device=device, test_time=test_time, progress=line.count("bytes"), tell=line.notify
     )
     others = [name for name in inference.list_products(model) if name != translator.card.product]
     crew = inference.share_cores(translator, workers)

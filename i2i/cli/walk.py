@@ -65,7 +65,7 @@ def walk(
             stops = [start, *to]
             count = frames or (_FILM_FRAMES if film else _SHEET_FRAMES)
             _walk(sampler, out, stops, _one_each(sampler, stops, told), count, truncation, rate if film else None)
-        line.say(f"{out} (on {sampler.device})")
+        line.notify(f"{out} (on {sampler.device})")
 
 
 def _check(out: Path, film: bool, start: int | None, to: list[int], terms: list[str]) -> None:

@@ -16,7 +16,7 @@ from i2i.report.facts import facts_of, find_run, in_short, read_recipe
 from i2i.report.page import write_page
 from i2i.report.parts import Case, Measure, RunPart
 from i2i.report.pictures import sheets_of
-from i2i.training.run_info import read_record
+from i2i.training.run_info import read_run_info
 
 __all__ = ["Case", "Measure", "RunPart", "Shown", "collect", "find_run", "write_page", "write_report"]
 
@@ -54,7 +54,7 @@ def collect(run: Path, name: str, shown: Shown, *, share: int = 1) -> RunPart:
     `share`. Raises ValueError where nothing was logged yet.
     """
     text, recipe = read_recipe(run)
-    curves, record, evaluation = curves_of(run), read_record(run), read_evaluation(run)
+    curves, record, evaluation = curves_of(run), read_run_info(run), read_evaluation(run)
     sheets, left_out = sheets_of(run, max(2, _SHEETS // share), _SHEETS_ROOM // share)
     facts = facts_of(run, recipe, curves, record)
     return RunPart(

@@ -7,7 +7,7 @@ from i2i.recipe import Collapse
 from i2i.report.curves import HELD_OUT
 from i2i.report.facts import best_score, last_step
 from i2i.report.parts import Case, Curve
-from i2i.training.collapse import EARLY
+from i2i.training.collapse import GRACE_STEPS
 
 _SATURATED = 0.99  # of pairs of a real and a made image a discriminator ranks rightly; one half: it knows nothing
 _FEW = 8  # held-out images
@@ -49,7 +49,7 @@ def _collapsed(recipe: Mapping[str, Any], curves: Sequence[Curve]) -> list[str]:
             continue
         low = [value is not None and value < least for value in curve.values]
         for at in range(1, len(low)):
-            if low[at - 1] and low[at] and (curve.steps[at] >= EARLY or not all(low[:at])):
+            if low[at - 1] and low[at] and (curve.steps[at] >= GRACE_STEPS or not all(low[:at])):
                 what = curve.name.partition(":")[0]
                 found.append(
                     f"Collapse: at step {curve.steps[at]:,} what {what} makes is {curve.values[at]:.2f} times as "

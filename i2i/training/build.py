@@ -1,10 +1,10 @@
-"""What a recipe names, built and put together around a trainer, which then trains."""
+"""Builds what a recipe names, puts it together around a trainer, and trains one stage of a run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -18,105 +18,82 @@ from i2i.methods.base import Method
 from i2i.methods.generation import Generation
 from i2i.recipe import RECIPE, Recipe
 from i2i.recipe.components import build
-from i2i.training.distributed import Processes
+from i2i.training.context import RunContext
 from i2i.training.dry_run import check_contract
 from i2i.training.evaluation import open_evaluation
 from i2i.training.held_out import check_sizes, held_out, open_augmentation, open_degradation, sample_kind
+from i2i.training.log import Log
 from i2i.training.malloc import keep_freed_memory
-from i2i.training.reporter import Watch
-from i2i.training.run_info import recorded
-from i2i.training.trainer import Interrupted, Trainer
+from i2i.training.run_info import record_run_info
+from i2i.training.train_state import TrainState
+from i2i.training.trainer import Trainer
 
 
-class Work(NamedTuple):
-    """Who looks on, who may end it, and on what it is done."""
-
-    watch: Watch
-    stop: Callable[[], bool]
-    processes: Processes
-    device: torch.device
-
-
-def fit(recipe: Recipe, run: Path, state: dict[str, Any] | None, work: Work) -> Path:
-    """Train into the folder `run`, from the beginning or from `state`, to the last step; returns the folder."""
-    processes, device = work.processes, work.device
-    part = processes.part(recipe.train.batch_size)
+def train_stage(recipe: Recipe, folder: Path, state: dict[str, Any] | None, context: RunContext) -> None:
+    """Train a recipe to its last step in `folder`, from its beginning or from a saved state. Raises like `Trainer.fit`,
+    and OSError where the disk is full.
+    """
+    world, device = context.world, context.device
+    shard = world.shard(recipe.train.batch_size)
     if device.type == "cpu":
         keep_freed_memory()
     with _seeded(recipe.train.seed, device):
-        recipe, samples, trainer = _assemble(recipe, run, state, work)
-        if processes.is_first:
-            (run / "samples").mkdir(parents=True, exist_ok=True)
-            write(recipe, run)
-        _announce(recipe, run, trainer.step, len(samples), work)
+        recipe, samples, trainer = build_trainer(recipe, folder, state, context)
+        if world.is_main:
+            (folder / "samples").mkdir(parents=True, exist_ok=True)
+            write_recipe(recipe, folder)
+        _notify_start(recipe, folder, trainer.state.step, len(samples), context)
         stream = batches(
             samples,
             batch_size=recipe.train.batch_size,
             seed=recipe.train.seed,
-            start_step=trainer.step,
+            start_step=trainer.state.step,
             workers=recipe.train.workers,
             pin_memory=device.type == "cuda",
-            shard=part,
+            shard=shard,
         )
-        record = recorded(run, device, lambda: trainer.step) if processes.is_first else nullcontext()
+        info = record_run_info(folder, device, lambda: trainer.state.step) if world.is_main else nullcontext()
         try:
-            with record:
-                trainer.fit(stream, work.watch, work.stop)
-        except Interrupted:
-            raise Interrupted(str(run / "latest")) from None
+            with info, Log(folder if world.is_main else None, trainer.state.step) as log:
+                trainer.fit(stream, log)
         except OSError as error:
-            raise OSError(f"{run}: {error.strerror or error}; {_where_to_go_on(run)}") from error
-        processes.wait()  # until all is saved
-    return run
+            raise OSError(f"{folder}: {error.strerror or error}; {_resume_hint(folder)}") from error
+        world.barrier()  # until all is saved
 
 
-def _assemble(recipe: Recipe, run: Path, state: dict[str, Any] | None, work: Work) -> tuple[Recipe, Samples, Trainer]:
-    """The recipe with its steps and whole paths, what it trains on, and a trainer that is where `state` says."""
+def build_trainer(
+    recipe: Recipe, folder: Path, state: dict[str, Any] | None, context: RunContext
+) -> tuple[Recipe, Samples, Trainer]:
+    """The recipe with its number of steps, its training samples, and a trainer that is where `state` was saved."""
     method = build(registry.methods, recipe.method)
     check_contract(method)
     if recipe.train.start and state is None:
-        _start_from(recipe.train.start, method)
-    wanted, tell = sample_kind(method), work.watch.say
-    files = find_files(wanted, recipe, tell)
-    samples, degradation = open_samples(wanted, recipe, files), open_degradation(method, recipe)
-    augmentation = open_augmentation(method, recipe)
-    check_sizes(method, samples, augmentation, degradation)
-    recipe = placed(_with_steps(recipe, samples))
-    schedule, looks = build(registry.schedules, recipe.schedule), partial(held_out, method, samples, degradation)
+        load_start_weights(recipe.train.start, method)
+    kind, notify = sample_kind(method), context.reporter.notify
+    files = find_files(kind, recipe, notify)
+    samples, degradation = open_samples(kind, recipe, files), open_degradation(method, recipe)
+    preparations = [each for each in (open_augmentation(method, recipe), degradation) if each]
+    check_sizes(method, samples, preparations)
+    recipe = _with_steps(recipe, samples)
+    schedule = build(registry.schedules, recipe.schedule)
+    held_out_samples = partial(held_out, method, samples, degradation)
     count = distinct_held_out(files) + len(samples) * isinstance(method, Generation)
-    evaluation = open_evaluation(recipe.evaluate, method, looks, count, work.device, tell, work.processes)
-    trainer = Trainer(
-        method, recipe, schedule, looks(), run, work.device, augmentation, degradation, evaluation, work.processes
+    evaluation = open_evaluation(
+        recipe.evaluate, method, held_out_samples, count, context.device, notify, context.world
     )
-    if rank := work.processes.rank:
+    train_state = TrainState(method, recipe, schedule, context.device, context.world)
+    trainer = Trainer(
+        train_state, recipe, folder, held_out_samples(), context, preparations=preparations, evaluation=evaluation
+    )
+    if rank := context.world.rank:
         torch.manual_seed(recipe.train.seed + rank)
     if state:
-        trainer.load_state(state)
+        trainer.load_state_dict(state)
     return recipe, samples, trainer
 
 
-def _announce(recipe: Recipe, run: Path, step: int, images: int, work: Work) -> None:
-    several = f"{work.processes.count} processes, this one on " if work.processes.count > 1 else ""
-    steps = f"steps {step} to {recipe.train.steps}"
-    work.watch.say(f"{run}: {recipe.method['name']}, {images} images an epoch, {steps}, on {several}{work.device}")
-    if named := recipe.data.classes:
-        work.watch.say("classes: " + ", ".join(f"{number} {name}" for number, name in enumerate(named)))
-
-
-def _with_steps(recipe: Recipe, samples: Samples) -> Recipe:
-    """Its epochs as steps, where it says no steps."""
-    steps = recipe.train.steps or recipe.train.epochs * steps_per_epoch(samples, recipe.train.batch_size)
-    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"steps": steps})})
-
-
-def write(recipe: Recipe, run: Path) -> None:
-    """The recipe into the run's folder."""
-    run.mkdir(parents=True, exist_ok=True)
-    (run / RECIPE).write_text(recipe.toml(), encoding="utf-8")
-
-
-def _start_from(model: str, method: Method) -> None:
-    """Give the method's generators the weights of others. Raises ValueError where they are of another architecture."""
+def load_start_weights(model: str, method: Method) -> None:
+    """Load the weights of another model into the method's generators. Raises ValueError where its networks differ."""
     products = method.products()
     for name, product in products.items():
         generator, _ = load_any(model, name if len(products) > 1 else None)
@@ -127,33 +104,55 @@ def _start_from(model: str, method: Method) -> None:
             raise ValueError(f"train.start: {model} is another network than method.generator ({reason})") from None
 
 
+def write_recipe(recipe: Recipe, folder: Path) -> None:
+    """Write `recipe.toml` into a run's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECIPE).write_text(recipe.toml(), encoding="utf-8")
+
+
+def resolve_paths(recipe: Recipe) -> Recipe:
+    """The recipe with absolute paths, so that its run can be resumed from another working directory."""
+    data = recipe.data.model_copy(update={"source": [_absolute(source) for source in recipe.data.source]})
+    train = recipe.train.model_copy(update={"start": _absolute(recipe.train.start)})
+    method = dict(recipe.method)
+    if weights := method.get("perceptual", {}).get("weights"):
+        method["perceptual"] = {**method["perceptual"], "weights": _absolute(weights)}
+    weights, lpips = _absolute(recipe.evaluate.weights), _absolute(recipe.evaluate.lpips_weights)
+    evaluate = recipe.evaluate.model_copy(update={"weights": weights, "lpips_weights": lpips})
+    return recipe.model_copy(update={"method": method, "data": data, "train": train, "evaluate": evaluate})
+
+
+def _absolute(name: str) -> str:
+    """An existing path made absolute; any other name as it is."""
+    path = Path(name).expanduser()
+    return str(path.resolve()) if name and path.exists() else name
+
+
+def _with_steps(recipe: Recipe, samples: Samples) -> Recipe:
+    """The recipe with its epochs converted to steps, where it gives no steps."""
+    steps = recipe.train.steps or recipe.train.epochs * steps_per_epoch(samples, recipe.train.batch_size)
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"steps": steps})})
+
+
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """The run has torch's random numbers for itself, and leaves them as it found them."""
+    """Seed torch's random generators for a run, and restore them after it."""
     with kept_random_numbers(device):
         torch.manual_seed(seed)
         yield
 
 
-def placed(recipe: Recipe) -> Recipe:
-    """With whole paths, so that a run can go on from another folder than it began in."""
-    data = recipe.data.model_copy(update={"source": [_from_anywhere(source) for source in recipe.data.source]})
-    train = recipe.train.model_copy(update={"start": _from_anywhere(recipe.train.start)})
-    method = dict(recipe.method)
-    if weights := method.get("perceptual", {}).get("weights"):
-        method["perceptual"] = {**method["perceptual"], "weights": _from_anywhere(weights)}
-    weights, lpips = _from_anywhere(recipe.evaluate.weights), _from_anywhere(recipe.evaluate.lpips_weights)
-    evaluate = recipe.evaluate.model_copy(update={"weights": weights, "lpips_weights": lpips})
-    return recipe.model_copy(update={"method": method, "data": data, "train": train, "evaluate": evaluate})
+def _notify_start(recipe: Recipe, folder: Path, step: int, images: int, context: RunContext) -> None:
+    world, notify = context.world, context.reporter.notify
+    ranks = f"{world.size} processes, this one on " if world.size > 1 else ""
+    steps = f"steps {step} to {recipe.train.steps}"
+    notify(f"{folder}: {recipe.method['name']}, {images} images an epoch, {steps}, on {ranks}{context.device}")
+    if classes := recipe.data.classes:
+        notify("classes: " + ", ".join(f"{number} {name}" for number, name in enumerate(classes)))
 
 
-def _from_anywhere(name: str) -> str:
-    path = Path(name).expanduser()
-    return str(path.resolve()) if name and path.exists() else name
-
-
-def _where_to_go_on(run: Path) -> str:
-    saved = checkpoint.list_checkpoints(run)
+def _resume_hint(folder: Path) -> str:
+    saved = checkpoint.list_checkpoints(folder)
     if not saved:
         return "nothing had been saved yet"
-    return f"step {int(saved[-1].name)} is saved whole; make room and go on with: i2i train --resume {run}"
+    return f"step {int(saved[-1].name)} is saved whole; make room and go on with: i2i train --resume {folder}"

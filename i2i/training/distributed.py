@@ -1,8 +1,8 @@
-"""Several processes that train one run together: each has a part of every batch, all have the same weights.
+"""Data-parallel training: every rank has a shard of every batch, and all ranks have the same weights.
 
-torchrun starts them, on one machine or on many, and tells them of one another through the environment; `i2i train
+torchrun starts the ranks, on one machine or on many, and describes the process group in the environment; `i2i train
 --processes` does that for one machine. A step sees what it would see in one process: `train.batch_size` images. Batch
-norm, pools of earlier images and everything else that a method remembers are each process's own.
+norm statistics, image pools and random numbers are each rank's own.
 """
 
 import os
@@ -18,136 +18,135 @@ from torch import Tensor
 
 from i2i.devices import choose_device
 
-_PATIENCE = timedelta(days=1)  # for the first one, which measures and saves while the others wait
+_TIMEOUT = timedelta(days=1)  # ranks wait in a collective while the main one measures and saves
 
 
-class Lost(ArithmeticError):
-    """Another process has ended."""
+class RankFailed(ArithmeticError):
+    """A collective failed because another rank has ended."""
 
 
-class Processes:
-    """This one is number `rank` of `count`, the first has number 0. Alone it asks nobody."""
+class World:
+    """The process group: this process's `rank` among `size`, and the collectives, which all ranks must call in the same
+    order. A world of one rank communicates with nobody.
+    """
 
-    def __init__(self, rank: int = 0, count: int = 1) -> None:
-        self.rank, self.count = rank, count
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
 
     @property
-    def is_first(self) -> bool:
-        """Whether this is the one that logs, draws samples and saves."""
+    def is_main(self) -> bool:
+        """Whether this is rank 0, which logs, draws samples and saves."""
         return self.rank == 0
 
-    def part(self, batch_size: int) -> slice:
-        """This one's part of a batch. Raises ValueError where it cannot be shared."""
-        if batch_size % self.count:
+    def shard(self, batch_size: int) -> slice:
+        """This rank's contiguous part of a batch. Raises ValueError where ranks cannot have equal parts."""
+        if batch_size % self.size:
             raise ValueError(
-                f"train.batch_size = {batch_size} cannot be shared by {self.count} processes; allowed: multiples of "
-                f"{self.count}, for example --set train.batch_size={-(-batch_size // self.count) * self.count}"
+                f"train.batch_size = {batch_size} cannot be shared by {self.size} processes; allowed: multiples of "
+                f"{self.size}, for example --set train.batch_size={-(-batch_size // self.size) * self.size}"
             )
-        share = batch_size // self.count
+        share = batch_size // self.size
         return slice(self.rank * share, (self.rank + 1) * share)
 
     @property
-    def turns(self) -> slice:
-        """This one's part of things that are shared in turns."""
-        return slice(self.rank, None, self.count)
+    def round_robin(self) -> slice:
+        """Every `size`-th item of a sequence, from the `rank`-th on."""
+        return slice(self.rank, None, self.size)
 
-    def average(self, tensors: Sequence[Tensor]) -> None:
-        """Make each the mean of everyone's, which are of the same shapes and the same type."""
+    def all_reduce_mean(self, tensors: Sequence[Tensor]) -> None:
+        """Collective: replace each tensor by its mean over ranks, in place. Shapes and types agree between ranks."""
 
         def mean(flat: Tensor) -> None:
             dist.all_reduce(flat)
-            flat /= self.count
+            flat /= self.size
 
-        self._at_once(tensors, mean)
+        self._flattened(tensors, mean)
 
-    def total(self, tensor: Tensor) -> Tensor:
-        """The sum of everyone's."""
-        means = tensor.detach().clone()
-        self.average([means])
-        return means * self.count
+    def all_reduce_sum(self, tensor: Tensor) -> Tensor:
+        """Collective: the sum of a tensor over ranks."""
+        total = tensor.detach().clone()
+        self._flattened([total], dist.all_reduce)
+        return total
 
-    def follow_first(self, tensors: Sequence[Tensor]) -> None:
-        """Make each what the first one has."""
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
+        """Collective: replace each tensor by rank 0's, in place."""
+        self._flattened(tensors, lambda flat: dist.broadcast(flat, src=0))
 
-        def copy(flat: Tensor) -> None:
-            dist.broadcast(flat, src=0)
-
-        self._at_once(tensors, copy)
-
-    def any(self, flag: bool) -> bool:
-        """Whether anyone says so."""
-        if self.count == 1:
+    def any_rank(self, flag: bool) -> bool:
+        """Collective: logical OR of a flag over all ranks."""
+        if self.size == 1:
             return flag
-        said = torch.tensor(float(flag))
-        with _noticing():
-            dist.all_reduce(said)
-        return bool(said)
+        count = torch.tensor(float(flag))
+        with _failures_of_ranks():
+            dist.all_reduce(count)
+        return bool(count)
 
-    def wait(self) -> None:
-        """Until all are here."""
-        self.any(False)
+    def barrier(self) -> None:
+        """Collective: return when all ranks have called it."""
+        self.any_rank(False)
 
     def gather(self, value: Any) -> list[Any]:
-        """Everyone's, in order and with tensors on the CPU, for the first one; nothing for the others. `value` is
-        tensors, numbers and texts in lists and dicts.
+        """Collective: the values of all ranks in their order, with tensors on the CPU, on rank 0; [] on the others.
+        `value` is tensors, numbers and texts in lists and dicts.
         """
-        if self.count == 1:
+        if self.size == 1:
             return [value]
-        packed = BytesIO()
-        torch.save(value, packed)
-        values: list[bytes | None] = [None] * self.count
-        with _noticing():
-            dist.gather_object(packed.getvalue(), values if self.is_first else None)
+        serialised = BytesIO()
+        torch.save(value, serialised)
+        values: list[bytes | None] = [None] * self.size
+        with _failures_of_ranks():
+            dist.gather_object(serialised.getvalue(), values if self.is_main else None)
         return [torch.load(BytesIO(each), map_location="cpu", weights_only=True) for each in values if each]
 
     @torch.no_grad()
-    def _at_once(self, tensors: Sequence[Tensor], act: Callable[[Tensor], None]) -> None:
-        """By one message for all tensors of a type: each of hundreds would be waited for."""
-        if self.count == 1:
+    def _flattened(self, tensors: Sequence[Tensor], collective: Callable[[Tensor], Any]) -> None:
+        """One message for all tensors of a type: hundreds of small ones would each wait for the slowest rank."""
+        if self.size == 1:
             return
-        for kind in dict.fromkeys(tensor.dtype for tensor in tensors):
-            alike = [tensor for tensor in tensors if tensor.dtype == kind]
-            flat = torch.cat([tensor.detach().reshape(-1) for tensor in alike])
-            with _noticing():
-                act(flat)
-            for tensor, values in zip(alike, flat.split([tensor.numel() for tensor in alike]), strict=True):
+        for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
+            same = [tensor for tensor in tensors if tensor.dtype == dtype]
+            flat = torch.cat([tensor.detach().reshape(-1) for tensor in same])
+            with _failures_of_ranks():
+                collective(flat)
+            for tensor, values in zip(same, flat.split([tensor.numel() for tensor in same]), strict=True):
                 tensor.copy_(values.view_as(tensor))
 
 
-ALONE = Processes()
+SINGLE_PROCESS = World()
 
 
 @contextmanager
-def joined(device: str) -> Iterator[tuple[Processes, torch.device]]:
-    """The processes that torchrun has started, or this one alone, and its device. With several GPUs each has its own.
+def init_world(device: str) -> Iterator[tuple[World, torch.device]]:
+    """Join the process group that torchrun describes, if it does, and choose this rank's device: with several GPUs each
+    rank has its own.
 
-    Raises ValueError for a device that is not there or cannot be shared.
+    Raises ValueError for a device that is not there or that ranks cannot share.
     """
-    count = int(os.environ.get("WORLD_SIZE", 1))
-    if count == 1:
-        yield ALONE, choose_device(device)
+    size = int(os.environ.get("WORLD_SIZE", 1))
+    if size == 1:
+        yield SINGLE_PROCESS, choose_device(device)
         return
-    chosen = _own_device(device, count)
+    chosen = _rank_device(device, size)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo", timeout=_PATIENCE)
-    yield Processes(dist.get_rank(), count), chosen
-    dist.destroy_process_group()  # after an error the others may not be there to take leave of
+    dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo", timeout=_TIMEOUT)
+    yield World(dist.get_rank(), size), chosen
+    dist.destroy_process_group()  # not after an error, when other ranks may be gone and it would wait for them
 
 
-def _own_device(name: str, count: int) -> torch.device:
+def _rank_device(name: str, size: int) -> torch.device:
     if name in ("auto", "cuda") and torch.cuda.is_available():
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     elif name not in ("auto", "cuda", "cpu"):
         raise ValueError(
-            f"device {name!r} for {count} processes is refused; choose from: auto, cuda (a GPU for each), cpu"
+            f"device {name!r} for {size} processes is refused; choose from: auto, cuda (a GPU for each), cpu"
         )
     return choose_device("cpu" if name == "auto" else name)
 
 
 @contextmanager
-def _noticing() -> Iterator[None]:
+def _failures_of_ranks() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise Lost(f"another process has ended ({str(error).splitlines()[0][:100]})") from error
+        raise RankFailed(f"another process has ended ({str(error).splitlines()[0][:100]})") from error

@@ -1,4 +1,4 @@
-"""Averages of weights over a run."""
+"""Exponential moving averages of weights (EMA)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +8,9 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 def moving_average(decay: float) -> Callable[..., None]:
-    """Exponential, over ever more steps until it has the published decay: the weights that a run began with would be a
-    third of an average over 1000 steps else.
+    """The averaging function of `AveragedModel` for a decay that warms up: min(decay, (1 + steps) / (10 + steps)).
+
+    Without the warm-up a third of the average after 1000 steps would be the weights that the run began with.
     """
 
     def average(averaged: Any, current: Any, count: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Metrics while a run trains: what the products make of held-out images, measured as `i2i evaluate` does afterwards."""
+"""Metrics on held-out images during training, computed as `i2i evaluate` computes them afterwards."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,40 +22,40 @@ from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.value_range import ValueRange
 from i2i.recipe import Evaluate
 from i2i.registry import did_you_mean
-from i2i.training.distributed import ALONE, Processes
+from i2i.training.distributed import SINGLE_PROCESS, World
 
-_TOGETHER = 8  # samples in memory at a time
-_FEW = 50
-_NOTHING = object()
+_BATCH = 8  # samples in memory at a time
+_FEW = 50  # images, on which sets of images can hardly be compared
+_MISSING = object()
 
-Looks = Callable[[slice], Iterator[Any]]
-"""A part of the held-out samples as batches of one, the same every time."""
+HeldOut = Callable[[slice], Iterator[Any]]
+"""Returns a part of the held-out samples as batches of one, the same every time."""
 
 
-class Measured(NamedTuple):
-    """Figures as `PRODUCT.METRIC`, errors as `PRODUCT.METRIC error`. `badness` is that of the metric that says which
-    checkpoint is the best, lower is better; infinite if none does.
+class Metrics(NamedTuple):
+    """Metrics as `PRODUCT.METRIC`, standard errors as `PRODUCT.METRIC error`. `objective` is the metric that says which
+    checkpoint is the best, negated where higher is better; infinite if none does.
     """
 
     values: dict[str, float]
-    badness: float
+    objective: float
 
     def sentence(self) -> str:
-        shown = [f"{name} {value:.4g}" for name, value in self.values.items() if not name.endswith(" error")]
-        return ", ".join(shown) or "nothing could be measured"
+        values = [f"{name} {value:.4g}" for name, value in self.values.items() if not name.endswith(" error")]
+        return ", ".join(values) or "nothing could be measured"
 
 
 class Evaluation:
-    """Holds what real images look like to the extractor, which is computed once, and never the images themselves.
+    """Computes metrics of products on held-out samples. The features of the real images are computed once and kept.
 
-    Raises ValueError for metrics that cannot be measured here, and where the weights that they need cannot be had.
+    Raises ValueError for metrics that the method's samples do not allow, and where weights that they need are missing.
     """
 
     def __init__(
-        self, options: Evaluate, method: Method, looks: Looks, device: torch.device, processes: Processes = ALONE
+        self, options: Evaluate, method: Method, held_out: HeldOut, device: torch.device, world: World = SINGLE_PROCESS
     ) -> None:
         _check(options, method)
-        self._options, self._looks, self._device, self._processes = options, looks, device, processes
+        self._options, self._held_out, self._device, self._world = options, held_out, device, world
         self._of_sets = [name for name in options.metrics if name in SET_METRICS]
         self._of_pairs = [name for name in options.metrics if name in PAIR_METRICS]
         self._extractor = (
@@ -67,17 +67,17 @@ class Evaluation:
         self._lpips = Lpips(weights, device=device) if "lpips" in options.metrics else None
         self._real: dict[str, list[Tensor]] = {}
 
-    def measure(self, method: Method, products: Mapping[str, nn.Module], tell: Callable[[str], None]) -> Measured:
-        """The metrics of every product; `tell` is given a sentence about one that cannot be computed this time.
+    def measure(self, method: Method, products: Mapping[str, nn.Module], notify: Callable[[str], None]) -> Metrics:
+        """Collective: the metrics of every product on rank 0, none on the others; each rank computes a part. `notify`
+        gets a sentence about a metric that cannot be computed this time.
 
-        The method is in evaluation mode, and gradients are off. Of several processes each looks at a part, and the
-        first one knows the result.
+        The method is in evaluation mode, and gradients are off.
         """
-        parts = self._processes.gather(self._seen(method, products))
+        parts = self._world.gather(self._measure_part(method, products))
         if not parts:
-            return Measured({}, math.inf)
+            return Metrics({}, math.inf)
         fake, real, pairs = (
-            {name: _in_turns([part[kind].get(name, []) for part in parts]) for name in parts[0][kind]}
+            {name: _interleaved([part[kind].get(name, []) for part in parts]) for name in parts[0][kind]}
             for kind in ("fake", "real", "pairs")
         )
         values: dict[str, float] = {}
@@ -87,7 +87,7 @@ class Evaluation:
                 try:
                     found = measure_sets([name], self._extractor, torch.stack(features), torch.stack(real[product]))
                 except ValueError as error:
-                    tell(f"warning: evaluate.metrics {name} of {product}: {error}")
+                    notify(f"warning: evaluate.metrics {name} of {product}: {error}")
                     continue
                 for full, each in found.items():
                     values[f"{product}.{full}"] = each.value
@@ -95,20 +95,20 @@ class Evaluation:
         for product, measures in pairs.items():
             for full in measures[0]:
                 values[f"{product}.{full}"] = sum(each[full] for each in measures) / len(measures)
-        return Measured(values, self._badness(values))
+        return Metrics(values, self._objective(values))
 
-    def _seen(self, method: Method, products: Mapping[str, nn.Module]) -> dict[str, dict[str, list[Any]]]:
-        """Of this process's part, one for each sample, by product: features of the "fake", those of the "real", and
-        measures of "pairs".
+    def _measure_part(self, method: Method, products: Mapping[str, nn.Module]) -> dict[str, dict[str, list[Any]]]:
+        """Of this rank's part of the samples, by product: the features of "fake" and of "real" images, and the measures
+        of "pairs", one for each sample.
         """
         fake: dict[str, list[Tensor]] = {}
         real: dict[str, list[Tensor]] = {}
         pairs: dict[str, list[dict[str, float]]] = {}
-        mine = self._processes.turns
-        looks, places = self._looks(mine), count(mine.start or 0, mine.step or 1)
-        while batches := [to_device(batch, self._device) for batch in islice(looks, _TOGETHER)]:
-            for name, sides in _made(method, products, batches, [*islice(places, len(batches))]).items():
-                fakes, reals = ([_shown(image, method.value_range) for image in side] for side in sides)
+        part = self._world.round_robin
+        samples, indices = self._held_out(part), count(part.start or 0, part.step or 1)
+        while batches := [to_device(batch, self._device) for batch in islice(samples, _BATCH)]:
+            for name, sides in _outputs(method, products, batches, [*islice(indices, len(batches))]).items():
+                fakes, reals = ([_as_picture(image, method.value_range) for image in side] for side in sides)
                 # In full precision, whatever the networks train in.
                 with torch.autocast(self._device.type, enabled=False):
                     if self._extractor:
@@ -122,8 +122,8 @@ class Evaluation:
         self._real |= real
         return {"fake": fake, "real": self._real, "pairs": pairs}
 
-    def _badness(self, values: Mapping[str, float]) -> float:
-        """Of the metric that decides, the mean over products."""
+    def _objective(self, values: Mapping[str, float]) -> float:
+        """The metric that decides, as a mean over products; lower is better."""
         best = self._options.best
         if not best:
             return math.inf
@@ -137,15 +137,15 @@ class Evaluation:
 def open_evaluation(
     options: Evaluate,
     method: Method,
-    looks: Callable[[int, slice], Iterator[Any]],
+    held_out: Callable[[int, slice], Iterator[Any]],
     count: int,
     device: torch.device,
-    tell: Callable[[str], None],
-    processes: Processes = ALONE,
+    notify: Callable[[str], None],
+    world: World = SINGLE_PROCESS,
 ) -> Evaluation | None:
-    """On `count` images at most, the first of which `looks` gives; None where the recipe wants none.
+    """The recipe's evaluation on at most `count` samples, which `held_out(count, part)` returns, or None.
 
-    Raises ValueError like `Evaluation`, and where the images are too few for anything.
+    Raises ValueError like `Evaluation`, and where there are fewer than two samples.
     """
     if not options.every:
         return None
@@ -155,9 +155,9 @@ def open_evaluation(
             "where there are two kinds), give 20 or more to train on, or set evaluate.every=0"
         )
     count = min(count, options.samples)
-    evaluation = Evaluation(options, method, partial(looks, count), device, processes)
+    evaluation = Evaluation(options, method, partial(held_out, count), device, world)
     few = "; they are few, so mind the error" * (count < _FEW)
-    tell(f"every {options.every} steps {', '.join(options.metrics)} on {count} images{few}")
+    notify(f"every {options.every} steps {', '.join(options.metrics)} on {count} images{few}")
     return evaluation
 
 
@@ -176,39 +176,39 @@ def _check(options: Evaluate, method: Method) -> None:
         )
 
 
-def _made(
-    method: Method, products: Mapping[str, nn.Module], batches: Sequence[Any], places: Sequence[int]
+def _outputs(
+    method: Method, products: Mapping[str, nn.Module], batches: Sequence[Any], indices: Sequence[int]
 ) -> dict[str, tuple[Sequence[Tensor], Sequence[Tensor]]]:
-    """What each product makes of the batches, which are at those places of all, and real images, each (1, C, H, W) in
-    the networks' range.
+    """Outputs of each product for the batches, and real images, each (1, C, H, W) in the networks' range. `indices` are
+    the places of the batches among all samples.
     """
     if not isinstance(method, Generation):
         return {name: (each.fake, each.real) for name, each in method.outputs(batches, products).items()}
-    # From noise of their own: every look shows the same latents, and none of them twice.
+    # The latents are seeded by place, so that every evaluation has the same ones and none of them twice.
     real, label = (torch.cat(field) for field in zip(*cast(Sequence[Images], batches), strict=True))
-    made = {}
+    outputs = {}
     for name, product in products.items():
         latent = cast(LatentGenerator, product)
-        seeds = [torch.Generator().manual_seed(place) for place in places]
+        seeds = [torch.Generator().manual_seed(index) for index in indices]
         z = torch.cat([latent.draw(1, seed) for seed in seeds]).to(label.device)
-        made[name] = (latent(z, label if latent.classes else None).split(1), real.split(1))
-    return made
+        outputs[name] = (latent(z, label if latent.classes else None).split(1), real.split(1))
+    return outputs
 
 
-def _shown(image: Tensor, value_range: ValueRange) -> Tensor:
-    """As a file of it would be seen: (1, 3, H, W) in [0, 1], in 256 levels."""
+def _as_picture(image: Tensor, value_range: ValueRange) -> Tensor:
+    """An image as an 8-bit RGB file would hold it: (1, 3, H, W) in [0, 1], in 256 levels."""
     levels = value_range.to_levels(image)
     return levels[:, :3] if levels.shape[1] >= 3 else levels[:, :1].expand(-1, 3, -1, -1)
 
 
 def _features(extractor: FeatureExtractor, pictures: Sequence[Tensor]) -> Iterable[Tensor]:
-    """One row for each."""
+    """One row of features for each picture."""
     if len({picture.shape for picture in pictures}) == 1:
         return extractor(torch.cat(list(pictures))).unbind()
     return [extractor(picture)[0] for picture in pictures]
 
 
-def _in_turns(parts: Sequence[Sequence[Any]]) -> list[Any]:
-    """The first of each part, the second of each, and so on: the order in which processes have shared them."""
-    rounds = zip_longest(*parts, fillvalue=_NOTHING)
-    return [each for together in rounds for each in together if each is not _NOTHING]
+def _interleaved(parts: Sequence[Sequence[Any]]) -> list[Any]:
+    """Undo the round-robin split of samples over ranks: the first item of each part, the second of each, and so on."""
+    rounds = zip_longest(*parts, fillvalue=_MISSING)
+    return [each for one_round in rounds for each in one_round if each is not _MISSING]

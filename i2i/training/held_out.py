@@ -1,6 +1,6 @@
-"""What a method is trained on and looked at with: its kind of samples, what prepares them, and the held-out ones."""
+"""The data of a method: its kind of samples, augmentation and degradation on the device, and held-out samples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,13 +18,12 @@ from i2i.recipe.components import build
 from i2i.training.dry_run import check_networks
 
 Degradation = Callable[..., Pair]
-# Samples to look at, and as many as tell two sets apart
-_FEW, _MANY = 8, 64
+_FEW, _MANY = 8, 64  # held-out samples for a sheet, and for comparing two sets of images
 _ALL = slice(None)
 
 
 def sample_kind(method: Method) -> SampleKind:
-    """What a method is trained on."""
+    """The kind of samples that a method trains on."""
     if isinstance(method, Generation):
         channels = (method.channels,)
         return SampleKind(Images, channels, method.value_range, size=method.size, classes=method.classes)
@@ -33,14 +32,14 @@ def sample_kind(method: Method) -> SampleKind:
 
 
 def open_degradation(method: Method, recipe: Recipe) -> Degradation | None:
-    """What makes low-resolution sources on the device, where the data are single images."""
+    """The recipe's degradation, which makes low-resolution sources on the device; None where the data are pairs."""
     if not is_degraded(recipe) or not isinstance(method, Translation):
         return None
     return build(registry.degradations, recipe.degradation | {"scale": method.scale})
 
 
 def open_augmentation(method: Method, recipe: Recipe) -> BatchPipeline | None:
-    """What is done to a batch on the device before the degradation, in training only."""
+    """The augmentation of training batches on the device, before the degradation. Raises ValueError with label maps."""
     if not recipe.augment.batch:
         return None
     if recipe.data.label_maps:
@@ -48,16 +47,12 @@ def open_augmentation(method: Method, recipe: Recipe) -> BatchPipeline | None:
     return BatchPipeline(recipe.augment.batch, method.value_range)
 
 
-def check_sizes(
-    method: Method, samples: Samples, augmentation: BatchPipeline | None, degradation: Degradation | None
-) -> None:
-    """Raises ValueError where the networks can't train on what the pipelines make of the images."""
+def check_sizes(method: Method, samples: Samples, preparations: Sequence[Callable[[Any], Any]]) -> None:
+    """Raise ValueError where the networks cannot take images of the size that augmentation and degradation make."""
     sample = samples[0, 0]
     batch = type(sample)(*(field[None] for field in sample))
-    if augmentation:
-        batch = augmentation(batch)
-    if degradation:
-        batch = degradation(batch)
+    for prepare in preparations:
+        batch = prepare(batch)
     sizes = [tuple(field.shape[-2:]) for field in batch if is_image(field)]
     method.check_size(*sizes)
     check_networks(method, *sizes)
@@ -70,41 +65,41 @@ def held_out(
     most: int | None = None,
     part: slice = _ALL,
 ) -> Iterator[Any]:
-    """Samples for sheets and scores, as batches of one, cut to sizes that the networks can take: a few, or `most`, of
-    which only `part` is made.
+    """Held-out samples as batches of one image, cropped to sizes that the networks can take: a few, or at most `most`,
+    and of these only `part`.
     """
-    for sample in _looked_at(method, samples, most, part):
+    for sample in _choose_samples(method, samples, most, part):
         if isinstance(method, Generation):
             yield Images(*(field[None] for field in sample))
             continue
         assert isinstance(method, Translation)
         multiple = max(product.multiple_of for product in method.products().values())
-        # Of a pair the target is cut `scale` times as large as the source.
+        # The target of a pair is cropped `scale` times as large as its source.
         multiples = (multiple * method.scale,) if degradation else (multiple, multiple * method.scale)
-        cut = [_cut(image, by)[None] for image, by in zip(sample, multiples, strict=False)]
-        if degradation:  # the same at every look
-            yield degradation(HighResolution(cut[0], sample.seed[None]), training=False)
+        cropped = [_crop_to_multiple(image, of)[None] for image, of in zip(sample, multiples, strict=False)]
+        if degradation:  # from the sample's own seed, so the same every time
+            yield degradation(HighResolution(cropped[0], sample.seed[None]), training=False)
         else:
-            yield type(sample)(*cut)
+            yield type(sample)(*cropped)
 
 
-def _looked_at(method: Method, samples: Samples, most: int | None, part: slice) -> Iterator[Any]:
-    """Held-out samples; those trained on stand in where there are none, or too few to tell two sets of images apart."""
+def _choose_samples(method: Method, samples: Samples, most: int | None, part: slice) -> Iterator[Any]:
+    """Held-out samples; training samples stand in where there are none, or too few to compare two sets of images."""
     held = min(samples.held_out_count, most or _FEW)
-    wanted = (most or _MANY) if isinstance(method, Generation) else held or _FEW // 2
-    spread = isinstance(method, Generation)  # of files in the order of their names the first are of one class
-    held_out = _evenly(samples.held_out_count, held) if spread else range(held)
-    trained_on = _evenly(len(samples), min(len(samples), wanted - held))
-    makers = [partial(samples.held_out, index) for index in held_out]
-    makers += [partial(samples.__getitem__, (0, index)) for index in trained_on]
-    yield from (make() for make in makers[part])
+    count = (most or _MANY) if isinstance(method, Generation) else held or _FEW // 2
+    spread = isinstance(method, Generation)  # the first files in the order of their names are all of one class
+    held_out = _evenly_spaced(samples.held_out_count, held) if spread else range(held)
+    training = _evenly_spaced(len(samples), min(len(samples), count - held))
+    loaders = [partial(samples.held_out, index) for index in held_out]
+    loaders += [partial(samples.__getitem__, (0, index)) for index in training]
+    yield from (load() for load in loaders[part])
 
 
-def _evenly(count: int, wanted: int) -> list[int]:
-    """As many places as are wanted of a list, evenly spaced."""
-    return [place * count // wanted for place in range(wanted)]
+def _evenly_spaced(length: int, count: int) -> list[int]:
+    """`count` indices into a list of this length."""
+    return [index * length // count for index in range(count)]
 
 
-def _cut(image: torch.Tensor, multiple: int) -> torch.Tensor:
+def _crop_to_multiple(image: torch.Tensor, multiple: int) -> torch.Tensor:
     height, width = image.shape[-2:]
     return image[..., : height - height % multiple, : width - width % multiple]

@@ -1,8 +1,9 @@
-"""What a run writes down: losses as CSV and for TensorBoard, held-out scores, and sheets of samples."""
+"""Logs of a run: losses, scores, diversity and metrics as CSV files and for TensorBoard, and sheets of samples."""
 
 import csv
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Self
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -16,8 +17,9 @@ METRICS = "metrics.csv"
 
 
 class Log:
-    """Appends to `RUN/losses.csv`, `scores.csv`, `diversity.csv`, `metrics.csv` and `tensorboard`; rows after `step`
-    (of a run that was killed) are dropped first. Without a folder nothing is written.
+    """Appends to the CSV files of a run (losses, scores, diversity, metrics) and to TensorBoard, within a `with` block.
+
+    Rows after `step`, of a run that was killed, are dropped first. Without a folder nothing is written.
     """
 
     def __init__(self, run: Path | None, step: int = 0) -> None:
@@ -35,11 +37,11 @@ class Log:
         self._write(SCORES, step, {"score": score})
 
     def diversity(self, step: int, values: Mapping[str, float]) -> None:
-        """How diverse outputs are next to real images, and how well discriminators tell them apart."""
+        """Diversity of outputs relative to that of real images, and the separation of both by discriminators."""
         self._write(DIVERSITY, step, values)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Of held-out images, as `PRODUCT.METRIC`."""
+        """Metrics on held-out images, as `PRODUCT.METRIC`."""
         self._write(METRICS, step, values)
 
     def sheet(self, step: int, sheet: Tensor) -> None:
@@ -47,7 +49,10 @@ class Log:
         if self._run is not None:
             self._board.add_image("samples", sheet, step)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
         if self._run is not None:
             self._board.close()
 
@@ -82,7 +87,7 @@ def _columns(file: Path) -> list[str]:
 
 
 def _add_columns(file: Path, columns: list[str]) -> None:
-    """Write the file anew with more columns, which its rows have empty."""
+    """Rewrite the file with more columns, empty in the rows that it has."""
     rows = file.read_text(encoding="utf-8").splitlines()[1:] if file.exists() else []
     _replace(file, [",".join(columns), *(row + "," * (len(columns) - 1 - row.count(",")) for row in rows)])
 

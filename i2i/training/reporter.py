@@ -1,4 +1,4 @@
-"""Who looks on while a run trains, and what they are shown."""
+"""The interface to whatever shows the progress of a run: a terminal's progress line, a notebook, a test."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,9 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is. `terms()` gives the mean loss terms since the last log entry; asking waits for the device."""
+    """How far a run is, and how fast. `terms()` returns the mean loss terms since the last log entry; it waits for the
+    device.
+    """
 
     step: int
     steps: int
@@ -24,21 +26,21 @@ class Progress:
         return (self.steps - self.step) / self.steps_per_second if self.steps_per_second else float("inf")
 
 
-class Watch(Protocol):
-    """Somebody who looks on: a progress line, a test."""
+class Reporter(Protocol):
+    """Receives the progress and the messages of a run."""
 
     def progress(self, progress: Progress) -> None:
         """Called after every step."""
 
-    def say(self, message: str) -> None:
-        """Something worth a line of its own."""
+    def notify(self, message: str) -> None:
+        """Called with a message that deserves a line of its own."""
 
 
-class Quiet:
-    """A watch that looks away."""
+class NullReporter:
+    """Discards progress and messages."""
 
     def progress(self, progress: Progress) -> None:
         pass
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         pass

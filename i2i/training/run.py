@@ -1,8 +1,8 @@
-"""A run from its recipe, or from where it stopped, in one stage or in two."""
+"""Trains a run from its recipe, or resumes one, in one stage or in two."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from i2i import registry
 from i2i.checkpoints import run as checkpoint
@@ -11,10 +11,10 @@ from i2i.data.folders import find_classes
 from i2i.methods.generation import Generation
 from i2i.recipe import RECIPE, Recipe, load_run
 from i2i.recipe.components import build
-from i2i.training.build import Work, fit, placed, write
-from i2i.training.distributed import joined
-from i2i.training.reporter import Quiet, Watch
-from i2i.training.trainer import Interrupted
+from i2i.training.build import resolve_paths, train_stage, write_recipe
+from i2i.training.context import RunContext
+from i2i.training.distributed import init_world
+from i2i.training.reporter import NullReporter, Reporter
 
 FIRST = "first"  # the folder of a run that holds its first stage
 
@@ -27,28 +27,53 @@ def train(
     recipe: Recipe,
     run: Path | None = None,
     *,
-    watch: Watch | None = None,
+    reporter: Reporter | None = None,
     device: str = "auto",
     stop: Callable[[], bool] = _never,
 ) -> Path:
     """Train from the beginning into the folder `run` (`runs/METHOD/DATA` by default), which is returned.
 
-    Where the recipe has a first stage, that is trained before, in the folder `first` of the run. Raises ValueError
-    where the folder holds a run with checkpoints already, and what `Trainer.fit` raises. Where torchrun has started
-    several processes, all of them call this, and share every batch.
+    A recipe with a first stage trains that before, in the folder `first` of the run. Under torchrun all ranks call
+    this, and share every batch. Raises ValueError where the folder has checkpoints already, and what `Trainer.fit`
+    raises.
     """
     run = run or Path("runs") / recipe.method["name"] / _data_name(recipe)
     if checkpoint.list_checkpoints(run) or checkpoint.list_checkpoints(run / FIRST):
         raise ValueError(
             f"{run}: holds a run already; go on with `i2i train --resume {run}`, or choose another folder with --out"
         )
-    with _at_work(watch, device, stop) as work:
-        return _fit_stages(placed(recipe), run, work)
+    return _train_stages(recipe, run, None, reporter, device, stop)
+
+
+def resume(
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    reporter: Reporter | None = None,
+    device: str = "auto",
+    stop: Callable[[], bool] = _never,
+) -> Path:
+    """Resume a run from its latest checkpoint, or from the checkpoint that `path` names; returns the run's folder.
+
+    What follows is bit for bit what would have followed without the interruption, on the same machine and without
+    `overrides`. A run that is still at its first stage resumes that.
+    """
+    if (path / RECIPE).is_file() and not checkpoint.list_checkpoints(path):
+        return _train_stages(load_run(path, overrides), path, None, reporter, device, stop)
+    saved = checkpoint.find(path)
+    run = saved.parents[1]
+    recipe = load_run(run, overrides)
+    state = checkpoint.load_state(saved)
+    if state["step"] >= recipe.train.steps:
+        raise ValueError(
+            f"{run}: finished at step {state['step']}; to train longer add --set train.steps={state['step'] * 2}"
+        )
+    return _train_stages(recipe, run, state, reporter, device, stop)
 
 
 def with_classes(recipe: Recipe) -> Recipe:
-    """The recipe for as many classes as its data have folders. Raises ValueError for a method that knows no classes,
-    and for data without.
+    """The recipe with the classes that its data have, one for each folder. Raises ValueError for a method without
+    classes, and for data without.
     """
     if "classes" not in recipe.method:
         raise ValueError(f"--conditional: {recipe.method['name']} knows no classes; dcgan, for example, does")
@@ -59,70 +84,50 @@ def with_classes(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"method": recipe.method | {"classes": len(classes)}, "data": data})
 
 
-def what_next(run: Path) -> str:
-    """The command that uses what was trained."""
+def next_command(run: Path) -> str:
+    """The command that uses a trained run, in a sentence."""
     method = registry.methods[load_run(run).method["name"]]
     if isinstance(method, type) and issubclass(method, Generation):
         return f"sample images with: i2i sample {run / 'latest'} OUT"
     return f"translate a folder with: i2i translate {run / 'latest'} IN OUT"
 
 
-def resume(
-    path: Path,
-    overrides: Sequence[str] = (),
-    *,
-    watch: Watch | None = None,
-    device: str = "auto",
-    stop: Callable[[], bool] = _never,
+def _train_stages(
+    recipe: Recipe,
+    run: Path,
+    state: dict[str, Any] | None,
+    reporter: Reporter | None,
+    device: str,
+    stop: Callable[[], bool],
 ) -> Path:
-    """Go on with a run from its latest checkpoint, or from the checkpoint that `path` names; returns the run's folder.
-
-    What follows is bit for bit what would have followed without the interruption, on the same machine and without
-    `overrides`. A run that is still at its first stage goes on with that.
-    """
-    if (path / RECIPE).is_file() and not checkpoint.list_checkpoints(path):
-        with _at_work(watch, device, stop) as work:
-            return _fit_stages(load_run(path, overrides), path, work)
-    saved = checkpoint.find(path)
-    run = saved.parents[1]
-    recipe = load_run(run, overrides)
-    state = checkpoint.load_state(saved)
-    if state["step"] >= recipe.train.steps:
-        raise ValueError(
-            f"{run}: finished at step {state['step']}; to train longer add --set train.steps={state['step'] * 2}"
-        )
-    with _at_work(watch, device, stop) as work:
-        return fit(recipe, run, state, work)
+    """Train the first stage, if there is one and it is not done, and the second; or resume the second from `state`."""
+    recipe = resolve_paths(recipe)
+    with init_world(device) as (world, own_device):
+        if reporter is None or not world.is_main:
+            reporter = NullReporter()
+        context = RunContext(run, reporter, stop, world, own_device)
+        if state is None and (first := recipe.first_stage()):
+            start = _train_first_stage(recipe, first, context)
+            recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"start": start})})
+        train_stage(recipe, run, state, context)
+    return run
 
 
-@contextmanager
-def _at_work(watch: Watch | None, device: str, stop: Callable[[], bool]) -> Iterator[Work]:
-    with joined(device) as (processes, chosen):
-        yield Work(watch if watch and processes.is_first else Quiet(), stop, processes, chosen)
-
-
-def _fit_stages(recipe: Recipe, run: Path, work: Work) -> Path:
-    """A run from its beginning, or from wherever its first stage is."""
-    first = recipe.first_stage()
-    if first:
-        build(registry.methods, recipe.method)  # what it lacks is to be said now, not when the first stage is over
-        work.processes.wait()  # until all have seen what is there
-        if work.processes.is_first:
-            write(recipe, run)
-        folder = run / FIRST
-        saved = checkpoint.list_checkpoints(folder)
-        state = checkpoint.load_state(saved[-1]) if saved else None
-        if state is None or state["step"] < load_run(folder).train.steps:
-            work.watch.say(f"first stage of two: {first.method['name']}")
-            try:
-                fit(load_run(folder) if state else first, folder, state, work)
-            except Interrupted:
-                raise Interrupted(str(run)) from None
-        work.watch.say(f"second stage of two: {recipe.method['name']}, from the generator in {folder / 'latest'}")
-        recipe = recipe.model_copy(
-            update={"train": recipe.train.model_copy(update={"start": str((folder / "latest").resolve())})}
-        )
-    return fit(recipe, run, None, work)
+def _train_first_stage(recipe: Recipe, first: Recipe, context: RunContext) -> str:
+    """Train or resume `first`, unless it is done already; returns the checkpoint that the second stage starts from."""
+    build(registry.methods, recipe.method)  # raises now what would be wrong with the second stage
+    folder = context.run / FIRST
+    context.world.barrier()  # no rank writes before all have read what is there
+    if context.world.is_main:
+        write_recipe(recipe, context.run)
+    saved = checkpoint.list_checkpoints(folder)
+    state = checkpoint.load_state(saved[-1]) if saved else None
+    if state is None or state["step"] < load_run(folder).train.steps:
+        context.reporter.notify(f"first stage of two: {first.method['name']}")
+        train_stage(load_run(folder) if state else first, folder, state, context)
+    start = folder / "latest"
+    context.reporter.notify(f"second stage of two: {recipe.method['name']}, from the generator in {start}")
+    return str(start.resolve())
 
 
 def _data_name(recipe: Recipe) -> str:

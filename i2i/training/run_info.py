@@ -1,4 +1,4 @@
-"""What a run was made on and how long it took: `RUN/run.json`, one entry for each time that it was started."""
+"""The machine, the versions and the duration of a run: `RUN/run.json`, one entry for each start."""
 
 import json
 import os
@@ -15,20 +15,20 @@ import numpy as np
 import torch
 
 from i2i import __version__
-from i2i.training.trainer import Interrupted
+from i2i.training.context import Interrupted
 from i2i_runtime.files import write_atomically
 
-RECORD = "run.json"
+RUN_INFO = "run.json"
 
 
 @contextmanager
-def recorded(run: Path, device: torch.device, step: Callable[[], int]) -> Iterator[None]:
-    """Note the machine, the versions and the time of what is done meanwhile, and how it ended. `step()` says how far
-    the run is.
+def record_run_info(run: Path, device: torch.device, step: Callable[[], int]) -> Iterator[None]:
+    """Add an entry with the machine, the versions, the duration of the block and how it ended. `step()` returns the
+    number of steps done.
     """
-    entry = {"began": datetime.now(UTC).isoformat(timespec="seconds"), "from_step": step(), **_surroundings(device)}
-    earlier, begin = read_record(run), time.monotonic()
-    _write(run / RECORD, [*earlier, entry])
+    entry = {"began": datetime.now(UTC).isoformat(timespec="seconds"), "from_step": step(), **_environment(device)}
+    earlier, begin = read_run_info(run), time.monotonic()
+    _write(run / RUN_INFO, [*earlier, entry])
     try:
         yield
         entry["ended"] = "finished"
@@ -39,19 +39,19 @@ def recorded(run: Path, device: torch.device, step: Callable[[], int]) -> Iterat
     finally:
         entry |= {"to_step": step(), "seconds": round(time.monotonic() - begin, 1)}
         with suppress(OSError):  # a full disk has its own sentence
-            _write(run / RECORD, [*earlier, entry])
+            _write(run / RUN_INFO, [*earlier, entry])
 
 
-def read_record(run: Path) -> list[dict[str, Any]]:
-    """The entries, oldest first; none where there is no record, or a damaged one."""
+def read_run_info(run: Path) -> list[dict[str, Any]]:
+    """The entries, oldest first; none where the file is missing or damaged."""
     try:
-        entries = json.loads((run / RECORD).read_text(encoding="utf-8"))["starts"]
+        entries = json.loads((run / RUN_INFO).read_text(encoding="utf-8"))["starts"]
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
-def _surroundings(device: torch.device) -> dict[str, Any]:
+def _environment(device: torch.device) -> dict[str, Any]:
     on_cuda = device.type == "cuda"
     versions = {
         "i2i": __version__,

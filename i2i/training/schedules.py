@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the factor on the base rate at a step of a run."""
+"""Learning-rate schedules: functions of (step, steps of the run) that return the factor on the base rate."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Sheets of samples: one row for each held-out image, one titled column for each picture of it."""
+"""Draws sheets of samples: a row for each held-out image, a titled column for each picture of it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ _TITLE = 22  # pixels
 
 
 def draw_sheet(rows: Sequence[Mapping[str, Tensor]], value_range: ValueRange) -> NDArray[np.uint8]:
-    """Rows of named (1, C, H, W) images in `value_range` as one uint8 RGB picture. Cells are as large as the first
+    """Draw rows of named (1, C, H, W) images in `value_range` as one uint8 RGB picture, in cells as large as the first
     image.
     """
     height, width = next(iter(rows[0].values())).shape[-2:]

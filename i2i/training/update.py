@@ -8,17 +8,18 @@ from torch import Tensor, nn
 from i2i.recipe import Optimizer
 from i2i.registry import did_you_mean
 from i2i.training.adam import Adam
-from i2i.training.distributed import ALONE, Processes
+from i2i.training.distributed import SINGLE_PROCESS, World
 
 
 class NotFinite(ArithmeticError):
-    """A loss term stopped being finite; says which and when."""
+    """A loss term is infinite or no number; says which and when."""
 
 
 class TrainingUpdate:
-    """`i2i.methods.base.Update` with one Adam for each player, on the mean gradients of all processes.
+    """`i2i.methods.base.Update` with one optimiser for each player, on gradients that are means over all ranks.
 
-    `terms` holds the detached loss terms of the latest step as `player.term`, also means; `step` is set by the trainer.
+    `terms` holds the detached loss terms of the current step as `player.term`, means over ranks; `norms` the norms of
+    gradients before clipping, if the step has them.
     """
 
     def __init__(
@@ -27,46 +28,61 @@ class TrainingUpdate:
         options: Optimizer,
         *,
         clip_norm: float = 0.0,
-        processes: Processes = ALONE,
+        world: World = SINGLE_PROCESS,
     ) -> None:
         self.step = 0
         self.terms: dict[str, Tensor] = {}
-        self.norms: dict[str, Tensor] | None = None  # a dict to be filled with the norm of each player's gradient
+        self.norms: dict[str, Tensor] = {}
+        self._with_norms = False
         self._parameters = {
             name: [p for p in player.parameters() if p.requires_grad] for name, player in players.items()
         }
         for name in options.players:
             if name not in players:
                 raise ValueError(f"optimizer.players: no player {name!r}; {did_you_mean(name, players)}")
-        self._clip_norm, self._processes = clip_norm, processes
+        self._clip_norm, self._world = clip_norm, world
         self.optimizers = {
             # One fused kernel over all weights: a quarter of a Pix2Pix step on a CPU is Adam otherwise.
             name: Adam(parameters, lr=options.lr_of(name), betas=options.betas_of(name), fused=_can_fuse(parameters))
             for name, parameters in self._parameters.items()
         }
+        self._base_rates = {name: options.lr_of(name) for name in players}
+
+    def begin_step(self, step: int, rate_factor: float, *, with_norms: bool = False) -> None:
+        """To be called before each training step, with the number of steps done and the schedule's factor on the
+        learning rates.
+        """
+        self.step, self.terms, self.norms, self._with_norms = step, {}, {}, with_norms
+        for player, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = self._base_rates[player] * rate_factor
 
     def __call__(self, player: str, **terms: Tensor) -> None:
+        """One optimiser step for `player` on the sum of `terms`."""
         self.accumulate(player, **terms)
-        self._processes.average([p.grad for p in self._parameters[player] if p.grad is not None])
-        if self.norms is not None:
-            gradients = [p.grad for p in self._parameters[player] if p.grad is not None]
+        parameters = self._parameters[player]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self._world.all_reduce_mean(gradients)
+        if self._with_norms:
             self.norms[f"{player}.gradient_norm"] = nn.utils.get_total_norm(gradients).detach()
         if self._clip_norm:
-            nn.utils.clip_grad_norm_(self._parameters[player], self._clip_norm)
+            nn.utils.clip_grad_norm_(parameters, self._clip_norm)
         self.optimizers[player].step()
         self.optimizers[player].zero_grad(set_to_none=True)
 
     def accumulate(self, player: str, **terms: Tensor) -> None:
+        """Back-propagate `terms` into the gradients of `player`, and free their graph."""
         means = {name: term.detach().clone() for name, term in terms.items()}
-        self._processes.average(list(means.values()))
-        self._check_finite(player, means)  # by all processes alike
+        self._world.all_reduce_mean(list(means.values()))
+        self._check_finite(player, means)  # on all ranks alike
         # Autocast is for forward passes only. `inputs` leaves the other players' gradients uncomputed.
         with torch.autocast(next(iter(terms.values())).device.type, enabled=False):
             torch.stack([term.float() for term in terms.values()]).sum().backward(inputs=self._parameters[player])
         self.terms |= {f"{player}.{name}": mean for name, mean in means.items()}
 
     def all_reduce_sum(self, tensor: Tensor) -> Tensor:
-        return self._processes.total(tensor)
+        """Collective: the sum of a tensor over ranks."""
+        return self._world.all_reduce_sum(tensor)
 
     def _check_finite(self, player: str, terms: Mapping[str, Tensor]) -> None:
         values = torch.stack([term.float() for term in terms.values()])

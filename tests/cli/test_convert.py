@@ -15,7 +15,7 @@ from i2i.registry import weights
 from i2i.training import run
 from tests.cli.test_cli import i2i_run
 from tests.published import assert_same_weights, published_resnet, published_rrdb, published_srvgg
-from tests.worlds import Silent, tiny_recipe, tiny_world
+from tests.worlds import Recorder, tiny_recipe, tiny_world
 
 app = typer.Typer()
 app.command("convert")(module.convert)
@@ -35,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def cyclegan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cyclegan")
     world = tiny_world(folder / "world")
-    return run.train(tiny_recipe("cyclegan", world, "train.steps=1"), folder / "run", watch=Silent())
+    return run.train(tiny_recipe("cyclegan", world, "train.steps=1"), folder / "run", reporter=Recorder())
 
 
 def test_a_run_is_written_for_the_published_tools(cyclegan: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from i2i.training import run as training
 from i2i_runtime import images
 from tests.cli.test_evaluate import run
 from tests.evaluate.test_upscaling import picture
-from tests.worlds import Silent, tiny_recipe, tiny_world
+from tests.worlds import Recorder, tiny_recipe, tiny_world
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def test_a_run_is_measured_by_its_name_alone_and_by_the_long_form(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = tiny_world(tmp_path / "world", count=12)
-    folder = training.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", watch=Silent())
+    folder = training.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", reporter=Recorder())
     shown = []
     for words in ((folder, "--metrics", "psnr"), ("--metrics", "psnr", folder), ("RUN", folder, "--metrics", "psnr")):
         assert run(*words) == 0

@@ -18,7 +18,7 @@ from i2i.export import image as exporting
 from i2i.training import run
 from i2i_runtime.engines.onnxruntime import Session
 from tests.published import published_srvgg
-from tests.worlds import Silent, tiny_recipe, tiny_world
+from tests.worlds import Recorder, tiny_recipe, tiny_world
 
 app = typer.Typer()
 app.command("export")(module.export)
@@ -35,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_becomes_a_file_that_says_where_it_is_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run.train(
-        tiny_recipe("pix2pix", tiny_world(tmp_path / "world"), "train.steps=3"), tmp_path / "run", watch=Silent()
+        tiny_recipe("pix2pix", tiny_world(tmp_path / "world"), "train.steps=3"), tmp_path / "run", reporter=Recorder()
     )
     call(folder)
     printed = capsys.readouterr().out

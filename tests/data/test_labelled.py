@@ -12,7 +12,7 @@ from i2i.data.geometry import fit_square
 from i2i.data.samples import LabelledImages, Preprocessing
 from i2i.training import run
 from i2i_runtime import images
-from tests.worlds import Silent, digits, tiny_recipe
+from tests.worlds import Recorder, digits, tiny_recipe
 
 
 def gradient(height: int, width: int) -> np.ndarray:
@@ -80,8 +80,8 @@ def test_a_folder_without_classes_is_refused(tmp_path: Path) -> None:
 def test_a_conditional_run_writes_down_which_class_has_which_number(tmp_path: Path) -> None:
     folder = digits(tmp_path / "digits", each=3, classes=range(3, 6))
     chosen = run.with_classes(tiny_recipe("dcgan", folder, "train.steps=1"))
-    watch = Silent()
-    made = run.train(chosen, tmp_path / "run", watch=watch)
-    assert "classes: 0 3, 1 4, 2 5" in watch.said and recipe.load_run(made).data.classes == ["3", "4", "5"]
+    reporter = Recorder()
+    made = run.train(chosen, tmp_path / "run", reporter=reporter)
+    assert "classes: 0 3, 1 4, 2 5" in reporter.messages and recipe.load_run(made).data.classes == ["3", "4", "5"]
     with pytest.raises(ValueError, match="cyclegan knows no classes"):
         run.with_classes(tiny_recipe("cyclegan", folder))

@@ -20,7 +20,7 @@ from i2i_runtime import images
 from tests.cli.test_evaluate import save_model
 from tests.evaluate.test_upscaling import picture
 from tests.metrics.segmentation.onnx_files import write_segmenter
-from tests.worlds import Silent, digits, tiny_recipe, tiny_world
+from tests.worlds import Recorder, digits, tiny_recipe, tiny_world
 
 
 class Means(FeatureExtractor):
@@ -51,7 +51,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def trained(method: str) -> Path:
         if not (home / method).exists():
             chosen = tiny_recipe(method, data.get(method, world), "train.steps=1", "collapse.every=0")
-            run.train(chosen, home / method, watch=Silent())
+            run.train(chosen, home / method, reporter=Recorder())
         return home / method
 
     return trained
@@ -127,7 +127,7 @@ def test_the_figures_of_training_are_those_of_evaluation(
     names = ["kid", "recall"] + ["psnr"] * (method != "cyclegan")
     more = ["train.steps=1", "evaluate.every=1", "evaluate.features=means", f"evaluate.metrics={names}"]
     chosen = tiny_recipe(method, home / "world" / ("trainB" if method != "cyclegan" else ""), *more)
-    folder = run.train(chosen, tmp_path / "run", watch=Silent())
+    folder = run.train(chosen, tmp_path / "run", reporter=Recorder())
     result, log = measure(folder, *names), read_log(folder / "metrics.csv")
     product = result.facts["product"]
     for name, each in result.metrics.items():
@@ -144,7 +144,7 @@ def test_samples_are_of_the_classes_that_real_images_have(
     )
     data = digits(tmp_path / "digits", each=3, classes=range(4))
     more = ["train.steps=1", "method.classes=4", "evaluate.every=1", "evaluate.features=means"]
-    folder = run.train(tiny_recipe("dcgan", data, *more), tmp_path / "run", watch=Silent())
+    folder = run.train(tiny_recipe("dcgan", data, *more), tmp_path / "run", reporter=Recorder())
     measure(folder, "kid")
     assert sorted(asked) == sorted([*range(4)] * 3) and (folder / "metrics.csv").exists()
 
@@ -233,7 +233,7 @@ def test_label_maps_of_images_that_are_cut_are_refused(runs: Callable[[str], Pat
     write_segmenter(tmp_path / "seg.onnx")
     labels = open_labels(str(tmp_path / "seg.onnx"), world / "testA_labels")
     chosen = tiny_recipe("cyclegan", world, "train.steps=1", "augment.test.center_crop.size=16")
-    folder = run.train(chosen, tmp_path / "run", watch=Silent())
+    folder = run.train(chosen, tmp_path / "run", reporter=Recorder())
     with pytest.raises(ValueError, match=r"labels: the run's augment.test.center_crop moves images away"):
         evaluate_run(folder, [], None, open_tools(labels=labels), device="cpu")
 

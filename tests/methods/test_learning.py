@@ -24,7 +24,7 @@ from i2i.metrics.psnr import psnr
 from i2i.training import run
 from i2i_runtime import images
 from tests.measures import mean_iou, texture
-from tests.worlds import Silent
+from tests.worlds import Recorder
 
 SIZE, SCENES = 32, 120
 SMALL = [
@@ -197,7 +197,7 @@ class Segmenter(nn.Module):
 def learn(method: str, world: Path, out: Path, *options: str) -> None:
     name, small = RECIPES[method]
     chosen = recipe.load(recipe.find(method, [name]), [str(world)], [*SMALL, *small, *options])
-    run.train(chosen, out, watch=Silent(), device="cpu")
+    run.train(chosen, out, reporter=Recorder(), device="cpu")
 
 
 def score(method: str, world: Path, out: Path, segmenter: nn.Module) -> Scores:

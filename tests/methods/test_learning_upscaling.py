@@ -29,7 +29,7 @@ from i2i.metrics.psnr import psnr
 from i2i.training import run
 from i2i_runtime import images
 from tests.measures import texture
-from tests.worlds import Silent
+from tests.worlds import Recorder
 
 SIZE, SEEN, HELD_OUT = 64, 48, 12  # pixels, images, images
 DARK, BRIGHT, GRAIN, BLUR = 0.15, 0.85, 0.1, 4.0  # greys, standard deviation of the grain, pixels
@@ -213,7 +213,7 @@ def first_stage(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
 def learn(method: str, photos: Path, out: Path, start: Path | None = None) -> Path:
     options = [*SMALL, *OPTIONS[method], *([f"train.start={start}"] if start else [])]
     chosen = recipe.load(recipe.find(method), [str(photos / "seen")], options)
-    return run.train(chosen, out, watch=Silent(), device="cpu")
+    return run.train(chosen, out, reporter=Recorder(), device="cpu")
 
 
 def score(method: str, photos: Path, out: Path) -> Scores:

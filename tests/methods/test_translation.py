@@ -20,7 +20,7 @@ from i2i.registry import discriminators
 from i2i.report.cases import cases_of
 from i2i.training import run
 from i2i_runtime import images
-from tests.worlds import SIZES, Silent, tiny_world
+from tests.worlds import SIZES, Recorder, tiny_world
 
 RECIPE = """[method]
 name = "{name}"
@@ -85,7 +85,7 @@ def train(name: str, folder: Path, *options: str) -> Path:
     (folder / "plugin.toml").write_text(RECIPE.format(name=name))
     settings = [*SIZES, "train.workers=0", "train.samples=2", "train.steps=2", "train.checkpoint_every=1", *options]
     chosen = recipe.load(folder / "plugin.toml", [str(tiny_world(folder / "world"))], settings)
-    return run.train(chosen, folder / "run", watch=Silent())
+    return run.train(chosen, folder / "run", reporter=Recorder())
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from i2i.report.cautions import warnings_of
 from i2i.report.curves import curves_of
 from i2i.report.evaluation import read_evaluation
 from i2i.report.facts import duration
-from i2i.training import run_info as record
-from i2i.training.trainer import Interrupted
+from i2i.training import run_info
+from i2i.training.context import Interrupted
 from tests.report.runs import LOSSES, a_case, made_up, page_of
 
 
@@ -88,11 +88,11 @@ def test_a_damaged_evaluation_is_said_to_be(tmp_path: Path) -> None:
 
 def test_a_record_tells_of_every_start_and_how_it_ended(tmp_path: Path) -> None:
     folder, steps = made_up(tmp_path / "run"), iter([0, 10, 10, 12])
-    with pytest.raises(Interrupted), record.recorded(folder, torch.device("cpu"), lambda: next(steps)):
+    with pytest.raises(Interrupted), run_info.record_run_info(folder, torch.device("cpu"), lambda: next(steps)):
         raise Interrupted
-    with pytest.raises(ArithmeticError), record.recorded(folder, torch.device("cpu"), lambda: next(steps)):
+    with pytest.raises(ArithmeticError), run_info.record_run_info(folder, torch.device("cpu"), lambda: next(steps)):
         raise ArithmeticError("loss is nan")
-    first, second = record.read_record(folder)
+    first, second = run_info.read_run_info(folder)
     assert (first["from_step"], first["to_step"], first["ended"]) == (0, 10, "stopped")
     assert (second["to_step"], second["ended"]) == (12, "loss is nan")
     assert first["versions"]["torch"] == torch.__version__ and first["seconds"] >= 0

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from i2i.checkpoints import run as checkpoint
 from i2i.training import run
-from tests.worlds import Silent, tiny_recipe, tiny_world, upscales
+from tests.worlds import Recorder, tiny_recipe, tiny_world, upscales
 
 BATCH = [
     "augment.batch.RandomAffine.degrees=10",
@@ -33,11 +33,12 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 def test_a_resumed_run_draws_the_same_whatever_the_workers(method: str, tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
     world = world / "trainB" if upscales(method) else world
-    plain = run.train(tiny_recipe(method, world, *SHORT, "train.steps=4"), tmp_path / "plain", watch=Silent())
-    whole = run.train(tiny_recipe(method, world, *SHORT, "train.steps=4", *BATCH), tmp_path / "whole", watch=Silent())
+    short = [*SHORT, "train.steps=4"]
+    plain = run.train(tiny_recipe(method, world, *short), tmp_path / "plain", reporter=Recorder())
+    whole = run.train(tiny_recipe(method, world, *short, *BATCH), tmp_path / "whole", reporter=Recorder())
     uninterrupted = weights(whole)
     assert not same(uninterrupted, weights(plain)), "it does something"
-    run.resume(whole / "checkpoints/00000002", ["train.workers=1"], watch=Silent())
+    run.resume(whole / "checkpoints/00000002", ["train.workers=1"], reporter=Recorder())
     assert same(uninterrupted, weights(whole))
 
 

@@ -1,4 +1,4 @@
-"""The watch over diversity: it sees what collapses, and says nothing of what does not."""
+"""Mode collapse is detected, and healthy training is not taken for it."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from i2i.networks.generators.dcgan import DCGANGenerator
 from i2i.recipe import Collapse
 from i2i.registry import generators
 from i2i.training import run
-from i2i.training.collapse import Collapsed, CollapseWatch, diversity, separation
+from i2i.training.collapse import Collapsed, CollapseDetector, diversity, separation
 from i2i.training.log import read_log
-from tests.worlds import Silent, digits, overrides, tiny_recipe, tiny_world
+from tests.worlds import Recorder, digits, overrides, tiny_recipe, tiny_world
 
 COLLAPSES = 80  # steps after which the generator below ignores its noise
 
@@ -49,20 +49,20 @@ def test_a_collapse_is_seen_and_ends_the_run_if_it_is_to(
     monkeypatch.setitem(generators._parts, "forgetful", Forgetful)
     options = settings("method.generator=forgetful", "collapse.stop=true")
     chosen = recipe.load(recipe.find("dcgan"), [str(folder)], options)
-    watch = Silent()
+    reporter = Recorder()
     with pytest.raises(Collapsed, match=r"times as diverse as real images .*: try "):
-        run.train(chosen, tmp_path / "run", watch=watch)
-    assert len([said for said in watch.said if "warning: step 160" in said]) == 1
+        run.train(chosen, tmp_path / "run", reporter=reporter)
+    assert len([said for said in reporter.messages if "warning: step 160" in said]) == 1
     assert checkpoint.find(tmp_path / "run").name == "00000160", "within two looks of the collapse, and saved"
     log = read_log(tmp_path / "run/diversity.csv")
     assert log["step"] == [40, 80, 120, 160] and log["generator.diversity"][-1] < 0.01 < log["generator.diversity"][1]
 
 
 def test_a_healthy_run_is_left_alone(folder: Path, tmp_path: Path) -> None:
-    watch = Silent()
+    reporter = Recorder()
     chosen = recipe.load(recipe.find("dcgan"), [str(folder)], settings())
-    run.train(chosen, tmp_path / "run", watch=watch)
-    assert not [said for said in watch.said if "warning" in said]
+    run.train(chosen, tmp_path / "run", reporter=reporter)
+    assert not [said for said in reporter.messages if "warning" in said]
     log = read_log(tmp_path / "run/diversity.csv")
     assert log["generator.diversity"][-1] > 0.5
     assert all(0 <= share <= 1 for share in log["generator.separation"])
@@ -71,30 +71,30 @@ def test_a_healthy_run_is_left_alone(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["pix2pix", "cyclegan"])
-def test_translators_are_watched_too(method: str, tmp_path: Path) -> None:
+def test_translators_are_checked_too(method: str, tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
-    run.train(tiny_recipe(method, world, "train.steps=4", "collapse.every=2"), tmp_path / "run", watch=Silent())
+    run.train(tiny_recipe(method, world, "train.steps=4", "collapse.every=2"), tmp_path / "run", reporter=Recorder())
     log = read_log(tmp_path / "run/diversity.csv")
     assert log["step"] == [2, 4] and len(log) == (3 if method == "pix2pix" else 5)
 
 
-def made(fake: Tensor, real: Tensor) -> dict[str, Outputs]:
+def outputs(fake: Tensor, real: Tensor) -> dict[str, Outputs]:
     return {"a_to_b": Outputs(list(fake.split(1)), list(real.split(1)), fake.mean((1, 2, 3)), real.mean((1, 2, 3)))}
 
 
 def test_outputs_that_stop_depending_on_their_inputs_are_a_collapse() -> None:
-    watch, real = CollapseWatch(Collapse()), torch.rand(6, 3, 16, 16)
-    assert watch.look(100, made(real.flip(0), real))[1] == []
+    detector, real = CollapseDetector(Collapse()), torch.rand(6, 3, 16, 16)
+    assert detector.check(100, outputs(real.flip(0), real))[1] == []
     same = real[:1].expand(6, -1, -1, -1)
-    assert watch.look(200, made(same, real))[1] == []
-    assert len(watch.look(300, made(same, real))[1]) == 1
-    assert watch.look(400, made(same, real))[1] == []  # said once
+    assert detector.check(200, outputs(same, real))[1] == []
+    assert len(detector.check(300, outputs(same, real))[1]) == 1
+    assert detector.check(400, outputs(same, real))[1] == []  # said once
 
 
 def test_what_was_never_diverse_is_given_time() -> None:
-    watch, real = CollapseWatch(Collapse()), torch.rand(6, 3, 16, 16)
+    detector, real = CollapseDetector(Collapse()), torch.rand(6, 3, 16, 16)
     same = real[:1].expand(6, -1, -1, -1)
-    assert [len(watch.look(step, made(same, real))[1]) for step in (100, 900, 1000, 1100)] == [0, 0, 0, 1]
+    assert [len(detector.check(step, outputs(same, real))[1]) for step in (100, 900, 1000, 1100)] == [0, 0, 0, 1]
 
 
 def test_diversity_is_the_mean_distance_of_pairs() -> None:
@@ -111,9 +111,9 @@ def test_one_image_of_each_class_is_a_collapse() -> None:
     labels = [0, 1] * 8
     real = torch.rand(16, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     same = real[:2].repeat(8, 1, 1, 1)
-    watch = CollapseWatch(Collapse())
-    assert watch.look(100, {"generator": made(real.flip(0), real)["a_to_b"]._replace(labels=labels)})[1] == []
-    collapsed = {"generator": made(same, real)["a_to_b"]._replace(labels=labels)}
-    values = [watch.look(step, collapsed) for step in (200, 300)]
+    detector = CollapseDetector(Collapse())
+    assert detector.check(100, {"generator": outputs(real.flip(0), real)["a_to_b"]._replace(labels=labels)})[1] == []
+    collapsed = {"generator": outputs(same, real)["a_to_b"]._replace(labels=labels)}
+    values = [detector.check(step, collapsed) for step in (200, 300)]
     assert values[0][0]["generator.diversity"] == 0 and len(values[1][1]) == 1
     assert diversity(list(same.split(1))) > 0.1, "which without classes would look diverse"

@@ -31,34 +31,34 @@ class Means(FeatureExtractor):
     def extract(self, images):
         return torch.cat([images.mean((2, 3)), images.std((2, 3))], 1)
 """
-NOBODY_S_OWN = [  # no batch statistics, no random numbers
+SHARED_BY_RANKS = [  # no batch statistics, no random numbers
     "method.generator.norm=instance",
     "method.generator.dropout=false",
     "method.discriminator.norm=instance",
 ]
 
 
-TOGETHER = """
+COLLECTIVES = """
 import torch
-from i2i.training.processes import joined
+from i2i.training.distributed import init_world
 
-with joined("cpu") as (processes, device):
-    mine = float(processes.rank + 1)
-    mixed = [torch.full((2, 3, 4, 5), mine).to(memory_format=torch.channels_last), torch.tensor(10 * mine),
-             torch.full((2,), mine, dtype=torch.float64), torch.arange(12.0).reshape(3, 4).T * mine]
-    processes.average(mixed)
-    assert all(torch.equal(ours, torch.full_like(ours, 1.5)) for ours in (mixed[0], mixed[2]))
+with init_world("cpu") as (world, device):
+    own = float(world.rank + 1)
+    mixed = [torch.full((2, 3, 4, 5), own).to(memory_format=torch.channels_last), torch.tensor(10 * own),
+             torch.full((2,), own, dtype=torch.float64), torch.arange(12.0).reshape(3, 4).T * own]
+    world.all_reduce_mean(mixed)
+    assert all(torch.equal(mean, torch.full_like(mean, 1.5)) for mean in (mixed[0], mixed[2]))
     assert mixed[1] == 15 and torch.equal(mixed[3], torch.arange(12.0).reshape(3, 4).T * 1.5)
     assert mixed[0].is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(processes.total(torch.tensor([mine, 1.0])), torch.tensor([3.0, 2.0]))
-    followed = [torch.tensor([mine]), torch.tensor(processes.rank + 7)]
-    processes.follow_first(followed)
-    assert followed[0] == 1 and followed[1] == 7
-    assert processes.any(processes.rank == 1) and not processes.any(False)
-    everyone = processes.gather({"rank": processes.rank, "values": [torch.tensor(mine)]})
-    assert [each["rank"] for each in everyone] == ([0, 1] if processes.is_first else [])
-    assert list(range(6))[processes.part(6)] == ([0, 1, 2] if processes.is_first else [3, 4, 5])
-    assert list(range(5))[processes.turns] == ([0, 2, 4] if processes.is_first else [1, 3])
+    assert torch.equal(world.all_reduce_sum(torch.tensor([own, 1.0])), torch.tensor([3.0, 2.0]))
+    copied = [torch.tensor([own]), torch.tensor(world.rank + 7)]
+    world.broadcast(copied)
+    assert copied[0] == 1 and copied[1] == 7
+    assert world.any_rank(world.rank == 1) and not world.any_rank(False)
+    gathered = world.gather({"rank": world.rank, "values": [torch.tensor(own)]})
+    assert [each["rank"] for each in gathered] == ([0, 1] if world.is_main else [])
+    assert list(range(6))[world.shard(6)] == ([0, 1, 2] if world.is_main else [3, 4, 5])
+    assert list(range(5))[world.round_robin] == ([0, 2, 4] if world.is_main else [1, 3])
 """
 
 
@@ -99,17 +99,17 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(file)
 
 
-def test_processes_know_what_the_others_have(tmp_path: Path) -> None:
-    (tmp_path / "together.py").write_text(TOGETHER)
+def test_collectives_of_two_ranks(tmp_path: Path) -> None:
+    (tmp_path / "collectives.py").write_text(COLLECTIVES)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run([*torchrun, tmp_path / "together.py"], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([*torchrun, tmp_path / "collectives.py"], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
 
 
 def test_a_batch_that_is_shared_gives_the_step_of_the_whole_batch(world: Path, tmp_path: Path) -> None:
     (tmp_path / "means.py").write_text(PLUGIN)
     settings = of(
-        "pix2pix", *NOBODY_S_OWN, "train.steps=8", "train.log_every=1", "train.clip_norm=1",
+        "pix2pix", *SHARED_BY_RANKS, "train.steps=8", "train.log_every=1", "train.clip_norm=1",
         "evaluate.every=4", "evaluate.features=means", 'evaluate.metrics=["psnr","kid"]', "evaluate.best=psnr",
     )  # fmt: skip
     for folder, count in (("one", 1), ("two", 2)):
@@ -156,7 +156,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(
     assert read_log(stopped / "losses.csv")["step"] == list(range(1, 61))
 
 
-def test_a_run_goes_on_with_other_numbers_of_processes(world: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_with_other_numbers_of_world(world: Path, tmp_path: Path) -> None:
     for count, steps in ((2, 2), (1, 4), (2, 6)):
         start = ("--resume", tmp_path, "--set", f"train.steps={steps}")
         fresh = ("cyclegan", world, "--out", tmp_path, *of("cyclegan", f"train.steps={steps}"))
@@ -164,7 +164,7 @@ def test_a_run_goes_on_with_other_numbers_of_processes(world: Path, tmp_path: Pa
     assert checkpoint.find(tmp_path).name == "00000006"
 
 
-def test_two_stages_are_two_stages_in_several_processes(world: Path, tmp_path: Path) -> None:
+def test_two_stages_are_two_stages_in_several_world(world: Path, tmp_path: Path) -> None:
     settings = of("esrgan", "train.steps=2")
     trained("esrgan", world / "trainB", "--out", tmp_path / "run", "--processes", 2, *settings)
     assert checkpoint.find(tmp_path / "run").name == checkpoint.find(tmp_path / "run/first").name == "00000002"

@@ -17,7 +17,7 @@ from i2i.recipe.components import build
 from i2i.training import dry_run
 from i2i.training.dry_run import check_contract, check_networks
 from i2i.training.run import train
-from tests.worlds import SIZES, TINY, Silent, tiny_recipe, tiny_world
+from tests.worlds import SIZES, TINY, Recorder, tiny_recipe, tiny_world
 
 
 class Narrow(ImageGenerator):
@@ -196,7 +196,7 @@ def test_a_run_with_a_wrong_generator_leaves_nothing_behind(tmp_path: Path) -> N
         ["method.generator=Shrinks", "method.discriminator.layers=1", *SIZES],
     )
     with pytest.raises(ValueError, match=r"Shrinks: gives \(2, 3, 15, 16\)"):
-        train(recipe, tmp_path / "run", watch=Silent())
+        train(recipe, tmp_path / "run", reporter=Recorder())
     assert not (tmp_path / "run").exists()
 
 

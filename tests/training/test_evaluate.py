@@ -17,7 +17,7 @@ from i2i.recipe import Recipe
 from i2i.registry import features
 from i2i.training import run
 from i2i.training.log import read_log
-from tests.worlds import Silent, digits, tiny_recipe, tiny_world
+from tests.worlds import Recorder, digits, tiny_recipe, tiny_world
 
 SETTINGS = ["train.steps=6", "train.checkpoint_every=3", "evaluate.features=means"]
 
@@ -57,22 +57,22 @@ def weights(folder: Path) -> Sequence[dict[str, Tensor]]:
 
 
 def test_metrics_of_every_product_are_logged_and_said(world: Path, tmp_path: Path) -> None:
-    watch = Silent()
-    run.train(wanted("cyclegan", world, "evaluate.every=2"), tmp_path / "run", watch=watch)
+    reporter = Recorder()
+    run.train(wanted("cyclegan", world, "evaluate.every=2"), tmp_path / "run", reporter=reporter)
     log = read_log(tmp_path / "run/metrics.csv")
     names = {f"{product}.KID(means){end}" for product in ("a_to_b", "b_to_a") for end in ("", " error")}
     assert log["step"] == [2, 4, 6] and log.keys() == {"step", *names}
-    assert any("every 2 steps kid on 8 images; they are few" in said for said in watch.said)
-    assert any(said.startswith("step 4: a_to_b.KID(means) ") for said in watch.said)
+    assert any("every 2 steps kid on 8 images; they are few" in said for said in reporter.messages)
+    assert any(said.startswith("step 4: a_to_b.KID(means) ") for said in reporter.messages)
 
 
 def test_the_last_step_is_measured_too(world: Path, tmp_path: Path) -> None:
-    run.train(wanted("pix2pix", world, "evaluate.every=4"), tmp_path / "run", watch=Silent())
+    run.train(wanted("pix2pix", world, "evaluate.every=4"), tmp_path / "run", reporter=Recorder())
     assert read_log(tmp_path / "run/metrics.csv")["step"] == [4, 6]
 
 
 def test_real_images_are_looked_at_once(world: Path, tmp_path: Path, means: type[Means]) -> None:
-    run.train(wanted("pix2pix", world, "evaluate.every=2"), tmp_path / "run", watch=Silent())
+    run.train(wanted("pix2pix", world, "evaluate.every=2"), tmp_path / "run", reporter=Recorder())
     held_out = 8
     assert means.asked == held_out + 3 * held_out
 
@@ -81,7 +81,7 @@ def test_real_images_are_looked_at_once(world: Path, tmp_path: Path, means: type
 def test_a_run_that_is_measured_ends_with_the_same_weights(method: str, world: Path, tmp_path: Path) -> None:
     data = digits(tmp_path / "digits", each=4) if method == "dcgan" else world
     for name, every in (("measured", 2), ("left", 0)):
-        run.train(wanted(method, data, f"evaluate.every={every}"), tmp_path / name, watch=Silent())
+        run.train(wanted(method, data, f"evaluate.every={every}"), tmp_path / name, reporter=Recorder())
     measured, left = weights(tmp_path / "measured"), weights(tmp_path / "left")
     assert all(torch.equal(ours[key], theirs[key]) for ours, theirs in zip(measured, left, strict=True) for key in ours)
     assert not (tmp_path / "left/metrics.csv").exists()
@@ -89,7 +89,7 @@ def test_a_run_that_is_measured_ends_with_the_same_weights(method: str, world: P
 
 def test_the_best_checkpoint_is_that_of_the_metric(world: Path, tmp_path: Path) -> None:
     settings = ["evaluate.every=1", 'evaluate.metrics=["psnr", "kid"]', "evaluate.best=psnr", "train.keep=1"]
-    folder = run.train(wanted("pix2pix", world, *settings), tmp_path / "run", watch=Silent())
+    folder = run.train(wanted("pix2pix", world, *settings), tmp_path / "run", reporter=Recorder())
     log = read_log(folder / "metrics.csv")
     levels = log["source_to_target.PSNR"]
     best = int(log["step"][levels.index(max(levels))])
@@ -99,9 +99,9 @@ def test_the_best_checkpoint_is_that_of_the_metric(world: Path, tmp_path: Path) 
 
 def test_resumed_it_goes_on_as_if_nothing_had_happened(world: Path, tmp_path: Path) -> None:
     settings = ["evaluate.every=2", "evaluate.best=kid", "train.keep=9"]
-    whole = run.train(wanted("cyclegan", world, *settings), tmp_path / "whole", watch=Silent())
-    parts = run.train(wanted("cyclegan", world, *settings), tmp_path / "parts", watch=Silent())
-    run.resume(parts / "checkpoints/00000003", watch=Silent())
+    whole = run.train(wanted("cyclegan", world, *settings), tmp_path / "whole", reporter=Recorder())
+    parts = run.train(wanted("cyclegan", world, *settings), tmp_path / "parts", reporter=Recorder())
+    run.resume(parts / "checkpoints/00000003", reporter=Recorder())
     assert (whole / "metrics.csv").read_text() == (parts / "metrics.csv").read_text()
     assert (whole / "best").resolve().name == (parts / "best").resolve().name
     states = [checkpoint.load_state(checkpoint.find(folder)) for folder in (whole, parts)]
@@ -109,11 +109,11 @@ def test_resumed_it_goes_on_as_if_nothing_had_happened(world: Path, tmp_path: Pa
 
 
 def test_what_was_best_by_another_measure_is_forgotten(world: Path, tmp_path: Path) -> None:
-    folder = run.train(wanted("pix2pix", world), tmp_path / "run", watch=Silent())
-    watch = Silent()
+    folder = run.train(wanted("pix2pix", world), tmp_path / "run", reporter=Recorder())
+    reporter = Recorder()
     more = ["train.steps=8", "evaluate.every=2", "evaluate.best=kid"]
-    run.resume(folder, more, watch=watch)
-    assert any("step 8: saved" in said for said in watch.said)
+    run.resume(folder, more, reporter=reporter)
+    assert any("step 8: saved" in said for said in reporter.messages)
     assert (folder / "best").resolve().name == "00000008", "the only one that was measured by it"
 
 
@@ -130,16 +130,16 @@ def test_as_many_samples_of_noise_as_there_are_images_each_from_its_own_latent(
     monkeypatch.setattr(DCGANGenerator, "draw", drawing)
     monkeypatch.setattr(GAN, "score", lambda *_: torch.zeros(()))
     monkeypatch.setattr(GAN, "preview", lambda _, held_out, products: [{"real": held_out[0].image}])
-    run.train(wanted("dcgan", data, "evaluate.every=6", "evaluate.samples=20"), tmp_path / "run", watch=Silent())
+    run.train(wanted("dcgan", data, "evaluate.every=6", "evaluate.samples=20"), tmp_path / "run", reporter=Recorder())
     assert len(torch.cat(drawn).unique(dim=0)) == 20
     assert "generator.KID(means)" in read_log(tmp_path / "run/metrics.csv")
 
 
 def test_one_metric_that_fails_is_a_warning(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Means, "extract", lambda _, images: torch.full((len(images), 4), float("nan")))
-    watch = Silent()
-    run.train(wanted("pix2pix", world, "evaluate.every=3", "evaluate.best=kid"), tmp_path / "run", watch=watch)
-    assert any("warning: evaluate.metrics kid" in said and "not finite" in said for said in watch.said)
+    reporter = Recorder()
+    run.train(wanted("pix2pix", world, "evaluate.every=3", "evaluate.best=kid"), tmp_path / "run", reporter=reporter)
+    assert any("warning: evaluate.metrics kid" in said and "not finite" in said for said in reporter.messages)
     assert checkpoint.find(tmp_path / "run").name == "00000006"
 
 
@@ -158,10 +158,10 @@ def test_one_metric_that_fails_is_a_warning(world: Path, tmp_path: Path, monkeyp
 def test_what_cannot_be_measured_is_said_before_the_first_step(
     settings: list[str], sentence: str, world: Path, tmp_path: Path
 ) -> None:
-    watch = Silent()
+    reporter = Recorder()
     with pytest.raises(ValueError) as raised:
-        run.train(wanted("cyclegan", world, "evaluate.every=2", *settings), tmp_path / "run", watch=watch)
-    assert sentence in str(raised.value) and not watch.steps
+        run.train(wanted("cyclegan", world, "evaluate.every=2", *settings), tmp_path / "run", reporter=reporter)
+    assert sentence in str(raised.value) and not reporter.steps
 
 
 def test_without_held_out_images_there_is_nothing_to_measure(tmp_path: Path) -> None:
@@ -171,4 +171,4 @@ def test_without_held_out_images_there_is_nothing_to_measure(tmp_path: Path) -> 
             file.unlink()
         (world / name).rmdir()
     with pytest.raises(ValueError, match="0 images are held out; put some into test/"):
-        run.train(wanted("cyclegan", world, "evaluate.every=2"), tmp_path / "run", watch=Silent())
+        run.train(wanted("cyclegan", world, "evaluate.every=2"), tmp_path / "run", reporter=Recorder())

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from i2i import recipe
 from i2i.checkpoints import run as checkpoint
 from i2i.training import run
-from tests.worlds import Silent, overrides, tiny_data, tiny_recipe, tiny_world
+from tests.worlds import Recorder, overrides, tiny_data, tiny_recipe, tiny_world
 
 STEPS = 60
 SETTINGS = [
@@ -52,13 +52,13 @@ OWN = {
 def test_killed_and_resumed_is_bit_for_bit_the_uninterrupted_run(method: str, workers: int, tmp_path: Path) -> None:
     world = tiny_data(method, tmp_path / "world")
     settings = [*SETTINGS, f"train.workers={workers}", "train.ema=0.9", "train.batch_size=2", *OWN.get(method, [])]
-    whole = run.train(tiny_recipe(method, world, *settings), tmp_path / "whole", watch=Silent())
+    whole = run.train(tiny_recipe(method, world, *settings), tmp_path / "whole", reporter=Recorder())
 
     killed = tmp_path / "killed"
     _train_until_killed(method, world, killed, settings)
     reached = int(checkpoint.find(killed).name)
     assert 0 < reached < STEPS, "it was killed on the way"
-    run.resume(killed / "latest", watch=Silent())
+    run.resume(killed / "latest", reporter=Recorder())
 
     _assert_equal_weights(whole, killed)
     ours, theirs = (checkpoint.load_state(checkpoint.find(folder)) for folder in (whole, killed))
@@ -108,28 +108,28 @@ def _assert_equal(first: object, second: object) -> None:
 
 def test_a_finished_run_says_so_and_can_be_made_longer(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
-    folder = run.train(tiny_recipe("pix2pix", world, "train.steps=2"), tmp_path / "run", watch=Silent())
+    folder = run.train(tiny_recipe("pix2pix", world, "train.steps=2"), tmp_path / "run", reporter=Recorder())
     with pytest.raises(ValueError, match=r"finished at step 2; .*train\.steps"):
-        run.resume(folder, watch=Silent())
-    watch = Silent()
-    run.resume(folder, ["train.steps=4"], watch=watch)
-    assert watch.steps == [3, 4] and checkpoint.find(folder).name == "00000004"
+        run.resume(folder, reporter=Recorder())
+    reporter = Recorder()
+    run.resume(folder, ["train.steps=4"], reporter=reporter)
+    assert reporter.steps == [3, 4] and checkpoint.find(folder).name == "00000004"
 
 
 def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
     chosen = tiny_recipe("pix2pix", world, "train.steps=1")
-    folder = run.train(chosen, tmp_path / "run", watch=Silent())
+    folder = run.train(chosen, tmp_path / "run", reporter=Recorder())
     with pytest.raises(ValueError, match="holds a run already"):
-        run.train(chosen, folder, watch=Silent())
+        run.train(chosen, folder, reporter=Recorder())
 
 
 def test_the_run_is_reproducible_from_the_recipe_in_it(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
-    first = run.train(tiny_recipe("cyclegan", world, "train.epochs=1"), tmp_path / "first", watch=Silent())
+    first = run.train(tiny_recipe("cyclegan", world, "train.epochs=1"), tmp_path / "first", reporter=Recorder())
     again = recipe.load(first / run.RECIPE)
     assert again.train.steps == 12, "epochs are resolved to steps"
-    second = run.train(again, tmp_path / "second", watch=Silent())
+    second = run.train(again, tmp_path / "second", reporter=Recorder())
     _assert_equal_weights(first, second)
 
 
@@ -145,27 +145,27 @@ def test_a_run_goes_on_from_another_folder_than_it_began_in(tmp_path: Path, monk
 def test_a_run_leaves_torchs_random_numbers_as_they_were(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
     before = torch.get_rng_state()
-    run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", watch=Silent())
+    run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", reporter=Recorder())
     assert torch.equal(before, torch.get_rng_state())
 
 
 def test_a_checkpoint_of_another_method_is_refused(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
-    pix2pix = run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "pix2pix", watch=Silent())
-    cyclegan = run.train(tiny_recipe("cyclegan", world, "train.steps=1"), tmp_path / "cyclegan", watch=Silent())
+    pix2pix = run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "pix2pix", reporter=Recorder())
+    cyclegan = run.train(tiny_recipe("cyclegan", world, "train.steps=1"), tmp_path / "cyclegan", reporter=Recorder())
     state = (checkpoint.find(pix2pix) / checkpoint.STATE).read_bytes()
     (checkpoint.find(cyclegan) / checkpoint.STATE).write_bytes(state)
     with pytest.raises(ValueError, match="does not fit 'cyclegan'"):
-        run.resume(cyclegan, ["train.steps=2"], watch=Silent())
+        run.resume(cyclegan, ["train.steps=2"], reporter=Recorder())
 
 
 def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
-    folder = run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", watch=Silent())
+    folder = run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", reporter=Recorder())
     state = checkpoint.find(folder) / checkpoint.STATE
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(ValueError, match=r"state\.pt: damaged"):
-        run.resume(folder, ["train.steps=2"], watch=Silent())
+        run.resume(folder, ["train.steps=2"], reporter=Recorder())
 
 
 def test_resuming_before_the_latest_checkpoint_gives_up_what_came_after(tmp_path: Path) -> None:
@@ -173,11 +173,11 @@ def test_resuming_before_the_latest_checkpoint_gives_up_what_came_after(tmp_path
     chosen = tiny_recipe(
         "pix2pix", world, "train.steps=6", "train.checkpoint_every=2", "train.log_every=1", "train.keep=9"
     )
-    folder = run.train(chosen, tmp_path / "run", watch=Silent())
+    folder = run.train(chosen, tmp_path / "run", reporter=Recorder())
     before = load_file(checkpoint.find(folder) / "source_to_target.safetensors")
-    run.resume(folder / "checkpoints/00000002", ["optimizer.lr=0.01", "train.steps=4"], watch=Silent())
+    run.resume(folder / "checkpoints/00000002", ["optimizer.lr=0.01", "train.steps=4"], reporter=Recorder())
     assert [path.name for path in checkpoint.list_checkpoints(folder)][-2:] == ["00000002", "00000004"]
-    run.resume(folder, ["train.steps=6"], watch=Silent())
+    run.resume(folder, ["train.steps=6"], reporter=Recorder())
     after = load_file(checkpoint.find(folder) / "source_to_target.safetensors")
     assert any(not torch.equal(before[key], after[key]) for key in before)
     rows = [line.split(",")[0] for line in (folder / "losses.csv").read_text().splitlines()[1:]]
@@ -188,10 +188,10 @@ def test_a_run_may_change_its_memory_layout_when_it_goes_on(tmp_path: Path) -> N
     """The fused Adam would take the saved moments for others, without an error."""
     world = tiny_world(tmp_path / "world")
     settings = ["train.steps=3", "train.channels_last=false", "method.generator.dropout=false", "optimizer.lr=1e-2"]
-    folder = run.train(tiny_recipe("pix2pix", world, *settings), tmp_path / "run", watch=Silent())
+    folder = run.train(tiny_recipe("pix2pix", world, *settings), tmp_path / "run", reporter=Recorder())
     shutil.copytree(folder, tmp_path / "other", symlinks=True)
     for name, layout in (("run", "false"), ("other", "true")):
-        run.resume(tmp_path / name, ["train.steps=4", f"train.channels_last={layout}"], watch=Silent())
+        run.resume(tmp_path / name, ["train.steps=4", f"train.channels_last={layout}"], reporter=Recorder())
     ours, theirs = (
         load_file(checkpoint.find(tmp_path / name) / "source_to_target.safetensors") for name in ("run", "other")
     )

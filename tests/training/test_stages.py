@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 from i2i import recipe
 from i2i.checkpoints import run as checkpoint
 from i2i.training import run
-from i2i.training.trainer import Interrupted
+from i2i.training.context import Interrupted
 from tests.vgg import write_vgg19
-from tests.worlds import Silent, tiny_recipe, tiny_world
+from tests.worlds import Recorder, tiny_recipe, tiny_world
 
 SHORT = ["first.train.steps=3", "train.steps=2"]
 
@@ -44,11 +44,11 @@ def test_the_first_stage_shares_generator_data_and_scale_and_keeps_its_own_sched
 def test_the_second_stage_starts_from_the_average_that_the_first_one_made(photos: Path, tmp_path: Path) -> None:
     chosen = tiny_recipe("esrgan", photos, "first.train.steps=3", "train.steps=1", "optimizer.lr=1e-30")
     chosen = chosen.model_copy(update={"first": chosen.first.model_copy(update={"optimizer": {"lr": 1e-2}})})
-    watch = Silent()
-    folder = run.train(chosen, tmp_path / "run", watch=watch)
+    reporter = Recorder()
+    folder = run.train(chosen, tmp_path / "run", reporter=reporter)
     first, second = checkpoint.find(folder / run.FIRST), checkpoint.find(folder)
     assert first.name == "00000003" and second.name == "00000001"
-    assert watch.steps == [1, 2, 3, 1] and any("first stage" in said for said in watch.said)
+    assert reporter.steps == [1, 2, 3, 1] and any("first stage" in said for said in reporter.messages)
     assert all(
         bool(((ours - theirs).abs() < 1e-6).all())
         for ours, theirs in zip(  # type: ignore[operator]
@@ -58,46 +58,45 @@ def test_the_second_stage_starts_from_the_average_that_the_first_one_made(photos
 
 
 def test_stopped_in_its_first_stage_a_run_goes_on_with_both(photos: Path, tmp_path: Path) -> None:
-    whole = run.train(tiny_recipe("esrgan", photos, *SHORT), tmp_path / "whole", watch=Silent())
+    whole = run.train(tiny_recipe("esrgan", photos, *SHORT), tmp_path / "whole", reporter=Recorder())
     stops = iter([False, True])
     with pytest.raises(Interrupted, match=str(tmp_path / "stopped")):
-        run.train(
-            tiny_recipe("esrgan", photos, *SHORT), tmp_path / "stopped", watch=Silent(), stop=lambda: next(stops, False)
-        )
+        chosen = tiny_recipe("esrgan", photos, *SHORT)
+        run.train(chosen, tmp_path / "stopped", reporter=Recorder(), stop=lambda: next(stops, False))
     assert checkpoint.find(tmp_path / "stopped" / run.FIRST).name == "00000002"
     with pytest.raises(ValueError, match="holds a run already"):
-        run.train(tiny_recipe("esrgan", photos, *SHORT), tmp_path / "stopped", watch=Silent())
-    watch = Silent()
-    resumed = run.resume(tmp_path / "stopped", watch=watch)
-    assert watch.steps == [3, 1, 2]
+        run.train(tiny_recipe("esrgan", photos, *SHORT), tmp_path / "stopped", reporter=Recorder())
+    reporter = Recorder()
+    resumed = run.resume(tmp_path / "stopped", reporter=reporter)
+    assert reporter.steps == [3, 1, 2]
     assert same(weights(checkpoint.find(whole)), weights(checkpoint.find(resumed)))
 
 
 def test_a_first_stage_that_is_done_is_not_done_again(photos: Path, tmp_path: Path) -> None:
     stops = iter([False, False, False, True])  # after the first step of the second stage
     with pytest.raises(Interrupted):
-        run.train(tiny_recipe("esrgan", photos, *SHORT), tmp_path, watch=Silent(), stop=lambda: next(stops, False))
+        run.train(tiny_recipe("esrgan", photos, *SHORT), tmp_path, reporter=Recorder(), stop=lambda: next(stops, False))
     for saved in checkpoint.list_checkpoints(tmp_path):
         (saved / checkpoint.STATE).unlink()  # as if it had been killed before its first checkpoint
-    watch = Silent()
-    run.resume(tmp_path, watch=watch)
-    assert watch.steps == [1, 2]
+    reporter = Recorder()
+    run.resume(tmp_path, reporter=reporter)
+    assert reporter.steps == [1, 2]
 
 
 def test_weights_to_start_from_take_the_place_of_the_first_stage(photos: Path, tmp_path: Path) -> None:
-    stage = run.train(tiny_recipe("rrdb-psnr", photos, "train.steps=2"), tmp_path / "psnr", watch=Silent())
+    stage = run.train(tiny_recipe("rrdb-psnr", photos, "train.steps=2"), tmp_path / "psnr", reporter=Recorder())
     start = f"train.start={stage / 'latest'}"
     chosen = tiny_recipe("esrgan", photos, start, "train.steps=1", "optimizer.lr=1e-30")
     assert chosen.first_stage() is None
-    folder = run.train(chosen, tmp_path / "gan", watch=Silent())
+    folder = run.train(chosen, tmp_path / "gan", reporter=Recorder())
     assert same(weights(checkpoint.find(stage)), weights(checkpoint.find(folder)))
     other = tiny_recipe("esrgan", photos, start, "train.steps=1", "method.generator.features=8")
     with pytest.raises(ValueError, match=r"train\.start.*another network"):
-        run.train(other, tmp_path / "other", watch=Silent())
+        run.train(other, tmp_path / "other", reporter=Recorder())
 
 
 def test_without_a_first_stage_training_starts_from_nothing(photos: Path, tmp_path: Path) -> None:
-    folder = run.train(tiny_recipe("esrgan", photos, "first=false", "train.steps=1"), tmp_path, watch=Silent())
+    folder = run.train(tiny_recipe("esrgan", photos, "first=false", "train.steps=1"), tmp_path, reporter=Recorder())
     assert not (folder / run.FIRST).exists()
     assert recipe.load(folder / run.RECIPE).first is None
 
@@ -116,7 +115,7 @@ def test_what_is_wrong_in_the_first_stage_is_named(photos: Path, assignment: str
 
 
 def test_the_checkpoint_says_which_generator_it_holds(photos: Path, tmp_path: Path) -> None:
-    folder = run.train(tiny_recipe("rrdb-psnr", photos, "train.steps=1"), tmp_path, watch=Silent())
+    folder = run.train(tiny_recipe("rrdb-psnr", photos, "train.steps=1"), tmp_path, reporter=Recorder())
     _, facts = checkpoint.load_product(checkpoint.find(folder) / "low_to_high.safetensors")
     assert json.loads(facts["generator"])["scale"] == 2
 
@@ -124,7 +123,7 @@ def test_the_checkpoint_says_which_generator_it_holds(photos: Path, tmp_path: Pa
 def test_what_the_second_stage_lacks_is_said_before_the_first_one_is_trained(photos: Path, tmp_path: Path) -> None:
     chosen = tiny_recipe("esrgan", photos, "method.perceptual_weight=1", "method.perceptual.weights=none.pth")
     with pytest.raises(ValueError, match=r"none\.pth"):
-        run.train(chosen, tmp_path / "run", watch=Silent())
+        run.train(chosen, tmp_path / "run", reporter=Recorder())
     assert not (tmp_path / "run").exists()
 
 

@@ -14,11 +14,11 @@ from i2i.checkpoints.load import load_any
 from i2i.losses.adversarial import LeastSquares
 from i2i.registry import adversarial
 from i2i.training import run
+from i2i.training.context import Interrupted
 from i2i.training.log import read_log
-from i2i.training.trainer import Interrupted
 from i2i.training.update import NotFinite
 from i2i_runtime import images
-from tests.worlds import Silent, overrides, tiny_recipe, tiny_world
+from tests.worlds import Recorder, overrides, tiny_recipe, tiny_world
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_a_run_leaves_recipe_logs_sheets_and_checkpoints(world: Path, tmp_path: 
         "train.log_every=2",
         "train.keep=2",
     ]
-    folder = run.train(tiny_recipe("cyclegan", world, *settings), tmp_path / "run", watch=Silent())
+    folder = run.train(tiny_recipe("cyclegan", world, *settings), tmp_path / "run", reporter=Recorder())
     kept = [path.name for path in checkpoint.list_checkpoints(folder)]
     assert kept[-2:] == ["00000004", "00000006"] and len(kept) <= 3
     assert checkpoint.find(folder).name == "00000006"
@@ -49,7 +49,7 @@ def test_a_run_leaves_recipe_logs_sheets_and_checkpoints(world: Path, tmp_path: 
 
 
 def test_weights_carry_what_is_needed_to_use_them(world: Path, tmp_path: Path) -> None:
-    folder = run.train(tiny_recipe("cyclegan", world, "train.steps=1"), tmp_path / "run", watch=Silent())
+    folder = run.train(tiny_recipe("cyclegan", world, "train.steps=1"), tmp_path / "run", reporter=Recorder())
     with safe_open(checkpoint.find(folder) / "a_to_b.safetensors", framework="pt") as file:
         facts = file.metadata()
     assert json.loads(facts["generator"])["features"] == 4 and facts["product"] == "a_to_b" and facts["step"] == "1"
@@ -58,20 +58,20 @@ def test_weights_carry_what_is_needed_to_use_them(world: Path, tmp_path: Path) -
 
 
 def test_a_checkpoint_without_its_weights_is_one_sentence(world: Path, tmp_path: Path) -> None:
-    folder = run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", watch=Silent())
+    folder = run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", reporter=Recorder())
     (checkpoint.find(folder) / "source_to_target.safetensors").unlink()
     with pytest.raises(ValueError, match="no weights in this checkpoint; name an earlier one"):
         load_any(folder)
 
 
 def test_asked_to_stop_it_saves_and_says_where(world: Path, tmp_path: Path) -> None:
-    watch = Silent()
-    with pytest.raises(Interrupted, match="latest"):
+    reporter = Recorder()
+    with pytest.raises(Interrupted, match=str(tmp_path / "run")):
         run.train(
             tiny_recipe("pix2pix", world, "train.steps=50"),
             tmp_path / "run",
-            watch=watch,
-            stop=lambda: len(watch.steps) >= 3,
+            reporter=reporter,
+            stop=lambda: len(reporter.steps) >= 3,
         )
     assert checkpoint.find(tmp_path / "run").name == "00000003"
 
@@ -95,7 +95,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_good_checkp
     settings = ["train.steps=20", "train.checkpoint_every=1", "method.adversarial=breaks"]
     chosen = tiny_recipe("cyclegan", world, *settings)
     with pytest.raises(NotFinite, match="step 4: the loss of generators is not finite in gan_b_to_a"):
-        run.train(chosen, tmp_path / "run", watch=Silent())
+        run.train(chosen, tmp_path / "run", reporter=Recorder())
     assert checkpoint.find(tmp_path / "run").name == "00000003"
 
 
@@ -114,7 +114,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
 def test_precision_clipping_and_layout_are_options(precision: str, world: Path, tmp_path: Path) -> None:
     settings = [f"train.precision={precision}", "train.clip_norm=1", "train.channels_last=true", "train.steps=3"]
-    folder = run.train(tiny_recipe("cyclegan", world, *settings), tmp_path / "run", watch=Silent())
+    folder = run.train(tiny_recipe("cyclegan", world, *settings), tmp_path / "run", reporter=Recorder())
     assert checkpoint.find(folder).name == "00000003"
 
 
@@ -126,5 +126,5 @@ def test_small_sets_show_training_images(tmp_path: Path) -> None:
             images.write(tmp_path / side / f"{number}.png", rng.integers(0, 256, (20, 20, 3), np.uint8))
     folders = [str(tmp_path / side) for side in "AB"]
     chosen = recipe.load(recipe.find("cyclegan"), folders, overrides("cyclegan", "train.steps=1"))
-    folder = run.train(chosen, tmp_path / "run", watch=Silent())
+    folder = run.train(chosen, tmp_path / "run", reporter=Recorder())
     assert (folder / "samples/00000001.png").exists()
