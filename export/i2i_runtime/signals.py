@@ -17,15 +17,18 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
-    """The first Ctrl-C (or SIGTERM) asks the work to end at the next safe point; a second one ends it at once."""
+def stop_on_signals(*, quiet: bool = False) -> Iterator[Stop]:
+    """The first Ctrl-C (or SIGTERM) asks the work to end at the next safe point, which is printed unless `quiet`; a
+    second one ends it at once.
+    """
     stop = Stop()
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.signal:
             raise KeyboardInterrupt
         stop.signal = number
-        print("\nstopping after this step; once more to stop at once", file=sys.stderr)
+        if not quiet:
+            print("\nstopping after this step; once more to stop at once", file=sys.stderr)
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -5,10 +5,10 @@ from.
 import os
 import sys
 import warnings
+from functools import partial
 from typing import Any
 
 import typer
-from typer.exceptions import TyperException
 
 from i2i.cli import (
     anomaly,
@@ -27,7 +27,7 @@ from i2i.cli import (
     walk,
 )
 from i2i.cli import inspect as look
-from i2i.registry import plugin_line
+from i2i.cli.errors import error_sentence
 from i2i_runtime.signals import finish
 
 app = typer.Typer(
@@ -65,27 +65,11 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     warnings.showwarning = _warn
-    sys.exit(finish(lambda: app(args=arguments, standalone_mode=False, prog_name="i2i") or 0, _sentence, debug=debug))
+    program = partial(app, args=arguments, standalone_mode=False, prog_name="i2i")
+    sys.exit(finish(lambda: program() or 0, error_sentence, debug=debug))
 
 
 def _warn(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     """Our own warnings are sentences for the user; other libraries' are for their developers."""
     if category is UserWarning and isinstance(message, Warning):
         print(f"warning: {message}", file=sys.stderr)
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, TyperException):
-        return f"{error.format_message()} (see --help)"
-    where = plugin_line(error)
-    if isinstance(error, ValueError | ArithmeticError):
-        name = "ZeroDivisionError: " if isinstance(error, ZeroDivisionError) else ""
-        return f"{where}: {name}{error}" if where and where not in str(error) else f"{name}{error}"
-    if isinstance(error, OSError):
-        return f"{error.filename or 'file system'}: {error.strerror}" if error.strerror else str(error)
-    if "out of memory" in str(error):
-        return "out of memory: use smaller images (augment.train.crop.size), fewer features, or another --device"
-    words = " ".join(str(error).split())[:300]
-    if where:
-        return f"{where}: {type(error).__name__}: {words} (run again with --debug for the traceback)"
-    return f"{type(error).__name__}: {words} (unexpected: run again with --debug for the traceback)"

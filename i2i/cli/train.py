@@ -36,10 +36,10 @@ def train(
     from i2i.training import run
     from i2i.training.context import Interrupted
 
-    if processes != 1 and not launch.launched():
+    if processes != 1 and not launch.is_launched():
         return launch.launch(processes, sys.argv[1:])
-    silent = not launch.is_first()
-    with launch.first_speaks_first(), stop_on_signals() as stop, TrainingLine(silent=silent) as line:
+    silent = not launch.is_main()
+    with launch.errors_left_to_launcher(), stop_on_signals(quiet=silent) as stop, TrainingLine(silent=silent) as line:
         registry.load_plugins(plugins)
         try:
             if resume is not None:

@@ -1,11 +1,9 @@
-"""Several processes train as one would: the same steps, one log, one checkpoint, and none is left waiting."""
+"""Several ranks train as one process does: the same steps, one log, one checkpoint, and none waits for ever."""
 
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +12,9 @@ from safetensors.torch import load_file
 
 from i2i.checkpoints import run as checkpoint
 from i2i.training.log import read_log
-from tests.training.test_resume import _assert_equal
-from tests.worlds import overrides, tiny_world
+from tests.training.commands import HANGS, command, run, settings, started, train, wait_for_line
+from tests.training.test_resume import assert_equal
+from tests.worlds import tiny_world
 
 PLUGIN = """
 import torch
@@ -67,33 +66,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_world(tmp_path_factory.mktemp("data") / "world", count=40)
 
 
-@pytest.fixture
-def started() -> Iterator[list[subprocess.Popen[str]]]:
-    processes: list[subprocess.Popen[str]] = []
-    yield processes
-    for process in processes:
-        process.kill()
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "i2i", "train", *map(str, arguments)]
-
-
-def of(method: str, *settings: str) -> list[str]:
-    return [word for text in overrides(method, "train.batch_size=4", *settings) for word in ("--set", text)]
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command(*arguments), env=environment, capture_output=True, text=True, timeout=200)
-
-
-def trained(*arguments: object) -> str:
-    done = run(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     (file,) = checkpoint.find(folder).glob("*.safetensors")
     return load_file(file)
@@ -102,20 +74,20 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_collectives_of_two_ranks(tmp_path: Path) -> None:
     (tmp_path / "collectives.py").write_text(COLLECTIVES)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run([*torchrun, tmp_path / "collectives.py"], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([*torchrun, tmp_path / "collectives.py"], capture_output=True, text=True, timeout=HANGS)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_batch_that_is_shared_gives_the_step_of_the_whole_batch(world: Path, tmp_path: Path) -> None:
+def test_two_ranks_take_the_steps_of_one_process_with_the_whole_batch(world: Path, tmp_path: Path) -> None:
     (tmp_path / "means.py").write_text(PLUGIN)
-    settings = of(
-        "pix2pix", *SHARED_BY_RANKS, "train.steps=8", "train.log_every=1", "train.clip_norm=1",
+    options = settings(
+        "pix2pix", *SHARED_BY_RANKS, "train.batch_size=4", "train.steps=8", "train.log_every=1", "train.clip_norm=1",
         "evaluate.every=4", "evaluate.features=means", 'evaluate.metrics=["psnr","kid"]', "evaluate.best=psnr",
     )  # fmt: skip
     for folder, count in (("one", 1), ("two", 2)):
-        said = trained("pix2pix", world, "--out", tmp_path / folder, "--plugin", tmp_path / "means.py",
-                       "--processes", count, *settings)  # fmt: skip
-        assert said.count("recipe:") == said.count("done:") == 1
+        plugin = ("--plugin", tmp_path / "means.py")
+        printed = train("pix2pix", world, "--out", tmp_path / folder, *plugin, "--processes", count, *options)
+        assert printed.count("recipe:") == printed.count("done:") == 1
     losses, metrics = (
         [read_log(tmp_path / run / name) for run in ("one", "two")] for name in ("losses.csv", "metrics.csv")
     )
@@ -130,89 +102,99 @@ def test_a_batch_that_is_shared_gives_the_step_of_the_whole_batch(world: Path, t
             torch.testing.assert_close(weights(tmp_path / "two")[name], value, rtol=0, atol=2e-5)
 
 
-def test_a_run_that_was_stopped_goes_on_bit_for_bit(
-    world: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
-) -> None:
-    settings = of("cyclegan", "train.steps=60", "train.ema=0.9", "train.checkpoint_every=60", "train.log_every=1")
-    trained("cyclegan", world, "--out", tmp_path / "whole", "--processes", 2, *settings)
-    stopped = tmp_path / "stopped"
-    process = subprocess.Popen(
-        command("cyclegan", world, "--out", stopped, "--processes", 2, *settings),
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    started.append(process)
-    deadline = time.monotonic() + 100
-    while len(read_log(stopped / "losses.csv").get("step", [])) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=100)
-    assert process.returncode == 128 + signal.SIGTERM and said.count("stopped; go on with") == 1
+def test_an_interrupted_run_of_two_ranks_resumes_bit_for_bit(world: Path, tmp_path: Path) -> None:
+    options = settings("cyclegan", "train.batch_size=4", "train.ema=0.9", "train.log_every=1")
+    stopped, forever = tmp_path / "stopped", ("--set", "train.steps=100000", "--set", "train.checkpoint_every=3")
+    with started(*command("cyclegan", world, "--out", stopped, "--processes", 2, *options, *forever)) as process:
+        wait_for_line(process, "saved")
+        process.send_signal(signal.SIGTERM)
+        printed, _ = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM and printed.count("stopped; go on with") == 1
     reached = int(checkpoint.find(stopped).name)
-    assert 0 < reached < 60, "it was stopped on the way"
-    trained("--resume", stopped, "--processes", 2)
+    steps = ("--set", f"train.steps={reached + 5}", "--set", f"train.checkpoint_every={reached + 5}")
+    train("--resume", stopped, "--processes", 2, *steps)
+    train("cyclegan", world, "--out", tmp_path / "whole", "--processes", 2, *options, *steps)
     ours, theirs = (checkpoint.load_state(checkpoint.find(folder)) for folder in (tmp_path / "whole", stopped))
     assert len(ours["others"]) == 1 and not torch.equal(ours["others"][0]["random"], ours["random"])
-    _assert_equal(ours, theirs)
-    assert read_log(stopped / "losses.csv")["step"] == list(range(1, 61))
+    assert_equal(ours, theirs)
+    assert read_log(stopped / "losses.csv")["step"] == list(range(1, reached + 6))
 
 
-def test_a_run_goes_on_with_other_numbers_of_world(world: Path, tmp_path: Path) -> None:
+def test_a_run_resumes_with_another_number_of_ranks(world: Path, tmp_path: Path) -> None:
     for count, steps in ((2, 2), (1, 4), (2, 6)):
-        start = ("--resume", tmp_path, "--set", f"train.steps={steps}")
-        fresh = ("cyclegan", world, "--out", tmp_path, *of("cyclegan", f"train.steps={steps}"))
-        trained(*(fresh if steps == 2 else start), "--processes", count)
+        resumed = ("--resume", tmp_path, "--set", f"train.steps={steps}")
+        fresh = ("cyclegan", world, "--out", tmp_path, *settings("cyclegan", "train.batch_size=4", "train.steps=2"))
+        train(*(fresh if steps == 2 else resumed), "--processes", count)
     assert checkpoint.find(tmp_path).name == "00000006"
 
 
-def test_two_stages_are_two_stages_in_several_world(world: Path, tmp_path: Path) -> None:
-    settings = of("esrgan", "train.steps=2")
-    trained("esrgan", world / "trainB", "--out", tmp_path / "run", "--processes", 2, *settings)
+def test_two_ranks_train_both_stages(world: Path, tmp_path: Path) -> None:
+    options = settings("esrgan", "train.batch_size=4", "train.steps=2")
+    train("esrgan", world / "trainB", "--out", tmp_path / "run", "--processes", 2, *options)
     assert checkpoint.find(tmp_path / "run").name == checkpoint.find(tmp_path / "run/first").name == "00000002"
 
 
-def test_when_one_process_dies_no_other_waits_for_it(
-    world: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
-) -> None:
-    process = subprocess.Popen(
-        command("cyclegan", world, "--out", tmp_path, "--processes", 2, *of("cyclegan", "train.steps=100000")),
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    started.append(process)
-    deadline = time.monotonic() + 100
-    while not (tmp_path / "run.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    if not children.exists():
-        pytest.skip("no /proc to find the processes in")
-    victim = int(children.read_text().split()[-1])
-    os.kill(victim, signal.SIGKILL)
-    _, said = process.communicate(timeout=100)
-    assert process.returncode == 128 + signal.SIGKILL
-    assert "Traceback" not in said
+def test_when_one_rank_is_killed_no_other_waits_for_it(world: Path, tmp_path: Path) -> None:
+    options = settings("cyclegan", "train.batch_size=4", "train.steps=100000", "train.checkpoint_every=1")
+    with started(*command("cyclegan", world, "--out", tmp_path, "--processes", 2, *options)) as process:
+        wait_for_line(process, "saved")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        if not children.exists():
+            pytest.skip("no /proc to find the ranks in")
+        os.kill(int(children.read_text().split()[-1]), signal.SIGKILL)
+        _, errors = process.communicate()
+    assert process.returncode == 128 + signal.SIGKILL and "Traceback" not in errors
+    assert errors.count("error: ") == errors.count("was ended by SIGKILL") == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (
-            [*of("cyclegan"), "--set", "train.batch_size=3", "--processes", 2],
+            [*settings("cyclegan"), "--set", "train.batch_size=3"],
             "train.batch_size = 3 cannot be shared by 2 processes; allowed: multiples of 2, for example --set "
             "train.batch_size=4",
         ),
-        (["--set", "train.stepps=3", "--processes", 2], "train.stepps"),
+        (["--set", "train.stepps=3"], "train.stepps"),
         (
-            [*of("cyclegan"), "--processes", 2, "--device", "cuda:1"],
+            [*settings("cyclegan"), "--device", "cuda:1"],
             "device 'cuda:1' for 2 processes is refused; choose from: auto, cuda (a GPU for each), cpu",
         ),
     ],
 )
-def test_what_is_wrong_is_said_once(world: Path, tmp_path: Path, arguments: list[object], sentence: str) -> None:
-    done = run("cyclegan", world, "--out", tmp_path / "run", *arguments)
+def test_an_error_of_all_ranks_is_printed_once(
+    world: Path, tmp_path: Path, arguments: list[object], sentence: str
+) -> None:
+    done = run("cyclegan", world, "--out", tmp_path / "run", "--processes", 2, *arguments)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.count("error: ") == done.stderr.count(sentence) == 1
 
 
+BROKEN_ON_RANK_1 = """
+import os
+from i2i.losses.adversarial import LeastSquares
+from i2i.registry import adversarial
+
+
+@adversarial.register("broken")
+class Broken(LeastSquares):
+    def generator(self, *arguments, **more):
+        if os.environ["RANK"] == "1":
+            raise ValueError("broken on rank 1")
+        return super().generator(*arguments, **more)
+"""
+
+
+def test_the_error_of_one_rank_is_printed_and_not_what_follows_from_it(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN_ON_RANK_1)
+    options = settings("cyclegan", "train.batch_size=4", "method.adversarial=broken")
+    plugin = ("--plugin", tmp_path / "broken.py")
+    done = run("cyclegan", world, "--out", tmp_path / "run", "--processes", 2, *plugin, *options)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.count("error: ") == done.stderr.count("error: broken on rank 1") == 1
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there are GPUs")
-def test_one_for_each_gpu_needs_gpus(world: Path) -> None:
+def test_one_rank_for_each_gpu_needs_gpus(world: Path) -> None:
     done = run("cyclegan", world, "--processes", 0)
     assert done.returncode == 1 and "--processes 0: one for each GPU, of which there is none here" in done.stderr

@@ -1,12 +1,9 @@
 """A run that was killed and resumed ends with the same bits as one that was left alone."""
 
-import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +13,8 @@ from safetensors.torch import load_file
 from i2i import recipe
 from i2i.checkpoints import run as checkpoint
 from i2i.training import run
-from tests.worlds import Recorder, overrides, tiny_data, tiny_recipe, tiny_world
+from tests.training.commands import ENVIRONMENT, HANGS, settings
+from tests.worlds import Recorder, tiny_data, tiny_recipe, tiny_world
 
 STEPS = 60
 SETTINGS = [
@@ -51,57 +49,68 @@ OWN = {
 )
 def test_killed_and_resumed_is_bit_for_bit_the_uninterrupted_run(method: str, workers: int, tmp_path: Path) -> None:
     world = tiny_data(method, tmp_path / "world")
-    settings = [*SETTINGS, f"train.workers={workers}", "train.ema=0.9", "train.batch_size=2", *OWN.get(method, [])]
-    whole = run.train(tiny_recipe(method, world, *settings), tmp_path / "whole", reporter=Recorder())
+    options = [*SETTINGS, f"train.workers={workers}", "train.ema=0.9", "train.batch_size=2", *OWN.get(method, [])]
+    whole = run.train(tiny_recipe(method, world, *options), tmp_path / "whole", reporter=Recorder())
 
     killed = tmp_path / "killed"
-    _train_until_killed(method, world, killed, settings)
+    _train_until_killed(method, world, killed, options)
     reached = int(checkpoint.find(killed).name)
     assert 0 < reached < STEPS, "it was killed on the way"
     run.resume(killed / "latest", reporter=Recorder())
 
-    _assert_equal_weights(whole, killed)
+    assert_equal_weights(whole, killed)
     ours, theirs = (checkpoint.load_state(checkpoint.find(folder)) for folder in (whole, killed))
     assert torch.equal(ours["random"], theirs["random"])
-    _assert_equal(ours["method"], theirs["method"])
-    _assert_equal(ours["optimizers"], theirs["optimizers"])
+    assert_equal(ours["method"], theirs["method"])
+    assert_equal(ours["optimizers"], theirs["optimizers"])
     # The log continues without a gap and without a row twice.
     rows = [line.split(",")[0] for line in (killed / "losses.csv").read_text().splitlines()[1:]]
     assert rows == [str(step) for step in range(1, STEPS + 1)]
 
 
-def _train_until_killed(method: str, world: Path, folder: Path, settings: list[str]) -> None:
-    assignments = [word for text in overrides(method, *settings) for word in ("--set", text)]
-    command = [sys.executable, "-m", "i2i", "train", method, str(world), "--out", str(folder), *assignments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while not checkpoint.list_checkpoints(folder) and time.monotonic() < deadline:
-        assert process.poll() is None, "the run ended by itself"
-        time.sleep(0.005)
-    time.sleep(random.random() * 0.3)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+# Trains until a random moment after the first checkpoints, and is killed then; the run cannot get to its end before.
+KILLED = """
+import os, random, signal, threading
+from i2i.cli import main
+from i2i.cli.progress import TrainingLine
+
+def progress(line, progress):
+    if progress.step == 10:
+        threading.Timer(0.02 * random.random(), os.killpg, (0, signal.SIGKILL)).start()
+    if progress.step == progress.steps - 1:
+        signal.pause()
+
+TrainingLine.progress = progress
+main()
+"""
 
 
-def _assert_equal_weights(first: Path, second: Path) -> None:
+def _train_until_killed(method: str, world: Path, folder: Path, options: list[str]) -> None:
+    words = ["-c", KILLED, "train", method, str(world), "--out", str(folder), *settings(method, *options)]
+    done = subprocess.run(
+        [sys.executable, *words], env=ENVIRONMENT, stdout=subprocess.DEVNULL, start_new_session=True, timeout=HANGS
+    )
+    assert done.returncode == -signal.SIGKILL
+
+
+def assert_equal_weights(first: Path, second: Path) -> None:
     files = sorted(checkpoint.find(first).glob("*.safetensors"))
     assert files
     for file in files:
-        _assert_equal(load_file(file), load_file(checkpoint.find(second) / file.name))
+        assert_equal(load_file(file), load_file(checkpoint.find(second) / file.name))
 
 
-def _assert_equal(first: object, second: object) -> None:
+def assert_equal(first: object, second: object) -> None:
     if isinstance(first, torch.Tensor):
         assert isinstance(second, torch.Tensor) and torch.equal(first, second)
     elif isinstance(first, dict):
         assert isinstance(second, dict) and first.keys() == second.keys()
         for key in first:
-            _assert_equal(first[key], second[key])
+            assert_equal(first[key], second[key])
     elif isinstance(first, list | tuple):
         assert isinstance(second, list | tuple) and len(first) == len(second)
         for ours, theirs in zip(first, second, strict=True):
-            _assert_equal(ours, theirs)
+            assert_equal(ours, theirs)
     else:
         assert first == second
 
@@ -130,7 +139,7 @@ def test_the_run_is_reproducible_from_the_recipe_in_it(tmp_path: Path) -> None:
     again = recipe.load(first / run.RECIPE)
     assert again.train.steps == 12, "epochs are resolved to steps"
     second = run.train(again, tmp_path / "second", reporter=Recorder())
-    _assert_equal_weights(first, second)
+    assert_equal_weights(first, second)
 
 
 def test_a_run_goes_on_from_another_folder_than_it_began_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,8 +196,8 @@ def test_resuming_before_the_latest_checkpoint_gives_up_what_came_after(tmp_path
 def test_a_run_may_change_its_memory_layout_when_it_goes_on(tmp_path: Path) -> None:
     """The fused Adam would take the saved moments for others, without an error."""
     world = tiny_world(tmp_path / "world")
-    settings = ["train.steps=3", "train.channels_last=false", "method.generator.dropout=false", "optimizer.lr=1e-2"]
-    folder = run.train(tiny_recipe("pix2pix", world, *settings), tmp_path / "run", reporter=Recorder())
+    options = ["train.steps=3", "train.channels_last=false", "method.generator.dropout=false", "optimizer.lr=1e-2"]
+    folder = run.train(tiny_recipe("pix2pix", world, *options), tmp_path / "run", reporter=Recorder())
     shutil.copytree(folder, tmp_path / "other", symlinks=True)
     for name, layout in (("run", "false"), ("other", "true")):
         run.resume(tmp_path / name, ["train.steps=4", f"train.channels_last={layout}"], reporter=Recorder())

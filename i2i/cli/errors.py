@@ -1,0 +1,23 @@
+"""Errors as sentences for the user."""
+
+from typer.exceptions import TyperException
+
+from i2i.registry import plugin_line
+
+
+def error_sentence(error: Exception) -> str:
+    """One sentence about an error; one that is not the user's names its type, one in a plugin its line."""
+    if isinstance(error, TyperException):
+        return f"{error.format_message()} (see --help)"
+    where = plugin_line(error)
+    if isinstance(error, ValueError | ArithmeticError):
+        name = "ZeroDivisionError: " if isinstance(error, ZeroDivisionError) else ""
+        return f"{where}: {name}{error}" if where and where not in str(error) else f"{name}{error}"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'file system'}: {error.strerror}" if error.strerror else str(error)
+    if "out of memory" in str(error):
+        return "out of memory: use smaller images (augment.train.crop.size), fewer features, or another --device"
+    words = " ".join(str(error).split())[:300]
+    if where:
+        return f"{where}: {type(error).__name__}: {words} (run again with --debug for the traceback)"
+    return f"{type(error).__name__}: {words} (unexpected: run again with --debug for the traceback)"
