@@ -48,7 +48,7 @@ def list_components(
         print("weights:", *overview(), sep="\n  ")
     if kind in (None, "recipes"):
         _print(
-            "recipes",
+            f"recipes, in {recipe.recipes_folder()}",
             {name: _recipe_summary(recipe.recipes_folder() / f"{name}.toml") for name in recipe.list_recipes()},
         )
 
