@@ -12,7 +12,7 @@ import numpy as np
 
 from i2i_runtime import images, tiles
 from i2i_runtime.card import Card
-from i2i_runtime.folder import translate_folder
+from i2i_runtime.folder import FolderOptions, translate_folder
 from i2i_runtime.translate import Network
 
 _FILES = 8  # images of one turn from file to file
@@ -102,7 +102,7 @@ def _alone(contender: Contender, height: int, width: int, batch: int) -> Callabl
 
 def _with_files(contender: Contender, source: Path, target: Path) -> Callable[[], float]:
     def translate() -> None:
-        report = translate_folder(contender.network, contender.card, source, target, overwrite=True)
+        report = translate_folder(contender.network, contender.card, source, target, FolderOptions(overwrite=True))
         if report.failed:
             raise ValueError(f"{contender.name}: {report.failed[0][1]}")
 

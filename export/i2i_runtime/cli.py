@@ -14,7 +14,7 @@ from i2i_runtime import bench, engines, stream
 from i2i_runtime.conflicts import conflicts
 from i2i_runtime.engines.base import ExportedModel, LatentModelError
 from i2i_runtime.engines.sampler import Sampler
-from i2i_runtime.folder import translate_folder
+from i2i_runtime.folder import FolderOptions, translate_folder
 from i2i_runtime.folder.samples import sample_folder
 from i2i_runtime.images import is_image
 from i2i_runtime.signals import finish, stop_on_signals
@@ -149,16 +149,18 @@ def _translate(chosen: Namespace) -> int:
             session.card,
             chosen.source,
             chosen.target,
-            tile=chosen.tile,
-            outscale=chosen.outscale,
-            format=chosen.format,
-            carry=chosen.carry,
-            link=chosen.link,
-            shard=chosen.shard,
-            overwrite=chosen.overwrite,
-            mix=chosen.mix,
-            batch=chosen.batch,
-            workers=workers,
+            FolderOptions(
+                tile=chosen.tile,
+                outscale=chosen.outscale,
+                format=chosen.format,
+                carry=chosen.carry,
+                link=chosen.link,
+                shard=chosen.shard,
+                overwrite=chosen.overwrite,
+                mix=chosen.mix,
+                batch=chosen.batch,
+                workers=workers,
+            ),
             banded=session.banded,
             progress=lambda at: count(at.finished, at.total),
             stop=stop,

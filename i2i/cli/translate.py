@@ -100,7 +100,7 @@ def translate(
     from i2i import registry
     from i2i.cli.progress import Line, stop_on_signals
     from i2i_runtime.engines import describe, open_for_folder
-    from i2i_runtime.folder import translate_folder
+    from i2i_runtime.folder import FolderOptions, translate_folder
     from i2i_runtime.images import is_image
 
     registry.load_plugins(plugins)
@@ -124,17 +124,19 @@ def translate(
             opened.card,
             source,
             target,
+            FolderOptions(
+                tile=tile,
+                outscale=outscale,
+                format=format,
+                carry=carry,
+                link=link,
+                shard=shard,
+                overwrite=overwrite,
+                mix=mix,
+                batch=(opened.card.size or (1,))[0] if batch is None else batch,
+                workers=opened.workers,
+            ),
             banded=opened.banded,
-            tile=tile,
-            outscale=outscale,
-            format=format,
-            carry=carry,
-            link=link,
-            shard=shard,
-            overwrite=overwrite,
-            mix=mix,
-            batch=(opened.card.size or (1,))[0] if batch is None else batch,
-            workers=opened.workers,
             stop=stop,
             progress=lambda at: count(at.finished, at.total),
         )

@@ -35,7 +35,7 @@ from i2i.registry import generators
 from i2i_runtime import engines, images
 from i2i_runtime.bench import picture
 from i2i_runtime.card import Card
-from i2i_runtime.folder import translate_folder
+from i2i_runtime.folder import FolderOptions, translate_folder
 from i2i_runtime.translate import Network
 
 ENGINES = ("torch", "onnxruntime", "openvino")
@@ -191,7 +191,7 @@ def engine_calls(
 
     def files() -> None:
         target = case.folder / f"{name}-{next(turns)}"  # a new one, as a user has it
-        done = translate_folder(shared, card, case.source, target, workers=workers)
+        done = translate_folder(shared, card, case.source, target, FolderOptions(workers=workers))
         if len(done.done) != case.images:
             raise RuntimeError(f"{name}: {done}")
 

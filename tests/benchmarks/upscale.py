@@ -23,7 +23,7 @@ from i2i import inference
 from i2i.checkpoints.load import save_generator
 from i2i.networks.generators.srvgg import SRVGGNet
 from i2i_runtime import images
-from i2i_runtime.folder import translate_folder
+from i2i_runtime.folder import FolderOptions, translate_folder
 from tests.benchmarks.training import peak_memory
 
 TINY = {"features": 8, "convolutions": 2}
@@ -89,7 +89,7 @@ def upscale(model: str, photo: Path, out: Path, tile: int | None, outscale: floa
     translator = inference.load(model, device="cpu")
     before, begin = peak_memory(), time.perf_counter()
     report = translate_folder(
-        translator.network, translator.card, photo, out, tile=tile, outscale=outscale, overwrite=True
+        translator.network, translator.card, photo, out, FolderOptions(tile=tile, outscale=outscale, overwrite=True)
     )
     if report.failed:
         raise RuntimeError(report.failed[0][1])

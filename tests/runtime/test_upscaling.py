@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i_runtime import folder, images
+from i2i_runtime import images
 from i2i_runtime.card import Card
-from i2i_runtime.folder import translate_folder
+from i2i_runtime.folder import FolderOptions, pipeline, translate_folder
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import translate_image
 from tests.runtime.pictures import noise, srgb_profile
@@ -34,7 +34,7 @@ def repeat(batch: np.ndarray) -> np.ndarray:
 
 def upscale(tmp_path: Path, name: str, **options) -> np.ndarray:
     """What becomes of a file, by way of a folder."""
-    report = translate_folder(repeat, X4, tmp_path / name, tmp_path / "out", overwrite=True, **options)
+    report = translate_folder(repeat, X4, tmp_path / name, tmp_path / "out", FolderOptions(overwrite=True, **options))
     assert report.failed == []
     return images.read(tmp_path / "out" / name)
 
@@ -83,7 +83,7 @@ def test_too_little_memory_makes_tiles_smaller_and_they_stay_so(tmp_path):
             raise MemoryError
         return repeat(batch)
 
-    report = translate_folder(network, X4, tmp_path / "in", tmp_path / "out", threads=1)
+    report = translate_folder(network, X4, tmp_path / "in", tmp_path / "out", FolderOptions(threads=1))
     assert [str(name) for name in report.done] == ["a.png", "b.png"]
     for name in ("a.png", "b.png"):
         expected = images.read(tmp_path / "in" / name).repeat(4, axis=0).repeat(4, axis=1)
@@ -113,7 +113,7 @@ def test_one_wrong_tile_is_an_error_and_no_file(tmp_path):
         calls.append(batch)
         return repeat(batch) * (np.nan if len(calls) == 3 else 1)
 
-    report = translate_folder(network, X4, tmp_path / "a.png", tmp_path / "out", tile=40)
+    report = translate_folder(network, X4, tmp_path / "a.png", tmp_path / "out", FolderOptions(tile=40))
     assert "not finite" in report.failed[0][1] and list((tmp_path / "out").iterdir()) == []
 
 
@@ -130,7 +130,7 @@ def test_the_smallest_images_and_odd_factors(tmp_path, size, outscale):
 def test_illegal_factors_are_refused_before_anything_is_done(tmp_path, outscale):
     images.write(tmp_path / "a.png", noise(4, 4, 3))
     with pytest.raises(ValueError, match=r"outscale: .* is refused; allowed: above 0, up to 16"):
-        translate_folder(repeat, X4, tmp_path / "a.png", tmp_path / "out", outscale=outscale)
+        translate_folder(repeat, X4, tmp_path / "a.png", tmp_path / "out", FolderOptions(outscale=outscale))
     assert not (tmp_path / "out").exists()
 
 
@@ -171,7 +171,9 @@ def test_the_colour_under_transparency_does_not_bleed(tmp_path, outscale):
     image = np.full((40, 40, 4), (255, 0, 255, 0), np.uint8)
     image[10:30, 12:28] = (20, 200, 40, 255)
     images.write(tmp_path / "a.png", image)
-    report = translate_folder(enlarge, X4, tmp_path / "a.png", tmp_path / "out", tile=20, outscale=outscale)
+    report = translate_folder(
+        enlarge, X4, tmp_path / "a.png", tmp_path / "out", FolderOptions(tile=20, outscale=outscale)
+    )
     assert not report.failed
     result = images.read(tmp_path / "out" / "a.png")
     seen = result[result[..., 3] > 0].astype(int)
@@ -205,7 +207,7 @@ def test_a_tree_with_other_files_in_it(tmp_path):
         images.write(tmp_path / "in" / name, noise(5, 6, 3))
     (tmp_path / "in" / "notes.txt").write_text("no image, and not called one")
     (tmp_path / "in" / "deep" / "text.png").write_text("called an image")
-    report = translate_folder(repeat, X4, tmp_path / "in", tmp_path / "out", outscale=2)
+    report = translate_folder(repeat, X4, tmp_path / "in", tmp_path / "out", FolderOptions(outscale=2))
     assert [str(name) for name in report.done] == ["a.png", "deep/c.webp", "deep/er/b.jpg"]
     assert report.failed[0][1].endswith("text.png: not an image; readable: PNG, JPEG, WebP, BMP, TIFF")
     assert {images.read(tmp_path / "out" / name).shape for name in report.done} == {(10, 12, 3)}
@@ -225,13 +227,13 @@ def test_large_results_do_not_pile_up(tmp_path, monkeypatch):
     for index in range(6):
         (tmp_path / "in").mkdir(exist_ok=True)
         images.write(tmp_path / "in" / f"{index}.png", np.zeros((50, 50, 3), np.uint8))
-    monkeypatch.setattr(folder, "_WAITING", 50 * 50 * 3 * 20)  # one result, or twenty images
+    monkeypatch.setattr(pipeline, "MAX_WAITING", 50 * 50 * 3 * 20)  # one result, or twenty images
     alive, most, lock = 0, 0, threading.Lock()
-    write = images.write
+    encode = pipeline.encode
 
     def counted(*arguments, **options):
         nonlocal alive
-        write(*arguments, **options)
+        encode(*arguments, **options)
         with lock:
             alive -= 1
 
@@ -242,8 +244,8 @@ def test_large_results_do_not_pile_up(tmp_path, monkeypatch):
             most = max(most, alive)
         return repeat(batch)
 
-    monkeypatch.setattr(images, "write", counted)
-    assert len(translate_folder(network, X4, tmp_path / "in", tmp_path / "out", threads=3).done) == 6
+    monkeypatch.setattr(pipeline, "encode", counted)
+    assert len(translate_folder(network, X4, tmp_path / "in", tmp_path / "out", FolderOptions(threads=3)).done) == 6
     assert most <= 2, "the one that is made, and one that is written"
 
 
@@ -252,15 +254,15 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from i2i_runtime.card import Card
-from i2i_runtime.folder import translate_folder
+from i2i_runtime.folder import FolderOptions, translate_folder
 
 def network(batch):
     return batch.repeat(4, axis=2).repeat(4, axis=3)
 
 card = Card(product="g", in_channels=3, out_channels=3, scale=4, overlap=8)
-translate_folder(network, card, Path(sys.argv[1]), Path(sys.argv[2]), tile=64)
+translate_folder(network, card, Path(sys.argv[1]), Path(sys.argv[2]), FolderOptions(tile=64))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-report = translate_folder(network, card, Path(sys.argv[3]), Path(sys.argv[2]), tile=128)
+report = translate_folder(network, card, Path(sys.argv[3]), Path(sys.argv[2]), FolderOptions(tile=128))
 assert not report.failed, report.failed
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """

@@ -1,4 +1,4 @@
-"""What was made of what in a folder of results: one line of JSON per image, added when it is done or has failed.
+"""The manifest of a folder of results: one line of JSON per image, added when it is done or has failed.
 
 The lines stand in hidden files in that folder, one per shard. A line is added by one write, so that a killed program
 leaves at most the last one unfinished; it is then left out. The newest line about a result counts.
@@ -11,25 +11,25 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from i2i_runtime.card import Card
-from i2i_runtime.files import open_regular_file, printable, read_errors
+from i2i_runtime.files import printable
+from i2i_runtime.folder.jobs import Job
 
 _NAME, _SUFFIX = ".i2i-manifest", ".jsonl"
-_PIECE = 2**20  # bytes that are read at a time
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One line: paths are relative to the two folders, checksums SHA-256, `modified` is nanoseconds, `size` the
-    result's (height, width) in pixels, `finished` seconds since 1970. A file that was carried has no `model`.
+    result's (height, width) in pixels, `finished` seconds since 1970. A file that was carried over has no `model`.
 
     An `error` says why there is no result, or why the one that is there is to be made again.
     """
 
-    source: str
-    result: str
+    source: str = ""
+    result: str = ""
     source_bytes: int = 0
     source_modified: int = 0
     source_checksum: str = ""
@@ -43,12 +43,16 @@ class Entry:
     finished: float = 0.0
     error: str = ""
 
+    def for_job(self, job: Job) -> "Entry":
+        """The same entry with the paths of a job."""
+        return replace(self, source=job.name.as_posix(), result=job.result_name.as_posix())
+
 
 _DEFAULTS = {each.name: each.default for each in fields(Entry)}
 
 
-def model_of(card: Card) -> dict[str, str]:
-    """What tells one model from another: two that differ here give different results."""
+def model_identity(card: Card) -> dict[str, str]:
+    """The facts that tell one model from another: two that differ here give different results."""
     return {
         "product": card.product,
         "weights": card.weights,
@@ -60,38 +64,20 @@ def model_of(card: Card) -> dict[str, str]:
 def checksum(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal. Raises OSError."""
     with open(path, "rb") as stream:
-        return _checksum(stream)
-
-
-def source_facts(path: Path) -> dict[str, Any]:
-    """The entries about a source. Raises ValueError, naming the file, when it cannot be read."""
-    with read_errors(path), open_regular_file(path) as stream:
-        status = os.fstat(stream.fileno())  # before the contents: what changes meanwhile looks changed the next time
-        return {
-            "source_bytes": status.st_size,
-            "source_modified": status.st_mtime_ns,
-            "source_checksum": _checksum(stream),
-        }
-
-
-def _checksum(stream: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while piece := stream.read(_PIECE):
-        digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class Manifest:
-    """The entries in a folder, by the result's name, and where new ones go. Without a folder it keeps nothing.
+    """The entries of a folder, by the result's name, and a file to add new ones to. Without a folder it keeps nothing.
 
-    `part` is for several programs on one folder: each adds to a file of its own, and reads them all. Raises ValueError
-    when they cannot be read.
+    `shard` is the label of this program's part, where several work on one folder: each adds to a file of its own, and
+    reads them all. Raises ValueError when they cannot be read.
     """
 
-    def __init__(self, folder: Path | None, part: str = "") -> None:
+    def __init__(self, folder: Path | None, shard: str = "") -> None:
         self.entries: dict[str, Entry] = {}
         self._file: int | None = None
-        self.path = None if folder is None else folder / f"{_NAME}{part}{_SUFFIX}"
+        self.path = None if folder is None else folder / f"{_NAME}{shard}{_SUFFIX}"
         if folder is not None:
             for entry in sorted(_read(folder), key=lambda entry: entry.finished):
                 self.entries[entry.result] = entry
@@ -104,49 +90,45 @@ class Manifest:
             self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
             _end_line(self._file)
         now = time.time()
-        lines = "".join(json.dumps(_stated(replace(entry, finished=now))) + "\n" for entry in entries).encode()
+        lines = "".join(json.dumps(_non_defaults(replace(entry, finished=now))) + "\n" for entry in entries).encode()
         if (written := os.write(self._file, lines)) < len(lines):
             # A full disk took a part of it, and says why when it is given the rest.
             os.write(self._file, lines[written:])
 
     def close(self) -> None:
+        """Close the file; a later `add` opens it again."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
 
-def parts_of(folder: Path) -> list[Path]:
-    """The files of a folder's manifest."""
+def manifest_files(folder: Path) -> list[Path]:
+    """The files that make up a folder's manifest."""
     return sorted(folder.glob(f"{_NAME}*{_SUFFIX}"))
 
 
 def _read(folder: Path) -> Iterator[Entry]:
-    for path in parts_of(folder):
+    for path in manifest_files(folder):
         try:
             lines = path.read_bytes().splitlines()
         except OSError as error:
             raise ValueError(f"{printable(path)}: cannot be read ({error.strerror})") from error
         for line in lines:
             try:
-                yield _entry(json.loads(line))
+                yield _parse(json.loads(line))
             except (ValueError, TypeError):
                 continue  # what was being written when the program was killed
 
 
-def _entry(facts: Any) -> Entry:
-    """Raises TypeError for what no line of a manifest says."""
-    if (
-        not isinstance(facts, dict)
-        or not isinstance(facts.get("source"), str)
-        or not isinstance(facts.get("result"), str)
-    ):
+def _parse(facts: Any) -> Entry:
+    """Raises TypeError for facts that are no entry."""
+    if not isinstance(facts, dict) or not all(isinstance(facts.get(name), str) for name in ("source", "result")):
         raise TypeError
     known = {name: value for name, value in facts.items() if name in _DEFAULTS}  # a later version may say more
     return Entry(**known | {"size": tuple(facts.get("size", ()))})
 
 
-def _stated(entry: Entry) -> dict[str, Any]:
-    """Without what is the default."""
+def _non_defaults(entry: Entry) -> dict[str, Any]:
     found = ((name, getattr(entry, name)) for name in _DEFAULTS)
     return {name: value for name, value in found if value not in (_DEFAULTS[name], {})}
 

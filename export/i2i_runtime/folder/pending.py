@@ -1,4 +1,4 @@
-"""What of a folder is still to do, by its manifest and by what lies there."""
+"""Which jobs of a folder are still to do, by its manifest and by the results that lie there."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,23 +8,23 @@ from i2i_runtime.files import printable
 from i2i_runtime.folder.jobs import Job
 from i2i_runtime.folder.manifest import Entry, Manifest, checksum
 
-_AGAIN = "to be made again"
+_OVERWRITTEN = "to be made again"
 
 
-class Due(NamedTuple):
-    """The jobs to do; the sources of the others, and those of them whose results are not what the manifest says."""
+class Pending(NamedTuple):
+    """The jobs to do; the sources of the others, and those of them whose results are not as the manifest has them."""
 
-    todo: list[Job]
+    jobs: list[Job]
     skipped: list[Path]
     unknown: list[Path]
 
 
-def check_model(manifest: Manifest, model: Mapping[str, str], folder: Path) -> None:
+def check_same_model(manifest: Manifest, model: Mapping[str, str], folder: Path) -> None:
     """Raises ValueError when there are results of another model in the folder."""
     others = [
         entry
         for entry in manifest.entries.values()
-        if entry.model and not entry.error and entry.model != model and _is_there(folder / entry.result)
+        if entry.model and not entry.error and entry.model != model and _exists(folder / entry.result)
     ]
     if others:
         facts = others[0].model
@@ -35,62 +35,65 @@ def check_model(manifest: Manifest, model: Mapping[str, str], folder: Path) -> N
         )
 
 
-def sort_out(jobs: Sequence[Job], manifest: Manifest, about: Entry, *, overwrite: bool, mix: bool) -> Due:
-    """What to do. With `overwrite` that is everything, and is written down, so that it goes on after a break.
+def find_pending(jobs: Sequence[Job], manifest: Manifest, template: Entry, *, overwrite: bool, mix: bool) -> Pending:
+    """Sort the jobs into those to do and those whose results are there. `template` is an entry of this run.
 
-    Without, a result that is not in the manifest, or not of the size that it had, is left: it may be somebody's own
-    work. With `mix`, so are those of other models. Raises ValueError when the manifest cannot be written.
+    With `overwrite` all are to do, and the manifest says so, so that the next run goes on after a break. Without, a
+    result that is not in the manifest, or not of the size that it had, is left: it may be somebody's own work. With
+    `mix`, so are those of other models. Raises ValueError when the manifest cannot be written.
     """
-    due, replaced = Due([], [], []), []
+    if overwrite:
+        replaced = [Entry(error=_OVERWRITTEN).for_job(job) for job in jobs if _exists(job.result)]
+        try:
+            manifest.add(*replaced)
+        except OSError as error:
+            raise ValueError(f"{printable(manifest.path or Path())}: cannot be written ({error.strerror})") from error
+        return Pending(list(jobs), [], [])
+    pending = Pending([], [], [])
     for job in jobs:
-        entry = manifest.entries.get(job.made.as_posix())
-        if not _is_there(job.result):
-            due.todo.append(job)
-        elif overwrite:
-            due.todo.append(job)
-            replaced.append(Entry(source=job.name.as_posix(), result=job.made.as_posix(), error=_AGAIN))
-        elif entry is None or _is_another(job, entry):
-            due.skipped.append(job.name)
-            if manifest.path is not None:
-                due.unknown.append(job.name)
-        elif _is_current(job, entry, about, mix=mix):
-            due.skipped.append(job.name)
+        entry = manifest.entries.get(job.result_name.as_posix())
+        is_unknown = _exists(job.result) and (entry is None or _was_changed(job, entry))
+        if is_unknown and manifest.path is not None:
+            pending.unknown.append(job.name)
+        if is_unknown or (entry is not None and _is_current(job, entry, template, mix=mix)):
+            pending.skipped.append(job.name)
         else:
-            due.todo.append(job)
-    try:
-        manifest.add(*replaced)
-    except OSError as error:
-        raise ValueError(f"{printable(manifest.path or Path())}: cannot be written ({error.strerror})") from error
-    return due
+            pending.jobs.append(job)
+    return pending
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:
-        return False  # a name that is too long, a folder that is closed: there is a sentence when it is written
+        return False  # a name that is too long, a folder that is closed: writing it has a message
 
 
-def _is_another(job: Job, entry: Entry) -> bool:
-    """Whether somebody changed the result that the entry is about. An empty file is what a power cut leaves."""
+def _was_changed(job: Job, entry: Entry) -> bool:
+    """Whether somebody changed the result since its entry. An empty file is what a power cut leaves."""
     is_link = job.is_carried and job.source.exists() and job.source.samefile(job.result)
     return not entry.error and not is_link and job.result.stat().st_size not in (0, entry.result_bytes)
 
 
-def _is_current(job: Job, entry: Entry, about: Entry, *, mix: bool) -> bool:
-    """Whether the result that is there is what would be made now."""
+def _is_current(job: Job, entry: Entry, template: Entry, *, mix: bool) -> bool:
+    """Whether this run would give the result that is there."""
     if job.is_carried:
         is_same = not entry.model
-    elif entry.model == about.model:
-        is_same = entry.outscale == about.outscale
+    elif entry.model == template.model:
+        is_same = entry.outscale == template.outscale
     else:
         is_same = mix and bool(entry.model)
-    if not is_same or entry.error or job.result.stat().st_size == 0 < entry.result_bytes:
+    if not is_same or entry.error or not _exists(job.result):
         return False
+    is_emptied = job.result.stat().st_size == 0 < entry.result_bytes
+    return not is_emptied and _is_same_source(job, entry)
+
+
+def _is_same_source(job: Job, entry: Entry) -> bool:
     try:
         status = job.source.stat()
         if (status.st_size, status.st_mtime_ns) == (entry.source_bytes, entry.source_modified):
             return True
         return status.st_size == entry.source_bytes and checksum(job.source) == entry.source_checksum
     except OSError:
-        return False  # for which there is a sentence when it is read
+        return False  # reading it has a message

@@ -1,191 +1,180 @@
-"""The jobs of a folder, one after the other: read | translate | write, side by side, in bounded memory."""
+"""The jobs of a folder, in order: read | translate | write, side by side, in bounded memory."""
 
+import hashlib
 import os
-import secrets
-import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from i2i_runtime import images
-from i2i_runtime.files import printable
-from i2i_runtime.folder.batching import OneByOne, Together
-from i2i_runtime.folder.jobs import Job
-from i2i_runtime.folder.manifest import Entry, Manifest, checksum, source_facts
-from i2i_runtime.images import Array
-from i2i_runtime.images.encode import check_encodable
-from i2i_runtime.images.headers import DAMAGED
+from i2i_runtime.files import open_regular_file, read_errors, write_atomically
+from i2i_runtime.folder.batching import Pool, completed
+from i2i_runtime.folder.carry import carry
+from i2i_runtime.folder.jobs import Job, Outcome
+from i2i_runtime.folder.manifest import Entry, Manifest
+from i2i_runtime.folder.options import FolderOptions
+from i2i_runtime.images import Array, ImageWithProfile, decode
+from i2i_runtime.images.encode import check_encodable, encode
+from i2i_runtime.images.headers import read_header
 
-
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """What is done to every job. `translate` may raise anything. A result has `growth` times its image's bytes.
-
-    `about` is what the manifest says of every result. Files are carried by copying them, or by hard links.
-    """
-
-    translate: Callable[[Job, Array], Array]
-    growth: float
-    about: Entry
-    manifest: Manifest
-    by_link: bool
+# Bytes of images that may wait for the network, and of results that may wait for the disk.
+MAX_WAITING = 2**28
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lines:
-    """Who does it. At most `depth` images wait for the network and as many results for the disk, and fewer where they
-    have more than `room` bytes.
-    """
+class _Loaded(NamedTuple):
+    """An image in memory, and its entry so far."""
 
-    readers: Executor
-    crew: OneByOne | Together
-    writers: Executor
-    depth: int
-    room: int
-
-
-class _Read(NamedTuple):
-    image: images.ImageWithProfile
+    image: ImageWithProfile
     entry: Entry
 
 
-class _Started(NamedTuple):
-    """A result of so many bytes on its way: first through the network, then to the disk."""
+class _Reading(NamedTuple):
+    """A job whose image is being read; it takes `nbytes` of memory. A file to carry over has no image."""
+
+    job: Job
+    loaded: "Future[_Loaded | None]"
+    nbytes: int
+    stream: BinaryIO | None = None
+
+
+class _Writing(NamedTuple):
+    """A job whose result, of `nbytes`, is on its way: first through the network, then to the disk."""
 
     job: Job
     written: "Future[Future[None]]"
-    size: float
+    nbytes: float
+
+    def is_done(self) -> bool:
+        return self.written.done() and (self.written.exception() is not None or self.written.result().done())
+
+    def outcome(self) -> Outcome:
+        error = self.written.exception()
+        return self.job, error or self.written.result().exception()
 
 
-def run(
-    jobs: Iterable[Job], work: Work, lines: Lines, *, stops: Callable[[], bool]
-) -> Iterator[tuple[Job, BaseException | None]]:
-    """The jobs in order, each when its result is there or with the reason why not; `stops` is asked before each."""
-    reading = _ahead(jobs, work, lines)
-    started: deque[_Started] = deque()
-    while not stops() and (step := next(reading, None)) is not None:
-        job, read, size = step
-        started.append(_Started(job, lines.crew.submit(_translate, job, read, work, lines.writers), size * work.growth))
-        while started and (
-            len(started) > lines.depth or _is_done(started[0]) or sum(each.size for each in started) > lines.room
-        ):
-            yield _outcome(started.popleft())
-    for each in started:
-        yield _outcome(each)
+class Pipeline:
+    """Threads that read, translate and write the jobs of a folder; all end with `run`.
 
-
-def _ahead(jobs: Iterable[Job], work: Work, lines: Lines) -> Iterator[tuple[Job, "Future[_Read | None]", int]]:
-    """The jobs in order, each with its image on the way, and the bytes that it takes."""
-    waiting = iter(jobs)
-    reading: deque[tuple[Job, Future[_Read | None], int]] = deque()
-    while True:
-        while (
-            len(reading) < lines.depth
-            and sum(size for *_, size in reading) < lines.room
-            and (job := next(waiting, None)) is not None
-        ):
-            reading.append((job, lines.readers.submit(_read, job, work), _bytes(job)))
-        if not reading:
-            return
-        yield reading.popleft()
-
-
-def _bytes(job: Job) -> int:
-    """How large the image will be in memory; 0 if it will not be, for which `read` has a sentence."""
-    if job.is_carried:
-        return 0
-    try:
-        header = images.header(job.source)
-    except Exception:  # whatever a parser meets in damaged bytes
-        return 0
-    return header.nbytes
-
-
-def _read(job: Job, work: Work) -> _Read | None:
-    """The image, and what the manifest will say of it; nothing for a file that is only carried."""
-    if job.is_carried:
-        return None
-    facts = source_facts(job.source)
-    try:
-        image = images.read_with_profile(job.source)
-    except (ValueError, MemoryError):
-        raise
-    except Exception as error:  # whatever a parser meets in damaged bytes
-        raise ValueError(f"{printable(job.source)}: {DAMAGED} ({error})") from error
-    return _Read(image, replace(_of(job, work.about), **facts))
-
-
-def _of(job: Job, entry: Entry) -> Entry:
-    return replace(entry, source=job.name.as_posix(), result=job.made.as_posix())
-
-
-def _translate(job: Job, reading: "Future[_Read | None]", work: Work, writers: Executor) -> "Future[None]":
-    """The result on its way to the disk."""
-    read = reading.result()
-    if read is None:
-        return writers.submit(_carry, job, work)
-    begin = time.monotonic()
-    result = work.translate(job, read.image.pixels)
-    entry = replace(read.entry, milliseconds=round(1000 * (time.monotonic() - begin), 3), size=result.shape[:2])
-    return writers.submit(_write, job, result, read.image.profile, entry, work.manifest)
-
-
-def _write(job: Job, image: Array, profile: bytes, entry: Entry, manifest: Manifest) -> None:
-    def fill(temporary: Path) -> None:
-        check_encodable(job.result, image)
-        try:
-            images.write(temporary, image, profile=profile)
-        except ValueError as error:
-            raise ValueError(str(error).replace(temporary.name, printable(Path(job.result.name)))) from error
-
-    _appear(job, fill, entry, manifest)
-
-
-def _carry(job: Job, work: Work) -> None:
-    entry = replace(_of(job, Entry(source="", result="")), **source_facts(job.source))
-
-    def fill(temporary: Path) -> None:
-        if not work.by_link:
-            shutil.copy2(job.source, temporary)
-            return
-        try:
-            os.link(job.source.resolve(), temporary)
-        except OSError as error:
-            raise ValueError(
-                f"{printable(job.result)}: cannot be linked ({error.strerror}); leave out --link"
-            ) from error
-
-    _appear(job, fill, entry, work.manifest)
-
-
-def _appear(job: Job, fill: Callable[[Path], None], entry: Entry, manifest: Manifest) -> None:
-    """Make the result under another name, write it down, and give it its own name.
-
-    In this order: a result that is there is in the manifest, wherever the program is killed.
+    `translate` is called in the threads of the `pool` and may raise anything. `template` is what the entries of all
+    results have in common, `growth` the bytes of a result per byte of its image. Twice as many images as there are
+    threads of a kind wait for the network, and as many results for the disk; fewer where they are large.
     """
-    job.result.parent.mkdir(parents=True, exist_ok=True)
-    temporary = job.result.with_name(f".{secrets.token_hex(8)}{job.result.suffix}")
+
+    def __init__(
+        self,
+        translate: Callable[[Job, Array], Array],
+        pool: Pool,
+        manifest: Manifest,
+        template: Entry,
+        options: FolderOptions,
+        *,
+        growth: float,
+    ) -> None:
+        self._translate, self._pool, self._manifest = translate, pool, manifest
+        self._template, self._link, self._growth = template, options.link, growth
+        self._readers, self._writers = ThreadPoolExecutor(options.threads), ThreadPoolExecutor(options.threads)
+        self._depth = 2 * options.threads + pool.threads - 1
+
+    def run(self, jobs: Iterable[Job], *, stops: Callable[[], bool]) -> Generator[Outcome, None, None]:
+        """The outcomes of the jobs in order, each when its result is there; `stops` is asked before each job."""
+        writing: deque[_Writing] = deque()
+        try:
+            with closing(self._read_ahead(jobs)) as readings:
+                while not stops() and (reading := next(readings, None)) is not None:
+                    written = self._pool.submit(self._translate_one, reading)
+                    writing.append(_Writing(reading.job, written, reading.nbytes * self._growth))
+                    while writing and (writing[0].is_done() or self._is_full(writing)):
+                        yield writing.popleft().outcome()
+            for each in writing:
+                yield each.outcome()
+        finally:
+            self._readers.shutdown(cancel_futures=True)
+            self._pool.shutdown()  # before the writers, to which it gives work
+            self._writers.shutdown()
+
+    def _is_full(self, writing: deque[_Writing]) -> bool:
+        return len(writing) > self._depth or sum(each.nbytes for each in writing) > MAX_WAITING
+
+    def _read_ahead(self, jobs: Iterable[Job]) -> Generator[_Reading, None, None]:
+        """The jobs in order, each with its image on the way."""
+        waiting = iter(jobs)
+        readings: deque[_Reading] = deque()
+        try:
+            while True:
+                while (
+                    len(readings) < self._depth
+                    and sum(each.nbytes for each in readings) < MAX_WAITING
+                    and (job := next(waiting, None)) is not None
+                ):
+                    readings.append(self._start_reading(job))
+                if not readings:
+                    return
+                yield readings.popleft()
+        finally:
+            for each in readings:
+                if each.stream is not None:
+                    each.stream.close()
+
+    def _start_reading(self, job: Job) -> _Reading:
+        if job.is_carried:
+            return _Reading(job, completed(lambda: None), 0)
+        opened = completed(open_regular_file, job.source)
+        if opened.exception() is not None:
+            return _Reading(job, opened, 0)
+        stream = opened.result()
+        nbytes = _decoded_bytes(stream, job.source)
+        return _Reading(job, self._readers.submit(self._read, job, stream), nbytes, stream)
+
+    def _read(self, job: Job, stream: BinaryIO) -> _Loaded:
+        """Read the bytes of an image once, hash and decode them."""
+        with read_errors(job.source), stream:
+            # Before the contents: what changes meanwhile looks changed the next time.
+            status = os.fstat(stream.fileno())
+            data = stream.read()
+        entry = replace(
+            self._template.for_job(job),
+            source_bytes=status.st_size,
+            source_modified=status.st_mtime_ns,
+            source_checksum=hashlib.sha256(data).hexdigest(),
+        )
+        return _Loaded(decode(data, job.source), entry)
+
+    def _translate_one(self, reading: _Reading) -> "Future[None]":
+        """Translate in a thread of the pool; the future is for the result on the disk."""
+        loaded = reading.loaded.result()
+        if loaded is None:
+            return self._writers.submit(carry, reading.job, self._manifest, link=self._link)
+        begin = time.monotonic()
+        result = self._translate(reading.job, loaded.image.pixels)
+        milliseconds = round(1000 * (time.monotonic() - begin), 3)
+        entry = replace(loaded.entry, milliseconds=milliseconds, size=result.shape[:2])
+        return self._writers.submit(self._write, reading.job, result, loaded.image.profile, entry)
+
+    def _write(self, job: Job, image: Array, profile: bytes, entry: Entry) -> None:
+        """Write a result once, and enter it in the manifest before it has its name.
+
+        In this order: a result that is there is in the manifest, wherever the program is killed.
+        """
+        check_encodable(job.result, image)
+        job.result.parent.mkdir(parents=True, exist_ok=True)
+        with write_atomically(job.result) as temporary:
+            with open(temporary, "x+b") as stream:
+                encode(stream, job.result, image, profile=profile)
+                stream.seek(0)
+                checksum = hashlib.file_digest(stream, "sha256").hexdigest()
+                size = stream.tell()
+            self._manifest.add(replace(entry, result_bytes=size, result_checksum=checksum))
+
+
+def _decoded_bytes(stream: BinaryIO, path: Path) -> int:
+    """Size in memory of an image that is not read yet; 0 for a damaged header, of which `decode` says more."""
     try:
-        fill(temporary)
-        size, digest = temporary.stat().st_size, checksum(temporary)
-        manifest.add(replace(entry, result_bytes=size, result_checksum=digest))
-        os.replace(temporary, job.result)
+        return read_header(stream, path).nbytes
+    except (ValueError, MemoryError, OSError):
+        return 0
     finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
-def _is_done(started: _Started) -> bool:
-    if not started.written.done():
-        return False
-    return started.written.exception() is not None or started.written.result().done()
-
-
-def _outcome(started: _Started) -> tuple[Job, BaseException | None]:
-    error = started.written.exception()
-    return started.job, error or started.written.result().exception()
+        stream.seek(0)

@@ -1,4 +1,4 @@
-"""One tree of files on another machine, seen through a folder on this one whose files are empty until they are fetched.
+"""A mirror of a remote tree: a folder on this machine whose files are empty until they are fetched.
 
 File systems are fsspec's (https://filesystem-spec.readthedocs.io), and raise whatever their libraries do.
 """
@@ -19,24 +19,24 @@ from urllib.parse import unquote
 from i2i_runtime.files import printable, temporary_path, write_atomically
 from i2i_runtime.images import is_image
 
-# Here a file appears when it is whole, all files below a folder come in one list, and there are no folders to make.
-_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss", "tos"}
+# Stores of objects: a file appears when it is whole, one call lists all files below a folder, folders need not be made.
+_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss", "tos"}
 _WEB = {"http", "https"}
-_TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified", "created")
+_TIME_KEYS = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified", "created")
 
 
 def is_remote(place: Path | str) -> bool:
-    """Whether that is a URL, and not one of a file on this machine."""
+    """Whether a place is a URL, and not one of a file on this machine."""
     return isinstance(place, str) and "://" in place and not place.startswith(("file://", "local://"))
 
 
 def local_path(place: Path | str) -> Path:
-    """The path of what is not remote."""
+    """The path of a place that is not remote."""
     return Path(place if isinstance(place, Path) else place.removeprefix("file://").removeprefix("local://"))
 
 
 def reason(error: BaseException) -> str:
-    """What a library says of a failure, in a few words."""
+    """The message of a file system's error, shortened to one line."""
     if isinstance(error, FileNotFoundError):
         cause = error.__cause__
         return "no such file or folder" if cause is None or isinstance(cause, FileNotFoundError) else reason(cause)
@@ -45,35 +45,35 @@ def reason(error: BaseException) -> str:
 
 
 class Mirror:
-    """The tree at `url`, and `local`, which is its place in the folder `staging`; trees that overlap do so there too.
+    """A folder `local`, below `staging`, that stands for the remote tree at `url`; trees that overlap do so there too.
 
-    Raises ValueError where no installed package knows the URL, saying which would.
+    Raises ValueError that names the missing package where none that is installed knows the URL.
     """
 
     def __init__(self, url: str, staging: Path) -> None:
         self.url = url.rstrip("/")
-        self._files, self._root = _open(self.url)
+        self._files, self._root = _open_filesystem(self.url)
         self._protocols = {self._files.protocol} if isinstance(self._files.protocol, str) else {*self._files.protocol}
         self._base = staging / min(self._protocols)
         self.local = self._path(self._root)
         self._keys: dict[Path, str] = {}
         # Libraries that are not asynchronous do not say that threads may share a connection.
-        self._turn: AbstractContextManager[Any] = nullcontext() if self._files.async_impl else Lock()
+        self._lock: AbstractContextManager[Any] = nullcontext() if self._files.async_impl else Lock()
 
-    def fill(self, transfers: Executor) -> None:
-        """Mirror what is there now. Raises ValueError where that cannot be told."""
+    def populate(self, transfers: Executor) -> None:
+        """Make an empty file for each file that is there now. Raises ValueError where the tree cannot be listed."""
         try:
             self._files.invalidate_cache()
-            found = dict(self._listed())
-            unsure = [key for key, facts in found.items() if facts.get("size") is None]
-            found |= dict(zip(unsure, transfers.map(self._facts, unsure), strict=True))
+            found = dict(self._list())
+            without_size = [key for key, facts in found.items() if facts.get("size") is None]
+            found |= dict(zip(without_size, transfers.map(self._facts, without_size), strict=True))
         except Exception as error:
             raise ValueError(f"{self.url}: cannot be listed ({reason(error)})") from error
         for key, facts in found.items():
             path = self._path(key)
             self._keys[path] = key
             try:
-                _make_empty(path, facts.get("size") or 0, _modified(facts))
+                _make_empty(path, facts.get("size") or 0, _modification_time(facts))
             except OSError as error:
                 raise ValueError(f"{self.url}: {key!r} cannot be a path here ({error.strerror})") from error
 
@@ -85,24 +85,24 @@ class Mirror:
         try:
             if self._protocols & _WEB:
                 raise ValueError("the web is to be read only")
-            self.put(probe)
+            self.upload(probe)
         except Exception as error:
             raise ValueError(f"{printable(folder)}: cannot be written to ({reason(error)})") from error
         self.remove(probe)
 
     def fetch(self, path: Path) -> None:
-        """Give a file of the mirror its contents; it keeps its time. Raises anything."""
+        """Download the contents of a file of the mirror, which keeps its time. Raises whatever the file system does."""
         modified = path.stat().st_mtime_ns
         with write_atomically(path) as temporary:
-            with self._turn:
+            with self._lock:
                 self._files.get_file(self._keys[path], str(temporary))
             os.utime(temporary, ns=(modified, modified))
 
-    def put(self, path: Path) -> None:
-        """Send a file of the mirror, which appears there whole or not at all. Raises anything."""
+    def upload(self, path: Path) -> None:
+        """Upload a file of the mirror, which appears whole or not at all. Raises whatever the file system does."""
         key = self._key(path)
-        with self._turn:
-            if self._protocols & _STORES:
+        with self._lock:
+            if self._protocols & _OBJECT_STORES:
                 self._files.put_file(str(path), key)
                 return
             part = self._key(temporary_path(path))
@@ -116,25 +116,25 @@ class Mirror:
                 raise
 
     def remove(self, path: Path) -> None:
-        """Delete a file, here and there, where that is allowed."""
-        self.drop(path)
-        with self._turn, suppress(Exception):
+        """Delete a file of the mirror and, where that is allowed, the remote one."""
+        self.evict(path)
+        with self._lock, suppress(Exception):
             self._files.rm_file(self._key(path))
 
-    def drop(self, path: Path) -> None:
-        """Free the contents of a file of the mirror, if it has any."""
+    def evict(self, path: Path) -> None:
+        """Delete a file of the mirror, but not the remote one."""
         with suppress(OSError):
             path.unlink()
 
-    def _listed(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """All files, by their keys; none where there is nothing. Raises anything."""
+    def _list(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """All files by their keys, with facts; none where there is nothing. Raises whatever the file system does."""
         if is_image(Path(self._root)):
             with suppress(FileNotFoundError):
                 facts = self._files.info(self._root)
                 if facts["type"] == "file":
                     yield self._root, facts
                     return
-        if self._protocols & _STORES:
+        if self._protocols & _OBJECT_STORES:
             yield from self._files.find(self._root, detail=True).items()
             return
         # Not find, which leaves out a folder that it fails to list.
@@ -154,7 +154,7 @@ class Mirror:
         try:
             return self._files.info(key)
         except FileNotFoundError:
-            return {}  # for which there is a sentence when it is fetched
+            return {}  # fetching it has a message
 
     def _path(self, key: str) -> Path:
         parts = [unquote(part) if self._protocols & _WEB else part for part in key.split("/") if part]
@@ -166,8 +166,8 @@ class Mirror:
         return self._root[: self._root.startswith("/")] + path.relative_to(self._base).as_posix()
 
 
-def _open(url: str) -> tuple[Any, str]:
-    """fsspec's file system and the place in it."""
+def _open_filesystem(url: str) -> tuple[Any, str]:
+    """The file system of a URL, by fsspec, and the path in it."""
     protocol = url.partition("://")[0].rpartition("::")[2]
     try:
         from fsspec.core import url_to_fs
@@ -188,7 +188,7 @@ def _open(url: str) -> tuple[Any, str]:
 
 
 def _make_empty(path: Path, size: int, modified: int) -> None:
-    """A file of a size that takes no room, unless it is there; the time is in nanoseconds since 1970."""
+    """Make a sparse file of a size, unless it is there; the time is in nanoseconds since 1970."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         with open(path, "xb") as stream:
@@ -196,9 +196,9 @@ def _make_empty(path: Path, size: int, modified: int) -> None:
         os.utime(path, ns=(modified, modified))
 
 
-def _modified(facts: Mapping[str, Any]) -> int:
+def _modification_time(facts: Mapping[str, Any]) -> int:
     """A time in nanoseconds since 1970, by which a file that has changed is known; 0 where there is none."""
-    for name in _TIMES:
+    for name in _TIME_KEYS:
         value = facts.get(name)
         with suppress(ValueError):
             if isinstance(value, str):

@@ -62,14 +62,16 @@ def read_with_profile(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageWithP
 
 def decode(data: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageWithProfile:
     """Decode the bytes of an image file as `read` does; `path` is for the messages. Raises ValueError like `read`."""
-    file = headers.parse(BytesIO(data), path)
-    width, height = headers.stored_size(file)
-    if width * height > max_pixels:
-        raise ValueError(f"{printable(path)}: {width}x{height} image is larger than max_pixels {max_pixels}; cut it up")
-    pixels = _decode_pixels(data, file, headers.channels(file), headers.bits(file, path))
-    if pixels is None:
-        raise ValueError(f"{printable(path)}: {DAMAGED}")
-    return ImageWithProfile(pixels, icc_profile(file))
+    with headers.parse_errors(path):
+        file = headers.parse(BytesIO(data), path)
+        width, height = headers.stored_size(file)
+        if width * height > max_pixels:
+            size = f"{width}x{height} image"
+            raise ValueError(f"{printable(path)}: {size} is larger than max_pixels {max_pixels}; cut it up")
+        pixels = _decode_pixels(data, file, headers.channels(file), headers.bits(file, path))
+        if pixels is None:
+            raise ValueError(f"{printable(path)}: {DAMAGED}")
+        return ImageWithProfile(pixels, icc_profile(file))
 
 
 def _decode_pixels(data: bytes, file: ImageFile, channels: int, bits: int) -> Array | None:

@@ -3,7 +3,8 @@
 Pillow parses it, in 15 microseconds; its plugins are used directly because `Image.open` adds a size limit of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -50,13 +51,25 @@ class Header(NamedTuple):
         return self.height * self.width * self.channels * self.bits // 8
 
 
+@contextmanager
+def parse_errors(path: Path) -> Iterator[None]:
+    """Turn what a parser meets in damaged bytes into a ValueError that names the file."""
+    try:
+        yield
+    except (ValueError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{printable(path)}: {DAMAGED} ({error})") from error
+
+
 def read_header(stream: BinaryIO, path: Path) -> Header:
     """Shape and type of the image in a stream, which is not decoded. Raises ValueError that names `path`."""
-    file = parse(stream, path)
-    width, height = stored_size(file)
-    if swaps_sides(orientation(file)):
-        width, height = height, width
-    return Header(height, width, channels(file), bits(file, path))
+    with parse_errors(path):
+        file = parse(stream, path)
+        width, height = stored_size(file)
+        if swaps_sides(orientation(file)):
+            width, height = height, width
+        return Header(height, width, channels(file), bits(file, path))
 
 
 def parse(stream: BinaryIO, path: Path) -> ImageFile:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from i2i_runtime import images
 from i2i_runtime.card import Card
-from i2i_runtime.folder import translate_folder
+from i2i_runtime.folder import FolderOptions, translate_folder
 
 CARD = Card(product="generator", in_channels=3, out_channels=3, scale=2)
 RNG = np.random.default_rng(0)
@@ -170,7 +170,7 @@ def world(tmp_path: Path) -> Path:
 def test_each_of_sixty_kinds_is_a_result_or_a_sentence(world: Path, batch: int, workers: int) -> None:
     assert len(GOOD) + len(BAD) + len(ODD) >= 60
     out = world.parent / "out"
-    report = translate_folder(double, CARD, world, out, batch=batch, workers=workers)
+    report = translate_folder(double, CARD, world, out, FolderOptions(batch=batch, workers=workers))
     sentences = {str(name): sentence for name, sentence in report.failed}
     for name, (_, said) in (BAD | ODD).items():
         sentence = sentences.pop(name)
@@ -220,6 +220,6 @@ def test_names_that_get_too_long_are_a_sentence(tmp_path: Path, where: str) -> N
     (tmp_path / "in" / LONG).write_bytes(PNG)
     (tmp_path / "in" / "b.png").write_bytes(PNG)
     options = {"format": "webp"} if where == "result" else {"carry": [LONG[:9] + "*"]}
-    report = translate_folder(double, CARD, tmp_path / "in", tmp_path / "out", **options)
+    report = translate_folder(double, CARD, tmp_path / "in", tmp_path / "out", FolderOptions(**options))
     assert report.done == [Path("b.png")]
     assert report.carried == [Path(LONG)] if where == "carried" else "File name too long" in report.failed[0][1]

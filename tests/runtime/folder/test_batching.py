@@ -7,26 +7,26 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from i2i_runtime.folder.batching import Together
+from i2i_runtime.folder.batching import BatchingPool
 
 
 def image(value: float, size: int = 4) -> np.ndarray:
     return np.full((1, 3, size, size), value, np.float32)
 
 
-def run(together: Together, *images: np.ndarray) -> list[Future]:
+def run(pool: BatchingPool, *images: np.ndarray) -> list[Future]:
     """One task for each image, all of them in their threads before the first begins."""
     begin = threading.Event()
 
     def task(one: np.ndarray) -> np.ndarray:
         begin.wait(5)
-        return together.network(one)
+        return pool.network(one)
 
-    futures = [together.submit(task, one) for one in images]
+    futures = [pool.submit(task, one) for one in images]
     begin.set()
     for future in futures:
         future.exception(timeout=10)
-    together.shutdown()
+    pool.shutdown()
     return futures
 
 
@@ -38,7 +38,7 @@ def test_calls_of_equal_shape_become_one():
         return batch + 1
 
     given = [image(index, size=4 if index != 2 else 8) for index in range(9)]
-    results = run(Together(network, batch=4, workers=1), *given)
+    results = run(BatchingPool(network, batch=4, workers=1), *given)
     for one, result in zip(given, results, strict=True):
         np.testing.assert_array_equal(result.result(), one + 1)
     assert sum(shape[0] for shape in seen) == 9
@@ -59,7 +59,7 @@ def test_as_many_run_at_once_as_there_are_workers_and_no_more(batch):
             running -= 1
         return batch
 
-    run(Together(network, batch=batch, workers=2), *(image(index) for index in range(12)))
+    run(BatchingPool(network, batch=batch, workers=2), *(image(index) for index in range(12)))
     assert most == 2
 
 
@@ -72,7 +72,7 @@ def test_a_batch_that_does_not_fit_goes_through_one_by_one_and_so_does_the_rest(
             raise MemoryError
         return batch
 
-    results = run(Together(network, batch=3, workers=1), *(image(index) for index in range(9)))
+    results = run(BatchingPool(network, batch=3, workers=1), *(image(index) for index in range(9)))
     assert [float(result.result().max()) for result in results] == list(range(9))
     assert sorted(seen) == [1] * 9 + [seen[0]] and seen[0] > 1
 
@@ -93,7 +93,7 @@ def test_images_that_do_not_fit_beside_each_other_go_through_alone():
             raise MemoryError
         return batch
 
-    results = run(Together(network, batch=1, workers=4), *(image(index) for index in range(12)))
+    results = run(BatchingPool(network, batch=1, workers=4), *(image(index) for index in range(12)))
     assert [float(result.result().max()) for result in results] == list(range(12))
     # Those that ran beside the first, and one or two that began before these had failed; not all twelve.
     assert 1 <= len(failures) <= 6, "it was learnt once"
@@ -105,11 +105,13 @@ def test_an_image_that_does_not_fit_alone_says_so_and_the_others_go_on():
             raise MemoryError("no room")
         return batch
 
-    results = run(Together(network, batch=2, workers=2), *(image(index) for index in range(8)))
+    results = run(BatchingPool(network, batch=2, workers=2), *(image(index) for index in range(8)))
     assert [result.exception() is None for result in results] == [index != 2 for index in range(8)]
     assert isinstance(results[2].exception(), MemoryError)
 
 
 def test_a_network_that_returns_too_few_fails_for_its_images_only():
-    results = run(Together(lambda batch: batch[: len(batch) // 2], batch=3, workers=1), *(image(1) for _ in range(3)))
+    results = run(
+        BatchingPool(lambda batch: batch[: len(batch) // 2], batch=3, workers=1), *(image(1) for _ in range(3))
+    )
     assert [len(result.result()) for result in results] == [0, 0, 0], "which translate_image refuses, by its card"

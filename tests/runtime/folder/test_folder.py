@@ -1,21 +1,15 @@
 """A tree becomes a mirrored tree: whole files only, nothing lost to a bad neighbour, nothing done twice."""
 
-import hashlib
-import json
 import os
-import signal
-import subprocess
-import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from i2i_runtime import folder, images
+from i2i_runtime import images
 from i2i_runtime.card import Card
-from i2i_runtime.folder import Progress, translate_folder
+from i2i_runtime.folder import FolderOptions, FolderProgress, translate_folder
 
 CARD = Card(product="generator", in_channels=3, out_channels=3)
 NAMES = ["1.png", "2.png", "10.png", "a b/deep/er/x.png", "a b/猫.PNG"]  # in natural order
@@ -72,7 +66,7 @@ def test_a_second_run_does_only_what_is_missing(tree, tmp_path):
     assert len(calls) == 1
     assert report.done == listed(NAMES[3:4])
     assert report.skipped == listed(NAMES[:3] + NAMES[4:])
-    assert translate_folder(identity, CARD, tree, tmp_path / "out", overwrite=True).done == listed(NAMES)
+    assert translate_folder(identity, CARD, tree, tmp_path / "out", FolderOptions(overwrite=True)).done == listed(NAMES)
 
 
 def test_bad_images_are_reported_and_the_others_done(tree, tmp_path):
@@ -80,8 +74,10 @@ def test_bad_images_are_reported_and_the_others_done(tree, tmp_path):
     (tree / "3.png").write_bytes(b"")
     images.write(tree / "4.png", np.zeros((5, 5, 3), np.uint8))
     (tmp_path / "out" / "10.png").mkdir(parents=True)
-    heard: list[Progress] = []
-    report = translate_folder(refuse_dark, CARD, tree, tmp_path / "out", threads=1, progress=heard.append)
+    heard: list[FolderProgress] = []
+    report = translate_folder(
+        refuse_dark, CARD, tree, tmp_path / "out", FolderOptions(threads=1), progress=heard.append
+    )
     assert report.done == listed(["1.png", *NAMES[3:]])
     assert [name for name, _ in report.failed] == listed(["2.png", "3.png", "4.png", "10.png"])
     sentences = [sentence for _, sentence in report.failed]
@@ -111,7 +107,7 @@ def test_a_full_disk_stops_early_and_leaves_no_parts(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    report = translate_folder(identity, CARD, tmp_path / "in", tmp_path / "out", threads=1)
+    report = translate_folder(identity, CARD, tmp_path / "in", tmp_path / "out", FolderOptions(threads=1))
     assert "No space left on device" in report.stopped
     assert report.stopped == report.failed[0][1]
     assert len(report.failed) < 10
@@ -123,7 +119,7 @@ def test_a_disk_that_is_too_full_for_the_manifest_stops_early(tree, tmp_path, mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
-    report = translate_folder(refuse_dark, CARD, tree, tmp_path / "out", threads=1)
+    report = translate_folder(refuse_dark, CARD, tree, tmp_path / "out", FolderOptions(threads=1))
     assert "No space left on device" in report.stopped
     assert images.list_images(tmp_path / "out") == []
 
@@ -166,111 +162,12 @@ def test_trees_that_cannot_be_translated_are_refused_first(tree, tmp_path, sourc
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize(("waiting", "most"), [(2**28, 4), (1, 1), (100, 3)])
-def test_decoding_and_encoding_stay_near_the_network(tmp_path, monkeypatch, waiting, most):
-    monkeypatch.setattr(folder, "_WAITING", waiting)  # bytes; an image has 48
-    for index in range(40):
-        (tmp_path / "in").mkdir(exist_ok=True)
-        images.write(tmp_path / "in" / f"{index}.png", np.zeros((4, 4, 3), np.uint8))
-    read, seen, ahead = images.read_with_profile, [], []
-    monkeypatch.setattr(images, "read_with_profile", lambda path: seen.append(path) or read(path))
-
-    def network(batch):
-        ahead.append(len(seen) - len(ahead))
-        return batch
-
-    translate_folder(network, CARD, tmp_path / "in", tmp_path / "out", threads=2)
-    assert len(ahead) == 40
-    assert 1 <= max(ahead) <= most  # twice the threads, or what the memory holds; with the one at hand
-
-
-INTERRUPTED = """
-import signal, sys, time
-from pathlib import Path
-from i2i_runtime.card import Card
-from i2i_runtime.folder import translate_folder
-
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which what runs in the background is born without
-
-def slow(batch):
-    time.sleep(0.1)
-    return batch
-
-card = Card(product="generator", in_channels=3, out_channels=3)
-translate_folder(slow, card, Path(sys.argv[1]), Path(sys.argv[2]), carry=sys.argv[3:])
-"""
-
-
-def python(code: str, *arguments: Path | str) -> subprocess.Popen:
-    environment = os.environ | {"PYTHONPATH": str(Path(images.__file__).parents[2])}
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-
-
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_run_leaves_whole_files_only(tmp_path, by):
-    (tmp_path / "in").mkdir()
-    rng = np.random.default_rng(0)
-    for index in range(60):
-        images.write(tmp_path / "in" / f"{index}.png", rng.integers(0, 256, (200, 200, 3)).astype(np.uint8))
-    process = python(INTERRUPTED, tmp_path / "in", tmp_path / "out")
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "out" / "5.png").exists():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(by)
-    process.communicate(timeout=30)
-    assert process.returncode != 0
-    made = images.list_images(tmp_path / "out")
-    assert 5 < len(made) < 60
-    for name in made:
-        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "in" / name).read_bytes()
-    report = translate_folder(identity, CARD, tmp_path / "in", tmp_path / "out")
-    assert report.skipped == made
-    assert len(report.done) == 60 - len(made)
-
-
-def test_a_killed_run_goes_on_and_nothing_is_done_twice(tmp_path):
-    rng = np.random.default_rng(0)
-    (tmp_path / "in" / "labels").mkdir(parents=True)
-    for index in range(300):
-        images.write(tmp_path / "in" / f"{index}.png", rng.integers(0, 256, (8, 8, 3)).astype(np.uint8))
-        images.write(tmp_path / "in" / "labels" / f"{index}.png", rng.integers(0, 9, (8, 8, 1)).astype(np.uint8))
-    fast = INTERRUPTED.replace("0.02", "0.002")
-    process = python(fast, tmp_path / "in", tmp_path / "out", "labels/**")
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "out" / "150.png").exists():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    process.kill()
-    process.communicate(timeout=30)
-    made = {path: path.stat() for path in (tmp_path / "out").rglob("[!.]*") if path.is_file()}
-    assert 150 < len(made) < 600
-    process = python(fast, tmp_path / "in", tmp_path / "out", "labels/**")
-    assert process.communicate(timeout=60) == (None, b"") and process.returncode == 0
-    names = [path.relative_to(tmp_path / "in") for path in (tmp_path / "in").rglob("*.png")]
-    for name in names:
-        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "in" / name).read_bytes()
-    for path, before in made.items():
-        assert path.stat().st_ino == before.st_ino, "what was there was not made again"
-    lines = [json.loads(line) for line in (tmp_path / "out" / ".i2i-manifest.jsonl").read_text().splitlines() if line]
-    by_name = Counter(line["result"] for line in lines)
-    assert len(by_name) == len(names) == 600
-    for path in made:
-        assert by_name[path.relative_to(tmp_path / "out").as_posix()] == 1
-    for line in lines:
-        digest = hashlib.sha256((tmp_path / "out" / line["result"]).read_bytes()).hexdigest()
-        assert line["result_checksum"] == line["source_checksum"] == digest
-
-
 def test_results_are_the_same_however_many_go_through_at_once(tree, tmp_path):
     for index in range(8):
         images.write(tree / f"equal{index}.png", np.full((9, 9, 3), index, np.uint8))
     for batch, workers in ((3, 1), (1, 3), (2, 2)):
         out = tmp_path / f"{batch}x{workers}"
-        report = translate_folder(identity, CARD, tree, out, batch=batch, workers=workers)
+        report = translate_folder(identity, CARD, tree, out, FolderOptions(batch=batch, workers=workers))
         assert (report.done, report.failed) == (images.list_images(tree), [])
         for name in report.done:
             assert (out / name).read_bytes() == (tree / name).read_bytes()
@@ -290,7 +187,7 @@ def test_a_bad_image_does_not_take_its_batch_along(tmp_path):
             raise RuntimeError("a black image")
         return batch
 
-    report = translate_folder(network, CARD, tmp_path / "in", tmp_path / "out", batch=4)
+    report = translate_folder(network, CARD, tmp_path / "in", tmp_path / "out", FolderOptions(batch=4))
     assert len(report.done) == 10 and [name.name for name, _ in report.failed] == ["5.png", "7.png"]
     assert report.failed[0][1].endswith("5.png: RuntimeError: a black image")
     assert max(shapes) == 4
@@ -299,7 +196,7 @@ def test_a_bad_image_does_not_take_its_batch_along(tmp_path):
 def test_batches_are_refused_where_images_would_mix(tree, tmp_path):
     card = Card(product="generator", in_channels=3, out_channels=3, test_time="published")
     with pytest.raises(ValueError, match="batch: generator runs on the statistics of what it is given; allowed: 1"):
-        translate_folder(identity, card, tree, tmp_path / "out", batch=2)
+        translate_folder(identity, card, tree, tmp_path / "out", FolderOptions(batch=2))
 
 
 def test_a_file_of_one_size_gets_tiles_of_that_size(tmp_path):
@@ -314,14 +211,3 @@ def test_a_file_of_one_size_gets_tiles_of_that_size(tmp_path):
     assert not translate_folder(network, card, tmp_path / "a.png", tmp_path / "out").failed
     assert max(max(size) for size in seen) <= 64
     assert (images.read(tmp_path / "out" / "a.png") == images.read(tmp_path / "a.png")).all()
-
-
-def test_nothing_here_imports_torch_or_i2i():
-    code = """
-import sys
-import i2i_runtime.folder
-assert not {"torch", "i2i", "torchvision"} & set(sys.modules), "imported"
-"""
-    process = python(code)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 0, error.decode()

@@ -9,7 +9,7 @@ import pytest
 
 from i2i_runtime import images
 from i2i_runtime.card import Card
-from i2i_runtime.folder import Report, translate_folder
+from i2i_runtime.folder import FolderOptions, FolderReport, translate_folder
 from i2i_runtime.folder.jobs import Shard
 from i2i_runtime.folder.manifest import Manifest
 
@@ -34,8 +34,8 @@ def invert(batch: np.ndarray) -> np.ndarray:
     return 1 - batch
 
 
-def translate(tree: Path, **options) -> Report:
-    return translate_folder(invert, CARD, tree, tree.parent / "out", **options)
+def translate(tree: Path, **options) -> FolderReport:
+    return translate_folder(invert, CARD, tree, tree.parent / "out", FolderOptions(**options))
 
 
 def names(paths: list[Path]) -> list[str]:
@@ -101,7 +101,7 @@ def test_a_pattern_that_matches_nothing_is_refused(tree):
     with pytest.raises(ValueError, match=r"carry: 'lables/.*' matches no file"):
         translate(tree, carry=["labels/**", "lables/**"])
     with pytest.raises(ValueError, match=r"carry: .*1\.png is one file; allowed with a folder only"):
-        translate_folder(invert, CARD, tree / "1.png", tree.parent / "out", carry=["*"])
+        translate_folder(invert, CARD, tree / "1.png", tree.parent / "out", FolderOptions(carry=["*"]))
     assert not (tree.parent / "out").exists()
 
 
@@ -129,9 +129,9 @@ def test_shards_are_disjoint_and_together_everything(tree):
 def test_a_name_is_always_in_the_same_shard():
     """So that machines with other versions, orders and subsets agree."""
     names = [Path(f"town/{index}.png") for index in range(1000)]
-    sizes = [sum(Shard(index, 4).has(name) for name in names) for index in range(4)]
+    sizes = [sum(Shard(index, 4).contains(name) for name in names) for index in range(4)]
     assert sum(sizes) == 1000 and min(sizes) > 200
-    first = [next(index for index in range(4) if Shard(index, 4).has(name)) for name in names[:12]]
+    first = [next(index for index in range(4) if Shard(index, 4).contains(name)) for name in names[:12]]
     assert first == [2, 1, 2, 0, 0, 3, 2, 1, 3, 0, 2, 0]
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from i2i_runtime import images
 from i2i_runtime.card import Card
-from i2i_runtime.folder import Report, translate_folder
+from i2i_runtime.folder import FolderOptions, FolderReport, translate_folder
 from i2i_runtime.folder.manifest import Entry, Manifest
 
 CARD = Card(product="a_to_b", in_channels=3, out_channels=3, weights="1" * 64)
@@ -27,8 +28,9 @@ def tree(tmp_path) -> Path:
     return tmp_path / "in"
 
 
-def translate(tree: Path, card: Card = CARD, **options) -> Report:
-    return translate_folder(lambda batch: batch, card, tree, tree.parent / "out", **options)
+def translate(tree: Path, card: Card = CARD, *, stop: Callable[[], bool] = lambda: False, **options) -> FolderReport:
+    network = lambda batch: batch  # noqa: E731
+    return translate_folder(network, card, tree, tree.parent / "out", FolderOptions(**options), stop=stop)
 
 
 def names(paths: list[Path]) -> list[str]:

@@ -15,7 +15,7 @@ import pytest
 
 from i2i_runtime import images
 from i2i_runtime.card import Card
-from i2i_runtime.folder import Report, remote, translate_folder
+from i2i_runtime.folder import FolderOptions, FolderReport, remote, translate_folder
 from i2i_runtime.folder import remote_tree as mirror
 from i2i_runtime.folder.manifest import Manifest
 from tests.runtime.engines.test_onnxruntime import write
@@ -50,7 +50,7 @@ def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The memory as a file system, where files are renamed, and as a store of objects, where they need not be."""
     if request.param == "objects":
-        monkeypatch.setattr(mirror, "_STORES", {"memory"})
+        monkeypatch.setattr(mirror, "_OBJECT_STORES", {"memory"})
 
 
 @pytest.fixture
@@ -75,8 +75,10 @@ def low(tree: Path) -> str:
 HIGH = "memory://bucket/high"
 
 
-def translate(source: Path | str, target: Path | str, **options) -> Report:
-    return translate_folder(options.pop("network", invert), CARD, source, target, **options)
+def translate(source: Path | str, target: Path | str, **options) -> FolderReport:
+    network = options.pop("network", invert)
+    callbacks = {name: options.pop(name) for name in ("progress", "stop") if name in options}
+    return translate_folder(network, CARD, source, target, FolderOptions(**options), **callbacks)
 
 
 def names(paths: list[Path]) -> list[str]:
@@ -138,7 +140,7 @@ def test_results_of_two_models_do_not_mix(low: str) -> None:
     other = Card(product="other", in_channels=3, out_channels=3)
     with pytest.raises(ValueError, match=r"^memory://bucket/high: has 5 results of another model .*choose another"):
         translate_folder(invert, other, low, HIGH)
-    assert names(translate_folder(invert, other, low, HIGH, mix=True).skipped) == NAMES
+    assert names(translate_folder(invert, other, low, HIGH, FolderOptions(mix=True)).skipped) == NAMES
 
 
 @pytest.mark.usefixtures("kind")
@@ -258,7 +260,7 @@ def test_little_of_a_tree_is_here_at_once(
 ) -> None:
     for index in range(100):
         MEMORY.put_file(str(tree / "1.png"), f"/bucket/low/{index}.png")
-    monkeypatch.setattr(remote, "_ROOM", room)
+    monkeypatch.setattr(remote, "MAX_WAITING", room)
     here: list[int] = []
 
     def network(batch: np.ndarray) -> np.ndarray:
@@ -330,7 +332,7 @@ def test_a_target_that_cannot_be_written_to_is_refused_before_the_work(
     "key", ["/bucket/low/../../evil.png", "/bucket/low/1.png/under.png", "/bucket/low/" + "a" * 300]
 )
 def test_keys_that_are_no_paths_are_refused(low: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror, "_STORES", {"memory"})
+    monkeypatch.setattr(mirror, "_OBJECT_STORES", {"memory"})
     MEMORY.store[key] = MEMORY.store["/bucket/low/1.png"]
     with pytest.raises(ValueError, match=r"^memory://bucket/low: '.*' cannot be a path here"):
         translate(low, HIGH)

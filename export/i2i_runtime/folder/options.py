@@ -1,0 +1,26 @@
+"""The options with which a folder is translated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderOptions:
+    """How a folder is translated. Raises ValueError for a `batch`, `workers` or `threads` below 1."""
+
+    tile: int | None = None  # longest side in pixels that the network is given at once, as in `Tiling`
+    outscale: float | None = None  # size of a result in sizes of its image; None: the network's scale
+    format: str | None = None  # suffix of the results, without the dot; None: that of each image
+    carry: Sequence[str] = ()  # patterns of files that are copied and not translated ("labels/**")
+    link: bool = False  # hard-link such files instead of copying them
+    shard: str | None = None  # "0/4": the first of four parts, the same on every machine
+    overwrite: bool = False  # translate again what is there, also what is not in the manifest
+    mix: bool = False  # keep results of another model that are in the target
+    batch: int = 1  # images of equal size that go through the network together
+    workers: int = 1  # batches at once
+    threads: int = 2  # that read files, and as many that write them
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "workers", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; allowed: whole numbers from 1")

@@ -1,0 +1,73 @@
+"""The outcome of a folder's translation: which files were translated, which were skipped, and which failed why."""
+
+import errno
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from i2i_runtime.files import printable
+from i2i_runtime.folder.jobs import Job
+
+# After these every further file would fail as well.
+_FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+class FolderProgress(NamedTuple):
+    """One file is through, the `finished`th of `total` to do. `error` is the message if it failed, else empty."""
+
+    finished: int
+    total: int
+    name: Path
+    error: str
+
+
+@dataclass
+class FolderReport:
+    """Relative paths of sources, images in natural order. `stopped` says why some are in no list, empty if all are.
+
+    Of the `skipped`, those whose results are not as the manifest has them are in `unknown` too.
+    """
+
+    done: list[Path] = field(default_factory=list)
+    carried: list[Path] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+    unknown: list[Path] = field(default_factory=list)
+    failed: list[tuple[Path, str]] = field(default_factory=list)
+    stopped: str = ""
+
+    def add_success(self, job: Job) -> None:
+        """Note that a job's result is there."""
+        (self.carried if job.is_carried else self.done).append(job.name)
+
+    def add_failure(self, job: Job, error: BaseException, message: str) -> None:
+        """Note why a job has no result; errors that every further job would meet stop the work."""
+        self.failed.append((job.name, message))
+        if isinstance(error, OSError) and error.errno in _FATAL:
+            self.stop(message)
+
+    def stop(self, reason: str) -> None:
+        """Note why the work ends before its end; the first reason counts."""
+        self.stopped = self.stopped or reason
+
+    def lines(self) -> list[str]:
+        """The report as lines of text."""
+        carried = f", {len(self.carried)} carried" if self.carried else ""
+        skipped = f", {len(self.skipped)} were there already (--overwrite makes them again)" if self.skipped else ""
+        lines = [f"{len(self.done)} translated{carried}{skipped}"]
+        if self.unknown:
+            unknown = f"{len(self.unknown)} of those are not in the manifest, or were changed since"
+            lines += [f"{unknown}; they were left as they are"]
+        if self.failed:
+            lines += [f"{len(self.failed)} failed:", *(f"  {message}" for _, message in self.failed)]
+        if self.stopped:
+            lines += [f"stopped before the end: {self.stopped}; the same command goes on"]
+        return lines
+
+
+def failure_message(job: Job, error: BaseException) -> str:
+    """One sentence that names the file that an error is about: the source, or the result where writing it failed."""
+    source, result = printable(job.source), printable(job.result)
+    if isinstance(error, OSError):
+        return f"{result}: cannot be written ({error.strerror or error})"
+    text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return text if text.startswith((source, result)) else f"{source}: {text}"

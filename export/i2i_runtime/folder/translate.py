@@ -1,0 +1,137 @@
+"""Translation of a folder: plan its jobs, leave those that are done, run the others, and report."""
+
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from i2i_runtime.card import Card
+from i2i_runtime.files import printable
+from i2i_runtime.folder.batching import Pool, make_pool
+from i2i_runtime.folder.jobs import Job, Shard, plan_jobs, result_folder
+from i2i_runtime.folder.manifest import Entry, Manifest, model_identity
+from i2i_runtime.folder.options import FolderOptions
+from i2i_runtime.folder.pending import Pending, check_same_model, find_pending
+from i2i_runtime.folder.pipeline import Pipeline
+from i2i_runtime.folder.remote import Trees, open_trees
+from i2i_runtime.folder.report import FolderProgress, FolderReport, failure_message
+from i2i_runtime.images import Array
+from i2i_runtime.images.encode import check_size
+from i2i_runtime.tiles import Tiling
+from i2i_runtime.translate import Banded, Network, result_size, translate_image
+
+_DEFAULTS = FolderOptions()
+_SIDE = 1000  # pixels of an image, for the growth of any
+
+
+def translate_folder(
+    network: Network,
+    card: Card,
+    source: Path | str,
+    target: Path | str,
+    options: FolderOptions = _DEFAULTS,
+    *,
+    banded: Banded | None = None,
+    progress: Callable[[FolderProgress], None] = lambda at: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> FolderReport:
+    """Translate every image under `source` to the same relative path under `target`, which may be URLs fsspec knows.
+
+    A manifest in the target makes the next run do only what is missing, has changed, has failed, or had another
+    `outscale`; results that are not in it, or were changed since, are left. `source` may be one image; `target` is then
+    a folder, or a file if it has the suffix of an image, and there is no manifest.
+
+    Files appear whole or not at all. An image that fails is reported and the rest goes on, except when the disk is
+    full. `stop` is asked before each image. The network, `progress` and `stop` are called in the caller's thread; with
+    several images at once the network is not. Raises ValueError, before anything is done, for a wrong option, nothing
+    to translate, or a target that cannot be written to, lies in the source, or has results of another model.
+    """
+    pool = make_pool(network, batch=options.batch, workers=options.workers)
+    translate = _image_translation(pool, card, options, banded)
+    shard = Shard.parse(options.shard) if options.shard is not None else Shard()
+    growth = _growth(card, options)
+    template = Entry(model=model_identity(card), outscale=options.outscale, tile=options.tile)
+    with open_trees(source, target, link=options.link) as trees:
+        manifest, pending = _plan(trees, shard, template, options)
+        report = FolderReport(skipped=pending.skipped, unknown=pending.unknown)
+        pipeline = Pipeline(translate, pool, manifest, template, options, growth=growth)
+        outcomes = pipeline.run(trees.fetch(pending.jobs), stops=lambda: _stops(report, stop))
+        with closing(manifest), closing(outcomes), closing(trees.upload(outcomes, manifest)) as uploaded:
+            for finished, (job, error) in enumerate(uploaded, 1):
+                message = _record(report, manifest, job, error, trees)
+                progress(FolderProgress(finished, len(pending.jobs), job.name, message))
+        trees.finish(manifest)
+    return report
+
+
+def _image_translation(
+    pool: Pool, card: Card, options: FolderOptions, banded: Banded | None
+) -> Callable[[Job, Array], Array]:
+    """What is done to each image. Raises ValueError for options that the card forbids."""
+    if options.batch > 1 and card.test_time.startswith("published"):
+        raise ValueError(f"batch: {card.product} runs on the statistics of what it is given; allowed: 1, or eval")
+    outscale = options.outscale
+    tiling = Tiling(card, _default_tile(card) if options.tile is None else options.tile)
+
+    def translate(job: Job, image: Array) -> Array:
+        check_size(job.result, *result_size(card, image.shape[0], image.shape[1], outscale))
+        return translate_image(pool.network, card, image, tiling=tiling, banded=banded, outscale=outscale)
+
+    return translate
+
+
+def _default_tile(card: Card) -> int | None:
+    """The tile of a file that takes one size only, where its tiles can overlap as they must."""
+    if card.size is None or not card.overlap:
+        return None
+    try:
+        return Tiling(card, min(card.size[1:])).tile
+    except ValueError:
+        return 0
+
+
+def _growth(card: Card, options: FolderOptions) -> float:
+    """Pixels of a result per pixel of its image. Raises ValueError for a wrong `outscale`."""
+    height, width = result_size(card, _SIDE, _SIDE, options.outscale)
+    return height * width / _SIDE**2
+
+
+def _plan(trees: Trees, shard: Shard, template: Entry, options: FolderOptions) -> tuple[Manifest, Pending]:
+    jobs = plan_jobs(trees.source, trees.target, carry=options.carry, format=options.format)
+    folder = result_folder(jobs, trees.target)
+    _make_writable(folder)
+    trees.check_writable(folder)
+    manifest = Manifest(folder if trees.source.is_dir() else None, shard.label)
+    if not (options.overwrite or options.mix):
+        check_same_model(manifest, template.model, folder)
+    mine = [job for job in jobs if shard.contains(job.name)]
+    return manifest, find_pending(mine, manifest, template, overwrite=options.overwrite, mix=options.mix)
+
+
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{printable(folder)}: cannot be made ({error.strerror})") from error
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"{printable(folder)}: cannot be written to (permission denied)")
+
+
+def _stops(report: FolderReport, stop: Callable[[], bool]) -> bool:
+    if not report.stopped and stop():
+        report.stop("stopped on request")
+    return bool(report.stopped)
+
+
+def _record(report: FolderReport, manifest: Manifest, job: Job, error: BaseException | None, trees: Trees) -> str:
+    """Enter an outcome in the report, and a failure in the manifest too; returns the message of a failure, else ""."""
+    if error is None:
+        report.add_success(job)
+        return ""
+    message = trees.with_urls(failure_message(job, error))
+    report.add_failure(job, error, message)
+    try:
+        manifest.add(Entry(error=message).for_job(job))
+    except OSError as unwritten:
+        report.stop(trees.with_urls(failure_message(job, unwritten)))
+    return message
