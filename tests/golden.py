@@ -9,8 +9,11 @@ import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+LOSSES = 1e-9  # relative, at every step of a trajectory in float64
 
 
 def weights(shapes: Mapping[str, Sequence[int]], prefix: str = "") -> dict[str, Tensor]:
@@ -42,6 +45,20 @@ def assert_recorded(found: Tensor, recording: Mapping[str, np.ndarray], field: s
     rounded = 1e-6 if "precision" in recording else 1e-5
     tolerance = 1e-9 if expected.dtype == torch.float64 else rounded
     torch.testing.assert_close(found, expected.double(), atol=tolerance, rtol=0)
+
+
+def fill(network: nn.Module, keys: Mapping[str, str], prefix: str = "") -> None:
+    """Load the weights of these original keys, by our keys."""
+    state = network.state_dict()
+    filled = weights({theirs: state[ours].shape for ours, theirs in keys.items()}, prefix)
+    network.load_state_dict({ours: filled[theirs] for ours, theirs in keys.items()})
+
+
+def check_norms(network: nn.Module, keys: Mapping[str, str], norms: Mapping[str, float]) -> None:
+    """The norms of trained weights, by our keys and the original ones, are the recorded ones."""
+    state = network.state_dict()
+    for ours, theirs in keys.items():
+        assert float(state[ours].double().norm()) == pytest.approx(norms[theirs], rel=1e-6, abs=1e-8), theirs
 
 
 def _generator(name: str) -> np.random.Generator:
