@@ -8,7 +8,7 @@ import numpy as np
 from onnx import ModelProto
 
 from i2i.export.band_plan import plan_bands
-from i2i.export.graph import OPSET, InUnitRange, is_large, strip, trace
+from i2i.export.graph import OPSET, InUnitRange, is_large, strip, trace_generator
 from i2i.export.proof import Float, Proof, pictures, prove
 from i2i.networks.generators.base import ImageGenerator
 from i2i_runtime.bands import ROWS, run_in_bands
@@ -27,7 +27,7 @@ def open_in_bands(generator: ImageGenerator, card: Card, *, provider: str = "cpu
     that cannot be run so.
     """
     network = InUnitRange(deepcopy(generator).cpu())
-    model = trace(network, opset=OPSET)
+    model = trace_generator(network, opset=OPSET)
     strip(model)
     open_subgraph(model.SerializeToString(), provider=provider)  # raises where the provider cannot be used
     plan, proof = plan_and_prove(model, card, network, next(pictures(card)))

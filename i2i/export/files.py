@@ -1,4 +1,4 @@
-"""Files that appear when they are whole."""
+"""Exported files are written whole, with external weights beside them, or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -8,19 +8,20 @@ from tempfile import TemporaryDirectory
 
 
 def check_name(file: Path) -> None:
-    """Raises ValueError for a name that an exported file can't have."""
+    """Raises ValueError for a file name that is not an .onnx."""
     if file.suffix != ".onnx":
         raise ValueError(f"{file}: an exported file is an .onnx; name such a file")
 
 
 @contextmanager
 def written_whole(file: Path) -> Iterator[Path]:
-    """The path of a file to write, with what it needs beside it, in a folder of its own; all of it takes its place
-    beside `file` at the end, and nothing is left after an error.
+    """A temporary path to write, in a folder of its own; what is in the folder moves beside `file` when the block ends.
+
+    An error in the block leaves nothing behind.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as workshop:
-        yield Path(workshop) / file.name
-        # The weights first: the file that needs them appears when they are there.
-        for made in sorted(Path(workshop).iterdir(), reverse=True):
-            os.replace(made, file.parent / made.name)
+    with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
+        yield Path(folder) / file.name
+        # External weights (.onnx.data) move first: the file that needs them appears when they are there.
+        for written in sorted(Path(folder).iterdir(), reverse=True):
+            os.replace(written, file.parent / written.name)

@@ -1,4 +1,4 @@
-"""A generator as an ONNX graph that holds nothing but what is computed.
+"""Traces a network into an ONNX graph, without the exporter's notes about the maker's computer.
 
 ONNX operators and their versions: https://onnx.ai/onnx/operators.
 """
@@ -23,13 +23,16 @@ DYNAMIC = {0: "batch", 2: "height", 3: "width"}
 OPSETS = range(18, 25)  # that the exporter writes
 OPSET = OPSETS[0]  # the lowest, which every engine takes (TensorRT 10: 9 to 20)
 LARGEST_FILE = 2**31 - 2**24  # bytes of weights that fit into one protobuf file beside the graph
-# What names of the maker's computer, stack traces and the structure of the program stand in.
-_NOT_COMPUTED = ("metadata_props", "doc_string", "value_info")
+# Fields with stack traces, local paths and the structure of the program, which no engine needs
+_NOTES = ("metadata_props", "doc_string", "value_info")
 _RANDOM = ("Dropout", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli")
 
 
 class InUnitRange(nn.Module):
-    """The generator as files speak: (N, C, H, W) in [0, 1] -> (N, C', scale * H, scale * W), clipped to [0, 1]."""
+    """An image generator from [0, 1] to [0, 1].
+
+    Shapes: (N, C, H, W) in [0, 1] -> (N, C', scale * H, scale * W) in [0, 1].
+    """
 
     def __init__(self, generator: ImageGenerator) -> None:
         super().__init__()
@@ -40,23 +43,22 @@ class InUnitRange(nn.Module):
         return value_range.to_unit(self.generator(value_range.from_unit(image))).clamp(0, 1)
 
 
-def trace(network: InUnitRange, *, opset: int, size: tuple[int, int, int] | None = None) -> ModelProto:
-    """The graph of `network`, for any batch, height and width or for the one `size`, with ends `image` and `result`.
+def trace_generator(network: InUnitRange, *, opset: int, size: tuple[int, int, int] | None = None) -> ModelProto:
+    """The graph of an image generator from `image` to `result`, for any batch, height and width or for one `size`.
 
-    Raises ValueError for what cannot be exported, or not in this opset, and for a network whose result depends on
-    chance or on its batch.
+    Raises ValueError like `trace`.
     """
     generator = network.generator
     number, height, width = size or _example(generator)
     example = torch.rand(number, generator.in_channels, height, width, generator=torch.Generator().manual_seed(0))
     dynamic = {} if size else DYNAMIC
-    model = draw(network, {INPUT: example}, {INPUT: dynamic}, OUTPUT, name=type(generator).__name__, opset=opset)
+    model = trace(network, {INPUT: example}, {INPUT: dynamic}, OUTPUT, name=type(generator).__name__, opset=opset)
     if size is None:
-        _name_result(model, generator)
+        _name_dimensions(model, generator)
     return model
 
 
-def draw(
+def trace(
     network: nn.Module,
     examples: Mapping[str, Tensor],
     dynamic: Mapping[str, Mapping[int, str]],
@@ -65,8 +67,10 @@ def draw(
     name: str,
     opset: int,
 ) -> ModelProto:
-    """The graph of a network called with `examples`, whose `dynamic` dimensions may be of any size. Its inputs are
-    called as they are, its result `output`; `name` is for errors. Raises ValueError like `trace`.
+    """The graph of a network from inputs named as in `examples` to `output`, with `dynamic` dimensions of any size.
+
+    `name` is the network's in errors. Raises ValueError for a network that cannot be exported, or not in this opset,
+    and for one whose result depends on chance or on the batch.
     """
     if opset not in OPSETS:
         raise ValueError(f"opset: {opset} is refused; allowed: {OPSETS[0]} to {OPSETS[-1]}")
@@ -82,29 +86,29 @@ def draw(
                 output_names=[output],
                 dynamic_shapes=dict(dynamic),
             )
-        # Whatever the exporter does not know, and it has a dozen errors for that.
+        # The exporter has a dozen errors for what it cannot do.
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
             raise ValueError(f"{name} cannot be exported ({reason})") from error
     assert program is not None
     model = program.model_proto
-    _check(model, name, opset)
+    _check_graph(model, name, opset)
     _drop_dead_biases(model)
     return model
 
 
 def _example(generator: ImageGenerator) -> tuple[int, int, int]:
-    """A batch of two, not square, so that no size is taken for a constant or for another one."""
+    """A batch of two that is not square, so that the exporter takes no size for a constant or for another one."""
     step = generator.multiple_of
     side = -(-max(generator.min_size, 16) // step) * step
     return 2, side, side + step
 
 
-def _check(model: ModelProto, name: str, opset: int) -> None:
-    written = next(each.version for each in model.opset_import if not each.domain)
-    if written != opset:  # of an opset that it cannot write the exporter says so in its log only
-        raise ValueError(f"opset: {name} came out in opset {written}, not {opset}; try another one")
-    for node in _nodes(model):
+def _check_graph(model: ModelProto, name: str, opset: int) -> None:
+    exported = next(each.version for each in model.opset_import if not each.domain)
+    if exported != opset:  # an opset that it cannot write the exporter reports in its log only
+        raise ValueError(f"opset: {name} was exported in opset {exported}, not {opset}; try another one")
+    for node in [*model.graph.node, *(node for function in model.functions for node in function.node)]:
         is_training = any(each.name == "training_mode" and each.i for each in node.attribute)
         if node.op_type in _RANDOM or (node.op_type == "BatchNormalization" and is_training):
             raise ValueError(
@@ -113,19 +117,15 @@ def _check(model: ModelProto, name: str, opset: int) -> None:
             )
 
 
-def _nodes(model: ModelProto) -> list[NodeProto]:
-    return [*model.graph.node, *(node for function in model.functions for node in function.node)]
-
-
 def _drop_dead_biases(model: ModelProto) -> None:
-    """Leave out the bias of a convolution that is followed by an instance norm alone, which takes it away again."""
+    """Remove the bias of a convolution that only an instance norm reads, which subtracts the mean anyway."""
     readers: dict[str, list[NodeProto]] = {}
     for node in model.graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
     for node in model.graph.node:
-        after = [reader.op_type for reader in readers.get(node.output[0], [])]
-        if node.op_type in ("Conv", "ConvTranspose") and after == ["InstanceNormalization"]:
+        read_by = [reader.op_type for reader in readers.get(node.output[0], [])]
+        if node.op_type in ("Conv", "ConvTranspose") and read_by == ["InstanceNormalization"]:
             del node.input[2:]
     used = {name for node in model.graph.node for name in node.input}
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
@@ -134,9 +134,9 @@ def _drop_dead_biases(model: ModelProto) -> None:
 
 
 def strip(message: Any) -> None:
-    """Clear everything in a protobuf message, and in those inside it, that no runtime needs."""
+    """Clear the exporter's notes in a protobuf message and in those inside it."""
     for field, value in message.ListFields():
-        if field.name in _NOT_COMPUTED:
+        if field.name in _NOTES:
             message.ClearField(field.name)
         elif field.type == field.TYPE_MESSAGE:
             for inner in value if hasattr(value, "__len__") else (value,):
@@ -148,8 +148,8 @@ def is_large(model: ModelProto) -> bool:
     return sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST_FILE
 
 
-def _name_result(model: ModelProto, generator: ImageGenerator) -> None:
-    """Call the result's size by the input's, instead of by a formula with roundings that allowed sizes do not need."""
+def _name_dimensions(model: ModelProto, generator: ImageGenerator) -> None:
+    """Name the output's dimensions after the input's; the exporter's formulas round where allowed sizes need not."""
     names = [DYNAMIC[2], DYNAMIC[3]]
     if generator.scale > 1:
         names = [f"{generator.scale}*{name}" for name in names]
@@ -159,7 +159,7 @@ def _name_result(model: ModelProto, generator: ImageGenerator) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without what the exporter and its like say to their own developers, in a dozen loggers."""
+    """Silences the exporter's logs and warnings, which are for its own developers."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

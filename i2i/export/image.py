@@ -12,7 +12,7 @@ from torch import nn
 
 from i2i.export.bands import plan_and_prove
 from i2i.export.files import check_name, written_whole
-from i2i.export.graph import OPSET, InUnitRange, check_rules, is_large, strip, trace
+from i2i.export.graph import OPSET, InUnitRange, check_rules, is_large, strip, trace_generator
 from i2i.export.int8 import Float, to_int8
 from i2i.export.precision import to_half, with_uint8_ends
 from i2i.export.proof import Proof, pictures, prove, refusal
@@ -78,7 +78,7 @@ def export(
 
 def _graph(network: InUnitRange, card: Card, calibration: Sequence[Float]) -> ModelProto:
     """The graph that the card describes."""
-    model = trace(network, opset=card.opset, size=card.size)
+    model = trace_generator(network, opset=card.opset, size=card.size)
     if card.precision == "float16":
         model = to_half(model)
     if card.precision == "int8":

@@ -1,4 +1,4 @@
-"""Convolutions in 8 bits, with ranges measured on real images.
+"""Post-training quantisation: convolutions in 8 bits, with ranges calibrated on images.
 
 Jacob et al. 2018: Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference,
 section 2 and 3, https://arxiv.org/abs/1712.05877.
@@ -19,21 +19,21 @@ from i2i_runtime import images
 from i2i_runtime.card import Card
 from i2i_runtime.tiles import reflect_indices
 
-MOST_IMAGES = 32
-LARGEST_SIDE = 256  # pixels of the result
+MAX_IMAGES = 32
+MAX_SIDE = 256  # pixels of the result
 
 Float = NDArray[np.float32]
 
 
 def to_int8(model: ModelProto, batches: Iterable[Float]) -> ModelProto:
-    """The graph with all convolutions but the first and the last in 8 bits, by the ranges that the batches give.
+    """A graph with all convolutions but the first and the last, which read and write the image, in 8 bits.
 
-    Per channel and symmetric around zero, which is what TensorRT takes. The rest stays float32: norms, and transposed
-    convolutions, of which ONNX Runtime has none in 8 bits on a CPU. First and last see and make the image itself.
+    Quantisation is per channel and symmetric around zero, as TensorRT needs it, with the ranges of `batches`. Norms
+    stay float32, and so do transposed convolutions, which ONNX Runtime does not have in 8 bits on a CPU.
     """
     convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
-    with TemporaryDirectory() as workshop, quiet():
-        file = Path(workshop) / "model.onnx"
+    with TemporaryDirectory() as folder, quiet():
+        file = Path(folder) / "model.onnx"
         quantize_static(
             model,
             file,
@@ -53,25 +53,26 @@ def to_int8(model: ModelProto, batches: Iterable[Float]) -> ModelProto:
 
 
 def read_calibration(folder: Path, card: Card) -> list[Float]:
-    """Up to 32 images from all over the folder, each (1, C, H, W) in [0, 1]: its middle, of a size that suits the card.
+    """Centre crops (1, C, H, W) in [0, 1] of up to 32 images all over a folder, of a size that suits the card.
 
-    For a file of one size with larger batches, each as often as that.
-    Raises ValueError for fewer than two: some are for ranges, the others for proof.
+    For a file of one size with a larger batch each is repeated. Raises ValueError for fewer than two images: some are
+    for calibration, the others for the proof.
     """
     files = images.list_images(folder)
     if len(files) < 2:
-        raise ValueError(f"{folder}: {len(files)} images are too few to measure ranges and prove them; allowed: from 2")
-    step = max(1, len(files) // MOST_IMAGES)
-    return [_taken(images.read(folder / file), card) for file in files[::step][:MOST_IMAGES]]
+        raise ValueError(f"{folder}: {len(files)} images are too few to calibrate and to prove; allowed: from 2")
+    step = max(1, len(files) // MAX_IMAGES)
+    return [_centre_crop(images.read(folder / file), card) for file in files[::step][:MAX_IMAGES]]
 
 
-def _taken(image: images.Array, card: Card) -> Float:
-    largest = max(LARGEST_SIDE // card.scale, card.min_size)
-    number, *sides = card.size or (1, largest, largest)
-    least = sides if card.size else [card.min_size] * 2
+def _centre_crop(image: images.Array, card: Card) -> Float:
+    side = max(MAX_SIDE // card.scale, card.min_size)
+    number, *max_sides = card.size or (1, side, side)
+    min_sides = max_sides if card.size else [card.min_size] * 2
     rows, columns = (
-        max(0, have - most) // 2 + reflect_indices(min(have, most), multiple_of=card.multiple_of, min_size=fewest)
-        for have, most, fewest in zip(image.shape[:2], sides, least, strict=True)
+        max(0, size - longest) // 2
+        + reflect_indices(min(size, longest), multiple_of=card.multiple_of, min_size=shortest)
+        for size, longest, shortest in zip(image.shape[:2], max_sides, min_sides, strict=True)
     )
     pixels = images.to_float(images.with_channels(image[np.ix_(rows, columns)], card.in_channels))
     return np.ascontiguousarray(np.repeat(pixels.transpose(2, 0, 1)[None], number, axis=0))

@@ -1,4 +1,4 @@
-"""A generator of images from noise as one .onnx file: latents, labels and truncation in, images out."""
+"""A latent generator as one .onnx file: latents, labels and truncation in, images out."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from i2i_runtime.engines.base import NOISE_CARD
 from i2i_runtime.engines.sampler import LABEL, LATENT, TRUNCATION, Sampler
 
 _IMAGE = "image"
-_SEED = 0  # of the latents that are proven
+_SEED = 0  # of the latents in the proof
 
 
 def export_latent(
@@ -42,14 +42,14 @@ def export_latent(
 ) -> tuple[NoiseCard, Proof]:
     """Write `generator`, which `card` describes, to `file` (.onnx); returns the card in it, and the proof.
 
-    The file takes `latent` float (batch, latent), for generators with classes `label` int64 (batch,), and where points
-    are `linear` may be given `truncation`, a float from 0 to 1. It gives `image` float (batch, C, size, size) in
-    [0, 1], or with `io` "uint8" pixels (batch, size, size, C). `half` is half precision between the ends, held to
-    `least_psnr` dB, by default 50. `generator` stays as it is. Raises ValueError, and writes nothing, for what cannot
-    be exported and where the file does not give what the generator gives.
+    Its inputs are `latent` float (batch, latent), for generators with classes `label` int64 (batch,), and for those
+    with `linear` points w optionally `truncation`, a float from 0 to 1. Its output is `image`, float
+    (batch, C, size, size) in [0, 1], or with `io` "uint8" pixels (batch, size, size, C). `half` is half precision
+    inside, which must reach `least_psnr` dB, by default 50. `generator` is not changed. Raises ValueError, and writes
+    nothing, for what cannot be exported and where the file does not give what the generator gives.
     """
     files.check_name(file)
-    generator = _for_use(generator)
+    generator = _for_inference(generator)
     card = replace(card, io=io, precision="float16" if half else "float32", opset=opset, test_time="eval", proof={})
     model = _graph(generator, card)
     with files.written_whole(file) as unproven:
@@ -64,7 +64,7 @@ def export_latent(
 
 
 class _InUnitRange(nn.Module):
-    """The generator as files speak: images (N, C, size, size) in [0, 1]."""
+    """A latent generator with images (N, C, size, size) in [0, 1]."""
 
     def __init__(self, generator: LatentGenerator) -> None:
         super().__init__()
@@ -73,26 +73,26 @@ class _InUnitRange(nn.Module):
     def forward(self, latent: Tensor, label: Tensor | None = None, truncation: Tensor | None = None) -> Tensor:
         w = self.generator.map(latent, label)
         if truncation is not None:
-            # Where truncation is a number to choose by, a graph would have the choice made when it is drawn.
+            # As a Python number it would be a constant of the traced graph.
             w = torch.lerp(self.generator.map(latent, label, truncation=0.0), w, truncation)
         return ValueRange(*self.generator.value_range).to_unit(self.generator.synthesise(w, label)).clamp(0, 1)
 
 
-class _Asked(NamedTuple):
-    """What a generator is asked for: latents (N, latent), labels (N,) or none, and truncation."""
+class _Inputs(NamedTuple):
+    """A batch of inputs: latents (N, latent), labels (N,) or none, and truncation."""
 
     latents: NDArray[np.float32]
     labels: list[int]
     truncation: float
 
 
-def _for_use(generator: LatentGenerator) -> LatentGenerator:
-    """A copy in the state in which it is used, its weights plain numbers."""
+def _for_inference(generator: LatentGenerator) -> LatentGenerator:
+    """A copy of the generator in its state at test time, with parametrised weights as plain parameters."""
     copy = set_test_time(deepcopy(generator).cpu().float(), "eval").requires_grad_(False)
     for layer in list(copy.modules()):
         if parametrize.is_parametrized(layer, "weight"):
             weight = cast(Tensor, layer.weight)
-            # Not by remove_parametrizations, which changes the class: the copy shares it with the original.
+            # remove_parametrizations would change the class, which the copy shares with the original.
             layer.__class__ = parametrize.type_before_parametrizations(layer)
             del layer.parametrizations
             layer.weight = nn.Parameter(weight, requires_grad=False)
@@ -108,42 +108,42 @@ def _graph(generator: LatentGenerator, card: NoiseCard) -> ModelProto:
     if card.truncation == "input":
         examples[TRUNCATION], dynamic[TRUNCATION] = torch.tensor(0.5), {}
     network, name = _InUnitRange(generator).eval(), type(generator).__name__
-    model = graph.draw(network, examples, dynamic, _IMAGE, name=name, opset=card.opset)
+    model = graph.trace(network, examples, dynamic, _IMAGE, name=name, opset=card.opset)
     if card.precision == "float16":
         model = to_half(model)
     if card.io == "uint8":
         model = with_uint8_result(model)
-    if card.truncation == "input":  # which makes it one that need not be given
+    if card.truncation == "input":  # a default makes it optional
         model.graph.initializer.append(helper.make_tensor(TRUNCATION, TensorProto.FLOAT, [], [1.0]))
     graph.strip(model)
     return model
 
 
 def _write(model: ModelProto, card: NoiseCard, file: Path) -> None:
-    facts = {NOISE_CARD: json.dumps(card.to_dict()), "product": card.product, "version": card.version}
-    helper.set_model_props(model, facts)
+    metadata = {NOISE_CARD: json.dumps(card.to_dict()), "product": card.product, "version": card.version}
+    helper.set_model_props(model, metadata)
     onnx.save_model(model, file)
 
 
 def _prove(sampler: Sampler, generator: LatentGenerator, least_psnr: float | None) -> Proof:
-    """One image and three, of all classes in turn; with and without truncation where the file takes it."""
-    asked = list(_asked(sampler.card))
-    expected = [_expected(generator, each) for each in asked]
-    runs = [partial(sampler.network, each.latents, each.labels, truncation=each.truncation) for each in asked]
+    """Compare one image and a batch of three, over all classes, with and without truncation where the file takes it."""
+    batches = list(_batches(sampler.card))
+    expected = [_expected(generator, each) for each in batches]
+    runs = [partial(sampler.network, each.latents, each.labels, truncation=each.truncation) for each in batches]
     sizes = [each.shape for each in expected]
     return compare(sampler.card, run_all(sampler.card, runs), expected, sizes=sizes, least_psnr=least_psnr)
 
 
-def _asked(card: NoiseCard) -> Iterator[_Asked]:
+def _batches(card: NoiseCard) -> Iterator[_Inputs]:
     random = np.random.default_rng(_SEED)
     for number, truncation in ((1, 1.0), (3, 0.6)):
         latents = random.standard_normal((number, card.latent), np.float32)
         labels = [(card.classes - 1 - at) % card.classes for at in range(number)] if card.classes else []
-        yield _Asked(latents, labels, truncation if card.truncation == "input" else 1.0)
+        yield _Inputs(latents, labels, truncation if card.truncation == "input" else 1.0)
 
 
-def _expected(generator: LatentGenerator, asked: _Asked) -> NDArray[np.float32]:
-    label = torch.tensor(asked.labels) if asked.labels else None
+def _expected(generator: LatentGenerator, inputs: _Inputs) -> NDArray[np.float32]:
+    label = torch.tensor(inputs.labels) if inputs.labels else None
     with torch.inference_mode():
-        w = generator.map(torch.from_numpy(asked.latents), label, truncation=asked.truncation)
+        w = generator.map(torch.from_numpy(inputs.latents), label, truncation=inputs.truncation)
         return ValueRange(*generator.value_range).to_unit(generator.synthesise(w, label)).clamp(0, 1).numpy()

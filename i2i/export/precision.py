@@ -1,4 +1,4 @@
-"""What a float32 graph becomes for speed: half precision, and ends of 8 bits."""
+"""Converts a float32 graph to half precision inside, and to uint8 pixels at its input and output."""
 
 from collections.abc import Iterable
 
@@ -7,19 +7,19 @@ from onnxconverter_common import float16
 
 from i2i.export.graph import INPUT, quiet
 
-UNIT_INPUT, UNIT_OUTPUT = "unit_image", "unit_result"  # the network's ends inside ends of pixels
+UNIT_INPUT, UNIT_OUTPUT = "unit_image", "unit_result"  # input and output of the network between uint8 pixels
 
 
 def to_half(model: ModelProto) -> ModelProto:
-    """The graph in half precision between ends that stay float32."""
-    with quiet():  # about weights that half precision rounds to its smallest number
+    """A graph in half precision between a float32 input and output."""
+    with quiet():  # it warns of weights that half precision rounds to its smallest number
         return float16.convert_float_to_float16(model, keep_io_types=True)
 
 
 def with_uint8_ends(model: ModelProto) -> ModelProto:
-    """The graph (N, C, H, W) in [0, 1] as one of pixels: uint8 (N, H, W, C), rounded to the nearest, half to even.
+    """A graph on (N, C, H, W) in [0, 1] as one on uint8 pixels (N, H, W, C), rounded to nearest, half to even.
 
-    Between the ends and the network everything is float32, also around a network of half precision.
+    The conversions are float32, also around a network in half precision.
     """
     graph = model.graph
     _rename(graph.node, INPUT, UNIT_INPUT)
@@ -32,12 +32,12 @@ def with_uint8_ends(model: ModelProto) -> ModelProto:
     del graph.node[:]
     graph.node.extend(nodes)
     graph.initializer.append(helper.make_tensor("level", TensorProto.FLOAT, [], [1 / 255]))
-    _make_pixels(graph.input[0])
+    _declare_pixels(graph.input[0])
     return with_uint8_result(model)
 
 
 def with_uint8_result(model: ModelProto) -> ModelProto:
-    """The graph with a result of pixels, as above, whatever goes in."""
+    """A graph with uint8 pixels (N, H, W, C) as its output, whatever its inputs are."""
     graph = model.graph
     (result,) = graph.output
     _rename(graph.node, result.name, UNIT_OUTPUT)
@@ -50,13 +50,13 @@ def with_uint8_result(model: ModelProto) -> ModelProto:
         ]
     )
     graph.initializer.append(helper.make_tensor("levels", TensorProto.FLOAT, [], [255.0]))
-    _make_pixels(result)
+    _declare_pixels(result)
     return model
 
 
-def _make_pixels(end: ValueInfoProto) -> None:
-    batch, channels, height, width = (dim.dim_param or dim.dim_value for dim in end.type.tensor_type.shape.dim)
-    end.CopyFrom(helper.make_tensor_value_info(end.name, TensorProto.UINT8, [batch, height, width, channels]))
+def _declare_pixels(value: ValueInfoProto) -> None:
+    batch, channels, height, width = (dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim)
+    value.CopyFrom(helper.make_tensor_value_info(value.name, TensorProto.UINT8, [batch, height, width, channels]))
 
 
 def _rename(nodes: Iterable[NodeProto], name: str, new: str) -> None:

@@ -1,4 +1,4 @@
-"""Whether a file gives what the network gives: on pictures, at sizes and in batches that it was not made with."""
+"""Compares an exported file with the network in torch, on images whose sizes and batches were not traced."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -17,18 +17,20 @@ from i2i_runtime.images import to_float, with_channels
 from i2i_runtime.translate import Network
 
 LIMIT = 1e-4  # of float32, largest error at the scale of the result
-LEAST_PSNR = {"float16": 50.0, "int8": 35.0}  # dB, unless told
+LEAST_PSNR = {"float16": 50.0, "int8": 35.0}  # dB
 _ROUNDING = 2e-7  # two roundings of a float32 near 1
 _HALF_A_LEVEL = 0.5 / 255
-_NEAR = (96, 48)  # pixels: the largest that take a large network seconds
-_SILENCE = 1e-20  # mean squared error that counts as none: 200 dB
+_SIDES = (96, 48)  # pixels, about: the largest that take a large network seconds
+_SMALLEST_MSE = 1e-20  # 200 dB
 
 Float = NDArray[np.float32]
 
 
 class Proof(NamedTuple):
-    """What was compared and what came out. Errors are in parts of `scale`, the spread of the result from its darkest to
-    its lightest value, at most 1; what rounding to 8 bits explains is not counted.
+    """The differences between an exported file and its network, and whether they are within the limit.
+
+    Errors are relative to `scale`, the range from the darkest to the lightest value of the result, at most 1. For uint8
+    files half a grey level is subtracted, which rounding explains.
     """
 
     max_error: float
@@ -40,18 +42,18 @@ class Proof(NamedTuple):
     runtime: str
 
     def facts(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """The proof as JSON can hold it."""
         return self._asdict() | {"batches": [list(shape) for shape in self.batches]}
 
     def sentence(self) -> str:
-        """In words for who exports."""
+        """The proof in words, for whoever exports."""
         sizes = Counter[str]()
         for number, _, height, width in self.batches:
             sizes[f"{width}x{height}"] += number
-        each = " and ".join(f"{number} of {size}" for size, number in sizes.items())
-        what = each if len(sizes) < 3 else f"{sizes.total()} images"
+        listed = " and ".join(f"{number} of {size}" for size, number in sizes.items())
+        compared = listed if len(sizes) < 3 else f"{sizes.total()} images"
         return (
-            f"{self.runtime} against torch, {what}: largest error {self.max_error:.1e}, {self.psnr:.1f} dB "
+            f"{self.runtime} against torch, {compared}: largest error {self.max_error:.1e}, {self.psnr:.1f} dB "
             f"({'within' if self.holds else 'beyond'} {self.limit})"
         )
 
@@ -59,8 +61,10 @@ class Proof(NamedTuple):
 def prove(
     run: Network, card: Card, network: InUnitRange, batches: Sequence[Float], *, least_psnr: float | None = None
 ) -> Proof:
-    """Compare `run`, the file that `card` is of, with `network` on images. float32 must not differ, anything less by
-    `least_psnr` dB.
+    """Compare `run`, the file that `card` describes, with `network` on batches (N, C, H, W) in [0, 1].
+
+    A float32 file must agree to LIMIT, one of lower precision must reach `least_psnr` dB. Raises ValueError where the
+    file can't be run.
     """
     with torch.inference_mode():
         expected = [network(torch.from_numpy(batch)).numpy() for batch in batches]
@@ -69,7 +73,7 @@ def prove(
 
 
 def run_all(card: AnyCard, runs: Sequence[Callable[[], Float]]) -> list[Float]:
-    """The results of calls of the file that `card` is of. Raises ValueError where it can't be run."""
+    """The results of calls of the file that `card` describes. Raises ValueError where it can't be run."""
     try:
         return [run() for run in runs]
     except Exception as error:  # each of its errors has a class of its own
@@ -85,14 +89,15 @@ def compare(
     sizes: Sequence[tuple[int, ...]],
     least_psnr: float | None = None,
 ) -> Proof:
-    """Compare what the file that `card` is of made with what was `expected`, both (N, C, H, W) in [0, 1]. `sizes` are
-    those that the proof names.
+    """Compare results of the file that `card` describes with those of torch, `expected`: (N, C, H, W) in [0, 1].
+
+    `sizes` are the shapes that the proof names.
     """
-    # An untrained network's result is nearly one colour: there a small error is a large one.
+    # The result of an untrained network is nearly one colour, where a small absolute error is a large relative one.
     scale = min(1.0, max(_ROUNDING, *(float(np.ptp(each)) for each in expected)))
     errors = [_error(card, *pair) / scale for pair in zip(results, expected, strict=True)]
     largest = max(float(error.max()) for error in errors)
-    psnr = -10 * float(np.log10(max(float(np.square(error).mean()) for error in errors) + _SILENCE))
+    psnr = -10 * float(np.log10(max(float(np.square(error).mean()) for error in errors) + _SMALLEST_MSE))
     limit = LIMIT + _ROUNDING / scale
     least = LEAST_PSNR.get(card.precision) if least_psnr is None else least_psnr
     return Proof(
@@ -107,19 +112,20 @@ def compare(
 
 
 def refusal(card: AnyCard, proof: Proof) -> str:
-    """The sentence for a file that doesn't do what it should."""
+    """The sentence for a file whose proof does not hold."""
     return f"{card.product}: not exported, it would not give the same: {proof.sentence()}"
 
 
 def pictures(card: Card) -> Iterator[Float]:
-    """Two batches of drawn streets (light, edges, texture, noise) in [0, 1]: one and three images, of odd multiples of
-    what sizes must be multiples of; or two of the size that the card says is the only one.
+    """Two batches of rendered streets (light, edges, texture, noise) in [0, 1], of one image and of three.
+
+    Their sides are odd multiples of the card's `multiple_of`; for a file of fixed size both have that size.
     """
     if card.size is not None:
         number, *size = card.size
         shapes = [(number, *size), (number, *size)]
     else:
-        large, small = (_odd_multiple(near, card) for near in _NEAR)
+        large, small = (_odd_multiple(side, card) for side in _SIDES)
         shapes = [(1, large, large + 2 * card.multiple_of), (3, small, small)]
     index = 0
     for number, height, width in shapes:
@@ -127,14 +133,14 @@ def pictures(card: Card) -> Iterator[Float]:
         index += number
 
 
-def _odd_multiple(near: int, card: Card) -> int:
-    times = -(-max(near, card.min_size) // card.multiple_of)
+def _odd_multiple(side: int, card: Card) -> int:
+    times = -(-max(side, card.min_size) // card.multiple_of)
     return card.multiple_of * (times if times % 2 else times + 1)
 
 
 def _picture(index: int, height: int, width: int, channels: int) -> Float:
     scene = draw_scene(size=max(height, width, 16), seed=0, index=index).real
-    # The middle has more to see than the sky above it.
+    # The middle has more detail than the sky above it.
     top, left = (len(scene) - height) // 2, (len(scene) - width) // 2
     image = with_channels(scene[top : top + height, left : left + width], channels)
     return np.ascontiguousarray(to_float(image).transpose(2, 0, 1))

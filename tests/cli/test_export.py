@@ -77,15 +77,15 @@ def test_what_is_refused_is_one_sentence_and_no_file(words: tuple[str, ...], sen
 
 def test_a_file_that_is_not_the_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save(published_srvgg(convolutions=1)[1], "net.pth")
-    trace = exporting.trace
+    trace_generator = exporting.trace_generator
 
     def wrong(network: nn.Module, **options: Any) -> ModelProto:
         network = deepcopy(network)
         with torch.no_grad():
             network.generator.head.weight *= 1.02
-        return trace(network, **options)
+        return trace_generator(network, **options)
 
-    monkeypatch.setattr(exporting, "trace", wrong)
+    monkeypatch.setattr(exporting, "trace_generator", wrong)
     with pytest.raises(ValueError, match=r"net: not exported, it would not give the same: .*\(beyond 1\.0e-04\)"):
         call("net.pth")
     assert [path.name for path in Path().iterdir()] == ["net.pth"]

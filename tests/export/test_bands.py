@@ -16,7 +16,7 @@ from i2i.export import bands, export
 from i2i.export import image as image_export
 from i2i.export.band_plan import plan_bands
 from i2i.export.bands import open_in_bands
-from i2i.export.graph import InUnitRange, trace
+from i2i.export.graph import InUnitRange, trace_generator
 from i2i.export.precision import to_half
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.generators.resnet import ResnetGenerator
@@ -110,7 +110,7 @@ def graph_of() -> Callable[[str], tuple[ModelProto, Card]]:
             generator = GENERATORS[name]()
             for layer in generator.modules():
                 layer.training = False
-            traced[name] = trace(InUnitRange(generator), opset=18), card(generator)
+            traced[name] = trace_generator(InUnitRange(generator), opset=18), card(generator)
         model, facts = traced[name]
         return ModelProto.FromString(model.SerializeToString()), facts
 
@@ -170,7 +170,7 @@ def test_half_precision_stays_between_the_subgraphs(graph_of) -> None:
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch, graph_of) -> ImageGenerator:
     """The ResNet, which `export` need not trace again."""
-    monkeypatch.setattr(image_export, "trace", lambda *_, **__: graph_of("resnet")[0])
+    monkeypatch.setattr(image_export, "trace_generator", lambda *_, **__: graph_of("resnet")[0])
     torch.manual_seed(0)
     return GENERATORS["resnet"]()
 

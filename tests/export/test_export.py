@@ -19,7 +19,7 @@ from i2i.checkpoints.load import load_generator
 from i2i.data.world import draw_scene
 from i2i.export import export, graph, read_calibration
 from i2i.export import image as module
-from i2i.export.graph import InUnitRange, trace
+from i2i.export.graph import InUnitRange, trace_generator
 from i2i.inference import Translator
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.generators.resnet import ResnetGenerator
@@ -60,11 +60,11 @@ def traced_once() -> Iterator[None]:
     def remembered(network: InUnitRange, **options: Any) -> ModelProto:
         key = (repr(network), checksum(network), *options.items())
         if key not in models:
-            models[key] = trace(network, **options)
+            models[key] = trace_generator(network, **options)
         return ModelProto.FromString(models[key].SerializeToString())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "trace", remembered)
+        patch.setattr(module, "trace_generator", remembered)
         yield
 
 
@@ -233,7 +233,7 @@ def test_a_wrong_graph_is_refused_and_nothing_is_left(
 ) -> None:
     generator = generator_of("resnet")
     wrong = ModelProto.FromString(resnet.SerializeToString())
-    monkeypatch.setattr(module, "trace", lambda *_, **__: wrong)
+    monkeypatch.setattr(module, "trace_generator", lambda *_, **__: wrong)
     export(generator, card(generator), tmp_path / "right.onnx")
     change(wrong)
     with pytest.raises(ValueError, match=r"generator: not exported, it would not give the same: .* \(beyond") as error:

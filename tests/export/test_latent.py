@@ -63,19 +63,19 @@ def card_of(generator: LatentGenerator) -> NoiseCard:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def drawn_once() -> Iterator[None]:
-    """Drawing takes a second or two, so that each network is drawn once for all tests."""
+def traced_once() -> Iterator[None]:
+    """Tracing takes a second or two, so that each network is traced once for all tests."""
     models: dict[tuple, ModelProto] = {}
-    draw = graph.draw
+    trace = graph.trace
 
     def remembered(network: nn.Module, *ends: Any, **options: Any) -> ModelProto:
         key = (repr(network), checksum(network), *options.items())
         if key not in models:
-            models[key] = draw(network, *ends, **options)
+            models[key] = trace(network, *ends, **options)
         return ModelProto.FromString(models[key].SerializeToString())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graph, "draw", remembered)
+        patch.setattr(graph, "trace", remembered)
         yield
 
 
@@ -191,14 +191,14 @@ def batch_of_two(model: ModelProto) -> None:
 def test_a_wrong_graph_is_refused_and_nothing_is_left(
     name: str, change: Callable[[ModelProto], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw = graph.draw
+    trace = graph.trace
 
     def wrong(*given: Any, **options: Any) -> ModelProto:
-        model = draw(*given, **options)
+        model = trace(*given, **options)
         change(model)
         return model
 
-    monkeypatch.setattr(graph, "draw", wrong)
+    monkeypatch.setattr(graph, "trace", wrong)
     with pytest.raises(
         ValueError, match=r"generator: not exported, (it would not give .* \(beyond|ONNX Runtime)"
     ) as error:
