@@ -58,6 +58,16 @@ def write_atomically(file: Path, *, sync: bool = False) -> Iterator[Path]:
             temporary.unlink()
 
 
+def check_writable(file: Path, *suffixes: str, option: str = "") -> None:
+    """Raise ValueError, naming `option`, for a file of another suffix, and for one that cannot be written."""
+    shown = f"{option} {printable(file)}".strip()
+    if file.suffix.lower() not in suffixes:
+        raise ValueError(f"{shown}: allowed: a file whose name ends in {suffixes[0]}")
+    folder = file.absolute().parent
+    if file.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ValueError(f"{shown}: cannot be written; its folder must exist and be yours to write in")
+
+
 def temporary_path(file: Path) -> Path:
     """A hidden name beside `file` that no other process takes, with the suffix by which writers choose a format."""
     return file.with_name(f".{secrets.token_hex(8)}.part{file.suffix[:_LONGEST_SUFFIX]}")

@@ -1,6 +1,5 @@
-"""`i2i evaluate`: a run, any two folders, or upscalers."""
+"""Command `i2i evaluate`: measures a run, any two folders, or upscalers."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,10 +8,11 @@ from typer.core import TyperGroup
 
 from i2i.cli.evaluate_sr import super_resolution
 from i2i.cli.train import Device, Plugins
+from i2i_runtime.files import check_writable
 
 if TYPE_CHECKING:
     from i2i.cli.progress import Line
-    from i2i.evaluate import Labels, Result, Tools
+    from i2i.evaluate import EvaluationResult, Instruments, LabelConsistency
 
 Metrics = Annotated[
     str | None,
@@ -42,11 +42,11 @@ ImageNet = Annotated[bool, typer.Option("--imagenet", help="The segmenter takes 
 Json = Annotated[Path | None, typer.Option("--json", help="Write all of it to this file.", show_default=False)]
 
 
-_RUN = "RUN"  # in capitals, since a folder may well be called run
+_RUN = "RUN"  # in capitals, as a folder may well be called run
 
 
 class RunOrCommand(TyperGroup):
-    """What follows is a run, unless it is the name of a command."""
+    """Command group whose first word is a run unless it is the name of a command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
@@ -58,7 +58,7 @@ app = typer.Typer(cls=RunOrCommand, no_args_is_help=True)
 
 
 @app.callback()
-def evaluate() -> None:
+def main() -> None:
     """Measure a run, any two folders of images, or upscalers: i2i evaluate runs/cyclegan/horse2zebra.
 
     A word that is no command is a run.
@@ -66,7 +66,7 @@ def evaluate() -> None:
 
 
 @app.command(_RUN)
-def of_run(
+def evaluate_run(
     model: Annotated[Path, typer.Argument(help="A run, a checkpoint, a file of weights, an .onnx, or a name.")],
     data: Annotated[
         list[str] | None,
@@ -94,37 +94,37 @@ def of_run(
     device: Device = "auto",
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
-    """Measure what a run makes of held-out images: i2i evaluate runs/cyclegan/horse2zebra --metrics kid.
+    """Measure a run on its held-out images: i2i evaluate runs/cyclegan/horse2zebra --metrics kid.
 
-    Images go through the run's test pipeline. Results lie in the run's evaluation.json too, where i2i report finds
-    them.
+    Images go through the run's test pipeline. Results are also written to the run's evaluation.json, for i2i report.
     """
-    from i2i import registry
+    from i2i import evaluate, registry
     from i2i.cli.progress import Line, stop_on_signals
-    from i2i.evaluate import evaluate_run
 
     registry.load_plugins(plugins)
-    _check_writable(json)
-    names, given = _names(metrics), _labels(segmenter, labels, classes, class_map, segmenter_map, imagenet)
+    if json is not None:
+        check_writable(json, ".json", option="--json")
+    names = _split_names(metrics)
+    consistency = _open_labels(segmenter, labels, classes, class_map, segmenter_map, imagenet)
     with stop_on_signals() as stop, Line() as line:
-        tools = _open(names, features, weights, lpips_weights, given, device, seed, line)
-        result = evaluate_run(
+        instruments = _open_instruments(names, features, weights, lpips_weights, consistency, device, seed, line)
+        result = evaluate.evaluate_run(
             model,
             data or [],
             names,
-            tools,
+            instruments,
             product=product,
             samples=samples,
             keep=keep,
             device=device,
-            tell=line.notify,
+            notify=line.notify,
             stop=stop,
         )
-        return 128 + stop.signal if result is None else _report(result, json, line)
+        return 128 + stop.signal if result is None else _print_result(result, json, line)
 
 
 @app.command("folders")
-def of_folders(
+def evaluate_folders(
     generated: Annotated[Path, typer.Argument(help="Folder of the images to measure.")],
     real: Annotated[
         Path | None, typer.Argument(help="Folder of real ones; of the same names: the truth.", show_default=False)
@@ -150,57 +150,58 @@ def of_folders(
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
     """Measure any folder of images against another: i2i evaluate folders zebras/ testB/ --metrics kid,fid."""
-    from i2i import registry
+    from i2i import evaluate, registry
     from i2i.cli.progress import Line
-    from i2i.evaluate import Folders, evaluate_folders
 
     registry.load_plugins(plugins)
-    _check_writable(json)
-    names, given = _names(metrics), _labels(segmenter, labels, classes, class_map, segmenter_map, imagenet)
-    folders = Folders(generated, real=real, source=source, training=training, resize=resize)
+    if json is not None:
+        check_writable(json, ".json", option="--json")
+    names = _split_names(metrics)
+    consistency = _open_labels(segmenter, labels, classes, class_map, segmenter_map, imagenet)
+    folders = evaluate.ImageFolders(generated, real=real, source=source, training=training, resize=resize)
     with Line() as line:
-        tools = _open(names, features, weights, lpips_weights, given, device, seed, line)
-        result = evaluate_folders(folders, names, tools)
+        instruments = _open_instruments(names, features, weights, lpips_weights, consistency, device, seed, line)
+        result = evaluate.evaluate_folders(folders, names, instruments)
         result.facts = {"generated": str(generated), "data": str(real or "")}
-        return _report(result, json, line)
+        return _print_result(result, json, line)
 
 
 app.command("sr")(super_resolution)
 
 
-def _names(metrics: str | None) -> list[str] | None:
+def _split_names(metrics: str | None) -> list[str] | None:
     return None if metrics is None else [name.strip().lower() for name in metrics.split(",") if name.strip()]
 
 
-def _labels(
+def _open_labels(
     segmenter: str | None,
     folder: Path | None,
     classes: Path | None,
     class_map: Path | None,
     segmenter_map: Path | None,
     imagenet: bool,
-) -> "Labels | None":
-    from i2i.evaluate import open_labels
+) -> "LabelConsistency | None":
+    from i2i.evaluate import open_label_consistency
 
-    return open_labels(
+    return open_label_consistency(
         segmenter, folder, classes=classes, class_map=class_map, segmenter_map=segmenter_map, imagenet=imagenet
     )
 
 
-def _open(
+def _open_instruments(
     names: list[str] | None,
     features: str,
     weights: Path | None,
     lpips_weights: Path | None,
-    labels: "Labels | None",
+    labels: "LabelConsistency | None",
     device: str,
     seed: int,
     line: "Line",
-) -> "Tools":
+) -> "Instruments":
     from i2i.devices import choose_device
-    from i2i.evaluate import open_tools
+    from i2i.evaluate import open_instruments
 
-    tools = open_tools(
+    instruments = open_instruments(
         names,
         features=features,
         weights=weights,
@@ -208,11 +209,12 @@ def _open(
         labels=labels,
         device=str(choose_device(device)),
     )
-    tools.progress, tools.seed = line.count, seed
-    return tools
+    instruments.progress, instruments.seed = line.count, seed
+    return instruments
 
 
-def _report(result: "Result", json: Path | None, line: "Line") -> int:
+def _print_result(result: "EvaluationResult", json: Path | None, line: "Line") -> int:
+    """Print the result, write it to `json`, and return the exit code."""
     from i2i.evaluate import write_json
 
     for sentence in result.lines():
@@ -221,13 +223,3 @@ def _report(result: "Result", json: Path | None, line: "Line") -> int:
         write_json(result, json)
         line.notify(f"written to {json}")
     return 3 if result.failed else 0
-
-
-def _check_writable(json: Path | None) -> None:
-    """Before anything is measured. Raises ValueError."""
-    if json is None:
-        return
-    if json.suffix.lower() != ".json":
-        raise ValueError(f"--json {json}: allowed: a file whose name ends in .json")
-    if json.is_dir() or not json.absolute().parent.is_dir() or not os.access(json.absolute().parent, os.W_OK):
-        raise ValueError(f"--json {json}: cannot be written; its folder must exist and be yours to write in")

@@ -1,7 +1,6 @@
-"""`i2i evaluate sr`."""
+"""Command `i2i evaluate sr`: measures upscalers by the conventions of papers."""
 
 import csv
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from i2i.cli.train import Device, Plugins
-from i2i_runtime.files import write_atomically
+from i2i_runtime.files import check_writable, write_atomically
 
 if TYPE_CHECKING:
-    from i2i.evaluate import Evaluation, Score
+    from i2i.evaluate import UpscalingEvaluation, UpscalingScore
 
 # As in i2i.evaluate, which imports torch.
 Channel = Literal["y", "rgb", "both"]
@@ -44,14 +43,14 @@ def super_resolution(
     from i2i import inference, registry
     from i2i.cli.progress import Line, stop_on_signals
     from i2i.devices import choose_device
-    from i2i.evaluate import BASELINE, agree_on_scale, evaluate_upscaling, find_examples
+    from i2i.evaluate import BASELINE, common_scale, evaluate_upscaling, find_examples
     from i2i.metrics.lpips import Lpips
 
     registry.load_plugins(plugins)
     if out is not None:
-        _check_writable(out)
+        check_writable(out, ".csv", option="--out")
     translators = {model: inference.load(model, device=device) for model in models or []}
-    factor = agree_on_scale({model: translator.card.scale for model, translator in translators.items()}, scale)
+    factor = common_scale({model: translator.card.scale for model, translator in translators.items()}, scale)
     examples = find_examples(data, low, scale=factor)
     distance = Lpips(lpips_weights, device=choose_device(device)) if lpips or lpips_weights else None
     with stop_on_signals() as stop, Line() as line:
@@ -65,17 +64,17 @@ def super_resolution(
             progress=line.count("images"),
             stop=stop,
         )
-    made = f"given by {low}" if low else "made by bicubic with antialiasing"
+    origin = f"given by {low}" if low else "made by bicubic with antialiasing"
     left_out = factor if border is None else border
-    print(f"x{factor}, low-resolution images {made}, results rounded to 8 bit, {left_out} pixels of border left out")
-    _report(evaluation, [BASELINE, *translators], out)
+    print(f"x{factor}, low-resolution images {origin}, results rounded to 8 bit, {left_out} pixels of border left out")
+    _print_evaluation(evaluation, [BASELINE, *translators], out)
     if stop():
         print(f"stopped after {len(evaluation.scores) // (1 + len(translators))} of {len(examples)} images")
         return 128 + stop.signal
     return 3 if evaluation.failed else 0
 
 
-def _report(evaluation: "Evaluation", models: Sequence[str], out: Path | None) -> None:
+def _print_evaluation(evaluation: "UpscalingEvaluation", models: Sequence[str], out: Path | None) -> None:
     print("\n".join(_table(evaluation, models)))
     if out is not None:
         _write_csv(out, evaluation.scores)
@@ -84,14 +83,14 @@ def _report(evaluation: "Evaluation", models: Sequence[str], out: Path | None) -
         print("\n".join([f"{len(evaluation.failed)} failed:", *(f"  {sentence}" for _, sentence in evaluation.failed)]))
 
 
-def _table(evaluation: "Evaluation", models: Sequence[str]) -> list[str]:
-    """Image by image, then the means, in aligned columns."""
+def _table(evaluation: "UpscalingEvaluation", models: Sequence[str]) -> list[str]:
+    """Scores image by image, then the means, in aligned columns."""
     if not evaluation.scores:
         return ["nothing was measured"]
     measures = list(evaluation.scores[0].measures)
     rows = [["image", "model", *measures]]
-    rows += [[str(score.image), score.model, *_shown(score.measures)] for score in evaluation.scores]
-    rows += [["mean", model, *_shown(evaluation.mean(model))] for model in models]
+    rows += [[str(score.image), score.model, *_format(score.measures)] for score in evaluation.scores]
+    rows += [["mean", model, *_format(evaluation.mean(model))] for model in models]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -102,21 +101,13 @@ def _table(evaluation: "Evaluation", models: Sequence[str]) -> list[str]:
     ]
 
 
-def _shown(measures: dict[str, float]) -> list[str]:
-    # Papers print decibels with two decimals, and four of what lies between 0 and 1.
+def _format(measures: dict[str, float]) -> list[str]:
+    # As in papers: two decimals for decibels, four for SSIM and LPIPS.
     return [f"{value:.{2 if name.startswith('PSNR') else 4}f}" for name, value in measures.items()]
 
 
-def _check_writable(out: Path) -> None:
-    """Before anything is measured. Raises ValueError."""
-    if out.suffix.lower() != ".csv":
-        raise ValueError(f"--out {out}: allowed: a file whose name ends in .csv")
-    if out.is_dir() or not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK):
-        raise ValueError(f"--out {out}: cannot be written; its folder must exist and be yours to write in")
-
-
-def _write_csv(out: Path, scores: Sequence["Score"]) -> None:
-    """One line for each image and model, the measures in full, the file whole or not at all."""
+def _write_csv(out: Path, scores: Sequence["UpscalingScore"]) -> None:
+    """Write a row of full-precision measures for each image and model, atomically."""
     with write_atomically(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["image", "model", *(scores[0].measures if scores else ())])

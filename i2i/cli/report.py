@@ -1,4 +1,4 @@
-"""`i2i report`."""
+"""Command `i2i report`: writes one HTML page about runs."""
 
 from pathlib import Path
 from typing import Annotated

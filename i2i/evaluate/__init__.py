@@ -1,46 +1,48 @@
-"""How good is it: folders, runs and upscalers measured, every time in the same way.
+"""Evaluation of folders, runs and upscalers by the metrics of `i2i.metrics`.
 
 from i2i import evaluate
-tools = evaluate.open_tools(["kid"], features="squeezenet1_1")
-folders = evaluate.Folders(Path("zebras"), real=Path("testB"))
-result = evaluate.evaluate_folders(folders, ["kid"], tools)
+instruments = evaluate.open_instruments(["kid"], features="squeezenet1_1")
+folders = evaluate.ImageFolders(Path("zebras"), real=Path("testB"))
+result = evaluate.evaluate_folders(folders, ["kid"], instruments)
 result.metrics["KID(squeezenet1_1)"].value
 """
 
-from i2i.evaluate.examples import Example, find_examples
+from i2i.evaluate.folder_metrics import ImageFolders
 from i2i.evaluate.folders import evaluate_folders
-from i2i.evaluate.instruments import METRICS, Labels, Tools, open_labels, open_tools
-from i2i.evaluate.measures import Folders
-from i2i.evaluate.result import Result, write_json
+from i2i.evaluate.instruments import METRICS, Instruments, open_instruments
+from i2i.evaluate.labels import LabelConsistency, open_label_consistency
+from i2i.evaluate.result import EvaluationResult, write_json
 from i2i.evaluate.runs import evaluate_run
 from i2i.evaluate.upscaling import (
     BASELINE,
     Channel,
-    Evaluation,
-    Score,
     Upscaler,
-    agree_on_scale,
+    UpscalingEvaluation,
+    UpscalingExample,
+    UpscalingScore,
+    common_scale,
     evaluate_upscaling,
+    find_examples,
 )
 
 __all__ = [
     "BASELINE",
     "METRICS",
     "Channel",
-    "Evaluation",
-    "Example",
-    "Folders",
-    "Labels",
-    "Result",
-    "Score",
-    "Tools",
+    "EvaluationResult",
+    "ImageFolders",
+    "Instruments",
+    "LabelConsistency",
     "Upscaler",
-    "agree_on_scale",
+    "UpscalingEvaluation",
+    "UpscalingExample",
+    "UpscalingScore",
+    "common_scale",
     "evaluate_folders",
     "evaluate_run",
     "evaluate_upscaling",
     "find_examples",
-    "open_labels",
-    "open_tools",
+    "open_instruments",
+    "open_label_consistency",
     "write_json",
 ]

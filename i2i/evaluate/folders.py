@@ -1,87 +1,96 @@
-"""Any two folders of images compared: which metrics can be taken of them, and those that are usual."""
+"""Evaluation of any two folders of images: selects the metrics that can be measured, and measures them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from i2i.evaluate.instruments import OF_FEATURES, Tools
-from i2i.evaluate.measures import GROUPS, Folders
+from i2i.evaluate.folder_metrics import METRIC_GROUPS, ImageFolders
+from i2i.evaluate.instruments import FEATURE_METRICS, Instruments
 from i2i.evaluate.pairs import find_pairs
-from i2i.evaluate.result import Result
+from i2i.evaluate.result import EvaluationResult
 from i2i.metrics.pair_metrics import PAIR_METRICS
 from i2i.metrics.set_metrics import SET_METRICS
 from i2i_runtime import images
 
 
-def evaluate_folders(folders: Folders, names: Sequence[str] | None, tools: Tools) -> Result:
-    """The metrics of these names, or all that are usual and can be had; of what can't, the result says why.
+def evaluate_folders(folders: ImageFolders, names: Sequence[str] | None, instruments: Instruments) -> EvaluationResult:
+    """Measure the metrics `names`, or the usual ones that are possible; the result gives reasons for the others.
 
-    Raises ValueError where one of `names` cannot be measured, and for folders that are missing or empty.
+    Raises ValueError for a named metric that cannot be measured, and for missing or empty folders.
     """
     for folder in filter(None, (folders.fake, folders.real, folders.source, folders.training)):
         if not images.list_images(folder):
             raise ValueError(f"{folder}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
-    result, skip = Result(), names is None
-    reasons: dict[str, list[str]] = {}
-    known: dict[Path, str] = {}
-    wanted = []
-    for name in _usual(folders, tools) if names is None else dict.fromkeys(names):
-        reason = _hindrance(name, folders, tools, known)
-        if reason and not skip:
-            raise ValueError(f"{name}: {reason}")
-        if reason:
-            reasons.setdefault(reason, []).append(name)
-        else:
-            wanted.append(name)
-    result.left_out = [f"{', '.join(some)}: {reason}" for reason, some in reasons.items()]
-    for group, function in GROUPS:
-        if some := [name for name in wanted if name in group]:
-            # What is wrong with given labels is never passed over.
-            for part in _parts(some) if skip else [some]:
-                with _optional(part, result) if skip and part != ["labels"] else nullcontext():
-                    function(part, folders, tools, result)
+    result, optional = EvaluationResult(), names is None
+    possible = _select(folders, names, instruments, result)
+    for group, measure in METRIC_GROUPS:
+        chosen = [name for name in possible if name in group]
+        for part in _split(chosen) if optional else [chosen]:
+            # Label maps are given by the user: what is wrong with them is an error even then.
+            with _left_out_on_error(part, result) if optional and part != ["labels"] else nullcontext():
+                if part:
+                    measure(part, folders, instruments, result)
     if not result.metrics:
         raise ValueError(f"{folders.fake}: nothing could be measured; {'; '.join([*result.left_out, *result.failed])}")
     return result
 
 
-def _usual(folders: Folders, tools: Tools) -> list[str]:
+def _select(
+    folders: ImageFolders, names: Sequence[str] | None, instruments: Instruments, result: EvaluationResult
+) -> list[str]:
+    """Metrics without an obstacle; the others are left out of the result, or raise ValueError where named."""
+    reasons: dict[str, list[str]] = {}
+    mismatches: dict[Path, str] = {}
+    possible = []
+    for name in _usual_metrics(folders, instruments) if names is None else dict.fromkeys(names):
+        reason = _obstacle(name, folders, instruments, mismatches)
+        if reason and names is not None:
+            raise ValueError(f"{name}: {reason}")
+        if reason:
+            reasons.setdefault(reason, []).append(name)
+        else:
+            possible.append(name)
+    result.left_out = [f"{', '.join(some)}: {reason}" for reason, some in reasons.items()]
+    return possible
+
+
+def _usual_metrics(folders: ImageFolders, instruments: Instruments) -> list[str]:
     names: list[str] = []
     if folders.real:
         names += ["kid", "fid", "precision", "recall"]
         names += [name for name in PAIR_METRICS if name != "ms-ssim"] if folders.paired else []
         names += ["diversity"]
     names += ["novelty"] if folders.training else []
-    names += ["dependence", "labels" if tools.labels else "structure"] if folders.source else []
-    return names + ["labels"] * (tools.labels is not None and "labels" not in names)
+    names += ["dependence", "labels" if instruments.labels else "structure"] if folders.source else []
+    return names + ["labels"] * (instruments.labels is not None and "labels" not in names)
 
 
-def _hindrance(name: str, folders: Folders, tools: Tools, known: dict[Path, str]) -> str:
-    """Why a metric cannot be measured here; empty where it can. `known` remembers which folders are no partners."""
+def _obstacle(name: str, folders: ImageFolders, instruments: Instruments, mismatches: dict[Path, str]) -> str:
+    """Reason why a metric cannot be measured, or ""; `mismatches` keeps what `_mismatch` found for each folder."""
     if name in (*SET_METRICS, *PAIR_METRICS, "diversity") and folders.real is None:
         return "no real images are given to compare with"
-    if name in OF_FEATURES and tools.extractor is None:
-        return tools.no_extractor
+    if name in FEATURE_METRICS and instruments.extractor is None:
+        return instruments.no_extractor
     if name == "novelty" and folders.training is None:
         return "the training images are not known here"
-    if name == "labels" and tools.labels is None:
+    if name == "labels" and instruments.labels is None:
         return "needs --segmenter and --labels"
     if name in ("dependence", "structure", "flicker") and folders.source is None:
         return "the sources of the images are not known here"
     partners = {**dict.fromkeys(PAIR_METRICS, folders.real), "structure": folders.source, "flicker": folders.source}
     partner = partners.get(name)
     if partner and not (folders.resize and partner == folders.source):
-        if partner not in known:
-            known[partner] = _mismatch(folders.fake, partner)
-        if known[partner]:
-            return known[partner]
-    return tools.no_lpips if name == "lpips" and tools.lpips is None else ""
+        if partner not in mismatches:
+            mismatches[partner] = _mismatch(folders.fake, partner)
+        if mismatches[partner]:
+            return mismatches[partner]
+    return instruments.no_lpips if name == "lpips" and instruments.lpips is None else ""
 
 
 def _mismatch(folder: Path, others: Path) -> str:
-    """Why images of two folders are no pairs, by names and sizes; files that can't be read are reported later."""
+    """Reason why images of two folders are no pairs, by names and sizes, or ""; unreadable files are reported later."""
     try:
-        pairs, _ = find_pairs(folder, others, "partner")
+        pairs = find_pairs(folder, others, "partner")
     except ValueError as error:
         return str(error)
     for pair in pairs:
@@ -95,16 +104,17 @@ def _mismatch(folder: Path, others: Path) -> str:
     return ""
 
 
-def _parts(names: list[str]) -> list[list[str]]:
-    """Metrics that are tried by themselves, since each may have its own reason; pixels are looked at once."""
-    alone = [[name] for name in names if name in SET_METRICS or name == "lpips"]
-    rest = [name for name in names if [name] not in alone]
-    return ([rest] if rest else []) + alone
+def _split(names: list[str]) -> list[list[str]]:
+    """Split a group into metrics that may fail for different reasons; pixel metrics stay in one part."""
+    single = [[name] for name in names if name in SET_METRICS or name == "lpips"]
+    rest = [name for name in names if [name] not in single]
+    return ([rest] if rest else []) + single
 
 
 @contextmanager
-def _optional(names: Sequence[str], result: Result) -> Iterator[None]:
+def _left_out_on_error(names: Sequence[str], result: EvaluationResult) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        result.left_out.append(f"{', '.join(names)}: {error}")
+        listed = ", ".join(names)
+        result.left_out.append(f"{listed}: {str(error).removeprefix(f'{listed}: ')}")

@@ -1,4 +1,4 @@
-"""What is evaluated: a trained generator from wherever it is kept, and the recipe that it was trained by."""
+"""A trained model from wherever it is kept, with the recipe that it was trained by."""
 
 import tomllib
 from collections.abc import Callable, Sequence
@@ -17,12 +17,13 @@ from i2i_runtime import engines
 from i2i_runtime.engines.base import ExportedModel
 
 
-class Subject(NamedTuple):
-    """`make` makes images of images or of noise; `recipe` is None where none came with the weights. `run` is the folder
-    of the run, if they lie in one.
+class LoadedModel(NamedTuple):
+    """A model ready to generate images, from images or from noise, and where it comes from.
+
+    `recipe` is None where none came with the weights, `run` is the run's folder where the weights lie in one.
     """
 
-    make: Translator | ExportedModel | Sampler
+    model: Translator | ExportedModel | Sampler
     product: str
     step: int
     checkpoint: str
@@ -30,31 +31,32 @@ class Subject(NamedTuple):
     run: Path | None = None
 
 
-def open_subject(
-    model: Path, data: Sequence[str], *, product: str | None, device: str, tell: Callable[[str], None]
-) -> Subject:
-    """A run, a checkpoint, a file, also an .onnx, or a published name; its recipe pointed at `data`, if given.
+def load_model(
+    path: Path, data: Sequence[str], *, product: str | None, device: str, notify: Callable[[str], None]
+) -> LoadedModel:
+    """Load a run, a checkpoint, a weights file, an .onnx file or a published name; `data` replaces the recipe's.
 
-    Raises ValueError for what cannot be loaded.
+    Raises ValueError where that fails.
     """
-    if model.suffix.lower() == ".onnx":
+    if path.suffix.lower() == ".onnx":
         if product is not None:
-            raise ValueError("--product is not for an .onnx file, in which it is settled")
-        session = engines.open_model(model)
-        return Subject(session, session.card.product, session.card.step, model.name, _recipe(session.card.recipe, data))
-    generator, facts = load_any(model, product, tell=tell)
-    make = (
+            raise ValueError("--product is not for an .onnx file, which holds one product")
+        session = engines.open_model(path)
+        card = session.card
+        return LoadedModel(session, card.product, card.step, path.name, _parse_recipe(card.recipe, data))
+    generator, facts = load_any(path, product, tell=notify)
+    model = (
         Sampler(generator, device=choose_device(device))
         if isinstance(generator, LatentGenerator)
-        else inference.load(model, product=product, device=device)
+        else inference.load(path, product=product, device=device)
     )
-    place = model.resolve().parent if model.is_file() else checkpoint.find(model) if model.exists() else None
-    run = place.parents[1] if place and (place.parents[1] / RECIPE).is_file() else None
-    step, name = int(facts.get("step", 0)), place.name if run and place else model.name
-    return Subject(make, facts["product"], step, name, _recipe(facts.get("recipe", ""), data), run)
+    folder = path.resolve().parent if path.is_file() else checkpoint.find(path) if path.exists() else None
+    run = folder.parents[1] if folder and (folder.parents[1] / RECIPE).is_file() else None
+    step, name = int(facts.get("step", 0)), folder.name if run and folder else path.name
+    return LoadedModel(model, facts["product"], step, name, _parse_recipe(facts.get("recipe", ""), data), run)
 
 
-def _recipe(text: str, data: Sequence[str]) -> Recipe | None:
+def _parse_recipe(text: str, data: Sequence[str]) -> Recipe | None:
     if not text:
         return None
     table = tomllib.loads(text)

@@ -1,21 +1,21 @@
-"""What an evaluation found: figures with their errors, image by image where there are such, and what is missing."""
+"""Result of an evaluation: values of metrics, measures of single images, and what was left out."""
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from i2i.evaluate.pairs import PairReport
 from i2i.metrics.direction import direction_of
 from i2i.metrics.value import MetricValue
 from i2i_runtime.files import write_atomically
 
-FILE = "evaluation.json"  # in the folder of a run
+FILE = "evaluation.json"  # in a run's folder
 
 
-class Neighbour(NamedTuple):
-    """A made image, the training image nearest to it, and their distance in features."""
+class NearestImage(NamedTuple):
+    """A generated image, the nearest training image, and their distance in feature space."""
 
     name: str
     training: str
@@ -23,35 +23,40 @@ class Neighbour(NamedTuple):
 
 
 @dataclass
-class Result:
-    """`facts` say what was measured; `images` are figures by the name of the image, without its suffix. `left_out` are
-    sentences about metrics that were not measured, `failed` about images that could not be.
+class EvaluationResult:
+    """Result of an evaluation; `facts` say what was measured.
+
+    `metrics` are by full name, `images` are measures by image name without suffix. `left_out` are sentences about
+    metrics, `failed` about images that could not be measured.
     """
 
     facts: dict[str, str | int] = field(default_factory=dict)
     metrics: dict[str, MetricValue] = field(default_factory=dict)
     images: dict[str, dict[str, float]] = field(default_factory=dict)
-    nearest: list[Neighbour] = field(default_factory=list)
+    nearest: list[NearestImage] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
-    def add_image(self, name: Path, measures: Mapping[str, float]) -> None:
-        self.images.setdefault(name.with_suffix("").as_posix(), {}).update(measures)
+    def add_report(self, report: PairReport) -> None:
+        """Add the measures of single images, and those that failed."""
+        for image, measures in report.scores:
+            self.images.setdefault(image.with_suffix("").as_posix(), {}).update(measures)
+        self.add_failed(report.failed)
 
     def add_failed(self, sentences: list[str]) -> None:
-        """Each once: several metrics may have met the same image."""
-        self.failed += [each for each in sentences if each not in self.failed]
+        """Add sentences about images once each, as several metrics may report the same."""
+        self.failed += [sentence for sentence in sentences if sentence not in self.failed]
 
-    def table(self) -> dict[str, Any]:
-        """All of it as JSON has it, where an infinite figure is the text "inf", and one that is not known null."""
+    def as_json(self) -> dict[str, Any]:
+        """Result as JSON values; an infinite number is the text "inf", an unknown one null."""
         return {
             **self.facts,
             "metrics": {
-                name: {"value": _plain(each.value), "error": _plain(each.error), "note": each.note}
+                name: {"value": _json_number(each.value), "error": _json_number(each.error), "note": each.note}
                 for name, each in self.metrics.items()
             },
             "images": [
-                {"name": name, **{key: _plain(value) for key, value in measures.items()}}
+                {"name": name, **{key: _json_number(value) for key, value in measures.items()}}
                 for name, measures in self.images.items()
             ],
             "nearest": [each._asdict() for each in self.nearest],
@@ -60,15 +65,20 @@ class Result:
         }
 
     def lines(self) -> list[str]:
-        """The metrics in aligned columns, what is to be known about them, and what is missing."""
+        """Table of the metrics in aligned columns, then notes, metrics left out, and images that failed."""
         rows = [
-            [name, shown(each.value), "" if math.isnan(each.error) else f"± {_rounded(each.error)}", _which(name)]
+            [
+                name,
+                _rounded(each.value),
+                "" if math.isnan(each.error) else f"± {_rounded_error(each.error)}",
+                _better(name),
+            ]
             for name, each in self.metrics.items()
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
         lines = [
-            f"{name:<{widths[0]}}  {value:>{widths[1]}}  {error:<{widths[2]}}  {which}".rstrip()
-            for name, value, error, which in rows
+            f"{name:<{widths[0]}}  {value:>{widths[1]}}  {error:<{widths[2]}}  {better}".rstrip()
+            for name, value, error, better in rows
         ]
         lines += [f"{name}: {each.note}" for name, each in self.metrics.items() if each.note]
         lines += [f"left out: {sentence}" for sentence in self.left_out]
@@ -76,27 +86,26 @@ class Result:
         return lines
 
 
-def write_json(result: Result, file: Path) -> None:
-    """The file whole or not at all."""
+def write_json(result: EvaluationResult, file: Path) -> None:
+    """Write a result as JSON, atomically."""
     with write_atomically(file) as temporary:
-        temporary.write_text(json.dumps(result.table(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(result.as_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def shown(value: float) -> str:
-    """A figure as a table has it."""
+def _rounded(value: float) -> str:
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.3g}"
 
 
-def _rounded(error: float) -> str:
+def _rounded_error(error: float) -> str:
     return f"{error:.2g}" if error < 100 else f"{error:.0f}"
 
 
-def _which(name: str) -> str:
-    which = direction_of(name)
-    return f"{which} is better" if which else ""
+def _better(name: str) -> str:
+    direction = direction_of(name)
+    return f"{direction} is better" if direction else ""
 
 
-def _plain(value: float) -> float | str | None:
+def _json_number(value: float) -> float | str | None:
     if math.isnan(value):
         return None
     return value if math.isfinite(value) else str(value)

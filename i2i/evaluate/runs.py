@@ -1,130 +1,153 @@
-"""A run measured: what it makes of held-out images lies in folders for a while, and these are compared."""
+"""Evaluation of a run: generates images from its held-out data, and measures them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from i2i import registry
+from i2i.data.batch import Images
 from i2i.data.sources import Files, SampleKind, find_files
-from i2i.evaluate.files import find_direction, select, trained_on
+from i2i.evaluate.folder_metrics import ImageFolders
 from i2i.evaluate.folders import evaluate_folders
-from i2i.evaluate.generate import Stopped, make_samples, make_translations, sample_kind, translate_files, write_training
-from i2i.evaluate.instruments import Tools
-from i2i.evaluate.loaded_model import Subject, open_subject
-from i2i.evaluate.measures import Folders
-from i2i.evaluate.result import FILE, Result, write_json
+from i2i.evaluate.generate import ProgressOf, translate_folder, write_samples, write_training_images, write_translations
+from i2i.evaluate.held_out import HeldOutData, find_direction, select_files, training_files
+from i2i.evaluate.instruments import Instruments
+from i2i.evaluate.loaded_model import LoadedModel, load_model
+from i2i.evaluate.pairs import Progress
+from i2i.evaluate.result import FILE, EvaluationResult, write_json
 from i2i.latent.sampler import Sampler
 from i2i.recipe import Recipe
 
-_MOVING = ("crop", "center_crop", "flip", "quarter_turns")  # steps after which a label map is at another place
+_UNIT = (0.0, 1.0)
+_GEOMETRIC = ("crop", "center_crop", "flip", "quarter_turns")  # augmentations that move pixels
+
+
+class _Stopped(Exception):
+    """Evaluation stopped by the user before all images were generated."""
+
+
+class _Generated(NamedTuple):
+    """Generated images in folders, a sentence for each that failed, and a description of the data."""
+
+    folders: ImageFolders
+    failed: list[str]
+    description: str
 
 
 def evaluate_run(
     model: Path,
     data: Sequence[str],
     names: Sequence[str] | None,
-    tools: Tools,
+    instruments: Instruments,
     *,
     product: str | None = None,
     samples: int = 1000,
     keep: Path | None = None,
     device: str = "auto",
-    tell: Callable[[str], None] = lambda sentence: None,
+    notify: Callable[[str], None] = lambda sentence: None,
     stop: Callable[[], bool] = lambda: False,
-) -> Result | None:
-    """Measure a generator, as `open_subject` finds it, on `data` or on what its run holds out; None if stopped.
+) -> EvaluationResult | None:
+    """Measure a model, as `load_model` finds it, on `data` or on what its run holds out; None if stopped.
 
-    Of noise as many images are made as there are real ones. `samples` is the most that are measured of either, spread
-    evenly over what there is. The images stay in the folder `keep`, if given. The result is written to the run too.
-    Raises ValueError like `evaluate_folders`, and for data that are missing or no sets of images of that kind.
+    A generator of images from noise makes as many images as there are real ones. At most `samples` images of a kind
+    are measured, evenly spaced. The folder `keep` keeps the images. The result is also written to the run. Raises
+    ValueError like `evaluate_folders`, and for data that are missing or of another kind.
     """
-    subject = open_subject(model, data, product=product, device=device, tell=tell)
-    if tools.labels and (names is None or "labels" in names):
-        _check_still(subject)
-    with _folder(keep) as folder:
+    loaded = load_model(model, data, product=product, device=device, notify=notify)
+    if instruments.labels and (names is None or "labels" in names):
+        _check_labels_stay_aligned(loaded.recipe)
+    with _image_folder(keep) as folder:
         try:
-            folders, failed, what = _made(subject, data, names, samples, folder, tools, tell, stop)
-        except Stopped:
+            progress = _stoppable(instruments.progress, stop)
+            generated = _generate(loaded, data, names, samples, folder, instruments.seed, progress, notify)
+        except _Stopped:
             return None
-        tell(f"{model}: {subject.product} of {subject.checkpoint}, {what}")
-        result = evaluate_folders(folders, names, tools)
-    result.add_failed(failed)
-    result.facts = _facts(model, subject, data) | {"measured": what}
-    if subject.run is not None:
+        notify(f"{model}: {loaded.product} of {loaded.checkpoint}, {generated.description}")
+        result = evaluate_folders(generated.folders, names, instruments)
+    result.add_failed(generated.failed)
+    result.facts = _facts(model, loaded, data) | {"measured": generated.description}
+    if loaded.run is not None:
         try:
-            write_json(result, subject.run / FILE)
-        except OSError as error:  # another's run: what was measured is not lost for that
-            tell(f"{subject.run / FILE}: cannot be written ({error.strerror}), so i2i report will not show this")
+            write_json(result, loaded.run / FILE)
+        except OSError as error:  # a run that belongs to someone else
+            notify(f"{loaded.run / FILE}: cannot be written ({error.strerror}), so i2i report will not show this")
     return result
 
 
-def _facts(model: Path, subject: Subject, data: Sequence[str]) -> dict[str, str | int]:
+def _facts(model: Path, loaded: LoadedModel, data: Sequence[str]) -> dict[str, str | int]:
     return {
-        "run": str(subject.run or model),
-        "checkpoint": subject.checkpoint,
-        "step": subject.step,
-        "product": subject.product,
-        "data": ", ".join(data or (subject.recipe.data.source if subject.recipe else ())),
+        "run": str(loaded.run or model),
+        "checkpoint": loaded.checkpoint,
+        "step": loaded.step,
+        "product": loaded.product,
+        "data": ", ".join(data or (loaded.recipe.data.source if loaded.recipe else ())),
     }
 
 
-def _made(
-    subject: Subject,
+def _generate(
+    loaded: LoadedModel,
     data: Sequence[str],
     names: Sequence[str] | None,
     most: int,
     folder: Path,
-    tools: Tools,
-    tell: Callable[[str], None],
-    stop: Callable[[], bool],
-) -> tuple[Folders, list[str], str]:
-    """Folders of images, sentences about those that can't be used, and in words what the others are."""
-    make, recipe = subject.make, subject.recipe
-    count = tools.progress("images made")
-    if recipe is None:
-        if isinstance(make, Sampler) or not 1 <= len(data) <= 2:
+    seed: int,
+    progress: ProgressOf,
+    notify: Callable[[str], None],
+) -> _Generated:
+    """Generate images into folders below `folder`. Raises ValueError where no data are known, or none can be used."""
+    model = loaded.model
+    if loaded.recipe is None:
+        if isinstance(model, Sampler) or not 1 <= len(data) <= 2:
             raise ValueError(
-                f"{subject.checkpoint}: came without a recipe, so its data are not known; "
+                f"{loaded.checkpoint}: came without a recipe, so its data are not known; "
                 "name the folder of its sources, and that of real images: i2i evaluate MODEL SOURCES REAL"
             )
-        return *translate_files(make, data, folder, most=most, progress=count, stop=stop), "images as they are"
-    direction = (0, 0) if isinstance(make, Sampler) else find_direction(recipe, subject.product)
-    wanted, found = _found(subject, recipe, data, direction, tell)
-    files, what = select(found, given=bool(data), whole=isinstance(make, Sampler), most=most)
-    write = (
-        partial(make_samples, make, seed=tools.seed)
-        if isinstance(make, Sampler)
-        else partial(make_translations, make, direction=direction)
+        folders, failed = translate_folder(model, Path(data[0]), folder, most=most, progress=progress)
+        return _Generated(replace(folders, real=Path(data[1]) if data[1:] else None), failed, "images as they are")
+    found = _find_data(loaded, loaded.recipe, data, notify)
+    files, description = select_files(
+        found.files, is_other_data=bool(data), is_generation=isinstance(model, Sampler), most=most
     )
-    folders, failed = write(wanted, recipe, files, folder, progress=count, stop=stop)
+    chosen = replace(found, files=files)
+    folders, failed = (
+        write_samples(model, chosen, folder, seed=seed, progress=progress)
+        if isinstance(model, Sampler)
+        else write_translations(model, chosen, folder, progress=progress)
+    )
     if not folders.fake.is_dir():
-        raise ValueError(f"none of {what} can be used{'; ' * bool(failed)}{failed[0] if failed else ''}")
-    if "novelty" in (names or ()) and not data and not isinstance(make, Sampler):
-        training = write_training(wanted, recipe, trained_on(found, most), folder, real=direction[1], stop=stop)
-        folders = replace(folders, training=training)
-    return folders, failed, what
+        raise ValueError(f"none of {description} can be used{'; ' * bool(failed)}{failed[0] if failed else ''}")
+    if "novelty" in (names or ()) and not data and not isinstance(model, Sampler):
+        training = replace(found, files=training_files(found.files, most))
+        folders = replace(folders, training=write_training_images(training, folder, progress=progress))
+    return _Generated(folders, failed, description)
 
 
-def _found(
-    subject: Subject, recipe: Recipe, data: Sequence[str], direction: tuple[int, int], tell: Callable[[str], None]
-) -> tuple[SampleKind, Files]:
-    """The kind of samples, and the files of the data."""
+def _find_data(loaded: LoadedModel, recipe: Recipe, data: Sequence[str], notify: Callable[[str], None]) -> HeldOutData:
+    """All files of the data, as the samples that the model takes."""
     method: Any = registry.methods[recipe.method["name"]]
-    wanted = sample_kind(subject.make, method.batch, direction)
+    if isinstance(loaded.model, Sampler):
+        noise = loaded.model.generator
+        source = target = 0
+        kind = SampleKind(Images, (noise.out_channels,), _UNIT, size=noise.size, classes=noise.classes)
+    else:
+        card = loaded.model.card
+        source, target = find_direction(recipe, loaded.product)
+        channels = (card.in_channels, card.out_channels) if source < target else (card.out_channels, card.in_channels)
+        kind = SampleKind(method.batch, channels, _UNIT, scale=card.scale)
     try:
-        return wanted, find_files(wanted, recipe, tell)
+        files: Files = find_files(kind, recipe, notify)
     except ValueError as error:
         raise ValueError(f"{error}" if data else f"{error}; or name other data: i2i evaluate RUN DATA") from None
+    return HeldOutData(kind, recipe, files, source, target)
 
 
-def _check_still(subject: Subject) -> None:
-    """Raises ValueError where images are no longer where their label maps are."""
-    steps = subject.recipe.augment.test if subject.recipe else {}
-    for name in _MOVING:
+def _check_labels_stay_aligned(recipe: Recipe | None) -> None:
+    """Raise ValueError where the test pipeline moves pixels, so that label maps do not fit."""
+    steps = recipe.augment.test if recipe else {}
+    for name in _GEOMETRIC:
         if steps.get(name):
             raise ValueError(
                 f"labels: the run's augment.test.{name} moves images away from their label maps; "
@@ -132,8 +155,25 @@ def _check_still(subject: Subject) -> None:
             )
 
 
+def _stoppable(progress: ProgressOf, stop: Callable[[], bool]) -> ProgressOf:
+    """Progress that raises _Stopped once `stop()` is true."""
+
+    def progress_of(noun: str) -> Progress:
+        count = progress(noun)
+
+        def count_or_stop(done: int, total: int) -> None:
+            count(done, total)
+            if stop():
+                raise _Stopped
+
+        return count_or_stop
+
+    return progress_of
+
+
 @contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
+def _image_folder(keep: Path | None) -> Iterator[Path]:
+    """New folder `keep`, or a temporary one."""
     if keep is not None:
         if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
             raise ValueError(f"--keep {keep}: is there already; name a new folder")

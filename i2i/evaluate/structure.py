@@ -1,42 +1,39 @@
-"""Edges, gradients and features of translated images against those of their sources."""
+"""Structural agreement of a folder of translations with their sources."""
 
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from i2i.evaluate.pairs import Pixels, Progress, Report, Score, Stop, attempt, each, find_pairs, fitted, read_both
-from i2i.metrics.structure import Extractor, edge_agreement, gradient_structure, structure_distance
+from i2i.evaluate.pairs import ImageMeasures, PairReport, Pixels, Progress, find_pairs, match_size, read_pair, track
+from i2i.metrics.structure import PatchFeatures, edge_agreement, gradient_structure, structure_distance
 
 
 def structure_agreement(
     translated: Path,
     source: Path,
     *,
-    extractor: Extractor | None = None,
+    extractor: PatchFeatures | None = None,
     tolerance: float = 1.0,
     resize: bool = False,
     progress: Progress | None = None,
-    stop: Stop | None = None,
-) -> Report:
-    """Edge F1, precision and recall, and gradient structure of each translated image and its source.
+) -> PairReport:
+    """Edge F1, precision, recall and gradient structure of each translation and its source, by equal names.
 
-    With an `extractor` of features, structure distance too; `tolerance` is that of `edge_agreement`, in pixels. A
-    source of another size than its translation is resized only if `resize`. An image that cannot be read or measured is
-    reported and the rest goes on. Raises ValueError for other sizes, and for images without a source.
+    With an `extractor` also structure distance; `tolerance` of edges is in pixels. Images that cannot be read or
+    measured are reported. Raises ValueError for missing sources, and for those of another size unless `resize`.
     """
-    pairs, unused = find_pairs(translated, source, "source")
-    report = Report(unused=unused)
-    for pair in each(pairs, progress, stop):
-        if (images := attempt(report, pair, read_both, pair)) is None:
+    report = PairReport()
+    for pair in track(find_pairs(translated, source, "source"), progress):
+        if (both := report.attempt(pair, read_pair, pair)) is None:
             continue
-        sized = fitted(images[1], images[0], pair, resize=resize)
-        if (measures := attempt(report, pair, _structure, images[0], sized, extractor, tolerance)) is not None:
-            report.scores.append(Score(pair.name, measures))
+        sized = match_size(both[1], both[0], pair, resize=resize)
+        if (measures := report.attempt(pair, _measure, both[0], sized, extractor, tolerance)) is not None:
+            report.scores.append(ImageMeasures(pair.name, measures))
     return report
 
 
-def _structure(image: Pixels, source: Pixels, extractor: Extractor | None, tolerance: float) -> dict[str, float]:
+def _measure(image: Pixels, source: Pixels, extractor: PatchFeatures | None, tolerance: float) -> dict[str, float]:
     edges = edge_agreement(image, source, tolerance=tolerance)
     measures = {"edge F1": edges.f1, "edge precision": edges.precision, "edge recall": edges.recall}
     measures["gradient structure"] = gradient_structure(image, source)

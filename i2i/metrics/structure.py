@@ -1,7 +1,4 @@
-"""Whether a translation kept where things are, told without a segmenter: by edges, by gradients, by features.
-
-All three compare an image with the source it was made of, and none minds how either is coloured.
-"""
+"""Structural agreement of a translation with its source, whatever their colours: edges, gradients, self-similarity."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,22 +12,23 @@ from torch.nn import functional as F
 
 Pixels = NDArray[np.uint8]
 # (N, 3, H, W) in [0, 1] -> features of its patches: (N, patches, features) or (N, features, rows, columns)
-Extractor = Callable[[Tensor], Tensor]
+PatchFeatures = Callable[[Tensor], Tensor]
 
-# As MATLAB's `edge` chooses the thresholds of Canny 1986: this share of the pixels is none, and weak ones are this
-# share of strong ones.
-_SMOOTHING, _NO_EDGES, _WEAK = 2**0.5, 0.7, 0.4
-_FAINT = 8  # of Sobel's gradient, 2 grey levels from pixel to pixel: what a flat image has is noise
-_FINER = 8  # Canny takes whole numbers of 16 bits, which have room for this much more than Sobel's 4 * 255
+# Canny's thresholds as MATLAB's `edge` chooses them: the high one leaves out this share of the pixels, the low one is
+# this share of the high one.
+_SMOOTHING, _NO_EDGES, _LOW = 2**0.5, 0.7, 0.4
+_NOISE = 8  # Sobel gradient of 2 grey levels from pixel to pixel: the least high threshold
+_FIXED_POINT = 8  # factor for Canny's int16 gradients, which have room for more than Sobel's 4 * 255
 _WINDOW, _SIGMA = 11, 1.5  # those of SSIM, pixels
-# (K2 L)^2 / 2 of SSIM, for gradients of the values in [0, 1] that Sobel makes up to 4 times as large.
+# (K2 L)^2 / 2 of SSIM, for gradients of values in [0, 1], of which Sobel's are up to 4.
 _C3 = (4 * 0.03) ** 2 / 2
 
 
 class EdgeAgreement(NamedTuple):
-    """In [0, 1]. `precision`: of the edges in the image, how many the source has; `recall`: the other way; `f1`: both.
+    """Precision, recall and F1 of edges, in [0, 1], higher is better.
 
-    New texture costs precision, lost things cost recall.
+    Precision is the share of the image's edges that the source has, recall the reverse; new texture lowers precision,
+    lost objects lower recall.
     """
 
     precision: float
@@ -39,49 +37,50 @@ class EdgeAgreement(NamedTuple):
 
 
 def edge_agreement(image: Pixels, source: Pixels, *, tolerance: float = 1.0) -> EdgeAgreement:
-    """How far the edges (Canny 1986) of uint8 (H, W, 3) images agree, where `tolerance` pixels apart is the same place.
+    """Agreement of the Canny edges of two images, uint8 (H, W, 3), up to `tolerance` pixels.
 
     Precision and recall of Martin, Fowlkes, Malik 2004: Learning to Detect Natural Image Boundaries, IEEE TPAMI 26(5),
-    but every edge pixel looks for any in reach instead of one of its own. Two images without edges agree.
-    Raises ValueError for images of different shapes.
+    except that edge pixels may share a match. Two images without edges agree. Raises ValueError for images of different
+    shapes.
     """
-    _check("edge_agreement", image, source)
-    edges, true_edges = edges_of(image), edges_of(source)
-    precision, recall = _met(edges, true_edges, tolerance), _met(true_edges, edges, tolerance)
+    _check_images("edge_agreement", image, source)
+    edges, true_edges = detect_edges(image), detect_edges(source)
+    precision = _share_within(edges, true_edges, tolerance)
+    recall = _share_within(true_edges, edges, tolerance)
     total = precision + recall
     return EdgeAgreement(precision, recall, 2 * precision * recall / total if total else 0.0)
 
 
-def edges_of(image: Pixels) -> NDArray[np.bool_]:
-    """The edges (Canny 1986) of uint8 (H, W, 3), (H, W); thresholds follow the image, so that contrast matters less."""
+def detect_edges(image: Pixels) -> NDArray[np.bool_]:
+    """Edges (H, W) of an image, uint8 (H, W, 3), by Canny 1986 with thresholds relative to the image's gradients."""
     blurred = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), _SMOOTHING)
-    across, down = _gradients(blurred)
-    strong = max(float(np.quantile(np.hypot(across, down), _NO_EDGES)), _FAINT)
-    across, down = (np.rint(_FINER * gradient).astype(np.int16) for gradient in (across, down))
-    return np.asarray(cv2.Canny(across, down, _FINER * _WEAK * strong, _FINER * strong, L2gradient=True)) > 0
+    across, down = _sobel(blurred)
+    high = max(float(np.quantile(np.hypot(across, down), _NO_EDGES)), _NOISE)
+    across, down = (np.rint(_FIXED_POINT * gradient).astype(np.int16) for gradient in (across, down))
+    return np.asarray(cv2.Canny(across, down, _FIXED_POINT * _LOW * high, _FIXED_POINT * high, L2gradient=True)) > 0
 
 
 def gradient_structure(image: Pixels, source: Pixels) -> float:
-    """The correlation of the gradients' magnitudes of uint8 (H, W, 3) images, averaged over windows; at most 1.
+    """Windowed correlation of the gradient magnitudes of two images, uint8 (H, W, 3); at most 1, higher is better.
 
-    The structure term of Wang, Bovik, Sheikh, Simoncelli 2004 (SSIM, section III-B), with its window and constant, on
-    gradients as in Chen, Yang, Xie 2006: Gradient-Based Structural Similarity for Image Quality Assessment, ICIP. It is
-    0 for chance and 1 where both are flat. Raises ValueError for different shapes, or sides of less than 11 pixels.
+    The structure term of SSIM (Wang, Bovik, Sheikh, Simoncelli 2004, section III-B), with its window and constant, on
+    gradients as in Chen, Yang, Xie 2006: Gradient-Based Structural Similarity for Image Quality Assessment, ICIP. About
+    0 for unrelated images, 1 for flat ones. Raises ValueError for different shapes, or sides of less than 11 pixels.
     """
-    _check("gradient_structure", image, source)
+    _check_images("gradient_structure", image, source)
     if min(image.shape[:2]) < _WINDOW:
         raise ValueError(f"gradient_structure: {_size(image)} pixels are less than its window of {_WINDOW}")
-    x, y = (np.hypot(*_gradients(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) / 255.0)) for each in (image, source))
-    mean_x, mean_y = _averaged(x), _averaged(y)
+    x, y = (np.hypot(*_sobel(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) / 255.0)) for each in (image, source))
+    mean_x, mean_y = _gaussian_filter(x), _gaussian_filter(y)
     deviation_x, deviation_y = (
-        np.sqrt(np.maximum(_averaged(each * each) - mean**2, 0)) for each, mean in ((x, mean_x), (y, mean_y))
+        np.sqrt(np.maximum(_gaussian_filter(each * each) - mean**2, 0)) for each, mean in ((x, mean_x), (y, mean_y))
     )
-    covariance = _averaged(x * y) - mean_x * mean_y
+    covariance = _gaussian_filter(x * y) - mean_x * mean_y
     return float(((covariance + _C3) / (deviation_x * deviation_y + _C3)).mean())
 
 
 def self_similarity(features: Tensor) -> Tensor:
-    """Cosines between all patches of (N, patches, features) or (N, features, h, w) features: (N, patches, patches).
+    """Cosine similarities of all patches, (N, patches, patches), of (N, patches, features) or (N, features, h, w).
 
     Tumanyan, Bar-Tal, Bagon, Dekel 2022: Splicing ViT Features for Semantic Appearance Transfer,
     https://arxiv.org/abs/2201.00424. Raises ValueError for other shapes.
@@ -94,11 +93,11 @@ def self_similarity(features: Tensor) -> Tensor:
     return directions @ directions.transpose(1, 2)
 
 
-def structure_distance(image: Tensor, source: Tensor, extractor: Extractor) -> Tensor:
-    """Mean squared difference of both self-similarities, (N,), of (N, 3, H, W) images in [0, 1]; 0 for equal ones.
+def structure_distance(image: Tensor, source: Tensor, extractor: PatchFeatures) -> Tensor:
+    """Mean squared difference of self-similarities of images (N, 3, H, W) in [0, 1]: (N,), lower is better, from 0.
 
-    L_structure of Tumanyan et al. 2022, as the mean over pairs of patches, so that image sizes do not matter. There the
-    extractor gives the keys of the last layer of DINO ViT-B/8; numbers of another one do not compare with those. Raises
+    L_structure of Tumanyan et al. 2022, as mean over pairs of patches, which does not depend on the image size. The
+    paper's extractor gives the keys of the last layer of DINO ViT-B/8; other extractors give other values. Raises
     ValueError for images of different shapes.
     """
     if image.shape != source.shape or image.ndim != 4:
@@ -109,8 +108,8 @@ def structure_distance(image: Tensor, source: Tensor, extractor: Extractor) -> T
         return difference.square().flatten(1).mean(1)
 
 
-def _met(edges: NDArray[np.bool_], others: NDArray[np.bool_], tolerance: float) -> float:
-    """The share of `edges` that have one of `others` in reach; all of none."""
+def _share_within(edges: NDArray[np.bool_], others: NDArray[np.bool_], tolerance: float) -> float:
+    """Share of `edges` with one of `others` within `tolerance` pixels; 1 where both are empty."""
     if not others.any():
         return float(not edges.any())
     if not edges.any():
@@ -119,18 +118,18 @@ def _met(edges: NDArray[np.bool_], others: NDArray[np.bool_], tolerance: float) 
     return float((distance[edges] <= tolerance).mean())
 
 
-def _gradients(grey: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Across and down, by Sobel."""
+def _sobel(grey: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Sobel gradients across and down."""
     return cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1)
 
 
-def _averaged(values: NDArray[Any]) -> NDArray[Any]:
-    """By the Gaussian window, where the whole of it lies in the image."""
-    edge = _WINDOW // 2
-    return cv2.GaussianBlur(values, (_WINDOW, _WINDOW), _SIGMA)[edge:-edge, edge:-edge]
+def _gaussian_filter(values: NDArray[Any]) -> NDArray[Any]:
+    """Values averaged by the Gaussian window, where it lies wholly in the image."""
+    margin = _WINDOW // 2
+    return cv2.GaussianBlur(values, (_WINDOW, _WINDOW), _SIGMA)[margin:-margin, margin:-margin]
 
 
-def _check(name: str, image: Pixels, source: Pixels) -> None:
+def _check_images(name: str, image: Pixels, source: Pixels) -> None:
     if image.shape != source.shape or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         shapes = f"{image.shape} and {source.shape}"
         raise ValueError(f"{name}: images of shapes {shapes}; allowed: uint8 (H, W, 3), equal ones")

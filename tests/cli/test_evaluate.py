@@ -1,4 +1,4 @@
-"""`i2i evaluate sr` as a user meets it: the table, the file, exit codes, one sentence for an error."""
+"""Command `i2i evaluate sr`: table, file, exit codes, messages."""
 
 import csv
 from pathlib import Path
@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def save_model(file: Path, scale: int) -> Path:
-    """A compact network whose last layer is silent, so that it enlarges to the nearest pixel."""
+    """Compact network whose last layer is zero, so that it upscales by nearest neighbour."""
     network, state = published_srvgg(convolutions=1, scale=scale)
     assert isinstance(network, SRVGGNet)
     last = max(key for key in state if key.endswith(".weight") and state[key].ndim == 4)
@@ -41,7 +41,7 @@ def model(tmp_path: Path) -> Path:
     return save_model(tmp_path / "x2.pth", scale=2)
 
 
-def test_the_table_has_every_image_and_the_mean_of_bicubic_and_the_models_in_aligned_columns(
+def test_the_table_has_aligned_rows_for_every_image_and_the_means(
     data: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("sr", model, "--data", data) == 0
@@ -55,7 +55,7 @@ def test_the_table_has_every_image_and_the_mean_of_bicubic_and_the_models_in_ali
     assert all(best > worse for best, worse in zip(bicubic, nearest, strict=True))
 
 
-def test_the_file_holds_every_number_in_full(data: Path, model: Path, tmp_path: Path) -> None:
+def test_the_csv_file_has_full_precision(data: Path, model: Path, tmp_path: Path) -> None:
     assert run("sr", model, "--data", data, "--channel", "y", "--out", tmp_path / "results.csv") == 0
     with (tmp_path / "results.csv").open() as stream:
         rows = list(csv.DictReader(stream))
@@ -80,7 +80,7 @@ def test_an_unreadable_image_is_named_and_the_exit_code_is_3(
     assert "1 failed:" in out and f"{data / 'bad.png'}: not an image" in out and "inside/1.png" in out
 
 
-def test_nothing_measured_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_measured_has_exit_code_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad.png").write_bytes(b"no image")
     assert run("sr", "--data", tmp_path, "--scale", "2") == 3
     assert "nothing was measured" in capsys.readouterr().out
@@ -100,7 +100,7 @@ def test_nothing_measured_is_no_success(tmp_path: Path, capsys: pytest.CaptureFi
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_is_one_sentence_before_anything_is_measured(
+def test_wrong_options_are_one_sentence_before_anything_is_measured(
     words: list[str],
     said: str,
     data: Path,

@@ -1,4 +1,4 @@
-"""`i2i evaluate RUN` and `i2i evaluate folders` as a user meets them."""
+"""Commands `i2i evaluate RUN` and `i2i evaluate folders`: tables, files, exit codes, messages."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from tests.worlds import Recorder, tiny_recipe, tiny_world
 
 
 @pytest.fixture(autouse=True)
-def nothing_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("I2I_FEATURES", str(tmp_path / "features"))
 
@@ -31,7 +31,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "fake", tmp_path / "real"
 
 
-def test_folders_give_a_table_of_aligned_columns_and_a_file(
+def test_folders_give_an_aligned_table_and_a_json_file(
     folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("folders", *folders, "--metrics", "psnr, SSIM,diversity", "--json", tmp_path / "out.json") == 0
@@ -44,7 +44,7 @@ def test_folders_give_a_table_of_aligned_columns_and_a_file(
     assert written["generated"] == str(folders[0]) and written["data"] == str(folders[1])
 
 
-def test_shared_weights_serve_sets_and_lpips(
+def test_one_weights_file_serves_kid_and_lpips(
     shared: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = shared / "weights/squeezenet1_1.pth"
@@ -54,7 +54,7 @@ def test_shared_weights_serve_sets_and_lpips(
     assert "KID(squeezenet1_1" in out and "\nLPIPS-squeeze " in out and "diversity(LPIPS-squeeze)" in out
 
 
-def test_a_run_is_measured_by_its_name_alone_and_by_the_long_form(
+def test_a_run_is_measured_with_and_without_the_command_word(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = tiny_world(tmp_path / "world", count=12)
@@ -88,7 +88,9 @@ def test_a_bad_image_makes_the_exit_code_3(folders: tuple[Path, Path], capsys: p
         (["folders", ".", ".", "--metrics", "kid"], "Inception-v3 of FID can't be had"),
     ],
 )
-def test_errors_are_sentences(words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_options_are_sentences(
+    words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unreachable(*_: object, **__: object) -> None:
         raise OSError("no network")
 

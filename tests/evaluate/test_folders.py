@@ -1,4 +1,4 @@
-"""Any two folders: what is equal measures as equal, what is wrong with one of them is a sentence."""
+"""Any two folders: known values of all metrics, and reasons for metrics that are impossible."""
 
 import json
 import math
@@ -6,37 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
-from i2i.evaluate import Folders, Result, evaluate_folders, open_labels, open_tools, write_json
+from i2i.evaluate import (
+    EvaluationResult,
+    ImageFolders,
+    evaluate_folders,
+    open_instruments,
+    open_label_consistency,
+    write_json,
+)
 from i2i.metrics.direction import DIRECTIONS, direction_of
-from i2i.metrics.features.base import FeatureExtractor
 from i2i.metrics.pair_metrics import PAIR_METRICS
 from i2i.metrics.set_metrics import SET_METRICS
-from i2i.registry import features
 from i2i_runtime import images
 from tests.evaluate.test_upscaling import picture
 from tests.metrics.segmentation.onnx_files import write_segmenter
-
-
-class Means(FeatureExtractor):
-    """Mean and deviation of each channel in each quarter of an image."""
-
-    def __init__(self, *, weights: str = "", device: str = "cpu") -> None:
-        super().__init__("means", "0", device)
-
-    def extract(self, images: Tensor) -> Tensor:
-        parts = [part for half in images.chunk(2, 2) for part in half.chunk(2, 3)]
-        return torch.cat([torch.cat([part.mean((2, 3)), part.std((2, 3))], 1) for part in parts], 1)
-
-
-@pytest.fixture(autouse=True)
-def at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An extractor and nothing else: no file of weights, no features from before."""
-    monkeypatch.setitem(features._parts, "means", Means)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv("I2I_FEATURES", str(tmp_path / "features"))
 
 
 def fill(folder: Path, count: int = 12, *, noise: float = 0.0, first: int = 0) -> Path:
@@ -53,13 +37,13 @@ def real(tmp_path: Path) -> Path:
     return fill(tmp_path / "real")
 
 
-def measure(fake: Path, real: Path | None, *names: str, **more: object) -> Result:
+def measure(fake: Path, real: Path | None, *names: str, **more: object) -> EvaluationResult:
     chosen = list(names) or None
-    tools = open_tools(chosen, features="means")
-    return evaluate_folders(Folders(fake, real, **more), chosen, tools)  # type: ignore[arg-type]
+    instruments = open_instruments(chosen, features="means")
+    return evaluate_folders(ImageFolders(fake, real, **more), chosen, instruments)  # type: ignore[arg-type]
 
 
-def test_a_folder_and_itself_are_equal_by_every_metric(real: Path) -> None:
+def test_a_folder_compared_with_itself_has_the_best_value_of_every_metric(real: Path) -> None:
     found = measure(real, real, source=real, training=real).metrics
     values = {name.partition("(")[0]: each.value for name, each in found.items()}
     assert values["KID"] < 0.02 and values["FID"] == pytest.approx(0, abs=1e-6)
@@ -69,7 +53,7 @@ def test_a_folder_and_itself_are_equal_by_every_metric(real: Path) -> None:
     assert values["novelty"] == pytest.approx(0, abs=1e-6), "copies of the training images"
 
 
-def test_infinity_is_written_as_text_and_what_is_not_known_as_null(real: Path, tmp_path: Path) -> None:
+def test_json_has_infinity_as_text_and_unknown_errors_as_null(real: Path, tmp_path: Path) -> None:
     result = measure(real, real, "psnr", "fid")
     assert any(line.split() == ["PSNR", "inf", "higher", "is", "better"] for line in result.lines())
     assert any("PSNR: 12 of 12 images are equal to their truth" in line for line in result.lines())
@@ -79,7 +63,7 @@ def test_infinity_is_written_as_text_and_what_is_not_known_as_null(real: Path, t
     assert table["images"][3] == {"name": "3", "PSNR": "inf"}
 
 
-def test_growing_noise_is_seen_by_every_metric(real: Path, tmp_path: Path) -> None:
+def test_metrics_get_worse_with_noise(real: Path, tmp_path: Path) -> None:
     folders = [fill(tmp_path / f"noise{level}", noise=level) for level in (5, 20, 60)]
     found = [measure(folder, real, "kid", "fid", "psnr", "ssim", "l1").metrics for folder in folders]
     for name in found[0]:
@@ -87,14 +71,14 @@ def test_growing_noise_is_seen_by_every_metric(real: Path, tmp_path: Path) -> No
         assert sorted(values, reverse=direction_of(name) == "higher") == values and len(set(values)) == 3, name
 
 
-def test_the_mean_of_pairs_is_that_of_the_images_with_its_standard_error(real: Path, tmp_path: Path) -> None:
+def test_pair_metrics_are_means_over_images_with_standard_errors(real: Path, tmp_path: Path) -> None:
     result = measure(fill(tmp_path / "noisy", noise=9), real, "psnr")
     levels = np.array([measures["PSNR"] for measures in result.images.values()])
     assert len(levels) == 12 and result.metrics["PSNR"].value == pytest.approx(levels.mean())
     assert result.metrics["PSNR"].error == pytest.approx(levels.std(ddof=1) / 12**0.5)
 
 
-def test_collapse_is_seen_in_diversity_and_in_dependence(real: Path, tmp_path: Path) -> None:
+def test_collapse_lowers_diversity_and_dependence(real: Path, tmp_path: Path) -> None:
     same = tmp_path / "same"
     same.mkdir()
     for seed in range(12):
@@ -103,7 +87,7 @@ def test_collapse_is_seen_in_diversity_and_in_dependence(real: Path, tmp_path: P
     assert found["diversity(means)"].value == 0 and found["dependence"].value == 0
 
 
-def test_copies_are_traced_to_the_images_they_were_trained_on(real: Path, tmp_path: Path) -> None:
+def test_copies_are_traced_to_training_images(real: Path, tmp_path: Path) -> None:
     training = fill(tmp_path / "training", 20)
     result = measure(real, None, "novelty", training=training)
     assert [each.name for each in result.nearest] == [each.training for each in result.nearest]
@@ -111,15 +95,15 @@ def test_copies_are_traced_to_the_images_they_were_trained_on(real: Path, tmp_pa
     assert new.metrics["novelty(means)"].value > 0.5 > result.metrics["novelty(means)"].value
 
 
-def test_only_real_images_are_remembered(real: Path, tmp_path: Path) -> None:
+def test_only_features_of_real_images_are_cached(real: Path, tmp_path: Path) -> None:
     fake = fill(tmp_path / "fake", noise=9)
     measure(fake, real, "kid", "diversity", "novelty", training=real)
     assert len(list((tmp_path / "features").glob("*.safetensors"))) == 1
 
 
-def test_what_is_left_out_is_said_with_the_reason(real: Path, tmp_path: Path) -> None:
+def test_metrics_left_out_have_a_reason(real: Path, tmp_path: Path) -> None:
     other = fill(tmp_path / "other", first=50)
-    result = evaluate_folders(Folders(other, real), None, open_tools())
+    result = evaluate_folders(ImageFolders(other, real), None, open_instruments())
     assert result.metrics.keys() == {"diversity(pixels)"}
     features, pairs = result.left_out
     assert features.startswith("kid, fid, precision, recall: Inception-v3 of FID is not at hand; download https://")
@@ -127,7 +111,7 @@ def test_what_is_left_out_is_said_with_the_reason(real: Path, tmp_path: Path) ->
     assert f"left out: {features}" in result.lines()
 
 
-def test_mixed_sizes_are_sets_but_no_pairs(real: Path, tmp_path: Path) -> None:
+def test_images_of_mixed_sizes_have_set_metrics_but_no_pair_metrics(real: Path, tmp_path: Path) -> None:
     mixed = fill(tmp_path / "mixed")
     images.write(mixed / "3.png", picture(20, 24))
     result = measure(mixed, real)
@@ -137,7 +121,7 @@ def test_mixed_sizes_are_sets_but_no_pairs(real: Path, tmp_path: Path) -> None:
         measure(mixed, real, "psnr")
 
 
-def test_a_bad_image_is_named_once_and_the_others_count(real: Path, tmp_path: Path) -> None:
+def test_a_bad_image_is_named_once_and_the_others_are_measured(real: Path, tmp_path: Path) -> None:
     fake = fill(tmp_path / "fake", noise=9)
     (fake / "5.png").write_bytes(b"no image")
     result = measure(fake, real, "kid", "psnr", "structure", "dependence", source=real)
@@ -147,20 +131,20 @@ def test_a_bad_image_is_named_once_and_the_others_count(real: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("count", "sentence"), [(0, "no images in it; known suffixes"), (1, "a set of 1 images")])
-def test_a_folder_of_too_few_images_is_refused(count: int, sentence: str, real: Path, tmp_path: Path) -> None:
+def test_a_folder_of_fewer_than_two_images_raises(count: int, sentence: str, real: Path, tmp_path: Path) -> None:
     few = fill(tmp_path / "few", count)
     for folders in ((few, real), (real, few)):
         with pytest.raises(ValueError, match=f"{few}: {sentence}"):
             measure(*folders, "kid")
 
 
-def test_one_image_is_measured_by_what_takes_one(real: Path, tmp_path: Path) -> None:
+def test_one_image_is_measured_by_pair_metrics(real: Path, tmp_path: Path) -> None:
     result = measure(fill(tmp_path / "one", 1), real)
     assert result.metrics["PSNR"].value == math.inf and math.isnan(result.metrics["PSNR"].error)
     assert any("kid: " in sentence and "a set of 1 images" in sentence for sentence in result.left_out)
 
 
-def test_a_folder_that_is_missing_is_refused(real: Path, tmp_path: Path) -> None:
+def test_a_missing_folder_raises(real: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nowhere: no such folder"):
         measure(real, tmp_path / "nowhere")
 
@@ -174,14 +158,14 @@ def test_a_folder_that_is_missing_is_refused(real: Path, tmp_path: Path) -> None
         (["lpips"], "LPIPS needs .*alexnet-owt-7be5be79.pth; download it"),
     ],
 )
-def test_metrics_that_cannot_be_are_refused_before_anything_is_read(names: list[str], sentence: str) -> None:
+def test_impossible_metrics_raise_before_any_image_is_read(names: list[str], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        open_tools(names, features="means")
+        open_instruments(names, features="means")
 
 
-def test_missing_weights_are_a_sentence(tmp_path: Path) -> None:
+def test_missing_weights_raise(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"none.pth: no such file"):
-        open_tools(["kid"], features="squeezenet1_1", weights=tmp_path / "none.pth")
+        open_instruments(["kid"], features="squeezenet1_1", weights=tmp_path / "none.pth")
 
 
 @pytest.mark.parametrize(
@@ -193,14 +177,14 @@ def test_missing_weights_are_a_sentence(tmp_path: Path) -> None:
         ("labels", "labels: needs --segmenter and --labels"),
     ],
 )
-def test_a_metric_says_what_it_needs(name: str, sentence: str, real: Path) -> None:
+def test_a_metric_without_its_folder_raises(name: str, sentence: str, real: Path) -> None:
     with pytest.raises(ValueError, match=sentence):
         measure(real, None, name)
 
 
 @pytest.fixture
 def labelled(tmp_path: Path) -> Path:
-    """Images whose largest channel is their class, label maps of it, and a segmenter of four classes that sees it."""
+    """Images whose largest channel is their class, their label maps, and a segmenter of four classes for them."""
     for seed in range(3):
         labels = np.random.default_rng(seed).integers(0, 3, (16, 20))
         for folder, pixels in (("images", np.eye(3)[labels] * 255), ("labels", labels[..., None])):
@@ -211,44 +195,44 @@ def labelled(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_labels_that_still_fit_do_and_swapped_ones_do_not(labelled: Path) -> None:
-    labels = open_labels(str(labelled / "seg.onnx"), labelled / "labels", classes=labelled / "names.txt")
-    tools = open_tools(["labels"], labels=labels)
-    found = evaluate_folders(Folders(labelled / "images"), ["labels"], tools).metrics
+def test_swapped_classes_lose_their_iou(labelled: Path) -> None:
+    labels = open_label_consistency(str(labelled / "seg.onnx"), labelled / "labels", classes=labelled / "names.txt")
+    instruments = open_instruments(["labels"], labels=labels)
+    found = evaluate_folders(ImageFolders(labelled / "images"), ["labels"], instruments).metrics
     assert found["mIoU"].value == 1 and found["IoU red"].value == 1 and found["IoU dark"].note == "occurs in no map"
     for file in (labelled / "images").iterdir():
         images.write(file, images.read(file)[..., [1, 0, 2]])
-    found = evaluate_folders(Folders(labelled / "images"), None, open_tools(labels=labels)).metrics
+    found = evaluate_folders(ImageFolders(labelled / "images"), None, open_instruments(labels=labels)).metrics
     assert found["IoU red"].value == 0 and found["IoU blue"].value == 1 and found["mIoU"].value == pytest.approx(1 / 3)
 
 
-def test_a_segmenter_of_other_classes_is_refused_before_it_runs(labelled: Path) -> None:
+def test_a_segmenter_of_more_classes_than_names_raises(labelled: Path) -> None:
     (labelled / "names.txt").write_text("red\ngreen\nblue\n")
-    with pytest.raises(ValueError, match=r"seg.onnx: knows 4 classes, but .*names.txt names 3; give"):
-        open_labels(str(labelled / "seg.onnx"), labelled / "labels", classes=labelled / "names.txt")
+    with pytest.raises(ValueError, match=r"seg\.onnx: knows 4 classes, but 3 are named; give"):
+        open_label_consistency(str(labelled / "seg.onnx"), labelled / "labels", classes=labelled / "names.txt")
 
 
-def test_a_segmenter_is_not_passed_over(labelled: Path) -> None:
-    labels = open_labels(str(labelled / "seg.onnx"), labelled / "labels")
+def test_a_segmenter_without_the_metric_labels_raises(labelled: Path) -> None:
+    labels = open_label_consistency(str(labelled / "seg.onnx"), labelled / "labels")
     with pytest.raises(ValueError, match="a segmenter is given, but labels is not among the metrics psnr"):
-        open_tools(["psnr"], labels=labels)
+        open_instruments(["psnr"], labels=labels)
 
 
-def test_missing_labels_are_a_sentence(labelled: Path) -> None:
+def test_missing_label_maps_and_segmenters_raise(labelled: Path) -> None:
     segmenter = str(labelled / "seg.onnx")
     with pytest.raises(ValueError, match="label consistency needs --labels DIR"):
-        open_labels(segmenter, None)
+        open_label_consistency(segmenter, None)
     with pytest.raises(ValueError, match="needs --segmenter FILE"):
-        open_labels(None, labelled / "labels")
+        open_label_consistency(None, labelled / "labels")
     with pytest.raises(ValueError, match="nowhere: no such folder of label maps"):
-        open_labels(segmenter, labelled / "nowhere")
+        open_label_consistency(segmenter, labelled / "nowhere")
     (labelled / "labels/1.png").unlink()
-    labels = open_labels(segmenter, labelled / "labels")
+    labels = open_label_consistency(segmenter, labelled / "labels")
     with pytest.raises(ValueError, match=r"labels: no label map for 1 of 3 images: 1.png"):
-        evaluate_folders(Folders(labelled / "images"), None, open_tools(labels=labels))
+        evaluate_folders(ImageFolders(labelled / "images"), None, open_instruments(labels=labels))
 
 
-def test_every_metric_has_a_better_side() -> None:
+def test_every_metric_has_a_direction() -> None:
     assert {*SET_METRICS, *PAIR_METRICS, "diversity", "novelty", "dependence"} <= DIRECTIONS.keys()
     names = {"KID(x)": "lower", "LPIPS-alex": "lower", "MS-SSIM": "higher", "IoU road": "higher", "edge F1": "higher"}
     assert {name: direction_of(name) for name in names} == names and direction_of("a plugin's") is None

@@ -1,4 +1,4 @@
-"""Runs of every kind: what is measured is what translation makes of the held-out images, and nothing else."""
+"""Runs of every kind: exactly the translations of their held-out images are measured."""
 
 import json
 import shutil
@@ -7,13 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from i2i import inference
-from i2i.evaluate import Result, evaluate_run, open_labels, open_tools
+from i2i.evaluate import EvaluationResult, evaluate_run, open_instruments, open_label_consistency
 from i2i.latent import sampler as sampling
-from i2i.metrics.features.base import FeatureExtractor
-from i2i.registry import features
 from i2i.training import run
 from i2i.training.log import read_log
 from i2i_runtime import images
@@ -21,23 +18,6 @@ from tests.cli.test_evaluate import save_model
 from tests.evaluate.test_upscaling import picture
 from tests.metrics.segmentation.onnx_files import write_segmenter
 from tests.worlds import Recorder, digits, tiny_recipe, tiny_world
-
-
-class Means(FeatureExtractor):
-    """Mean and deviation of each channel."""
-
-    def __init__(self, *, weights: str = "", device: str = "cpu") -> None:
-        super().__init__("means", "0", device)
-
-    def extract(self, images: torch.Tensor) -> torch.Tensor:
-        return torch.cat([images.mean((2, 3)), images.std((2, 3))], 1)
-
-
-@pytest.fixture(autouse=True)
-def at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(features._parts, "means", Means)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv("I2I_FEATURES", str(tmp_path / "features"))
 
 
 @pytest.fixture(scope="module")
@@ -57,27 +37,27 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return trained
 
 
-def measure(model: Path, *names: str, data: tuple[Path, ...] = (), **more: object) -> Result:
+def measure(model: Path, *names: str, data: tuple[Path, ...] = (), **more: object) -> EvaluationResult:
     chosen = list(names) or None
-    tools = open_tools(chosen, features="means")
-    result = evaluate_run(model, list(map(str, data)), chosen, tools, device="cpu", **more)  # type: ignore[arg-type]
+    instruments = open_instruments(chosen, features="means")
+    result = evaluate_run(model, list(map(str, data)), chosen, instruments, device="cpu", **more)  # type: ignore[arg-type]
     assert result is not None
     return result
 
 
-def test_pairs_are_compared_with_their_truth_and_written_to_the_run(runs: Callable[[str], Path]) -> None:
+def test_pairs_are_compared_with_their_truth_and_results_are_written_to_the_run(runs: Callable[[str], Path]) -> None:
     folder = runs("pix2pix")
     result = measure(folder)
     assert {"KID(means)", "FID(means)", "PSNR", "SSIM", "L1", "diversity(means)", "dependence"} <= result.metrics.keys()
     assert len(result.images) == 8 and all({"PSNR", "edge F1"} <= each.keys() for each in result.images.values())
     table = json.loads((folder / "evaluation.json").read_text())
-    assert table == json.loads(json.dumps(result.table()))
+    assert table == json.loads(json.dumps(result.as_json()))
     facts = {"run": str(folder), "checkpoint": "00000001", "step": 1, "product": "source_to_target"}
     assert table | facts == table and table["measured"] == "8 held-out pairs"
 
 
 @pytest.mark.parametrize("product", ["a_to_b", "b_to_a"])
-def test_unpaired_images_are_those_of_the_product_and_what_it_makes_of_them(
+def test_unpaired_images_are_translated_in_the_direction_of_the_product(
     product: str, runs: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = runs("cyclegan")
@@ -96,11 +76,11 @@ def test_unpaired_images_are_those_of_the_product_and_what_it_makes_of_them(
         assert abs(ours - theirs).max() <= 1
 
 
-def test_pairs_in_two_folders_of_images_that_are_no_pairs_are_not_compared(runs: Callable[[str], Path]) -> None:
-    assert "PSNR" not in measure(runs("cyclegan")).metrics, "though their names agree"
+def test_unpaired_images_of_equal_names_are_not_compared_as_pairs(runs: Callable[[str], Path]) -> None:
+    assert "PSNR" not in measure(runs("cyclegan")).metrics
 
 
-def test_an_upscaler_is_measured_on_what_its_degradation_makes(runs: Callable[[str], Path], tmp_path: Path) -> None:
+def test_an_upscaler_is_measured_on_degraded_images(runs: Callable[[str], Path], tmp_path: Path) -> None:
     result = measure(runs("rrdb-psnr"), keep=tmp_path / "kept")
     assert {"PSNR", "SSIM"} <= result.metrics.keys() and "dependence" not in result.metrics
     (low, *_), (fake, *_) = (images.list_images(tmp_path / "kept" / part) for part in ("source", "fake"))
@@ -108,7 +88,9 @@ def test_an_upscaler_is_measured_on_what_its_degradation_makes(runs: Callable[[s
     assert (large.height, large.width) == (2 * small.height, 2 * small.width)
 
 
-def test_samples_are_those_of_the_seeds_as_many_as_real_images(runs: Callable[[str], Path], tmp_path: Path) -> None:
+def test_as_many_samples_as_real_images_are_drawn_from_consecutive_seeds(
+    runs: Callable[[str], Path], tmp_path: Path
+) -> None:
     folder = runs("dcgan")
     result = measure(folder, keep=tmp_path / "kept")
     assert {"KID(means)", "diversity(means)", "novelty(means)"} <= result.metrics.keys() and len(result.nearest) == 40
@@ -120,7 +102,7 @@ def test_samples_are_those_of_the_seeds_as_many_as_real_images(runs: Callable[[s
 
 
 @pytest.mark.parametrize("method", ["cyclegan", "rrdb-psnr"])
-def test_the_figures_of_training_are_those_of_evaluation(
+def test_metrics_during_training_equal_those_of_evaluation(
     method: str, runs: Callable[[str], Path], tmp_path: Path
 ) -> None:
     home = runs("cyclegan").parent
@@ -134,37 +116,33 @@ def test_the_figures_of_training_are_those_of_evaluation(
         assert log[f"{product}.{name}"][-1] == pytest.approx(each.value, rel=1e-4), name
 
 
-def test_samples_are_of_the_classes_that_real_images_have(
+def test_samples_have_the_classes_of_the_real_images(
     runs: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
+    drawn: list[int] = []
     original = sampling.Sampler.__call__
     monkeypatch.setattr(
-        sampling.Sampler, "__call__", lambda self, seeds, labels: asked.extend(labels) or original(self, seeds, labels)
+        sampling.Sampler, "__call__", lambda self, seeds, labels: drawn.extend(labels) or original(self, seeds, labels)
     )
     data = digits(tmp_path / "digits", each=3, classes=range(4))
     more = ["train.steps=1", "method.classes=4", "evaluate.every=1", "evaluate.features=means"]
     folder = run.train(tiny_recipe("dcgan", data, *more), tmp_path / "run", reporter=Recorder())
     measure(folder, "kid")
-    assert sorted(asked) == sorted([*range(4)] * 3) and (folder / "metrics.csv").exists()
+    assert sorted(drawn) == sorted([*range(4)] * 3) and (folder / "metrics.csv").exists()
 
 
-def test_a_run_that_cannot_be_written_to_is_measured_all_the_same(
-    runs: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_only_run_is_measured(runs: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
     said: list[str] = []
     monkeypatch.setattr("i2i.evaluate.runs.write_json", refuse)
-    assert "PSNR" in measure(runs("pix2pix"), "psnr", tell=said.append).metrics
+    assert "PSNR" in measure(runs("pix2pix"), "psnr", notify=said.append).metrics
     assert any("evaluation.json: cannot be written (Read-only file system)" in sentence for sentence in said)
 
 
 @pytest.mark.parametrize("method", ["cyclegan", "pix2pix", "rrdb-psnr"])
-def test_translations_are_traced_to_the_training_images_if_they_are_to_be(
-    method: str, runs: Callable[[str], Path]
-) -> None:
+def test_novelty_is_measured_against_the_training_images(method: str, runs: Callable[[str], Path]) -> None:
     result = measure(runs(method), "novelty")
     names = {path.stem for path in (runs(method).parent / "world/trainB").iterdir()}
     assert result.nearest and {Path(each.training).stem for each in result.nearest} <= names
@@ -173,12 +151,12 @@ def test_translations_are_traced_to_the_training_images_if_they_are_to_be(
         measure(runs(method), "novelty", data=(data,))
 
 
-def test_samples_bound_what_is_measured(runs: Callable[[str], Path]) -> None:
+def test_samples_limits_the_number_of_images(runs: Callable[[str], Path]) -> None:
     assert measure(runs("dcgan"), "kid", samples=10).facts["measured"] == "10 images"
     assert measure(runs("pix2pix"), "kid", samples=3).facts["measured"] == "3 held-out pairs"
 
 
-def test_other_data_are_measured_whole_unless_they_have_a_test_part(
+def test_other_data_are_measured_whole_unless_they_have_a_test_folder(
     runs: Callable[[str], Path], tmp_path: Path
 ) -> None:
     world = tiny_world(tmp_path / "world", count=12)
@@ -208,7 +186,7 @@ def test_a_model_without_a_recipe_needs_folders(tmp_path: Path) -> None:
         measure(model)
 
 
-def test_data_that_have_moved_are_asked_for(runs: Callable[[str], Path], tmp_path: Path) -> None:
+def test_missing_data_raise_with_the_way_to_name_others(runs: Callable[[str], Path], tmp_path: Path) -> None:
     copied = shutil.copytree(runs("pix2pix"), tmp_path / "run", symlinks=True)
     for file in copied.glob("checkpoints/*/*.safetensors"):
         file.write_bytes(file.read_bytes().replace(b"/world", b"/moved"))
@@ -216,36 +194,36 @@ def test_data_that_have_moved_are_asked_for(runs: Callable[[str], Path], tmp_pat
         measure(copied)
 
 
-def test_label_maps_are_held_against_the_translations_of_their_images(
+def test_translations_are_segmented_against_the_label_maps_of_their_sources(
     runs: Callable[[str], Path], tmp_path: Path
 ) -> None:
     world = runs("cyclegan").parent / "world"
     write_segmenter(tmp_path / "seg.onnx")
     (tmp_path / "map.json").write_text('{"*": "0", "0": "1"}')
-    labels = open_labels(str(tmp_path / "seg.onnx"), world / "testA_labels", class_map=tmp_path / "map.json")
-    result = evaluate_run(runs("cyclegan"), [], None, open_tools(labels=labels), device="cpu")
+    labels = open_label_consistency(str(tmp_path / "seg.onnx"), world / "testA_labels", class_map=tmp_path / "map.json")
+    result = evaluate_run(runs("cyclegan"), [], None, open_instruments(labels=labels), device="cpu")
     assert result is not None and {"mIoU", "pixel accuracy", "IoU 0"} <= result.metrics.keys()
     assert "edge F1" not in result.metrics and all("mIoU" in each for each in result.images.values())
 
 
-def test_label_maps_of_images_that_are_cut_are_refused(runs: Callable[[str], Path], tmp_path: Path) -> None:
+def test_labels_of_cropped_images_raise(runs: Callable[[str], Path], tmp_path: Path) -> None:
     world = runs("cyclegan").parent / "world"
     write_segmenter(tmp_path / "seg.onnx")
-    labels = open_labels(str(tmp_path / "seg.onnx"), world / "testA_labels")
+    labels = open_label_consistency(str(tmp_path / "seg.onnx"), world / "testA_labels")
     chosen = tiny_recipe("cyclegan", world, "train.steps=1", "augment.test.center_crop.size=16")
     folder = run.train(chosen, tmp_path / "run", reporter=Recorder())
     with pytest.raises(ValueError, match=r"labels: the run's augment.test.center_crop moves images away"):
-        evaluate_run(folder, [], None, open_tools(labels=labels), device="cpu")
+        evaluate_run(folder, [], None, open_instruments(labels=labels), device="cpu")
 
 
-def test_stopped_it_leaves_nothing_behind(runs: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_stopped_evaluation_writes_no_result(runs: Callable[[str], Path], tmp_path: Path) -> None:
     copied = shutil.copytree(runs("pix2pix"), tmp_path / "run", symlinks=True)
     (copied / "evaluation.json").unlink(missing_ok=True)
-    assert evaluate_run(copied, [], None, open_tools(), device="cpu", stop=lambda: True) is None
+    assert evaluate_run(copied, [], None, open_instruments(), device="cpu", stop=lambda: True) is None
     assert not (copied / "evaluation.json").exists()
 
 
-def test_kept_images_go_into_a_folder_of_their_own(runs: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_folder_to_keep_images_in_must_be_new(runs: Callable[[str], Path], tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ValueError, match="is there already; name a new folder"):
         measure(runs("pix2pix"), keep=tmp_path)

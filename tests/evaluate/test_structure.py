@@ -1,4 +1,4 @@
-"""Structure of folders: file by file against sources of the same names."""
+"""Structural agreement of folders, file by file with sources of equal names."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rotated(folder: Path, target: Path) -> Path:
-    """Each image under the name of the next one."""
+    """Every image under the name of the next one."""
     target.mkdir()
     files = images.list_images(folder)
     for file, other in zip(files, files[1:] + files[:1], strict=True):
@@ -32,33 +32,33 @@ def patches(pixels: Tensor) -> Tensor:
     return F.avg_pool2d(pixels, 8) - 0.5
 
 
-def test_the_identity_agrees_the_truth_less_and_other_scenes_least(world: Path, tmp_path: Path) -> None:
+def test_agreement_falls_from_identity_to_truth_to_other_scenes(world: Path, tmp_path: Path) -> None:
     others = rotated(world / "testB", tmp_path / "others")
     same, truth, other = (
-        structure_agreement(folder, world / "testA", extractor=patches).mean()
+        structure_agreement(folder, world / "testA", extractor=patches).means()
         for folder in (world / "testA", world / "testB", others)
     )
     for name in ("edge F1", "gradient structure"):
-        assert same[name] == pytest.approx(1)
-        assert 0.9 > truth[name] > other[name] + 0.1, name
-    assert 0 == same["structure distance"] < truth["structure distance"]
+        assert same[name].value == pytest.approx(1)
+        assert 0.9 > truth[name].value > other[name].value + 0.1, name
+    assert 0 == same["structure distance"].value < truth["structure distance"].value
 
 
 def test_without_an_extractor_there_is_no_structure_distance(world: Path) -> None:
     report = structure_agreement(world / "testA", world / "testA")
-    assert list(report.mean()) == ["edge F1", "edge precision", "edge recall", "gradient structure"]
+    assert list(report.means()) == ["edge F1", "edge precision", "edge recall", "gradient structure"]
     assert len(report.scores) == len(images.list_images(world / "testA"))
 
 
-def test_sources_of_other_sizes_are_resized_only_when_asked(world: Path, tmp_path: Path) -> None:
+def test_sources_of_other_sizes_raise_unless_resized(world: Path, tmp_path: Path) -> None:
     for file in images.list_images(world / "testA"):
         images.write(tmp_path / file, images.read(world / "testA" / file).repeat(2, 0).repeat(2, 1))
     with pytest.raises(ValueError, match=r"64x64, but .* 128x128; allowed: equal sizes, or resize"):
         structure_agreement(tmp_path, world / "testA")
-    assert structure_agreement(world / "testA", tmp_path, resize=True).mean()["edge F1"] == pytest.approx(1)
+    assert structure_agreement(world / "testA", tmp_path, resize=True).means()["edge F1"].value == pytest.approx(1)
 
 
-def test_missing_sources_and_bad_files_are_named(world: Path, tmp_path: Path) -> None:
+def test_missing_sources_raise_and_bad_files_are_reported(world: Path, tmp_path: Path) -> None:
     for file in images.list_images(world / "testA"):
         images.write(tmp_path / file, images.read(world / "testA" / file))
     (tmp_path / "00001.png").write_bytes(b"")
@@ -68,4 +68,4 @@ def test_missing_sources_and_bad_files_are_named(world: Path, tmp_path: Path) ->
     (tmp_path / "new.png").unlink()
     report = structure_agreement(tmp_path, world / "testA")
     assert len(report.scores) == 3
-    assert report.failed[0][1].endswith("00001.png: the file is empty")
+    assert report.failed[0].endswith("00001.png: the file is empty")

@@ -1,4 +1,4 @@
-"""Upscalers measured as papers do: what is cut, rounded and compared, and that nothing is left out in silence."""
+"""Upscalers measured by the conventions of papers, with a reason for every image left out."""
 
 from pathlib import Path
 
@@ -8,7 +8,14 @@ import torch
 
 import i2i
 from i2i.data.degradation.resize import imresize
-from i2i.evaluate import BASELINE, Evaluation, Example, agree_on_scale, evaluate_upscaling, find_examples
+from i2i.evaluate import (
+    BASELINE,
+    UpscalingEvaluation,
+    UpscalingExample,
+    common_scale,
+    evaluate_upscaling,
+    find_examples,
+)
 from i2i_runtime import images
 
 
@@ -39,13 +46,13 @@ def bicubic(low: np.ndarray) -> np.ndarray:
     return large[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
-def only(evaluation: Evaluation, model: str) -> dict[str, float]:
+def only(evaluation: UpscalingEvaluation, model: str) -> dict[str, float]:
     assert not evaluation.failed
     (score,) = [score for score in evaluation.scores if score.model == model]
     return score.measures
 
 
-def test_a_perfect_upscaler_is_perfect_and_only_inside_the_border(truth: Path) -> None:
+def test_the_border_is_left_out(truth: Path) -> None:
     known = picture()[:40]  # cut to a multiple of 2
 
     def perfect(low: np.ndarray) -> np.ndarray:
@@ -57,7 +64,7 @@ def test_a_perfect_upscaler_is_perfect_and_only_inside_the_border(truth: Path) -
         return result
 
     upscalers = {"perfect": perfect, "outside": wrong_outside}
-    example = [Example(Path("a.png"), truth / "a.png")]
+    example = [UpscalingExample(Path("a.png"), truth / "a.png")]
     usual = evaluate_upscaling(upscalers, example, scale=2)
     for name in upscalers:
         assert only(usual, name) == {"PSNR-Y": np.inf, "SSIM-Y": 1, "PSNR-RGB": np.inf, "SSIM-RGB": 1}
@@ -65,14 +72,14 @@ def test_a_perfect_upscaler_is_perfect_and_only_inside_the_border(truth: Path) -
     assert only(whole, "perfect")["SSIM-Y"] == 1 and only(whole, "outside")["SSIM-Y"] < 0.99
 
 
-def test_the_baseline_is_bicubic_and_worse_ones_are_below_it(truth: Path) -> None:
+def test_the_baseline_is_bicubic_and_beats_nearest_neighbour(truth: Path) -> None:
     evaluation = evaluate_upscaling({"own": bicubic, "nearest": nearest}, find_examples(truth), scale=2)
     baseline = evaluation.mean(BASELINE)
     assert evaluation.mean("own") == pytest.approx(baseline, rel=1e-12)
     assert all(evaluation.mean("nearest")[name] < value for name, value in baseline.items())
 
 
-def test_the_mean_is_over_images(truth: Path) -> None:
+def test_mean_is_over_images(truth: Path) -> None:
     evaluation = evaluate_upscaling({}, find_examples(truth), scale=2, channel="y")
     measured = [score.measures["PSNR-Y"] for score in evaluation.scores]
     assert len(measured) == 2 and evaluation.mean(BASELINE)["PSNR-Y"] == pytest.approx(sum(measured) / 2)
@@ -83,14 +90,14 @@ def test_the_mean_is_over_images(truth: Path) -> None:
     ("channel", "measures"),
     [("y", ["PSNR-Y", "SSIM-Y"]), ("rgb", ["PSNR-RGB", "SSIM-RGB"])],
 )
-def test_a_channel_alone_is_measured_as_beside_the_other(truth: Path, channel: str, measures: list[str]) -> None:
+def test_a_single_channel_has_the_values_of_both(truth: Path, channel: str, measures: list[str]) -> None:
     both = evaluate_upscaling({}, find_examples(truth), scale=2).mean(BASELINE)
     alone = evaluate_upscaling({}, find_examples(truth), scale=2, channel=channel).mean(BASELINE)
     assert alone == {name: both[name] for name in measures}
 
 
 @pytest.mark.parametrize("name", ["{}.png", "{}x2.bmp"])
-def test_given_low_images_count_as_the_same_ones_made(truth: Path, tmp_path: Path, name: str) -> None:
+def test_given_low_images_give_the_values_of_downscaled_ones(truth: Path, tmp_path: Path, name: str) -> None:
     taken: list[np.ndarray] = []
 
     def take(low: np.ndarray) -> np.ndarray:
@@ -105,7 +112,7 @@ def test_given_low_images_count_as_the_same_ones_made(truth: Path, tmp_path: Pat
     assert given == made and len(made.scores) == 4
 
 
-def test_a_low_image_of_another_size_is_named_with_both_sizes(truth: Path, tmp_path: Path) -> None:
+def test_a_low_image_of_another_size_is_reported_with_both_sizes(truth: Path, tmp_path: Path) -> None:
     low = tmp_path / "low"
     low.mkdir()
     images.write(low / "a.png", np.zeros((20, 25, 3), np.uint8))
@@ -116,7 +123,7 @@ def test_a_low_image_of_another_size_is_named_with_both_sizes(truth: Path, tmp_p
     assert name == Path("b.png") and f"{low / 'b.png'}: 21x18" in sentence and "2 times 22x18" in sentence
 
 
-def test_images_without_a_low_one_are_named_before_anything_is_measured(truth: Path, tmp_path: Path) -> None:
+def test_missing_and_ambiguous_low_images_raise(truth: Path, tmp_path: Path) -> None:
     (tmp_path / "low").mkdir()
     images.write(tmp_path / "low/a.png", np.zeros((20, 25, 3), np.uint8))
     with pytest.raises(ValueError, match=r"low: 1 of 2 images are not in it: .*b\.png"):
@@ -126,12 +133,12 @@ def test_images_without_a_low_one_are_named_before_anything_is_measured(truth: P
         find_examples(truth, tmp_path / "low")
 
 
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+def test_an_empty_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no images in it"):
         find_examples(tmp_path)
 
 
-def test_what_cannot_be_measured_is_reported_and_the_rest_goes_on(truth: Path) -> None:
+def test_images_that_cannot_be_measured_are_reported(truth: Path) -> None:
     (truth / "broken.png").write_bytes(b"no image")
     images.write(truth / "clear.png", np.zeros((40, 40, 4), np.uint8))
     images.write(truth / "dot.png", np.zeros((1, 1, 3), np.uint8))
@@ -144,7 +151,7 @@ def test_what_cannot_be_measured_is_reported_and_the_rest_goes_on(truth: Path) -
         assert reason in sentence and str(truth / f"{name}.png") in sentence and "\n" not in sentence
 
 
-def test_an_image_that_one_model_fails_on_counts_for_none(truth: Path) -> None:
+def test_an_image_that_fails_for_one_model_counts_for_none(truth: Path) -> None:
     def picky(low: np.ndarray) -> np.ndarray:
         if low.shape[0] == 18:
             raise RuntimeError("out of\nmemory")
@@ -155,12 +162,12 @@ def test_an_image_that_one_model_fails_on_counts_for_none(truth: Path) -> None:
     assert evaluation.failed == [(Path("b.png"), f"{truth / 'b.png'}: RuntimeError: out of memory")]
 
 
-def test_a_result_of_another_size_is_one_sentence(truth: Path) -> None:
+def test_a_result_of_another_size_is_reported(truth: Path) -> None:
     evaluation = evaluate_upscaling({"same": lambda low: low}, find_examples(truth), scale=2)
-    assert not evaluation.scores and "same made 25x20 pixels where 50x40 were due" in evaluation.failed[0][1]
+    assert not evaluation.scores and "same gave 25x20 pixels instead of 50x40" in evaluation.failed[0][1]
 
 
-def test_grey_opaque_and_16_bit_truths_are_measured_as_the_8_bit_colours_they_show(tmp_path: Path) -> None:
+def test_grey_opaque_and_16_bit_truths_are_measured_as_8_bit_rgb(tmp_path: Path) -> None:
     grey = picture()[..., :1]
     colour = grey.repeat(3, 2)
     kinds = {
@@ -176,17 +183,17 @@ def test_grey_opaque_and_16_bit_truths_are_measured_as_the_8_bit_colours_they_sh
     assert all(score.measures == evaluation.scores[0].measures for score in evaluation.scores)
 
 
-def test_an_upscaler_of_grey_is_measured_by_what_it_shows(truth: Path) -> None:
+def test_grey_results_are_measured_as_rgb(truth: Path) -> None:
     evaluation = evaluate_upscaling({"grey": lambda low: nearest(low)[..., :1]}, find_examples(truth), scale=2)
     assert not evaluation.failed and evaluation.mean("grey")["SSIM-Y"] > 0
 
 
-def test_models_of_one_scale_agree_on_it() -> None:
-    assert agree_on_scale({"a": 4, "b": 4}) == agree_on_scale({}, 4) == agree_on_scale({"a": 4}, 4) == 4
+def test_common_scale_is_that_of_the_models_or_the_given_one() -> None:
+    assert common_scale({"a": 4, "b": 4}) == common_scale({}, 4) == common_scale({"a": 4}, 4) == 4
 
 
 @pytest.mark.parametrize(
-    ("scales", "asked", "said"),
+    ("scales", "given", "said"),
     [
         ({"a": 4, "b": 2}, None, "b enlarges 2 times, not 4"),
         ({"a": 4}, 2, "a enlarges 4 times, not 2"),
@@ -194,12 +201,12 @@ def test_models_of_one_scale_agree_on_it() -> None:
         ({}, 0, "0 is refused"),
     ],
 )
-def test_scales_that_differ_or_miss_are_refused(scales: dict[str, int], asked: int | None, said: str) -> None:
+def test_different_and_missing_scales_raise(scales: dict[str, int], given: int | None, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        agree_on_scale(scales, asked)
+        common_scale(scales, given)
 
 
-def test_options_that_cannot_be_are_refused(truth: Path) -> None:
+def test_wrong_options_raise(truth: Path) -> None:
     for options, said in (({"scale": 1}, "--low"), ({"scale": 2, "border": -1}, "border")):
         with pytest.raises(ValueError, match=said):
             evaluate_upscaling({}, find_examples(truth), **options)
@@ -207,7 +214,7 @@ def test_options_that_cannot_be_are_refused(truth: Path) -> None:
         evaluate_upscaling({BASELINE: nearest}, find_examples(truth), scale=2)
 
 
-def test_it_stops_between_images_and_says_how_far_it_is(truth: Path) -> None:
+def test_evaluation_stops_between_images_and_reports_progress(truth: Path) -> None:
     seen: list[tuple[int, int]] = []
     evaluation = evaluate_upscaling(
         {}, find_examples(truth), scale=2, progress=lambda *at: seen.append(at), stop=lambda: len(seen) == 1
@@ -215,7 +222,7 @@ def test_it_stops_between_images_and_says_how_far_it_is(truth: Path) -> None:
     assert seen == [(1, 2)] and len(evaluation.scores) == 1
 
 
-def test_bicubic_and_a_published_model_give_the_published_figures_on_set5(shared: Path) -> None:
+def test_published_figures_of_set5_are_reproduced(shared: Path) -> None:
     model = i2i.load(shared / "weights/realesr-animevideov3.pth", device="cpu")
     evaluation = evaluate_upscaling({"anime": model}, find_examples(shared / "data/Set5"), scale=4, channel="y")
     baseline = evaluation.mean(BASELINE)

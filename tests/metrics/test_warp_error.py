@@ -1,4 +1,4 @@
-"""Flicker is what changes along the source's motion: it grows with noise, and neither motion nor cuts count as such."""
+"""Warping error grows with noise, and neither motion, occlusions nor cuts count as flicker."""
 
 import itertools
 
@@ -6,18 +6,18 @@ import cv2
 import numpy as np
 import pytest
 
-from i2i.evaluate.flicker import Frame, Motion, motion, summarise, warp_error, warp_errors
+from i2i.metrics.warp_error import Frame, Motion, estimate_motion, mean_flicker, warp_error, warp_errors
 
 
 def texture(height: int = 64, width: int = 96, seed: int = 0) -> np.ndarray:
-    """Smooth random colours, which say how they move."""
+    """Smooth random colours, whose motion can be estimated."""
     noise = np.random.default_rng(seed).standard_normal((height, width, 3)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 2)
     return np.clip(128 + 40 * smooth / smooth.std(), 0, 255).astype(np.uint8)
 
 
 def moving(count: int = 3, step: int = 2) -> list[np.ndarray]:
-    """Seen by a camera that goes to the right."""
+    """Frames of a camera that pans to the right."""
     whole = texture(width=96 + step * count)
     return [whole[:, step * time : step * time + 96] for time in range(count)]
 
@@ -34,56 +34,56 @@ def errors(images: list[np.ndarray], sources: list[np.ndarray]) -> list[tuple[fl
     return [warp_errors(*both) for both in itertools.pairwise(frames)]
 
 
-def test_motion_is_found_where_it_can_be_seen() -> None:
+def test_motion_of_a_panning_camera_is_estimated() -> None:
     first, second = moving(2, step=3)
-    found = motion(first, second)
+    found = estimate_motion(first, second)
     assert found.visible[:, 3:-6].mean() > 0.95
-    assert not found.visible[:, :2].any()  # left the picture
+    assert not found.visible[:, :2].any()  # leaves the image
     assert np.abs(found.flow[found.visible] - (-3, 0)).mean() < 0.2
 
 
-def test_a_static_sequence_has_no_error_and_noise_has_its_own() -> None:
+def test_error_of_noise_on_a_static_sequence_is_twice_its_variance() -> None:
     still = [texture()] * 3
-    assert summarise(errors(still, still)) == (0, 0, 1, 2)
+    assert mean_flicker(errors(still, still)) == (0, 0, 1, 2)
     for amount in (2, 5, 10):
-        report = summarise(errors(noisy(still, amount), still))
-        # Of two independent noises the variance is twice that of one; rounding adds 1/12 of a grey level.
+        report = mean_flicker(errors(noisy(still, amount), still))
+        # The difference of two independent noises has twice the variance; rounding adds 1/12 of a grey level.
         assert report.warp_error == pytest.approx(2 * (amount**2 + 1 / 12) / 255**2, rel=0.05)
         assert report.ratio == float("inf")
 
 
 def test_flicker_of_a_moving_sequence_grows_with_noise() -> None:
     frames = moving()
-    found = [summarise(errors(noisy(frames, amount), frames)) for amount in (0, 3, 10)]
+    found = [mean_flicker(errors(noisy(frames, amount), frames)) for amount in (0, 3, 10)]
     assert found[0].ratio == 1
     assert found[0].warp_error < found[1].warp_error < found[2].warp_error
     assert len({each.source_warp_error for each in found}) == 1
     assert found[2].ratio == found[2].warp_error / found[2].source_warp_error
 
 
-def test_motion_alone_is_no_flicker() -> None:
+def test_warping_removes_motion() -> None:
     first, second = moving(2)
-    along = warp_error(first, second, motion(first, second))
-    still = warp_error(first, second, motion(first, first))
-    assert along < still / 50
+    warped = warp_error(first, second, estimate_motion(first, second))
+    still = warp_error(first, second, estimate_motion(first, first))
+    assert warped < still / 50
 
 
-def test_a_translation_that_sticks_to_the_screen_flickers() -> None:
+def test_a_texture_that_sticks_to_the_screen_flickers() -> None:
     frames = moving()
     stuck = [texture(seed=5)] * len(frames)
     follows = [255 - frame for frame in frames]
-    assert summarise(errors(stuck, frames)).ratio > 20
-    assert summarise(errors(follows, frames)).ratio == pytest.approx(1)
+    assert mean_flicker(errors(stuck, frames)).ratio > 20
+    assert mean_flicker(errors(follows, frames)).ratio == pytest.approx(1)
 
 
-def test_what_moves_away_is_not_compared() -> None:
+def test_occluded_pixels_are_not_compared() -> None:
     background, patch = texture(96, 160), texture(96, 160, seed=3)[:48, :48]
     frames = []
     for left in (40, 56):
         frame = background.copy()
         frame[24:72, left : left + 48] = patch
         frames.append(frame)
-    found = motion(*frames)
+    found = estimate_motion(*frames)
     assert found.visible[24:72, 88:104].mean() < 0.2  # covered by the patch in the second frame
     assert found.visible[:, :30].mean() > 0.95
 
@@ -99,18 +99,18 @@ def test_only_visible_pixels_count() -> None:
     assert np.isnan(warp_error(first, second, Motion(still, np.zeros_like(visible))))
 
 
-def test_pairs_that_show_nothing_twice_do_not_count() -> None:
+def test_pairs_without_visible_pixels_do_not_count() -> None:
     nothing = (float("nan"), float("nan"))
-    assert summarise([(0.2, 0.1), nothing, (0.4, 0.1)]) == pytest.approx((0.3, 0.1, 3, 2))
-    assert summarise([nothing]).pairs == 0
-    assert np.isnan(summarise([]).ratio)
+    assert mean_flicker([(0.2, 0.1), nothing, (0.4, 0.1)]) == pytest.approx((0.3, 0.1, 3, 2))
+    assert mean_flicker([nothing]).pairs == 0
+    assert np.isnan(mean_flicker([]).ratio)
 
 
-def test_frames_of_other_sizes_are_refused() -> None:
+def test_frames_of_different_or_small_sizes_raise() -> None:
     small, large = texture(32, 32), texture(32, 40)
     with pytest.raises(ValueError, match="a frame of 40x32, but the source has 32x32"):
         warp_errors(Frame(large, small), Frame(small, small))
     with pytest.raises(ValueError, match="32x32 and 40x32 pixels"):
-        motion(small, large)
+        estimate_motion(small, large)
     with pytest.raises(ValueError, match="allowed: equal sizes from 16x16"):
-        motion(small[:8], small[:8])
+        estimate_motion(small[:8], small[:8])
