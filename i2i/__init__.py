@@ -1,8 +1,8 @@
 """Turn one kind of image into another: train, translate and export image-to-image GANs.
 
     import i2i
-    horses_to_zebras = i2i.load("runs/cyclegan/horse2zebra/latest", product="a_to_b")
-    zebra = horses_to_zebras(horse)          # NumPy in, NumPy out; tensor in, tensor out
+    run = i2i.train("cyclegan", ["horses", "zebras"], {"train.steps": 1000})
+    zebra = i2i.load(run, product="a_to_b")(horse)          # NumPy in, NumPy out; tensor in, tensor out
 
 Importing this package imports no torch: that happens when a name below is first used.
 """

@@ -1,16 +1,18 @@
 """Trains a run from its recipe, or resumes one, in one stage or in two."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from i2i import registry
 from i2i.checkpoints import run as checkpoint
 from i2i.data import known
 from i2i.data.folders import find_classes
 from i2i.methods.generation import Generation
-from i2i.recipe import RECIPE, Recipe, load_run
+from i2i.recipe import RECIPE, Recipe, choose, load_run
 from i2i.recipe.components import build
+from i2i.recipe.overrides import Overrides
+from i2i.registry import load_plugins
 from i2i.training.build import resolve_paths, train_stage, write_recipe
 from i2i.training.context import RunContext
 from i2i.training.distributed import init_world
@@ -23,20 +25,56 @@ def _never() -> bool:
     return False
 
 
+@overload
 def train(
     recipe: Recipe,
-    run: Path | None = None,
+    folder: Path | None = None,
+    /,
     *,
+    run: Path | None = None,
+    reporter: Reporter | None = None,
+    device: str = "auto",
+    stop: Callable[[], bool] = _never,
+) -> Path: ...
+@overload
+def train(
+    recipe: str,
+    data: Sequence[str | Path] = (),
+    overrides: Overrides = (),
+    *,
+    run: Path | None = None,
+    plugins: Iterable[Path] = (),
+    conditional: bool = False,
+    reporter: Reporter | None = None,
+    device: str = "auto",
+    stop: Callable[[], bool] = _never,
+) -> Path: ...
+def train(
+    recipe: Recipe | str,
+    data: Sequence[str | Path] | Path | None = None,
+    overrides: Overrides = (),
+    *,
+    run: Path | None = None,
+    plugins: Iterable[Path] = (),
+    conditional: bool = False,
     reporter: Reporter | None = None,
     device: str = "auto",
     stop: Callable[[], bool] = _never,
 ) -> Path:
     """Train from the beginning into the folder `run` (`runs/METHOD/DATA` by default), which is returned.
 
-    A recipe with a first stage trains that before, in the folder `first` of the run. Under torchrun all ranks call
-    this, and share every batch. Raises ValueError where the folder has checkpoints already, and what `Trainer.fit`
-    raises.
+    Takes what `i2i train` takes, a method or a TOML file, its data, and overrides such as {"train.steps": 1000}; or a
+    whole recipe and the folder of the run. A recipe with a first stage trains that before, in the folder `first` of the
+    run. Under torchrun all ranks call this, and share every batch. Raises ValueError for what is wrong with the recipe
+    and where the folder has checkpoints already, and what `Trainer.fit` raises.
     """
+    if isinstance(recipe, Recipe):
+        run = run or (Path(data) if isinstance(data, str | Path) else None)
+    else:
+        load_plugins(plugins)
+        sources = [data] if isinstance(data, str | Path) else data or ()
+        recipe, _ = choose(recipe, list(map(str, sources)), overrides)
+        recipe = with_classes(recipe) if conditional else recipe
     run = run or Path("runs") / recipe.method["name"] / _data_name(recipe)
     if checkpoint.list_checkpoints(run) or checkpoint.list_checkpoints(run / FIRST):
         raise ValueError(
@@ -47,7 +85,7 @@ def train(
 
 def resume(
     path: Path,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     *,
     reporter: Reporter | None = None,
     device: str = "auto",
