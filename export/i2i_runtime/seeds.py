@@ -1,62 +1,42 @@
-"""The random numbers of torch's generator on a CPU, without torch: a seed makes the same image everywhere.
+"""What a seed of an image from noise stands for, with torch and without it: its latent and its class."""
 
-Matsumoto, Nishimura 1998: Mersenne Twister, https://doi.org/10.1145/272991.272995, which NumPy has too; Box, Muller
-1958, https://doi.org/10.1214/aoms/1177706645, in the order in which torch takes its bits (checked in the tests).
-"""
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-_CUT = 2.0  # standard deviations, where a truncated normal distribution ends
-_BLOCK = 16  # torch makes this many numbers at once where there are as many
+LATENTS = "NumPy PCG64"  # how seeds are defined, as folders of samples note it
+_CUT = 2.0  # standard deviations, where the truncated normal distribution ends
 
 
-class Normal:
-    """What `torch.randn(number, generator=torch.Generator().manual_seed(seed))` gives, call after call, to 1e-6."""
-
-    def __init__(self, seed: int) -> None:
-        self._bits = np.random.RandomState(seed % 2**32)  # torch too takes no more of a seed
-        self._left: list[float] = []  # of a pair, of which one was asked for
-
-    def __call__(self, number: int) -> NDArray[np.float32]:
-        if number < _BLOCK:
-            return np.array([self._one() for _ in range(number)], np.float32)
-        uniform = self._uniform(number)
-        blocks = [slice(begin, begin + _BLOCK) for begin in range(0, number - _BLOCK + 1, _BLOCK)]
-        normal = np.empty(number, np.float32)
-        for block in blocks:
-            normal[block] = _normal_block(uniform[block])
-        if number % _BLOCK:
-            normal[-_BLOCK:] = _normal_block(self._uniform(_BLOCK))
-        return normal
-
-    def _one(self) -> float:
-        if not self._left:
-            angle, height = (self._words(2).astype(object) @ [2**32, 1] % 2**53 / 2**53 for _ in range(2))
-            radius = np.sqrt(-2 * np.log1p(-height))
-            self._left = [radius * np.sin(2 * np.pi * angle), radius * np.cos(2 * np.pi * angle)]
-        return self._left.pop()
-
-    def _uniform(self, number: int) -> NDArray[np.float64]:
-        return self._words(number) % 2**24 / 2**24
-
-    def _words(self, number: int) -> NDArray[np.uint32]:
-        return np.frombuffer(self._bits.bytes(4 * number), "<u4")
-
-
-def _normal_block(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
-    radius, angle = np.sqrt(-2 * np.log1p(-uniform[: _BLOCK // 2])), 2 * np.pi * uniform[_BLOCK // 2 :]
-    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
-
-
-def draw(seed: int, latent: int, *, truncation: float = 1.0) -> NDArray[np.float32]:
-    """The latent (latent,) of a seed, normally distributed; with a `truncation` below 1 that many times a normal
-    distribution cut off at two standard deviations (Brock et al. 2019, section 3.1, https://arxiv.org/abs/1809.11096).
+def latents(seeds: Sequence[int], dimensions: int, *, truncation: float = 1.0) -> NDArray[np.float32]:
+    """The latents (N, dimensions) of seeds, normally distributed; with a `truncation` below 1 that many times a normal
+    distribution cut off at two standard deviations (Brock et al. 2019, section 3.1, https://arxiv.org/abs/1809.11096):
+    less variety, more typical images.
     """
-    normal = Normal(seed)
-    z = normal(latent)
-    if truncation < 1:
-        while (far := np.abs(z) > _CUT).any():
-            z[far] = normal(int(far.sum()))
-        z *= np.float32(truncation)
-    return z
+    z = np.empty((len(seeds), dimensions), np.float32)
+    for row, seed in zip(z, seeds, strict=True):
+        random = np.random.Generator(np.random.PCG64(seed))
+        row[:] = random.standard_normal(dimensions)
+        if truncation < 1:
+            while (far := np.abs(row) > _CUT).any():
+                row[far] = random.standard_normal(np.count_nonzero(far))
+    return z if truncation == 1 else z * np.float32(truncation)
+
+
+def labels_of(seeds: Sequence[int], label: int | None, classes: int) -> list[int]:
+    """The class of each seed: `label`, or all `classes` in turn; empty where there are none. Raises ValueError for a
+    class that the generator does not have.
+    """
+    if label is not None and not 0 <= label < classes:
+        allowed = f"0 to {classes - 1}" if classes else "none, since the generator was trained without classes"
+        raise ValueError(f"class {label} is not known; allowed: {allowed}")
+    return [seed % classes if label is None else label for seed in seeds] if classes else []
+
+
+def check_seeds(seeds: Sequence[int], truncation: float) -> None:
+    """Raises ValueError for a truncation or a seed out of its range."""
+    if not 0 <= truncation <= 1:
+        raise ValueError(f"truncation {truncation:g} is refused; allowed: 0 (all alike) to 1 (all variety)")
+    if any(not 0 <= seed < 2**63 for seed in seeds):
+        raise ValueError(f"seed {min(seeds)} to {max(seeds)} is refused; allowed: whole numbers from 0 to 2 ** 63 - 1")

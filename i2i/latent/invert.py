@@ -106,7 +106,7 @@ def _starts(
 ) -> tuple[Tensor, Tensor | None]:
     """(N * restarts, latent) of the candidates whose images are nearest, seen small, and their labels."""
     device = images.device
-    z = generator.draw(number, random).to(device)
+    z = torch.randn(number, generator.latent, generator=random).to(device)
     labels = None
     if classes := generator.classes:
         labels = torch.arange(number, device=device) % classes if label is None else z.new_full((number,), label).long()

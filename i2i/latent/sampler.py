@@ -18,7 +18,7 @@ from i2i.devices import choose_device
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import set_test_time
 from i2i.networks.value_range import ValueRange
-from i2i_runtime.folder.samples import check_seeds, labels_of
+from i2i_runtime.seeds import check_seeds, labels_of, latents
 
 GAP = 2  # pixels, between the images of a grid
 
@@ -68,9 +68,7 @@ class Sampler:
         check_seeds(seeds, truncation)
         # Where points are on lines, `map` draws them towards their mean instead.
         cut = 1.0 if self.generator.linear else truncation
-        # Drawn on the CPU: other devices have random numbers of their own.
-        drawn = [self.generator.draw(1, torch.Generator().manual_seed(seed), truncation=cut) for seed in seeds]
-        return torch.cat(drawn).to(self.device)
+        return torch.from_numpy(latents(seeds, self.generator.latent, truncation=cut)).to(self.device)
 
     def map(self, z: Tensor, labels: Sequence[int], *, truncation: float = 1.0) -> Tensor:
         """The points w (N, ...) of latents."""

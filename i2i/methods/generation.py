@@ -10,6 +10,7 @@ from i2i.data.batch import Images
 from i2i.methods.base import Method, Outputs
 from i2i.metrics.sliced_wasserstein import sliced_wasserstein_distance
 from i2i.networks.generators.base import LatentGenerator
+from i2i_runtime.seeds import latents
 
 _COLUMNS = 8  # of a sample sheet
 
@@ -44,24 +45,23 @@ class Generation(Method):
     def preview(self, held_out: Sequence[Images], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:
         """Columns of each row: a real image, and samples of its class, from the same latents every time."""
         rows = []
-        for seed, (image, label) in enumerate(held_out):
-            fakes = self._samples(products, label.expand(_COLUMNS - 1), seed=seed)
+        for row, (image, label) in enumerate(held_out):
+            fakes = self._samples(products, label.expand(_COLUMNS - 1), first_seed=row * (_COLUMNS - 1))
             rows.append({"real": image} | {f"{number}": fake for number, fake in enumerate(fakes.split(1))})
         return rows
 
     def score(self, held_out: Sequence[Images], products: Mapping[str, nn.Module]) -> Tensor | None:
         """Sliced Wasserstein distance over several scales, between the held-out images and as many samples."""
         real, label = (torch.cat(field) for field in zip(*held_out, strict=True))
-        return sliced_wasserstein_distance(self._samples(products, label, seed=0), real)
+        return sliced_wasserstein_distance(self._samples(products, label), real)
 
     def outputs(self, held_out: Sequence[Images], products: Mapping[str, nn.Module]) -> dict[str, Outputs]:
         real, label = (torch.cat(field) for field in zip(*held_out, strict=True))
-        fake = self._samples(products, label, seed=0)
+        fake = self._samples(products, label)
         labels = label.tolist() if self.classes else ()
         return {next(iter(products)): Outputs(list(fake.split(1)), list(real.split(1)), labels=labels)}
 
-    def _samples(self, products: Mapping[str, nn.Module], label: Tensor, *, seed: int) -> Tensor:
+    def _samples(self, products: Mapping[str, nn.Module], label: Tensor, *, first_seed: int = 0) -> Tensor:
         name, generator = next(iter(self.products().items()))
-        # Drawn on the CPU, so that a sheet shows the same latents on every device.
-        z = generator.draw(len(label), torch.Generator().manual_seed(seed)).to(label.device)
+        z = torch.from_numpy(latents(range(first_seed, first_seed + len(label)), generator.latent)).to(label.device)
         return products[name](z, self.label_or_none(label))

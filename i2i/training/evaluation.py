@@ -23,6 +23,7 @@ from i2i.networks.value_range import ValueRange
 from i2i.recipe import Evaluate
 from i2i.registry import did_you_mean
 from i2i.training.distributed import SINGLE_PROCESS, World
+from i2i_runtime.seeds import latents
 
 _BATCH = 8  # samples in memory at a time
 _FEW = 50  # images, on which sets of images can hardly be compared
@@ -189,8 +190,7 @@ def _outputs(
     outputs = {}
     for name, product in products.items():
         latent = cast(LatentGenerator, product)
-        seeds = [torch.Generator().manual_seed(index) for index in indices]
-        z = torch.cat([latent.draw(1, seed) for seed in seeds]).to(label.device)
+        z = torch.from_numpy(latents(indices, latent.latent)).to(label.device)
         outputs[name] = (latent(z, label if latent.classes else None).split(1), real.split(1))
     return outputs
 

@@ -44,7 +44,7 @@ def test_samples_go_into_a_folder_and_are_not_made_again(trained: Path, tmp_path
     code, said, _ = i2i_run("sample", trained, out, "--n", "6", "--seed", "3", capsys=capsys)
     assert code == 0 and "1 made, 5 were there already" in said
     code, _, errors = i2i_run("sample", trained, out, "--n", "5", "--truncation", "0.5", capsys=capsys)
-    assert code == 1 and "made with other weights or options" in errors
+    assert code == 1 and "made with other weights, options or version" in errors
 
 
 def test_samples_of_classes_lie_in_a_folder_each(conditional: Path, tmp_path: Path, capsys: Run) -> None:
@@ -123,7 +123,7 @@ def test_an_inverted_image_has_three_files(conditional: Path, data: Path, tmp_pa
     code, said, _ = i2i_run(*words, capsys=capsys)
     assert code == 0 and "0 made, 1 were there already" in said
     code, _, errors = i2i_run(*words, "--space", "w", capsys=capsys)
-    assert code == 1 and "made with other weights or options" in errors
+    assert code == 1 and "made with other weights, options or version" in errors
 
 
 def test_a_descent_is_counted_step_by_step_and_stopped_in_its_midst() -> None:

@@ -158,7 +158,7 @@ def test_a_folder_is_gone_on_with_and_kept_to_one_model(tmp_path: Path) -> None:
     assert [path.name for path in images.list_images(out)] == [f"seed{seed:04d}.png" for seed in range(20)]
     assert np.array_equal(images.read(out / "seed0013.png"), sampler([13])[0])
     for other, truncation in ((sampler, 0.5), (Sampler(dcgan(latent=16, features=4)), 1.0)):
-        with pytest.raises(ValueError, match="other weights or options"):
+        with pytest.raises(ValueError, match="other weights, options or version"):
             sample_folder(other, out, range(20), truncation=truncation)
     assert sample_folder(sampler, out, range(2), truncation=0.5, overwrite=True) == (2, 0)
 

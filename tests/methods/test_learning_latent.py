@@ -84,7 +84,7 @@ def learned(method: GAN, digits: Digits) -> Learned:
     asked = torch.arange(SAMPLES) % 10
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        z = method.generator.draw(SAMPLES, random)
+        z = torch.randn(SAMPLES, method.generator.latent, generator=random)
         samples = features(method.generator(z, asked if method.classes else None))
     sureness = digits.classifier.predict_proba(samples)
     found = sureness.argmax(1)
@@ -170,7 +170,7 @@ def modes(objective: Adversarial, steps: int, *, critic_steps: int = 1, spoil: C
         real = centres + DEVIATION * torch.randn(256, 2, generator=random)
         method.training_step(Images(real[:, :, None, None], torch.zeros(256, dtype=torch.int64)), update)
     with torch.no_grad():
-        points = method.generator(method.generator.draw(2500, random)).flatten(1)
+        points = method.generator(torch.randn(2500, method.generator.latent, generator=random)).flatten(1)
     distance, nearest = torch.cdist(points, CENTRES).min(1)
     return int((torch.bincount(nearest[distance < 4 * DEVIATION], minlength=25) >= 10).sum())
 

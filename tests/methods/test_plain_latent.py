@@ -75,7 +75,6 @@ def test_the_published_networks_take_a_step_at_full_size(name: str) -> None:
     image = torch.rand(2, 3, 64, 64) * 2 - 1
     method.training_step(Images(image, torch.zeros(2, dtype=torch.int64)), update)
     assert {"generator.gan", "discriminator.real", "discriminator.fake"} <= set(update.terms)
-    assert method.generator.draw(5, torch.Generator()).shape == (5, method.generator.latent)
 
 
 def test_the_generator_of_the_paper_has_the_paper_s_layers() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -11,12 +12,11 @@ from torch import Tensor
 from i2i.checkpoints import run as checkpoint
 from i2i.methods.gan import GAN
 from i2i.metrics.features.base import FeatureExtractor
-from i2i.networks.generators.base import LatentGenerator
-from i2i.networks.generators.dcgan import DCGANGenerator
 from i2i.recipe import Recipe
 from i2i.registry import features
 from i2i.training import run
 from i2i.training.log import read_log
+from i2i_runtime.seeds import latents
 from tests.worlds import Recorder, digits, tiny_recipe, tiny_world
 
 SETTINGS = ["train.steps=6", "train.checkpoint_every=3", "evaluate.features=means"]
@@ -120,18 +120,18 @@ def test_what_was_best_by_another_measure_is_forgotten(world: Path, tmp_path: Pa
 def test_as_many_samples_of_noise_as_there_are_images_each_from_its_own_latent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn: list[Tensor] = []
+    drawn: list[int] = []
 
-    def drawing(self: DCGANGenerator, number: int, random: torch.Generator, *, truncation: float = 1.0) -> Tensor:
-        drawn.append(LatentGenerator.draw(self, number, random, truncation=truncation))
-        return drawn[-1]
+    def drawing(of: Sequence[int], dimensions: int) -> np.ndarray:
+        drawn.extend(of)
+        return latents(of, dimensions)
 
     data = digits(tmp_path / "digits", each=4)
-    monkeypatch.setattr(DCGANGenerator, "draw", drawing)
+    monkeypatch.setattr("i2i.training.evaluation.latents", drawing)
     monkeypatch.setattr(GAN, "score", lambda *_: torch.zeros(()))
     monkeypatch.setattr(GAN, "preview", lambda _, held_out, products: [{"real": held_out[0].image}])
     run.train(wanted("dcgan", data, "evaluate.every=6", "evaluate.samples=20"), tmp_path / "run", reporter=Recorder())
-    assert len(torch.cat(drawn).unique(dim=0)) == 20
+    assert sorted(drawn) == list(range(20))
     assert "generator.KID(means)" in read_log(tmp_path / "run/metrics.csv")
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i_runtime import seeds as noise
 from i2i_runtime.engines.base import memory_errors, read_noise_card
 from i2i_runtime.engines.onnxruntime import open_session
-from i2i_runtime.folder.samples import check_seeds, labels_of
 from i2i_runtime.images import Array, from_float, to_float
+from i2i_runtime.seeds import check_seeds, labels_of, latents
 
 # A file's ends, beside its image
 LATENT, LABEL, TRUNCATION = "latent", "label", "truncation"
@@ -66,7 +65,7 @@ class Sampler:
         """The latents (N, latent) of seeds."""
         check_seeds(seeds, truncation)
         cut = truncation if self.card.truncation == "latent" else 1.0
-        return np.stack([noise.draw(seed, self.card.latent, truncation=cut) for seed in seeds])
+        return latents(seeds, self.card.latent, truncation=cut)
 
     def network(
         self, latents: NDArray[np.float32], labels: Sequence[int] = (), *, truncation: float = 1.0

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from i2i_runtime import images
 from i2i_runtime.files import write_atomically
+from i2i_runtime.seeds import LATENTS, check_seeds
 
 _NOTE = ".i2i-made.json"
 _WRITERS = 4  # threads; compressing a PNG takes a CPU's time, not Python's
@@ -67,7 +68,9 @@ def sample_folder(
     check_seeds(seeds, truncation)
     labels = sampler.labels_of(seeds, label)
     names = [Path(name_of(seed, labels[at] if labels else None)) for at, seed in enumerate(seeds)]
-    claim(folder, names, {"weights": sampler.weights, "truncation": truncation}, overwrite=overwrite)
+    claim(
+        folder, names, {"weights": sampler.weights, "truncation": truncation, "latents": LATENTS}, overwrite=overwrite
+    )
     due = [at for at, name in enumerate(names) if overwrite or not (folder / name).exists()]
     report = Report(0, len(names) - len(due))
     for parent in {folder / names[at].parent for at in due}:
@@ -104,27 +107,11 @@ def claim(folder: Path, names: Sequence[Path], facts: Mapping[str, Any], *, over
     if note.exists() and not overwrite:
         # A note alone is of work that was ended before it made anything.
         if note.read_text(encoding="utf-8") != text and any(path != note for path in folder.iterdir()):
-            raise ValueError(f"{folder}: made with other weights or options; name another folder, or --overwrite")
+            raise ValueError(
+                f"{folder}: made with other weights, options or version; name another folder, or --overwrite"
+            )
     elif not overwrite and (there := next((name for name in names if (folder / name).exists()), None)):
         raise ValueError(f"{folder / there}: is there, but not by this program; name another folder, or --overwrite")
     folder.mkdir(parents=True, exist_ok=True)
     with write_atomically(note) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def labels_of(seeds: Sequence[int], label: int | None, classes: int) -> list[int]:
-    """The class of each seed: `label`, or all in turn; empty where there are none. Raises ValueError for one that the
-    generator doesn't have.
-    """
-    if label is not None and not 0 <= label < classes:
-        allowed = f"0 to {classes - 1}" if classes else "none, since the generator was trained without classes"
-        raise ValueError(f"class {label} is not known; allowed: {allowed}")
-    return [seed % classes if label is None else label for seed in seeds] if classes else []
-
-
-def check_seeds(seeds: Sequence[int], truncation: float) -> None:
-    """Raises ValueError for a truncation or a seed that can't be."""
-    if not 0 <= truncation <= 1:
-        raise ValueError(f"truncation {truncation:g} is refused; allowed: 0 (all alike) to 1 (all variety)")
-    if any(not 0 <= seed < 2**63 for seed in seeds):
-        raise ValueError(f"seed {min(seeds)} to {max(seeds)} is refused; allowed: whole numbers from 0 to 2 ** 63 - 1")

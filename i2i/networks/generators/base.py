@@ -4,10 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-
-_CUT = 2.0  # standard deviations, where a truncated normal distribution ends
 
 
 class Generator(nn.Module):
@@ -85,21 +82,9 @@ class LatentGenerator(Generator, ABC):
     # Points w between two are on a line; otherwise, as for a normal distribution, on the arc of a sphere
     linear: bool = False
 
-    def draw(self, number: int, random: torch.Generator, *, truncation: float = 1.0) -> Tensor:
-        """Latents (number, latent), on the device of `random`: normally distributed, and with a `truncation` below 1
-        that many times a normal distribution cut off at two standard deviations (Brock et al. 2019, section 3.1,
-        https://arxiv.org/abs/1809.11096): less variety, more typical images.
-        """
-        z = torch.randn(number, self.latent, generator=random, device=random.device)
-        if truncation < 1:
-            while bool((far := z.abs() > _CUT).any()):
-                z[far] = torch.randn(int(far.sum()), generator=random, device=random.device)
-            z *= truncation
-        return z
-
     def map(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
-        """The points w (N, ...) of latents. `truncation` is for networks that know the mean of their w; the others
-        have it in `draw`.
+        """The points w (N, ...) of latents. `truncation` is for networks that know the mean of their w; for others the
+        latents themselves are truncated.
         """
         return z
 

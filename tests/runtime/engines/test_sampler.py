@@ -6,16 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from onnx import TensorProto, helper, save_model
-from torch import Tensor
 
-from i2i.networks.generators.base import LatentGenerator
 from i2i_runtime import engines, images
-from i2i_runtime import seeds as noise
 from i2i_runtime.card import NoiseCard
 from i2i_runtime.engines.base import NOISE_CARD, LatentModelError
 from i2i_runtime.engines.sampler import Sampler
+from i2i_runtime.seeds import latents
 from tests.runtime.engines.test_onnxruntime import BLUR
 from tests.runtime.engines.test_onnxruntime import write as write_blur
 from tests.runtime.test_cli import run
@@ -63,35 +60,10 @@ def opened(folder: Path, **facts: object) -> Sampler:
     return Sampler(write(folder / "shown.onnx", replace(SHOWN, **facts)), providers=["cpu"])
 
 
-@pytest.mark.parametrize("numbers", [[100], [16], [20, 16], [5, 3, 2], [100, 7, 3, 40, 1, 1, 17]], ids=str)
-@pytest.mark.parametrize("seed", [0, 3, 2**32 - 1, 2**40 + 9, 2**63 - 1])
-def test_random_numbers_are_those_of_torch(numbers: list[int], seed: int) -> None:
-    random, normal = torch.Generator().manual_seed(seed), noise.Normal(seed)
-    for number in numbers:
-        np.testing.assert_allclose(normal(number), torch.randn(number, generator=random), atol=2e-6)
-
-
-class Shown(LatentGenerator):
-    def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
-        return w
-
-
-@pytest.mark.parametrize("latent", [4, 100])
-@pytest.mark.parametrize("truncation", [1.0, 0.7, 0.0])
-def test_latents_are_those_of_the_generator_in_torch(latent: int, truncation: float) -> None:
-    generator = Shown()
-    generator.latent = latent
-    for seed in range(20):
-        z = noise.draw(seed, latent, truncation=truncation)
-        expected = generator.draw(1, torch.Generator().manual_seed(seed), truncation=truncation)[0]
-        np.testing.assert_allclose(z, expected, atol=3e-6)
-        assert z.dtype == np.float32 and np.abs(z).max() <= (2 * truncation if truncation < 1 else 6)
-
-
 def test_an_image_is_its_seed_s_whatever_it_is_made_with(tmp_path: Path) -> None:
     sampler = opened(tmp_path)
     together = sampler(range(6))
-    expected = np.clip(noise.draw(3, 4) / 6 + 0.5, 0, 1) * 255
+    expected = np.clip(latents([3], 4)[0] / 6 + 0.5, 0, 1) * 255
     assert together.shape == (6, 2, 2, 1) and np.abs(together[3].ravel() - expected).max() < 0.51
     for seed in range(6):
         np.testing.assert_array_equal(sampler([seed])[0], together[seed])
@@ -151,7 +123,7 @@ def test_a_folder_is_filled_and_goes_on_where_it_was_left(tmp_path: Path, capsys
     np.testing.assert_array_equal(images.read(out / "class0/seed0004.png"), expected)
     assert "1 made, 5 were there already" in run("sample", model, out, "--n", "6", "--seed", "3", capsys=capsys)[1]
     code, _, error = run("sample", model, out, "--truncation", "0.5", capsys=capsys)
-    assert code == 1 and "made with other weights or options; name another folder, or --overwrite" in error
+    assert code == 1 and "made with other weights, options or version; name another folder, or --overwrite" in error
     words = ("sample", model, tmp_path / "one", "--n", "3", "--class", "1", "--truncation", "0.5")
     assert run(*words, capsys=capsys)[0] == 0
     assert {path.parent.name for path in images.list_images(tmp_path / "one")} == {"class1"}
