@@ -1,7 +1,7 @@
-/** What goes past a network that knows no alpha: alpha itself, and the colours that it hides. */
+/** Alpha for a network without an alpha channel: it is resampled, and the colours under it are filled in. */
 
-const STRAIGHT = 3; // steps to a neighbour beside and across, for distances (Borgefors 1986)
-const ACROSS = 4;
+const STRAIGHT = 3; // chamfer distances to a neighbour (Borgefors 1986)
+const DIAGONAL = 4;
 
 /** Enlarge alpha, every fourth byte of `pixels` (RGBA), into that of `out`: bicubic (a = -0.5), as Pillow does. */
 export function enlargeAlpha(pixels, height, width, scale, out) {
@@ -22,10 +22,10 @@ export function enlargeAlpha(pixels, height, width, scale, out) {
   });
 }
 
-/** For every place of the enlarged axis: the first pixel that it depends on, and the weights from there on. */
+/** For every pixel of the enlarged axis the first one that it depends on, and the weights from there on. */
 function taps(size, scale) {
-  return Array.from({ length: size * scale }, (_, place) => {
-    const centre = (place + 0.5) / scale;
+  return Array.from({ length: size * scale }, (_, index) => {
+    const centre = (index + 0.5) / scale;
     const first = Math.max(0, Math.trunc(centre - 1.5));
     const last = Math.min(size, Math.trunc(centre + 2.5));
     const weights = Array.from({ length: last - first }, (_, tap) => cubic(Math.abs(first + tap - centre + 0.5)));
@@ -45,7 +45,7 @@ export function fillHidden(pixels, height, width) {
   const take = (place, x, y, dx, dy) => {
     if (x + dx < 0 || x + dx >= width || y + dy < 0 || y + dy >= height) return;
     const from = place + dy * width + dx;
-    const further = distance[from] + (dx && dy ? ACROSS : STRAIGHT);
+    const further = distance[from] + (dx && dy ? DIAGONAL : STRAIGHT);
     if (further >= distance[place]) return;
     distance[place] = further;
     pixels.copyWithin(4 * place, 4 * from, 4 * from + 3);

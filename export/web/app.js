@@ -1,4 +1,4 @@
-/** What the page does: files come in by choice, drop or paste, and the newest model and image are run together. */
+/** The page: files are chosen, dropped or pasted, and the newest model translates the newest image. */
 
 import { Engine, Stopped } from "./engine.js";
 
@@ -7,7 +7,7 @@ const part = (id) => document.getElementById(id);
 const COLOURS = { 1: "grey", 3: "RGB", 4: "RGBA" };
 
 let model = null; // the file
-let opened = null; // what is known of it, once it is open
+let opened = null; // {card, device} of the model, once it is open
 let image = null;
 
 async function openModel(file) {
@@ -29,21 +29,21 @@ async function openModel(file) {
 
 async function showImage(file) {
   image = file;
-  forget();
+  hideResult();
   part("image-name").textContent = file.name;
   part("image-name").parentElement.classList.add("chosen");
   show("before", file);
   part("view").hidden = false;
   if (opened) await run();
   else if (!model) say("Choose a model.");
-  else if (part("work").hidden) await openModel(model); // which was stopped
+  else if (part("work").hidden) await openModel(model); // opening it was stopped
 }
 
 async function run() {
-  forget();
+  hideResult();
   await working("Translating…", async () => {
     const { blob, height, width, seconds } = await engine.translate(image, (done) => {
-      // A single tile says nothing about how far it is.
+      // A single tile has no progress.
       if (done > 0 && done < 1) part("progress").value = done;
     });
     part("compare").style.setProperty("--width", width);
@@ -58,10 +58,10 @@ async function run() {
   });
 }
 
-/** Show that `task` goes on, and its error's sentence; whatever went on before is stopped. */
+/** Run `task` with a progress bar, and show its error; a task that is still running is stopped. */
 async function working(what, task) {
   engine.stop();
-  const mine = (working.current = Symbol(what));
+  const self = (working.current = Symbol(what));
   say(what);
   part("error").hidden = true;
   part("error").textContent = "";
@@ -70,18 +70,18 @@ async function working(what, task) {
   try {
     await task();
   } catch (error) {
-    if (mine !== working.current) return;
+    if (self !== working.current) return;
     const isStopped = error instanceof Stopped;
     say(isStopped ? "Stopped." : "");
     part("error").textContent = isStopped ? "" : error.message;
     part("error").hidden = isStopped;
   } finally {
-    if (mine === working.current) part("work").hidden = true;
+    if (self === working.current) part("work").hidden = true;
   }
 }
 
-/** The result belongs to another image or model. */
-function forget() {
+/** Hide a result of another image or model. */
+function hideResult() {
   part("compare").classList.remove("both");
   part("image-facts").textContent = "";
   for (const id of ["after", "slider", "download"]) part(id).hidden = true;
@@ -100,12 +100,12 @@ function say(text) {
 function take(files) {
   const isModel = (file) => file.name.toLowerCase().endsWith(".onnx");
   const [newModel, newImage] = [files.find(isModel), files.find((file) => !isModel(file))];
-  if (newModel) opened = null; // so that the image waits for it
+  if (newModel) opened = null; // the image waits for it
   if (newImage) showImage(newImage);
   if (newModel) openModel(newModel);
 }
 
-/** A model that lies beside the page, named in its address: ?model=x4.onnx */
+/** Open a model beside the page, named in the address: ?model=x4.onnx */
 async function fetchModel(name) {
   await working("Fetching the model…", async () => {
     const answer = await fetch(name).catch(() => ({ ok: false }));
@@ -118,7 +118,7 @@ async function fetchModel(name) {
 for (const id of ["model", "image"]) {
   part(id).addEventListener("change", ({ target }) => {
     take([...target.files]);
-    target.value = ""; // so that the same name, changed on the disk, can be chosen again
+    target.value = ""; // else a file that changed on disk could not be chosen again
   });
 }
 part("device").addEventListener("change", () => model && openModel(model));
@@ -142,5 +142,5 @@ document.addEventListener("drop", (event) => {
   document.body.classList.remove("dropping");
   take([...event.dataTransfer.files]);
 });
-const asked = new URLSearchParams(location.search).get("model");
-if (asked) fetchModel(asked);
+const named = new URLSearchParams(location.search).get("model");
+if (named) fetchModel(named);

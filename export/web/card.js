@@ -1,6 +1,6 @@
-/** The card that travels in an exported .onnx file, read from its bytes: ONNX Runtime Web does not show it. */
+/** The card of an exported .onnx file, read from its bytes: ONNX Runtime Web gives no access to metadata. */
 
-const CARD = "i2i_card"; // the key under which the card stands, as JSON
+const CARD = "i2i_card"; // the metadata key of the card, which is JSON
 const METADATA = 14; // field of a ModelProto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto)
 const KEY = 1; // fields of its StringStringEntryProto
 const VALUE = 2;

@@ -1,43 +1,43 @@
-/** The worker as promises: one thing at a time, and it can be stopped, after which it goes on with the same model. */
+/** The worker behind promises: one task at a time, which can be stopped; the model stays for the next one. */
 
 export class Stopped extends Error {}
 
 export class Engine {
   #worker = null;
-  #waiting = null;
+  #pending = null;
   #opened = null;
 
-  /** What `worker.js` says of the model `file`: {card, device}. Throws its sentences. */
+  /** Open the model `file`: {card, device}. Throws the worker's error. */
   async open(file, device) {
     this.stop();
     this.#opened = null;
-    const said = await this.#ask({ open: { file, device } });
+    const opened = await this.#send({ open: { file, device } });
     this.#opened = { file, device };
-    return said;
+    return opened;
   }
 
-  /** {blob, height, width, seconds} of an image file; `onProgress` is told what part is done. */
+  /** Translate an image file: {blob, height, width, seconds}; `onProgress` gets the fraction that is done. */
   async translate(image, onProgress) {
     this.stop();
-    if (!this.#worker) await this.#ask({ open: this.#opened });
-    return this.#ask({ translate: image }, onProgress);
+    if (!this.#worker) await this.#send({ open: this.#opened });
+    return this.#send({ translate: image }, onProgress);
   }
 
-  /** End what goes on: whoever waits for it gets `Stopped`. */
+  /** Stop the task that is running; its promise is rejected with `Stopped`. */
   stop() {
-    if (!this.#waiting) return;
+    if (!this.#pending) return;
     this.#worker.terminate();
     this.#worker = null;
-    this.#waiting.reject(new Stopped());
-    this.#waiting = null;
+    this.#pending.reject(new Stopped());
+    this.#pending = null;
   }
 
-  #ask(message, onProgress) {
+  #send(message, onProgress) {
     this.#worker ??= new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     return new Promise((resolve, reject) => {
-      this.#waiting = { reject };
+      this.#pending = { reject };
       const settle = (how, value) => {
-        this.#waiting = null;
+        this.#pending = null;
         how(value);
       };
       this.#worker.onmessage = ({ data }) => {

@@ -1,8 +1,8 @@
-/** An image file as {data, height, width}, RGBA bytes: upright, its colours converted to sRGB if they are others. */
+/** Decodes an image file to {data, height, width}, RGBA bytes: upright, in sRGB. */
 
-const STRIP = 2 ** 20; // pixels that are read at a time: canvases have a largest size
+const STRIP = 2 ** 20; // pixels read at a time: canvases have a largest size
 
-/** Throws a sentence for what is no image; of an animation the first frame, of 16 bits the first 8. */
+/** Read an image file: the first frame of an animation, the upper 8 of 16 bits. Throws for a file that is no image. */
 export async function readPixels(file) {
   const bitmap = await createImageBitmap(file, { premultiplyAlpha: "none" }).catch(() => {
     throw new Error(`${file.name}: not an image that this browser can read.`);
@@ -15,7 +15,7 @@ export async function readPixels(file) {
   return image;
 }
 
-/** A canvas multiplies colours by alpha, and so rounds those of translucent pixels. */
+/** Pixels by way of a canvas, which multiplies colours by alpha and so rounds those of translucent pixels. */
 function throughCanvas(bitmap) {
   const { height, width } = bitmap;
   const data = new Uint8ClampedArray(height * width * 4);
@@ -29,7 +29,7 @@ function throughCanvas(bitmap) {
   return data;
 }
 
-/** A texture keeps them all as stored; null where there is none, or none so large. */
+/** Pixels by way of a WebGL texture, which keeps them as stored; null where it is not available or too small. */
 function throughTexture(bitmap) {
   const { height, width } = bitmap;
   const gl = new OffscreenCanvas(1, 1).getContext("webgl2");

@@ -1,10 +1,10 @@
-/** Pixels as a PNG file: a canvas would round the colours of translucent pixels, and has a largest size. */
+/** Encodes pixels as PNG: a canvas would round the colours of translucent pixels, and has a largest size. */
 
 const COLOURS = { 1: 0, 3: 2, 4: 6 }; // by channels
-const UP = 2; // the filter that leaves the difference to the row above
+const UP = 2; // the filter that stores differences to the row above
 const SIGNATURE = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10);
 
-/** A Blob of {data, height, width, channels}, grey, RGB or RGBA bytes (PNG, https://www.w3.org/TR/png-3). */
+/** Encode {data, height, width, channels}, grey, RGB or RGBA bytes, as a Blob (https://www.w3.org/TR/png-3). */
 export async function encodePng({ data, height, width, channels }) {
   const header = new DataView(new ArrayBuffer(13));
   header.setUint32(0, width);
@@ -33,17 +33,17 @@ function chunk(name, bytes) {
   view.setUint32(0, bytes.length);
   whole.set(new TextEncoder().encode(name), 4);
   whole.set(bytes, 8);
-  view.setUint32(bytes.length + 8, checksum(whole.subarray(4, bytes.length + 8)));
+  view.setUint32(bytes.length + 8, crc32(whole.subarray(4, bytes.length + 8)));
   return whole;
 }
 
-const REMAINDERS = Uint32Array.from({ length: 256 }, (_, byte) => {
+const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
   return byte;
 });
 
-function checksum(bytes) {
-  let rest = 0xffffffff;
-  for (const byte of bytes) rest = (rest >>> 8) ^ REMAINDERS[(rest ^ byte) & 255];
-  return ~rest >>> 0;
+function crc32(bytes) {
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ byte) & 255];
+  return ~crc >>> 0;
 }

@@ -1,24 +1,24 @@
-/** An exported .onnx file as a function on planes, run by ONNX Runtime Web on the GPU where it can, else on the CPU. */
+/** Opens an exported .onnx file in ONNX Runtime Web, on the GPU where possible, else on the CPU. */
 
 const RUNTIMES = { gpu: ["ort.webgpu.min.mjs", "webgpu"], cpu: ["ort.wasm.min.mjs", "wasm"] };
-const MOST_THREADS = 8;
+const MAX_THREADS = 8;
 
 /**
- * {network, device, close} of the file's bytes, where `device` says in words what it runs on.
+ * Open a file's bytes on `choice`, "auto", "gpu" or "cpu": {network, device, close}.
  *
- * `wanted` is "auto", "gpu" or "cpu". `network` is as `translate` takes it. Throws a sentence where it cannot be run.
+ * `network` is the one that `translate` takes, and `device` names what it runs on. Throws where the file cannot be run.
  */
-export async function openSession(bytes, card, wanted) {
-  const hindrance = wanted === "cpu" ? "not asked for" : await gpuHindrance(card, wanted);
-  if (wanted === "gpu" && hindrance) throw new Error(`The GPU cannot be used: ${hindrance}.`);
-  const kind = hindrance ? "cpu" : "gpu";
+export async function openSession(bytes, card, choice) {
+  const obstacle = choice === "cpu" ? "the CPU was chosen" : await gpuObstacle(card, choice);
+  if (choice === "gpu" && obstacle) throw new Error(`The GPU cannot be used: ${obstacle}.`);
+  const kind = obstacle ? "cpu" : "gpu";
   const [file, provider] = RUNTIMES[kind];
   const folder = new URL("./ort/", import.meta.url).href;
   const ort = await import(folder + file).catch(() => {
-    throw new Error("ONNX Runtime Web is not there: run ./setup beside this page, once.");
+    throw new Error("ONNX Runtime Web is missing: run ./setup beside this page, once.");
   });
   // Memory is shared among threads only where the server sends the headers that README.md names.
-  const threads = self.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
+  const threads = self.crossOriginIsolated ? Math.min(MAX_THREADS, navigator.hardwareConcurrency) : 1;
   Object.assign(ort.env.wasm, { wasmPaths: folder, numThreads: threads });
   ort.env.logLevel = "error";
   const session = await ort.InferenceSession.create(bytes, { executionProviders: [provider] });
@@ -30,44 +30,44 @@ export async function openSession(bytes, card, wanted) {
   };
 }
 
-/** Why the GPU is not the place for this file, if so. A GPU that a CPU plays is slower than the CPU itself. */
-async function gpuHindrance(card, wanted) {
+/** Why this file does not run on the GPU; empty if it does. A GPU emulated in software is slower than the CPU. */
+async function gpuObstacle(card, choice) {
   if (card.precision === "int8") return "it has no int8; choose the CPU";
   const adapter = await navigator.gpu?.requestAdapter();
   if (!adapter) return "this browser gives no access to one";
-  if (wanted === "auto" && adapter.info?.isFallbackAdapter) return "it is a slow imitation";
-  // Without it such a file gives noise, and no error.
+  if (choice === "auto" && adapter.info?.isFallbackAdapter) return "it is emulated in software";
+  // Without half precision such a file gives noise, and no error.
   if (card.precision === "float16" && !adapter.features.has("shader-f16")) return "it has no half precision";
   return "";
 }
 
 async function run(ort, session, card, { data, channels, height, width }) {
-  const [number, high, wide] = card.size ?? [1, height, width];
-  if (number !== 1 || high !== height || wide !== width) {
-    throw new Error(`The model takes ${number} image(s) of ${wide}x${high} pixels only; export it without --static.`);
+  const [batch, fixedHeight, fixedWidth] = card.size ?? [1, height, width];
+  if (batch !== 1 || fixedHeight !== height || fixedWidth !== width) {
+    throw new Error(`The model takes ${batch} image(s) of ${fixedWidth}x${fixedHeight} pixels only; export it without --static.`);
   }
   const isBytes = card.io === "uint8";
   const input = isBytes
     ? new ort.Tensor("uint8", toBytes(data, channels), [1, height, width, channels])
     : new ort.Tensor("float32", data, [1, channels, height, width]);
   const output = (await session.run({ [session.inputNames[0]]: input }))[session.outputNames[0]];
-  const made = { channels: card.out_channels, height: height * card.scale, width: width * card.scale };
-  const size = made.channels * made.height * made.width;
+  const result = { channels: card.out_channels, height: height * card.scale, width: width * card.scale };
+  const size = result.channels * result.height * result.width;
   if (output.data.length !== size) {
-    throw new Error(`The model made ${output.dims.join("x")} of ${input.dims.join("x")}: not what its card promises.`);
+    throw new Error(`The model gave ${output.dims.join("x")} for ${input.dims.join("x")}, unlike its card says.`);
   }
-  made.data = isBytes ? toPlanes(output.data, made.channels) : output.data.slice();
+  result.data = isBytes ? toPlanes(output.data, result.channels) : output.data.slice();
   output.dispose();
-  if (!Number.isFinite(made.data.reduce((sum, value) => sum + value, 0))) {
-    throw new Error("The model gave values that are no numbers; try the CPU, or check its weights.");
+  if (!Number.isFinite(result.data.reduce((sum, value) => sum + value, 0))) {
+    throw new Error("The model gave values that are not finite; try the CPU, or check its weights.");
   }
-  return made;
+  return result;
 }
 
-/** Planes of floats in [0, 1] as bytes, pixel by pixel. */
+/** Planes of floats in [0, 1] as interleaved bytes. */
 function toBytes(planes, channels) {
   const area = planes.length / channels;
-  // Which rounds to the nearest, and clips.
+  // Rounds to the nearest, and clips.
   const bytes = new Uint8ClampedArray(planes.length);
   bytes.forEach((_, at) => (bytes[at] = 255 * planes[(at % channels) * area + Math.floor(at / channels)]));
   return new Uint8Array(bytes.buffer);

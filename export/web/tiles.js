@@ -1,23 +1,23 @@
-/** Sizes a network can take: pad an image, cut a large one into tiles, blend them; as i2i_runtime/tiles.py does. */
+/** Pads images, cuts large ones into tiles and blends the results, as i2i_runtime/tiles.py does. */
 
-export const TILE = 384; // pixels of height and width, or more for a network whose tiles share much
+const DEFAULT_TILE = 384; // pixels of height and width, or more for a network whose tiles overlap a lot
 
-/** How large a piece of an image a network is given at once: `tile` pixels, 0 for the whole. Shrinks if told so. */
+/** The largest tile that a network is given at once: a side in pixels, 0 for the whole image. */
 export class Tiling {
   constructor(card) {
     this.card = card;
-    this.ramp = Math.floor(card.overlap / 8); // pixels over which a tile goes over into the next
-    this.shared = card.overlap + this.ramp;
-    this.smallest = roundUp(Math.max(2 * this.shared, card.min_size), card.multiple_of);
-    this.tile = card.overlap ? Math.max(TILE, 3 * this.shared, this.smallest) : 0;
+    this.ramp = Math.floor(card.overlap / 8); // pixels over which two tiles are blended
+    this.overlap = card.overlap + this.ramp;
+    this.smallest = roundUp(Math.max(2 * this.overlap, card.min_size), card.multiple_of);
+    this.tile = card.overlap ? Math.max(DEFAULT_TILE, 3 * this.overlap, this.smallest) : 0;
   }
 
-  /** The tiles along an axis of `size` pixels, a size that the network takes. */
+  /** Cut an axis of `size` pixels, a size that the network takes, into tiles. */
   spans(size) {
-    return spans(size, this.tile || size, this.shared, this.ramp, this.card.multiple_of);
+    return spans(size, this.tile || size, this.overlap, this.ramp, this.card.multiple_of);
   }
 
-  /** Halve the tile, which was too large for the memory; false where no smaller one is possible. */
+  /** Halve a tile that was too large for the memory; false where no smaller one is possible. */
   shrink(height, width) {
     const tile = Math.min(this.tile || Infinity, Math.max(height, width));
     if (!this.card.overlap || tile <= this.smallest) return false;
@@ -26,7 +26,7 @@ export class Tiling {
   }
 }
 
-/** The rows (or columns) of an image of `size`, as indices, that make up the padded one: reflected at its end. */
+/** Indices into an axis of `size` that reflect-pad it at the end to a size that the network takes. */
 export function reflected(size, card) {
   const period = Math.max(1, 2 * (size - 1));
   return Int32Array.from({ length: roundUp(Math.max(size, card.min_size), card.multiple_of) }, (_, index) => {
@@ -36,9 +36,9 @@ export function reflected(size, card) {
 }
 
 /**
- * The fewest tiles of at most `tile` pixels that share at least `overlap` with their neighbours, all equally large.
+ * Cut an axis into the fewest tiles, all equally large and of at most `tile` pixels, that share at least `overlap`.
  *
- * Each shows the network `start` to `stop`, and its result counts from `begin` to `end`; over the first `ramp` pixels
+ * The network takes `start` to `stop` of each, and `begin` to `end` of its result count; over the first `ramp` pixels
  * from `begin` on, except in the first tile, it is blended with the tile before.
  */
 export function spans(size, tile, overlap, ramp, multipleOf) {
@@ -60,7 +60,7 @@ export function spans(size, tile, overlap, ramp, multipleOf) {
 }
 
 /**
- * The result in rectangles {top, left, piece}, every pixel of it once.
+ * Blend the results of tiles into rectangles {top, left, piece} that cover the image once.
  *
  * `run(row, column)` resolves to the planes {data, channels, height, width} of one tile, `scale` times as large as its
  * spans. Two tiles are weighted by ramps that sum to 1. Only the seams of one row of tiles are kept.

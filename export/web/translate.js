@@ -1,4 +1,4 @@
-/** One image through one network, of any size, with or without alpha; as i2i_runtime/translate.py does. */
+/** Translates one image of any size, with or without alpha, as i2i_runtime/translate.py does. */
 
 import { enlargeAlpha, fillHidden } from "./alpha.js";
 import { Tiling, blended, reflected } from "./tiles.js";
@@ -8,16 +8,16 @@ const OUT_OF_MEMORY = /bad_?alloc|out of memory|failed to allocate|allocation fa
 /**
  * {data (RGBA bytes), height, width, hasAlpha} -> {data, height, width, channels}, `card.scale` times as large.
  *
- * `network` takes planes {data, channels, height, width} of floats in [0, 1], and promises such planes. `onProgress` is
- * told what part is done. Alpha goes past a network of grey or RGB. Grey through a network that enlarges colours stays
- * grey. Throws a sentence for what the network cannot take.
+ * `network` maps planes {data, channels, height, width} of floats in [0, 1] to such planes, as a promise. `onProgress`
+ * gets the fraction that is done. Alpha bypasses a network of grey or RGB images. A grey image stays grey if the
+ * network enlarges colour images. Throws for an image that the network cannot take.
  */
 export async function translate(network, card, { data, height, width, hasAlpha }, onProgress) {
-  const past = hasAlpha && card.in_channels !== 4 && card.out_channels !== 4;
+  const bypass = hasAlpha && card.in_channels !== 4 && card.out_channels !== 4;
   const enlargesColours = card.scale > 1 && card.in_channels === 3 && card.out_channels === 3;
   const grey = enlargesColours && !hasAlpha && isGrey(data);
-  const channels = past ? 4 : grey ? 1 : card.out_channels;
-  if (past && card.scale > 1) fillHidden(data, height, width);
+  const channels = bypass ? 4 : grey ? 1 : card.out_channels;
+  if (bypass && card.scale > 1) fillHidden(data, height, width);
   const result = {
     data: new Uint8ClampedArray(height * width * card.scale ** 2 * channels),
     height: height * card.scale,
@@ -36,7 +36,7 @@ export async function translate(network, card, { data, height, width, hasAlpha }
       throw new Error(`Not enough memory for ${width}x${height} pixels; try a smaller image.`);
     }
   }
-  if (past) enlargeAlpha(data, height, width, card.scale, result.data);
+  if (bypass) enlargeAlpha(data, height, width, card.scale, result.data);
   return result;
 }
 
@@ -54,10 +54,10 @@ async function runInTiles(network, card, image, result, tiling, onProgress) {
   let done = 0;
   onProgress(0);
   const run = async (row, column) => {
-    const places = [rows.subarray(row.start, row.stop), columns.subarray(column.start, column.stop)];
-    const made = await network(planes(image, ...places, card.in_channels));
+    const axes = [rows.subarray(row.start, row.stop), columns.subarray(column.start, column.stop)];
+    const result = await network(planes(image, ...axes, card.in_channels));
     onProgress(++done / (cut[0].length * cut[1].length));
-    return made;
+    return result;
   };
   for await (const { top, left, piece } of blended(run, ...cut, tiling.ramp, card.scale)) {
     paste(piece, result, top, left);
@@ -82,12 +82,12 @@ function planes({ data, width }, rows, columns, channels) {
   return { data: floats, channels, height: rows.length, width: columns.length };
 }
 
-/** Of bytes to a byte, in OpenCV's fixed point. */
+/** The luma of RGB bytes as a byte, in OpenCV's fixed point. */
 function luma(red, green, blue) {
   return (red * 9798 + green * 19235 + blue * 3735 + 16384) >> 15;
 }
 
-/** Write a piece of the result where it belongs: what the padding became is left out, alpha beside the network too. */
+/** Copy a rectangle of the result to its place, without the padding; alpha is left as it is. */
 function paste(piece, out, top, left) {
   const height = Math.min(piece.height, out.height - top);
   const width = Math.min(piece.width, out.width - left);

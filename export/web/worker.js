@@ -1,4 +1,4 @@
-/** The thread in which everything slow happens: {open} a model, {translate} an image; answers {done} or {error}. */
+/** The thread for slow work: messages {open} a model or {translate} an image; answers are {done} or {error}. */
 
 import { readCard } from "./card.js";
 import { readPixels } from "./pixels.js";

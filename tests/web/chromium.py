@@ -18,9 +18,9 @@ class Browser:
 
     def __init__(self, program: str, folder: Path, *options: str) -> None:
         flags = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--remote-debugging-pipe", *options]
-        theirs, ours = os.pipe(), os.pipe()
-        # Chromium reads from 3 and writes to 4; copies above those are in nobody's way.
-        high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (theirs[0], ours[1])]
+        commands, answers = os.pipe(), os.pipe()
+        # Chromium reads from 3 and writes to 4; copies above those do not collide.
+        high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (commands[0], answers[1])]
         self._process = subprocess.Popen(
             [program, *flags, f"--user-data-dir={folder}", "about:blank"],
             preexec_fn=lambda: [os.dup2(end, place) for end, place in zip(high, (3, 4), strict=True)] and None,
@@ -28,9 +28,9 @@ class Browser:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        for end in (theirs[0], ours[1], *high):
+        for end in (commands[0], answers[1], *high):
             os.close(end)
-        self._to, self._from = os.fdopen(theirs[1], "wb"), os.fdopen(ours[0], "rb")
+        self._to, self._from = os.fdopen(commands[1], "wb"), os.fdopen(answers[0], "rb")
         self._number, self._rest, self._session = 0, b"", {}
         target = self.call("Target.createTarget", url="about:blank")
         self._session = {"sessionId": self.call("Target.attachToTarget", **target, flatten=True)["sessionId"]}

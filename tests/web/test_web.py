@@ -2,12 +2,10 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -27,44 +25,11 @@ from i2i_runtime.engines.onnxruntime import CARD, Session
 from tests.runtime.engines.test_onnxruntime import BLUR, write
 from tests.web.chromium import Browser, start
 
-PAGE = Path(__file__).parents[2] / "export" / "web"
 rng = np.random.default_rng(0)
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page in a folder where models can be put beside it."""
-    if not (PAGE / "ort").is_dir():
-        pytest.skip("no ONNX Runtime Web; run export/web/setup")
-    site = tmp_path_factory.mktemp("site")
-    for part in PAGE.iterdir():
-        (site / part.name).symlink_to(part)
-    return site
-
-
-@pytest.fixture(scope="module")
-def address(site: Path) -> Iterator[str]:
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    browser = start(tmp_path_factory.mktemp("chromium"))
-    browser.open(address)
-    yield browser
-    browser.close()
-
-
 def translated(browser: Browser, model: Path, image: np.ndarray, folder: Path) -> np.ndarray:
-    """What the page makes of the image, as it would be saved."""
+    """The page's result for an image, as it would be saved."""
     images.write(folder / "image.png", image)
     browser.run("document.getElementById('download').hidden = true")
     browser.choose(model=model, image=folder / "image.png")
@@ -86,13 +51,13 @@ def exported(name: str) -> ModelProto:
     torch.manual_seed(0)
     generator = {"resnet": partial(ResnetGenerator, blocks=1), "compact": partial(SRVGGNet, convolutions=1, scale=2)}
     with TemporaryDirectory() as folder:
-        made, file = generator[name](features=4), Path(folder) / "x.onnx"
-        export(made, card_of(made, {"product": name}), file)
+        network, file = generator[name](features=4), Path(folder) / "x.onnx"
+        export(network, card_of(network, {"product": name}), file)
         return onnx.load(file)
 
 
 def trained(file: Path, name: str, **facts: Any) -> None:
-    """A small generator as a file, whose card is made to say something else."""
+    """A small exported generator with other facts in its card."""
     model = onnx.load_from_string(exported(name).SerializeToString())
     card = next(json.loads(entry.value) for entry in model.metadata_props if entry.key == CARD)
     helper.set_model_props(model, {CARD: json.dumps(card | facts)})
@@ -103,18 +68,18 @@ def blur(file: Path, **facts: Any) -> None:
     write(file, Card(**{**BLUR.to_dict(), **facts}))
 
 
-def mixed(file: Path, taken: int, given: int) -> None:
+def mixed(file: Path, channels: int, out_channels: int) -> None:
     """Every channel of a pixel becomes a weighted mean of its channels."""
-    weights = np.random.default_rng(1).dirichlet(np.ones(taken), given).ravel()
+    weights = np.random.default_rng(1).dirichlet(np.ones(channels), out_channels).ravel()
     graph = helper.make_graph(
         [helper.make_node("Conv", ["image", "weights"], ["result"])],
         "mixed",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", taken, "h", "w"])],
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", channels, "h", "w"])],
         [helper.make_tensor_value_info("result", TensorProto.FLOAT, None)],
-        [helper.make_tensor("weights", TensorProto.FLOAT, [given, taken, 1, 1], weights)],
+        [helper.make_tensor("weights", TensorProto.FLOAT, [out_channels, channels, 1, 1], weights)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    card = Card(product="mixed", in_channels=taken, out_channels=given)
+    card = Card(product="mixed", in_channels=channels, out_channels=out_channels)
     helper.set_model_props(model, {CARD: json.dumps(card.to_dict())})
     onnx.save(model, file)
 
@@ -132,8 +97,8 @@ CASES: dict[str, tuple[Callable[[Path], None], tuple[int, ...]]] = {
     "one size only": (partial(blur, size=[1, 20, 30]), (20, 30, 3)),
     "smaller than the smallest size": (partial(blur, multiple_of=8, min_size=32), (5, 9, 3)),
     "tiles that differ where they meet": (partial(trained, name="resnet", overlap=32), (390, 400, 3)),
-    "colours to grey": (partial(mixed, taken=1, given=1), (24, 31, 3)),
-    "alpha through the network": (partial(mixed, taken=4, given=4), (24, 31, 4)),
+    "colours to grey": (partial(mixed, channels=1, out_channels=1), (24, 31, 3)),
+    "alpha through the network": (partial(mixed, channels=4, out_channels=4), (24, 31, 4)),
 }
 
 
@@ -178,15 +143,15 @@ def test_tiles_are_those_of_the_runtime(browser: Browser) -> None:
         for tile, overlap in ((48, 0), (64, 16), (70, 33))
         for multiple_of in (1, 4)
     ]
-    made = browser.run(
+    spans = browser.run(
         f"import('./tiles.js').then(({{ spans }}) => {json.dumps(cases)}.map((case_) => spans(...case_)))"
     )
-    for (size, tile, overlap, ramp, multiple_of), found in zip(cases, made, strict=True):
+    for (size, tile, overlap, ramp, multiple_of), found in zip(cases, spans, strict=True):
         expected = tiles.spans(size, tile=tile, overlap=overlap, ramp=ramp, multiple_of=multiple_of)
         assert found == [span._asdict() for span in expected]
 
 
-def said(browser: Browser) -> str:
+def error(browser: Browser) -> str:
     browser.until("!document.getElementById('error').hidden")
     return browser.run("document.getElementById('error').textContent")
 
@@ -195,17 +160,17 @@ def test_what_cannot_be_done_is_a_sentence(browser: Browser, tmp_path: Path) -> 
     model, image = tmp_path / "x.onnx", tmp_path / "image.png"
     write(model, card=None)
     browser.choose(model=model)
-    assert said(browser).startswith("x.onnx: no card in it. A file that has one is made by: i2i export")
+    assert error(browser).startswith("x.onnx: no card in it. A file that has one is made by: i2i export")
     model.write_bytes(b"\x7fELF nothing of the kind")
     browser.choose(model=model)
-    assert said(browser) == "x.onnx: not an .onnx file, or a damaged one."
+    assert error(browser) == "x.onnx: not an .onnx file, or a damaged one."
     blur(model, size=[1, 20, 30])
     images.write(image, np.zeros((21, 30, 3), np.uint8))
     browser.choose(model=model, image=image)
-    assert "takes 1 image(s) of 30x20 pixels only" in said(browser)
+    assert "takes 1 image(s) of 30x20 pixels only" in error(browser)
     image.write_bytes(b"no picture")
     browser.choose(image=image)
-    assert said(browser) == "image.png: not an image that this browser can read."
+    assert error(browser) == "image.png: not an image that this browser can read."
 
 
 def test_a_translation_that_is_stopped_leaves_the_page_ready(browser: Browser, tmp_path: Path) -> None:
@@ -232,8 +197,8 @@ def test_where_memory_runs_out_tiles_get_smaller_and_the_result_stays(browser: B
             return images; };
         const data = Uint8ClampedArray.from({ length: 4 * 30 * 200 }, (_, at) => at % 4 === 3 ? 255 : at * at);
         const image = { data, height: 30, width: 200, hasAlpha: false };
-        const made = await translate(network, card, image, () => {});
-        const isSame = made.data.every((value, at) => value === data[4 * Math.floor(at / 3) + at % 3]);
+        const result = await translate(network, card, image, () => {});
+        const isSame = result.data.every((value, at) => value === data[4 * Math.floor(at / 3) + at % 3]);
         const whole = { ...card, overlap: 0 };
         const all = await translate(network, whole, image, () => {}).catch(({ message }) => message);
         return [isSame, sides[0], all]; })"""
