@@ -17,18 +17,16 @@ from i2i_runtime.engines.sampler import Sampler
 from i2i_runtime.folder import FolderOptions, translate_folder
 from i2i_runtime.folder.samples import sample_folder
 from i2i_runtime.images import is_image
-from i2i_runtime.signals import finish, stop_on_signals
+from i2i_runtime.signals import describe_error, run_program, stop_on_signals
 
 _ENGINES = {"auto": "auto, the fastest there is", "all": "all that are installed, in turns"}
 
 
 def main() -> None:
     """Entry point of the program `i2i-runtime`."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
     for sentence in conflicts():
         print(f"warning: {sentence}", file=sys.stderr)
-    sys.exit(finish(lambda: _run(arguments), _sentence, debug=debug))
+    sys.exit(run_program(_run, describe_error))
 
 
 def _run(arguments: list[str]) -> int:
@@ -248,14 +246,3 @@ def _bench(chosen: Namespace) -> int:
     )
     print("\n".join(bench.table(contenders)))
     return 0
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, ValueError | ArithmeticError):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"{error.filename or 'file system'}: {error.strerror}" if error.strerror else str(error)
-    if isinstance(error, MemoryError):
-        return "out of memory: use smaller images or --tile"
-    words = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__}: {words} (unexpected: run again with --debug for the traceback)"

@@ -1,4 +1,4 @@
-"""How a program ends: by Ctrl-C and SIGTERM at a safe point of long work, and by an error with one sentence."""
+"""How a program ends: by Ctrl-C or SIGTERM at a safe point of long work, and by an error with one sentence."""
 
 import signal
 import sys
@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Stop:
-    """Says whether the user, or the machine, has asked the program to end, and by which signal."""
+class StopSignal:
+    """Whether Ctrl-C or SIGTERM has arrived, as a function; `signal` is its number, 0 before."""
 
     signal: int = 0
 
@@ -17,11 +17,12 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals(*, quiet: bool = False) -> Iterator[Stop]:
-    """The first Ctrl-C (or SIGTERM) asks the work to end at the next safe point, which is printed unless `quiet`; a
-    second one ends it at once.
+def stop_on_signals(*, quiet: bool = False) -> Iterator[StopSignal]:
+    """Let the first Ctrl-C (or SIGTERM) end the work at its next safe point, and a second one end it at once.
+
+    The first is printed unless `quiet`.
     """
-    stop = Stop()
+    stop = StopSignal()
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.signal:
@@ -38,10 +39,15 @@ def stop_on_signals(*, quiet: bool = False) -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def finish(run: Callable[[], int], sentence: Callable[[Exception], str], *, debug: bool) -> int:
-    """The exit code of `run()`; an error is printed as a sentence and gives 1, or is raised with `debug`."""
+def run_program(run: Callable[[list[str]], int], describe: Callable[[Exception], str]) -> int:
+    """Run a command with the arguments of this process and return its exit code.
+
+    An error is printed in the words of `describe` and gives 1; with `--debug`, which `run` does not get, it is raised.
+    """
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
     try:
-        return run()
+        return run(arguments)
     except KeyboardInterrupt:
         if debug:
             raise
@@ -50,5 +56,17 @@ def finish(run: Callable[[], int], sentence: Callable[[Exception], str], *, debu
     except Exception as error:
         if debug:
             raise
-        print(f"error: {sentence(error)}", file=sys.stderr)
+        print(f"error: {describe(error)}", file=sys.stderr)
         return 1
+
+
+def describe_error(error: Exception) -> str:
+    """One sentence about an error; one that no code expected names its type."""
+    if isinstance(error, ValueError | ArithmeticError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'file system'}: {error.strerror}" if error.strerror else str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory: use smaller images or --tile"
+    words = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {words} (unexpected: run again with --debug for the traceback)"

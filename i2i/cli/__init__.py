@@ -5,7 +5,6 @@ from.
 import os
 import sys
 import warnings
-from functools import partial
 from typing import Any
 
 import typer
@@ -28,7 +27,7 @@ from i2i.cli import (
 )
 from i2i.cli import inspect as look
 from i2i.cli.errors import error_sentence
-from i2i_runtime.signals import finish
+from i2i_runtime.signals import run_program
 
 app = typer.Typer(
     name="i2i",
@@ -62,11 +61,12 @@ app.command("demo")(demo.demo)
 def main() -> None:
     """Entry point of the program `i2i`."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it looks for updates at import, also without a network
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
     warnings.showwarning = _warn
-    program = partial(app, args=arguments, standalone_mode=False, prog_name="i2i")
-    sys.exit(finish(lambda: program() or 0, error_sentence, debug=debug))
+    sys.exit(run_program(_run, error_sentence))
+
+
+def _run(arguments: list[str]) -> int:
+    return app(args=arguments, standalone_mode=False, prog_name="i2i") or 0
 
 
 def _warn(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:

@@ -43,7 +43,7 @@ def anomaly(
     it (feature). An image that can't be read is left out and said at the end.
     """
     from i2i import registry
-    from i2i.cli.progress import Line, stop_on_signals
+    from i2i.cli.progress import ProgressLine, stop_on_signals
     from i2i.latent import anomaly as scoring
     from i2i.latent.invert_files import check_apart, find_images, read_batches
 
@@ -55,7 +55,7 @@ def anomaly(
     check_new(out, overwrite=overwrite)
     failed: list[str] = []
     rows: list[Row] = []
-    with stop_on_signals() as stop, Line() as line:
+    with stop_on_signals() as stop, ProgressLine() as line:
         scorer = scoring.load(model, device=device, weight=weight, steps=steps, restarts=restarts)
         root, names = find_images(source)
         progress = count_steps(line, stop, math.ceil(len(names) / batch))

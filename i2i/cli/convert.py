@@ -28,10 +28,10 @@ def convert(
     """Write a generator's weights for other tools, or theirs for us: i2i convert runs/esrgan/photos --to official."""
     from i2i import interop, registry
     from i2i.checkpoints.load import load_generator, save_generator
-    from i2i.cli.progress import Line
+    from i2i.cli.progress import ProgressLine
 
     registry.load_plugins(plugins)
-    with Line() as line:
+    with ProgressLine() as line:
         generator, facts = load_generator(model, product, progress=line.count("bytes downloaded"), tell=line.notify)
     file = _new(out or Path(facts["product"] + (".pth" if to == "official" else ".safetensors")))
     if to == "official":
@@ -56,10 +56,10 @@ def interpolate(
     """Blend the weights of two networks, (1 - alpha) A + alpha B: less invented detail, fewer artefacts."""
     from i2i import interop, registry
     from i2i.checkpoints.load import load_generator, save_generator
-    from i2i.cli.progress import Line
+    from i2i.cli.progress import ProgressLine
 
     registry.load_plugins(plugins)
-    with Line() as line:
+    with ProgressLine() as line:
         (first, facts), (second, _) = (
             load_generator(model, product, progress=line.count("bytes downloaded"), tell=line.notify)
             for model in (a, b)

@@ -34,10 +34,10 @@ def check_folders(
     Problems are unreadable files, images without partner or of another size, and test images that are training images.
     Exit code 1 if there are any.
     """
-    from i2i.cli.progress import Line
+    from i2i.cli.progress import ProgressLine
     from i2i.data.check import check
 
-    with Line() as line:
+    with ProgressLine() as line:
         report = check(*folders, progress=line.count("images"))
     print("\n".join(report.lines()))
     return 1 if report.problems else 0
@@ -55,10 +55,10 @@ def tile(
     Training on crops decodes a whole photo for each of them. The last tile of a row or column ends at the border.
     Existing tiles are kept. Exit code 3 if an image is unreadable.
     """
-    from i2i.cli.progress import Line
+    from i2i.cli.progress import ProgressLine
     from i2i.data.tile import tile_folder
 
-    with Line() as line:
+    with ProgressLine() as line:
         report = tile_folder(source, target, size=size, step=step, progress=line.count("images"))
     existed = f", {report.skipped:,} existed" if report.skipped else ""
     print(f"{report.images:,} image{'s' * (report.images != 1)}: {report.written:,} tiles written{existed}")
@@ -77,12 +77,12 @@ def download(
     Prints its folder, in $I2I_DATA or the user's cache. An interrupted download is resumed.
     """
     from i2i import registry
-    from i2i.cli.progress import Line, PreparingLine
+    from i2i.cli.progress import ProgressLine, StageProgress
     from i2i.data.known import cached
 
     registry.load_plugins(plugins)
-    with Line() as line:
-        folder = cached(name, progress=PreparingLine(line), log=line.notify)
+    with ProgressLine() as line:
+        folder = cached(name, progress=StageProgress(line), log=line.notify)
     print(folder)
 
 
@@ -99,12 +99,12 @@ def make(
     trainA and testA are images as rendered by a simulator, trainB and testB as seen by a camera, of the same scenes,
     with label maps.
     """
-    from i2i.cli.progress import Line
+    from i2i.cli.progress import ProgressLine
     from i2i.data.world import make_world
     from i2i.registry import did_you_mean
 
     if name != "sim2real":
         raise ValueError(f"data make {name!r}: {did_you_mean(name, ['sim2real'])}")
-    with Line() as line:
+    with ProgressLine() as line:
         make_world(out, count=n, size=size, seed=seed, progress=line.count("scenes"))
     print(out)

@@ -3,6 +3,7 @@
 from typer.exceptions import TyperException
 
 from i2i.registry import plugin_line
+from i2i_runtime.signals import describe_error
 
 
 def error_sentence(error: Exception) -> str:
@@ -13,11 +14,9 @@ def error_sentence(error: Exception) -> str:
     if isinstance(error, ValueError | ArithmeticError):
         name = "ZeroDivisionError: " if isinstance(error, ZeroDivisionError) else ""
         return f"{where}: {name}{error}" if where and where not in str(error) else f"{name}{error}"
-    if isinstance(error, OSError):
-        return f"{error.filename or 'file system'}: {error.strerror}" if error.strerror else str(error)
     if "out of memory" in str(error):
         return "out of memory: use smaller images (augment.train.crop.size), fewer features, or another --device"
-    words = " ".join(str(error).split())[:300]
-    if where:
+    if where and not isinstance(error, OSError):
+        words = " ".join(str(error).split())[:300]
         return f"{where}: {type(error).__name__}: {words} (run again with --debug for the traceback)"
-    return f"{type(error).__name__}: {words} (unexpected: run again with --debug for the traceback)"
+    return describe_error(error)

@@ -11,7 +11,7 @@ from i2i.cli.train import Device, Plugins
 from i2i_runtime.files import check_writable
 
 if TYPE_CHECKING:
-    from i2i.cli.progress import Line
+    from i2i.cli.progress import ProgressLine
     from i2i.evaluate import EvaluationResult, Instruments, LabelConsistency
 
 Metrics = Annotated[
@@ -99,14 +99,14 @@ def evaluate_run(
     Images go through the run's test pipeline. Results are also written to the run's evaluation.json, for i2i report.
     """
     from i2i import evaluate, registry
-    from i2i.cli.progress import Line, stop_on_signals
+    from i2i.cli.progress import ProgressLine, stop_on_signals
 
     registry.load_plugins(plugins)
     if json is not None:
         check_writable(json, ".json", option="--json")
     names = _split_names(metrics)
     consistency = _open_labels(segmenter, labels, classes, class_map, segmenter_map, imagenet)
-    with stop_on_signals() as stop, Line() as line:
+    with stop_on_signals() as stop, ProgressLine() as line:
         instruments = _open_instruments(names, features, weights, lpips_weights, consistency, device, seed, line)
         result = evaluate.evaluate_run(
             model,
@@ -151,7 +151,7 @@ def evaluate_folders(
 ) -> int:
     """Measure any folder of images against another: i2i evaluate folders zebras/ testB/ --metrics kid,fid."""
     from i2i import evaluate, registry
-    from i2i.cli.progress import Line
+    from i2i.cli.progress import ProgressLine
 
     registry.load_plugins(plugins)
     if json is not None:
@@ -159,7 +159,7 @@ def evaluate_folders(
     names = _split_names(metrics)
     consistency = _open_labels(segmenter, labels, classes, class_map, segmenter_map, imagenet)
     folders = evaluate.ImageFolders(generated, real=real, source=source, training=training, resize=resize)
-    with Line() as line:
+    with ProgressLine() as line:
         instruments = _open_instruments(names, features, weights, lpips_weights, consistency, device, seed, line)
         result = evaluate.evaluate_folders(folders, names, instruments)
         result.facts = {"generated": str(generated), "data": str(real or "")}
@@ -196,7 +196,7 @@ def _open_instruments(
     labels: "LabelConsistency | None",
     device: str,
     seed: int,
-    line: "Line",
+    line: "ProgressLine",
 ) -> "Instruments":
     from i2i.devices import choose_device
     from i2i.evaluate import open_instruments
@@ -213,7 +213,7 @@ def _open_instruments(
     return instruments
 
 
-def _print_result(result: "EvaluationResult", json: Path | None, line: "Line") -> int:
+def _print_result(result: "EvaluationResult", json: Path | None, line: "ProgressLine") -> int:
     """Print the result, write it to `json`, and return the exit code."""
     from i2i.evaluate import write_json
 

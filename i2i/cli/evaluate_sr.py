@@ -41,7 +41,7 @@ def super_resolution(
 ) -> int:
     """PSNR and SSIM of upscalers, as papers count: i2i evaluate sr runs/esrgan/photos/latest --data Set5."""
     from i2i import inference, registry
-    from i2i.cli.progress import Line, stop_on_signals
+    from i2i.cli.progress import ProgressLine, stop_on_signals
     from i2i.devices import choose_device
     from i2i.evaluate import BASELINE, common_scale, evaluate_upscaling, find_examples
     from i2i.metrics.lpips import Lpips
@@ -53,7 +53,7 @@ def super_resolution(
     factor = common_scale({model: translator.card.scale for model, translator in translators.items()}, scale)
     examples = find_examples(data, low, scale=factor)
     distance = Lpips(lpips_weights, device=choose_device(device)) if lpips or lpips_weights else None
-    with stop_on_signals() as stop, Line() as line:
+    with stop_on_signals() as stop, ProgressLine() as line:
         evaluation = evaluate_upscaling(
             translators,
             examples,

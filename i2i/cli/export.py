@@ -71,12 +71,12 @@ def export(
     """
     from i2i import registry
     from i2i.checkpoints.load import list_products, load_any
-    from i2i.cli.progress import Line
+    from i2i.cli.progress import ProgressLine
     from i2i.export.triton import write_repository
     from i2i.networks.generators.base import LatentGenerator
 
     registry.load_plugins(plugins)
-    with Line() as line:
+    with ProgressLine() as line:
         generator, facts = load_any(model, product, progress=line.count("bytes downloaded"), tell=line.notify)
         others = [name for name in list_products(model) if name != facts["product"]]
         file = out or Path(facts["product"] + ".onnx")

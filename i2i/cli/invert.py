@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from i2i.cli.progress import Line, Stop
+    from i2i.cli.progress import ProgressLine, StopSignal
     from i2i.latent.distances import Distance
     from i2i.latent.invert import Inversion
     from i2i.latent.sampler import Sampler
@@ -63,7 +63,7 @@ def invert(
     """
     from i2i import registry
     from i2i.checkpoints.card import checksum
-    from i2i.cli.progress import Line, stop_on_signals
+    from i2i.cli.progress import ProgressLine, stop_on_signals
     from i2i.latent import sampler as sampling
     from i2i.latent.invert_files import check_apart, find_images, invert_files
     from i2i_runtime.folder.samples import claim
@@ -72,7 +72,7 @@ def invert(
     check_apart(source, out)
     failed: list[str] = []
     levels: list[float] = []
-    with stop_on_signals() as stop, Line() as line:
+    with stop_on_signals() as stop, ProgressLine() as line:
         sampler = sampling.load(model, device=device)
         sampling.check_label(sampler.generator, label)
         root, names = find_images(source)
@@ -112,7 +112,7 @@ class Stopped(Exception):
     """The program is to end, and is in the midst of a descent."""
 
 
-def count_steps(line: "Line", stop: "Stop", batches: int) -> "Callable[[int, int], None]":
+def count_steps(line: "ProgressLine", stop: "StopSignal", batches: int) -> "Callable[[int, int], None]":
     """The callback (steps done, steps) of as many descents as there are `batches`: shows how far they are in all, and
     raises Stopped where the program is to end.
     """
@@ -128,7 +128,7 @@ def count_steps(line: "Line", stop: "Stop", batches: int) -> "Callable[[int, int
     return progress
 
 
-def say_failed(line: "Line", failed: list[str]) -> None:
+def say_failed(line: "ProgressLine", failed: list[str]) -> None:
     """One line for each image that could not be read, if there are any."""
     if failed:
         line.notify("\n".join([f"{len(failed)} failed:", *(f"  {sentence}" for sentence in failed)]))

@@ -9,17 +9,17 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from i2i_runtime.signals import Stop, stop_on_signals
+from i2i_runtime.signals import StopSignal, stop_on_signals
 
 if TYPE_CHECKING:
     from i2i.training.reporter import Progress
 
-__all__ = ["Line", "PreparingLine", "Stop", "TrainingLine", "clock", "stop_on_signals"]
+__all__ = ["ProgressLine", "StageProgress", "StopSignal", "TrainingLine", "clock", "stop_on_signals"]
 
 _LIVE_INTERVAL, _PLAIN_INTERVAL = 0.25, 10.0  # seconds
 
 
-class Line:
+class ProgressLine:
     """One line that changes in place; without a terminal, a new line every few seconds."""
 
     def __init__(self, *, silent: bool = False) -> None:
@@ -66,10 +66,10 @@ class Line:
         return show
 
 
-class PreparingLine:
+class StageProgress:
     """A callback (stage, done, total) for data that are downloaded, unpacked or drawn."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ProgressLine) -> None:
         self._line = line
         self._stages: dict[str, Callable[[int, int], None]] = {}
 
@@ -80,7 +80,7 @@ class PreparingLine:
         show(done, total)
 
 
-class TrainingLine(Line):
+class TrainingLine(ProgressLine):
     """The progress of a run."""
 
     def progress(self, progress: "Progress") -> None:

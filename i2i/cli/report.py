@@ -20,11 +20,11 @@ def report(
     The page needs no network and no other file: send it as it is.
     """
     from i2i import registry
-    from i2i.cli.progress import Line
+    from i2i.cli.progress import ProgressLine
     from i2i.report import write_report
 
     registry.load_plugins(plugins)
-    with Line() as line:
+    with ProgressLine() as line:
         write_report(runs, out, images=images, device=device, tell=line.notify)
     print(f"open {out.resolve()}")
     return 0

@@ -37,7 +37,7 @@ def sample(
     folder for each. Given again the command goes on where it was stopped.
     """
     from i2i import registry
-    from i2i.cli.progress import Line, stop_on_signals
+    from i2i.cli.progress import ProgressLine, stop_on_signals
     from i2i.latent.sheet import sample_sheet
     from i2i_runtime import images
     from i2i_runtime.folder.samples import sample_folder
@@ -47,7 +47,7 @@ def sample(
         check_picture(out, overwrite=overwrite)
     elif out.suffix.lower() == ".png":
         raise ValueError(f"{out}: samples go into a folder; with --grid they are one .png")
-    with Line() as line:
+    with ProgressLine() as line:
         (sampler, where), seeds = _open(model, device), range(seed, seed + number)
         count = line.count("samples")
         if grid:

@@ -9,7 +9,7 @@ from i2i.cli.bench import Engine, Providers
 from i2i.cli.train import Device, Plugins
 
 if TYPE_CHECKING:
-    from i2i.cli.progress import Line
+    from i2i.cli.progress import ProgressLine
     from i2i_runtime.card import Card
     from i2i_runtime.translate import Banded, Network
 
@@ -98,7 +98,7 @@ def translate(
     i2i translate x4.onnx s3://bucket/low gs://bucket/high, for which pip install 'i2i[remote]' s3fs gcsfs.
     """
     from i2i import registry
-    from i2i.cli.progress import Line, stop_on_signals
+    from i2i.cli.progress import ProgressLine, stop_on_signals
     from i2i_runtime.engines import describe, open_for_folder
     from i2i_runtime.folder import FolderOptions, translate_folder
     from i2i_runtime.images import is_image
@@ -106,7 +106,7 @@ def translate(
     registry.load_plugins(plugins)
     if workers is None and is_image(Path(source)):
         workers = 1  # with all cores
-    with Line() as line:
+    with ProgressLine() as line:
         if model.suffix.lower() == ".onnx":
             _refuse_for_onnx(product=product, test_time=test_time, device=None if device == "auto" else device)
             session, crew = open_for_folder(model, engine=engine, providers=providers.split(","), workers=workers)
@@ -115,7 +115,7 @@ def translate(
             if (engine, providers) != ("auto", "auto"):
                 raise ValueError("--engine and --providers are for an .onnx file, which i2i export makes")
             opened = _open_torch(model, product, test_time, device, workers, line)
-    with stop_on_signals() as stop, Line() as line:
+    with stop_on_signals() as stop, ProgressLine() as line:
         hint = f" (--product chooses: {', '.join(opened.others)})" if opened.others else ""
         line.notify(f"{opened.card.product}{hint} on {opened.engine}")
         count = line.count("images")
@@ -148,7 +148,7 @@ def translate(
 
 
 def _open_torch(
-    model: Path, product: str | None, test_time: TestTime | None, device: str, workers: int | None, line: "Line"
+    model: Path, product: str | None, test_time: TestTime | None, device: str, workers: int | None, line: "ProgressLine"
 ) -> _Opened:
     from i2i import inference
 

@@ -46,7 +46,7 @@ def walk(
     are those of i2i sample.
     """
     from i2i import registry
-    from i2i.cli.progress import Line
+    from i2i.cli.progress import ProgressLine
     from i2i.latent import sampler as sampling
     from i2i.latent.film import check_can_film
 
@@ -56,7 +56,7 @@ def walk(
     check_new(out, overwrite=overwrite)
     if film:
         check_can_film()
-    with Line() as line:
+    with ProgressLine() as line:
         sampler = sampling.load(model, device=device)
         told = _numbers(labels, "--class") if labels else []
         if start is None:

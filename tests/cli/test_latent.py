@@ -10,7 +10,7 @@ import pytest
 from safetensors import safe_open
 
 from i2i.cli.invert import Stopped, count_steps
-from i2i.cli.progress import Line, Stop
+from i2i.cli.progress import ProgressLine, StopSignal
 from i2i.training import run
 from i2i_runtime import images
 from tests.cli.test_cli import i2i_run
@@ -127,13 +127,13 @@ def test_an_inverted_image_has_three_files(conditional: Path, data: Path, tmp_pa
 
 
 def test_a_descent_is_counted_step_by_step_and_stopped_in_its_midst() -> None:
-    class Counted(Line):
+    class Counted(ProgressLine):
         def count(self, noun: str) -> Callable[[int, int], None]:
             assert noun == "steps"
             return lambda done, total: counts.append((done, total))
 
     counts: list[tuple[int, int]] = []
-    stop = Stop()
+    stop = StopSignal()
     progress = count_steps(Counted(), stop, batches=2)
     for _ in range(2):
         for step in range(1, 4):
@@ -148,7 +148,7 @@ def test_a_descent_is_counted_step_by_step_and_stopped_in_its_midst() -> None:
 def test_a_signal_ends_a_descent_and_leaves_what_was_done(
     verb: str, trained: Path, data: Path, tmp_path: Path, capsys: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class StopsSoon(Stop):
+    class StopsSoon(StopSignal):
         asked = 0
 
         def __call__(self) -> bool:
