@@ -1,21 +1,22 @@
-"""Plugins: what the manual shows trains, a run finds its plugins again, and a file of weights never imports code."""
+"""Plugins: a run finds its own again, a file of weights never imports code, and errors name file and line."""
 
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from i2i import load, recipe, registry
+from i2i import recipe, registry
 from i2i.checkpoints import run as checkpoint
-from i2i.training import run
 from tests.cli.test_cli import i2i_run
-from tests.worlds import SIZES, Recorder, digits, tiny_world
+from tests.plugins import forget_plugins, listing, no_plugins, small
+from tests.worlds import digits, tiny_world
 
-MANUAL = Path(__file__).parents[1] / "i2i/methods/README.md"
+__all__ = ["no_plugins"]
+pytestmark = pytest.mark.usefixtures("no_plugins")
+
 FROM_NOISE = """
 from torch import Tensor, nn
 from i2i.networks.generators.base import LatentGenerator
@@ -43,37 +44,6 @@ class Mine(Pix2Pix):
 """
 
 
-@pytest.fixture(autouse=True)
-def no_plugins() -> Iterator[None]:
-    """Every test starts and ends without plugins, as a new process does."""
-    forget_plugins()
-    yield
-    forget_plugins()
-
-
-def forget_plugins() -> None:
-    for kind in vars(registry).values():
-        if isinstance(kind, registry.Registry):
-            for name in kind._plugins:
-                del kind._parts[name]
-            kind._plugins.clear()
-    for name in [name for name in sys.modules if name.startswith("i2i_plugin_")]:
-        del sys.modules[name]
-    registry._imported.clear()
-    registry._given.clear()
-
-
-def listing(name: str) -> str:
-    """The program of the manual that begins with `# NAME`."""
-    (code,) = re.findall(rf"```python\n(# {re.escape(name)}\n.*?)```", MANUAL.read_text(), re.DOTALL)
-    return code
-
-
-def small(*more: str) -> list[str]:
-    settings = ["method.discriminator.features=4", "method.discriminator.layers=1", "train.workers=0", *SIZES, *more]
-    return [word for text in settings for word in ("--set", text)]
-
-
 @pytest.fixture
 def translator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     """A run of a plugin's method with another plugin's generator."""
@@ -86,22 +56,6 @@ def translator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     assert code == 0, errors
     forget_plugins()
     return tmp_path / "run"
-
-
-def test_the_generator_in_the_manual_trains_and_loads(tmp_path: Path) -> None:
-    (tmp_path / "my_generator.py").write_text(listing("my_generator.py"))
-    registry.load_plugins([tmp_path / "my_generator.py"])
-    (line,) = re.findall(r"i2i train .*--plugin my_generator\.py.*", MANUAL.read_text())
-    options = re.findall(r"--set (\S+)", line)
-    assert "method.generator=tiny" in options
-    chosen = recipe.load(
-        recipe.find("cyclegan"),
-        [str(tiny_world(tmp_path / "world"))],
-        [*options, *small("train.steps=2")[1::2]],
-    )
-    folder = run.train(chosen, tmp_path / "run", reporter=Recorder())
-    assert checkpoint.find(folder).name == "00000002"
-    assert load(folder).card.product == "a_to_b"
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,7 @@ def export(
     ] = None,
     least_psnr: Annotated[
         float | None,
-        typer.Option(
-            help="PSNR in dB to reach against torch.", show_default="50 for --half, 35 for --int8"
-        ),
+        typer.Option(help="PSNR in dB to reach against torch.", show_default="50 for --half, 35 for --int8"),
     ] = None,
     triton: Annotated[
         Path | None,
