@@ -122,9 +122,10 @@ def scaled(factor: float, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: factor * term for name, term in terms.items()}
 
 
-def mean_logits(logits: Iterable[Tensor]) -> Tensor:
-    """Mean logit of each image (N,), from the logits of one image after another."""
-    return torch.stack([each.float().mean() for each in logits])
+def mean_logits(logits: Iterable[Tensor | None]) -> Tensor:
+    """Mean logit of each image (N,), from the logits of one image after another; empty (0,) where there are none."""
+    means = [each.float().mean() for each in logits if each is not None]
+    return torch.stack(means) if means else torch.empty(0)
 
 
 def _outermost(module: nn.Module, kind: type[Network]) -> Iterator[Network]:

@@ -10,15 +10,7 @@ from torch.nn import functional as F
 
 from i2i.data.batch import Unpaired
 from i2i.losses.penalties import penalty_terms
-from i2i.methods.base import (
-    AdversarialFactory,
-    DiscriminatorFactory,
-    GeneratorFactory,
-    Outputs,
-    Update,
-    mean_logits,
-    scaled,
-)
+from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, GeneratorFactory, Update, scaled
 from i2i.methods.history import ImageHistory
 from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.discriminators.base import Discriminator
@@ -128,9 +120,5 @@ class CycleGAN(Translation):
         errors = [F.l1_loss(b_to_a(a_to_b(a)), a) + F.l1_loss(a_to_b(b_to_a(b)), b) for a, b in held_out]
         return torch.stack([error.float() for error in errors]).mean()
 
-    def outputs(self, held_out: Sequence[Unpaired], products: Mapping[str, nn.Module]) -> dict[str, Outputs]:
-        outputs = super().outputs(held_out, products)
-        for name, judge in (("a_to_b", self.judge_b), ("b_to_a", self.judge_a)):
-            fake_logits, real_logits = (mean_logits(map(judge, images)) for images in outputs[name][:2])
-            outputs[name] = outputs[name]._replace(fake_logits=fake_logits, real_logits=real_logits)
-        return outputs
+    def logits(self, product: str, source: Tensor, image: Tensor) -> Tensor:
+        return self.judge_b(image) if product == "a_to_b" else self.judge_a(image)

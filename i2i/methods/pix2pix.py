@@ -2,7 +2,7 @@
 https://arxiv.org/abs/1611.07004
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -11,15 +11,7 @@ from torch.nn import functional as F
 
 from i2i.data.batch import Pair
 from i2i.losses.penalties import penalty_terms
-from i2i.methods.base import (
-    AdversarialFactory,
-    DiscriminatorFactory,
-    GeneratorFactory,
-    Outputs,
-    Update,
-    mean_logits,
-    scaled,
-)
+from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, GeneratorFactory, Update, scaled
 from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime
@@ -86,8 +78,5 @@ class Pix2Pix(Translation):
         """Logits of real or fake targets, seen beside their source where the discriminator is conditional."""
         return self.discriminator(torch.cat([source, image], dim=1) if self.conditional else image)
 
-    def outputs(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> dict[str, Outputs]:
-        ((name, outputs),) = super().outputs(held_out, products).items()
-        sources = [source for source, _ in held_out]
-        fake_logits, real_logits = (mean_logits(map(self.judge, sources, images)) for images in outputs[:2])
-        return {name: outputs._replace(fake_logits=fake_logits, real_logits=real_logits)}
+    def logits(self, product: str, source: Tensor, image: Tensor) -> Tensor:
+        return self.judge(source, image)

@@ -121,6 +121,8 @@ class StyleGAN2(GAN):
         with torch.autocast(label.device.type, enabled=False):
             w = self.draw_styles(label)
             image = self.generator.synthesise(w)
-            lengths = path_lengths(image, w, torch.randn_like(image) / self.size)
+            # Not randn_like, which draws in the order of memory.
+            noise = torch.randn(image.shape, dtype=image.dtype, device=image.device) / self.size
+            lengths = path_lengths(image, w, noise)
         self.mean_length.lerp_(lengths.detach().mean(), _PATH_DECAY)
         return (lengths - self.mean_length).square().mean()

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.data.batch import Pair, Unpaired
-from i2i.methods.base import Method, Outputs
+from i2i.methods.base import Method, Outputs, mean_logits
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import ImageGenerator
 
@@ -88,21 +89,31 @@ class Translation(Method):
         return row
 
     def outputs(self, held_out: Sequence[Any], products: Mapping[str, nn.Module]) -> dict[str, Outputs]:
-        return {
-            name: Outputs(
-                fake=[products[name](getattr(batch, source)) for batch in held_out],
-                real=[getattr(batch, target) for batch in held_out],
-            )
-            for name, (source, target) in self.directions().items()
-        }
+        outputs = {}
+        for name, (source, target) in self.directions().items():
+            sources, real = ([getattr(batch, field) for batch in held_out] for field in (source, target))
+            fake = [products[name](image) for image in sources]
+            logits = partial(self.logits, name)
+            fake_logits, real_logits = (mean_logits(map(logits, sources, images)) for images in (fake, real))
+            outputs[name] = Outputs(fake, real, fake_logits, real_logits)
+        return outputs
+
+    def logits(self, product: str, source: Tensor, image: Tensor) -> Tensor | None:
+        """Logits of an image that a product made of `source`, or of a real one in its place; None where there is no
+        discriminator.
+        """
+        return None
 
     def score(self, held_out: Sequence[Any], products: Mapping[str, nn.Module]) -> Tensor | None:
         """Mean absolute error on pairs; None on unpaired images, whose targets are not known."""
         if self.batch is not Pair:
             return None
-        outputs = self.outputs(held_out, products).values()
-        pairs = [pair for each in outputs for pair in zip(each.fake, each.real, strict=True)]
-        return torch.stack([F.l1_loss(fake, target).float() for fake, target in pairs]).mean()
+        errors = [
+            F.l1_loss(products[name](getattr(batch, source)), getattr(batch, target)).float()
+            for name, (source, target) in self.directions().items()
+            for batch in held_out
+        ]
+        return torch.stack(errors).mean()
 
 
 def require_same_size(generator: ImageGenerator) -> None:
