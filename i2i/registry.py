@@ -124,6 +124,7 @@ features = Registry("feature extractor", "i2i.metrics.features")
 degradations = Registry("degradation", "i2i.data.degradation")
 datasets = Registry("data set", "i2i.data.known")
 schedules = Registry("schedule", "i2i.training.schedules")
+optimizers = Registry("optimizer", "i2i.training.optimizers")
 weights = Registry("published weights", "i2i.checkpoints.published")
 
 

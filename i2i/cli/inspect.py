@@ -37,6 +37,7 @@ def list_components(
         "batch augmentations": registry.batch_augmentations,
         "degradations": registry.degradations,
         "schedules": registry.schedules,
+        "optimizers": registry.optimizers,
         "datasets": registry.datasets,
     }
     if kind is not None and kind not in (*kinds, "weights", "recipes"):

@@ -61,6 +61,7 @@ class Recipe(BaseModel):
     def _completed(self) -> dict[str, Any]:
         """The component tables with all defaults."""
         filled: dict[str, Any] = {
+            "optimizer": self.optimizer.completed(),
             "method": complete(registry.methods, self.method, "method"),
             "schedule": complete(registry.schedules, self.schedule, "schedule"),
             "augment": Augment(
@@ -76,6 +77,7 @@ class Recipe(BaseModel):
     def _plugins(self) -> set[str]:
         """The plugins of all components that a completed recipe names."""
         tables = [(registry.methods, self.method), (registry.schedules, self.schedule)]
+        tables += [(registry.optimizers, self.optimizer.of(player)) for player in ("", *self.optimizer.players)]
         tables += [(registry.degradations, self.degradation)] if self.degradation else []
         names = [(registry.augmentations, name) for name in (*self.augment.train, *self.augment.test)]
         names += [(registry.batch_augmentations, name) for name in self.augment.batch]
@@ -132,6 +134,7 @@ def choose(method: str, data: Sequence[str] = (), overrides: Overrides = ()) -> 
 def _checked(table: dict[str, Any], data: Sequence[str], overrides: Overrides) -> Recipe:
     if data:
         table.setdefault("data", {})["source"] = list(map(str, data))
+    table.setdefault("optimizer", {}).setdefault("name", Optimizer().name)  # so that naming another one replaces it
     return Recipe.parse(override(table, overrides))
 
 

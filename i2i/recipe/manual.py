@@ -15,7 +15,7 @@ from i2i import registry
 from i2i.recipe import Recipe, list_recipes, recipes_folder
 from i2i.recipe.components import Part, options_of
 from i2i.recipe.schema import own_names, paragraphs, schema
-from i2i.recipe.sections import Augment, Collapse, Data, Evaluate, First, Optimizer, Player, Train
+from i2i.recipe.sections import SUPPLIED, Augment, Collapse, Data, Evaluate, First, Optimizer, Train
 from i2i.recipe.types import in_words, limits_in_words
 
 MARK = (
@@ -27,7 +27,6 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "data": Data,
     "augment": Augment,
     "optimizer": Optimizer,
-    "optimizer.players.NAME": Player,
     "train": Train,
     "collapse": Collapse,
     "evaluate": Evaluate,
@@ -42,6 +41,7 @@ COMPONENTS = {
     "Perceptual losses": registry.perceptual,
     "Degradations": registry.degradations,
     "Schedules": registry.schedules,
+    "Optimisers": registry.optimizers,
     "Augmentation steps": registry.augmentations,
 }
 
@@ -67,7 +67,7 @@ def _lines() -> Iterator[str]:
         given = {key for part in _parts() if part.registry is kind for key in (*part.supplied, *part.offered)}
         for name in own_names(kind):
             yield from ("", f"#### {name}", "", _about(kind[name]))
-            yield from _options(kind[name], given)
+            yield from _options(kind[name], given, left_out=set(SUPPLIED) if kind is registry.optimizers else set())
         if kind is registry.augmentations:
             yield from ("", _OTHER_STEPS)
 
@@ -87,8 +87,8 @@ def _fields(model: type[BaseModel]) -> Iterator[str]:
         yield f"| `{name}` | {_cell(words)} | {default} | {_cell(field.description or '')} |"
 
 
-def _options(component: Any, given: set[str]) -> Iterator[str]:
-    options = options_of(component)
+def _options(component: Any, given: set[str], left_out: set[str]) -> Iterator[str]:
+    options = {key: option for key, option in options_of(component).items() if key not in left_out}
     if not options:
         return
     yield from ("", "| option | type | default |", "|---|---|---|")

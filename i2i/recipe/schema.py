@@ -6,6 +6,7 @@ from typing import Any
 from i2i import registry
 from i2i.recipe import Recipe
 from i2i.recipe.components import Part, options_of
+from i2i.recipe.sections import SUPPLIED, Optimizer
 from i2i.recipe.types import Schema, as_schema, needed
 from i2i.registry import Registry
 
@@ -21,6 +22,7 @@ def schema() -> Schema:
         "degradation": Part(registry.degradations, ("scale",)),
     }.items():
         root["properties"][key] |= {"anyOf": [_component(part, shared), *([_NONE] if key == "degradation" else [])]}
+    root["properties"]["optimizer"] = _optimizer(shared)
     steps = {
         name: {"anyOf": [_table(registry.augmentations[name], shared), {"enum": [False]}]}
         for name in own_names(registry.augmentations)
@@ -54,6 +56,18 @@ def _component(part: Part, shared: dict[str, Schema]) -> Schema:
         }
         shared[key] = {"anyOf": [*(_table(kind[name], shared, name, left_out) for name in names), other]}
     return {"$ref": f"#/definitions/{key}"}
+
+
+def _optimizer(shared: dict[str, Schema]) -> Schema:
+    """Table of an optimiser, the default one where it has no name, with tables of players."""
+    kind, default = registry.optimizers, Optimizer().name
+    named = {name: _table(kind[name], shared, name, set(SUPPLIED)) for name in own_names(kind)}
+    unnamed = {name: {key: value for key, value in table.items() if key != "required"} for name, table in named.items()}
+    other: Schema = {"properties": {"name": {"type": "string", "not": {"enum": list(named)}}}, "required": ["name"]}
+    shared["player"] = {"type": "object", "anyOf": [*unnamed.values(), other]}
+    players = {"players": {"type": "object", "additionalProperties": {"$ref": "#/definitions/player"}}}
+    tables = (named | {default: unnamed[default]}).values()
+    return {"anyOf": [*(table | {"properties": table["properties"] | players} for table in tables), other]}
 
 
 def _table(component: Any, shared: dict[str, Schema], name: str = "", left_out: set[str] | None = None) -> Schema:

@@ -5,11 +5,13 @@ The tables of components, such as `method`, are checked against their constructo
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from i2i.recipe.components import STRICT
+from i2i import registry
+from i2i.recipe.components import STRICT, complete
 
 Steps = dict[str, dict[str, Any] | Literal[False]]
+SUPPLIED = ("parameters",)  # options of an optimiser that the trainer gives
 
 
 class Data(BaseModel):
@@ -42,31 +44,29 @@ class Augment(BaseModel):
     batch: Steps = Field(default={}, description="Steps for a training batch, on the device.")
 
 
-class Player(BaseModel):
-    """Options of one player's optimiser, where they differ from `[optimizer]`."""
-
-    model_config = STRICT
-    lr: float | None = Field(default=None, gt=0, description="Learning rate. Left out: that of `[optimizer]`.")
-    betas: tuple[float, float] | None = Field(default=None, description="Left out: those of `[optimizer]`.")
-
-
 class Optimizer(BaseModel):
-    """Adam, one for each player."""
+    """Component table of every player's optimiser, `i2i list optimizers`; a player may have its own."""
 
-    model_config = STRICT
-    lr: float = Field(default=2e-4, gt=0, description="Learning rate, before the schedule's factor.")
-    betas: tuple[float, float] = Field(
-        default=(0.5, 0.999), description="Decay of the moving means of gradients and of their squares."
+    model_config = STRICT | ConfigDict(extra="allow")  # the options of the component
+    name: str = Field(default="adam", description="The optimiser.")
+    players: dict[str, dict[str, Any]] = Field(
+        default={},
+        description="Tables `[optimizer.players.NAME]` for players whose options differ. One that names another "
+        "optimiser starts from its defaults.",
     )
-    players: dict[str, Player] = Field(
-        default={}, description="Tables `[optimizer.players.NAME]` for players whose options differ."
-    )
 
-    def lr_of(self, player: str) -> float:
-        return self.players.get(player, Player()).lr or self.lr
+    def of(self, player: str) -> dict[str, Any]:
+        """The component table of one player's optimiser."""
+        own = self.players.get(player, {})
+        shared = {"name": self.name, **(self.model_extra or {})}
+        return own if own.get("name", self.name) != self.name else shared | own
 
-    def betas_of(self, player: str) -> tuple[float, float]:
-        return self.players.get(player, Player()).betas or self.betas
+    def completed(self) -> "Optimizer":
+        """With all defaults of the shared optimiser. Raises ValueError for unknown names and options, players' too."""
+        for player in self.players:
+            complete(registry.optimizers, self.of(player), f"optimizer.players.{player}", SUPPLIED)
+        table = {"name": self.name, **(self.model_extra or {})}
+        return Optimizer(**complete(registry.optimizers, table, "optimizer", SUPPLIED), players=self.players)
 
 
 class Train(BaseModel):

@@ -30,9 +30,10 @@ _LIMITS = {
 
 def in_words(hint: Any) -> str:
     """A type for readers: `whole number`, `2 numbers`, `"a"` or `"b"`."""
+    limits = limits_in_words(_limits(hint))
     hint, kind, inner = _parted(hint)
     if hint in _PLAIN:
-        return _PLAIN[hint][0]
+        return _PLAIN[hint][0] + limits
     if kind is Literal:
         return " or ".join(f"`{json.dumps(value)}`" for value in inner)
     if kind is Union:
@@ -45,15 +46,16 @@ def in_words(hint: Any) -> str:
 
 
 def _plural(hint: Any) -> str:
-    words = in_words(hint)
-    return f"{words}s" if words.isalpha() or words.endswith("number") else f"times ({words})"
+    words, comma, limits = in_words(hint).partition(",")
+    return f"{words}s{comma}{limits}" if words.isalpha() or words.endswith("number") else f"times ({words})"
 
 
 def as_schema(hint: Any) -> Schema:
     """A type as JSON Schema, draft 7, which editors of TOML take."""
+    limits = limits_as_schema(_limits(hint))
     hint, kind, inner = _parted(hint)
     if hint in _PLAIN:
-        return dict(_PLAIN[hint][1])
+        return _PLAIN[hint][1] | limits
     if kind is Literal:
         return {"enum": list(inner)}
     if kind is Union:
@@ -82,6 +84,12 @@ def limits_in_words(metadata: Sequence[Any]) -> str:
 def limits_as_schema(metadata: Sequence[Any]) -> Schema:
     """Limits of a number as JSON Schema."""
     return {name: getattr(each, key) for each in metadata for key, (_, name) in _LIMITS.items() if hasattr(each, key)}
+
+
+def _limits(hint: Any) -> list[Any]:
+    """The limits in the annotations of a type, as `Annotated[float, Field(gt=0)]` has them."""
+    extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return [limit for extra in extras for limit in getattr(extra, "metadata", ())]
 
 
 def _parted(hint: Any) -> tuple[Any, Any, tuple[Any, ...]]:

@@ -85,15 +85,14 @@ class TrainState:
         return {
             "step": self.step,
             "method": self.method.state_dict(),
-            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.update.optimizers.items()},
+            "optimizers": self.update.state_dict(),
             "averages": {name: average.state_dict() for name, average in self._averages.items()},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raises RuntimeError, KeyError or ValueError where the state belongs to other networks."""
         self.method.load_state_dict(state["method"])
-        for name, optimizer in self.update.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
+        self.update.load_state_dict(state["optimizers"])
         for name, average in self._averages.items():
             average.load_state_dict(state["averages"][name])
         self.step = state["step"]

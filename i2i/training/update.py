@@ -1,14 +1,15 @@
 """How a loss becomes weights: the one place that calls `backward` and `optimizer.step`."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from i2i.recipe import Optimizer
 from i2i.registry import did_you_mean
-from i2i.training.adam import Adam
 from i2i.training.distributed import SINGLE_PROCESS, World
+from i2i.training.optimizers import build_optimizer, load_optimizer
 
 
 class NotFinite(ArithmeticError):
@@ -41,12 +42,13 @@ class TrainingUpdate:
             if name not in players:
                 raise ValueError(f"optimizer.players: no player {name!r}; {did_you_mean(name, players)}")
         self._clip_norm, self._world = clip_norm, world
+        self._kinds = {name: options.of(name)["name"] for name in players}
         self.optimizers = {
-            # One fused kernel over all weights: a quarter of a Pix2Pix step on a CPU is Adam otherwise.
-            name: Adam(parameters, lr=options.lr_of(name), betas=options.betas_of(name), fused=_can_fuse(parameters))
-            for name, parameters in self._parameters.items()
+            name: build_optimizer(options.of(name), parameters) for name, parameters in self._parameters.items()
         }
-        self._base_rates = {name: options.lr_of(name) for name in players}
+        self._base_rates = {
+            name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in self.optimizers.items()
+        }
 
     def begin_step(self, step: int, rate_factor: float, *, with_norms: bool = False) -> None:
         """To be called before each training step, with the number of steps done and the schedule's factor on the
@@ -54,8 +56,8 @@ class TrainingUpdate:
         """
         self.step, self.terms, self.norms, self._with_norms = step, {}, {}, with_norms
         for player, optimizer in self.optimizers.items():
-            for group in optimizer.param_groups:
-                group["lr"] = self._base_rates[player] * rate_factor
+            for group, base_rate in zip(optimizer.param_groups, self._base_rates[player], strict=True):
+                group["lr"] = base_rate * rate_factor
 
     def __call__(self, player: str, **terms: Tensor) -> None:
         """One optimiser step for `player` on the sum of `terms`."""
@@ -84,12 +86,24 @@ class TrainingUpdate:
         """Collective: the sum of a tensor over ranks."""
         return self._world.all_reduce_sum(tensor)
 
+    def state_dict(self) -> dict[str, Any]:
+        """The state of each player's optimiser, with its name."""
+        return {
+            player: {"name": self._kinds[player], **optimizer.state_dict()}
+            for player, optimizer in self.optimizers.items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises ValueError where a player's optimiser was another one."""
+        for player, optimizer in self.optimizers.items():
+            saved = state[player].get("name", "adam")  # the only one of version 0.1
+            if saved != self._kinds[player]:
+                raise ValueError(f"the optimiser of {player} was {saved} and cannot become {self._kinds[player]}")
+            load_optimizer(optimizer, state[player])
+
     def _check_finite(self, player: str, terms: Mapping[str, Tensor]) -> None:
         values = torch.stack([term.float() for term in terms.values()])
         if not bool(torch.isfinite(values).all()):
             bad = [name for name, value in zip(terms, values.tolist(), strict=True) if not abs(value) < float("inf")]
             raise NotFinite(f"step {self.step + 1}: the loss of {player} is not finite in {', '.join(bad)}")
 
-
-def _can_fuse(parameters: list[nn.Parameter]) -> bool:
-    return all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)

@@ -20,7 +20,7 @@ from i2i.training.update import TrainingUpdate
 from tests.plain import plain_step
 
 STEPS = 3
-LEARNING_RATE = Optimizer().lr
+OPTIONS = Optimizer().completed()
 TINY = ["method.generator.features=4", "method.discriminator.features=4", "method.discriminator.layers=2"]
 GENERATORS = {
     "resnet": ["method.generator.name=resnet", "method.generator.blocks=1"],
@@ -71,17 +71,17 @@ def images(count: int, *sizes: tuple[int, int]) -> list[list[Tensor]]:
 def assert_trained_alike(method: Method, batches: list[Any]) -> None:
     ours, plain = deepcopy(method), deepcopy(method)
     torch.manual_seed(1)  # the history and the gradient penalty draw, in the same order in both
-    update = TrainingUpdate(ours.players(), Optimizer())
+    update = TrainingUpdate(ours.players(), OPTIONS)
     for batch in batches:
         ours.training_step(batch, update)
     torch.manual_seed(1)
-    step = plain_step(plain, Optimizer())
+    step = plain_step(plain, OPTIONS)
     for batch in batches:
         step(batch)
     weights, published, before = (dict(trained.named_parameters()) for trained in (ours, plain, method))
     for name in weights:
         moved = (weights[name] - before[name]).abs().max()
-        assert moved > LEARNING_RATE / 10 or name.endswith("bias"), f"{name} was not trained"
+        assert moved > OPTIONS.lr / 10 or name.endswith("bias"), f"{name} was not trained"
     torch.testing.assert_close(weights, published, rtol=1e-9, atol=1e-9)
 
 

@@ -14,7 +14,7 @@ from i2i.training.update import TrainingUpdate
 from tests.plain import plain_step
 
 STEPS = 4
-LEARNING_RATE = Optimizer().lr
+OPTIONS = Optimizer().completed()
 TINY = ["method.size=32", "method.generator.features=4", "method.discriminator.features=4"]
 CASES = {
     "dcgan": ["dcgan"],
@@ -51,18 +51,18 @@ def test_the_step_is_the_published_one(case: str) -> None:
     torch.set_default_dtype(torch.float64)  # of the latents
     try:
         torch.manual_seed(1)
-        update = TrainingUpdate(ours.players(), Optimizer())
+        update = TrainingUpdate(ours.players(), OPTIONS)
         for update.step, batch in enumerate(batches):
             ours.training_step(batch, update)
         torch.manual_seed(1)
-        step = plain_step(plain, Optimizer())
+        step = plain_step(plain, OPTIONS)
         for batch in batches:
             step(batch)
     finally:
         torch.set_default_dtype(torch.float32)
     weights, published, before = (dict(trained.named_parameters()) for trained in (ours, plain, method))
     moved = {name: (weights[name] - before[name]).abs().max() for name in weights}
-    assert all(distance > LEARNING_RATE / 10 for name, distance in moved.items() if not name.endswith("bias")), moved
+    assert all(distance > OPTIONS.lr / 10 for name, distance in moved.items() if not name.endswith("bias")), moved
     torch.testing.assert_close(weights, published, rtol=1e-9, atol=1e-9)
 
 
@@ -70,7 +70,7 @@ def test_the_step_is_the_published_one(case: str) -> None:
 def test_the_published_networks_take_a_step_at_full_size(name: str) -> None:
     method = build(name)
     assert isinstance(method, GAN)
-    update = TrainingUpdate(method.players(), Optimizer())
+    update = TrainingUpdate(method.players(), OPTIONS)
     update.step = method.critic_steps - 1
     image = torch.rand(2, 3, 64, 64) * 2 - 1
     method.training_step(Images(image, torch.zeros(2, dtype=torch.int64)), update)

@@ -134,8 +134,7 @@ def test_a_step_trains_both_and_what_a_resume_needs_is_in_the_state():
     again = build("method.classes=3")
     again.load_state_dict(trained)
     resumed = TrainingUpdate(again.players(), options)
-    for name, optimizer in update.optimizers.items():
-        resumed.optimizers[name].load_state_dict(deepcopy(optimizer.state_dict()))
+    resumed.load_state_dict(deepcopy(update.state_dict()))
     for each, steps in ((method, update), (again, resumed)):
         torch.manual_seed(1)
         for steps.step in range(1, 5):
@@ -188,8 +187,8 @@ def test_the_published_rates_are_corrected_for_lazy_penalties():
     optimizer, train = load().optimizer, load().train
     for player, every in (("generator", 4), ("discriminator", 16)):
         share = every / (every + 1)
-        assert optimizer.lr_of(player) == pytest.approx(0.0025 * share)
-        assert optimizer.betas_of(player) == pytest.approx((0.0, 0.99**share), abs=1e-6)
+        assert optimizer.of(player)["lr"] == pytest.approx(0.0025 * share)
+        assert optimizer.of(player)["betas"] == pytest.approx((0.0, 0.99**share), abs=1e-6)
     assert train.ema == pytest.approx(0.5 ** (train.batch_size / 20_000), abs=1e-6)
 
 

@@ -1,15 +1,14 @@
 """Recipes: every packaged one is whole, and nothing misspelt gets through."""
 
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
-from torch import nn
 
 from i2i import recipe, registry
 from i2i.methods.cyclegan import CycleGAN
 from i2i.recipe import components
-from i2i.training.update import TrainingUpdate
 
 
 def load(*overrides: str, method: str = "cyclegan") -> recipe.Recipe:
@@ -29,7 +28,7 @@ def test_packaged_recipes_are_complete_and_build(name: str) -> None:
 
 def test_the_published_numbers_stand_in_the_recipes() -> None:
     cyclegan = recipe.load(recipe.find("cyclegan", ["horse2zebra"]))
-    assert cyclegan.optimizer.lr == 2e-4 and cyclegan.optimizer.betas == (0.5, 0.999)
+    assert cyclegan.optimizer.lr == 2e-4 and cyclegan.optimizer.betas == [0.5, 0.999]
     assert cyclegan.train.epochs == 200 and cyclegan.train.batch_size == 1
     assert cyclegan.method["cycle_weight"] == 10 and cyclegan.method["history"] == 50
     assert cyclegan.method["generator"]["blocks"] == 9 and cyclegan.method["adversarial"]["name"] == "lsgan"
@@ -40,7 +39,7 @@ def test_the_published_numbers_stand_in_the_recipes() -> None:
     esrgan = recipe.load(recipe.find("esrgan"))
     weights = [esrgan.method[f"{name}_weight"] for name in ("pixel", "perceptual", "adversarial")]
     assert weights == [1e-2, 1.0, 5e-3] and esrgan.method["perceptual"]["layers"] == {"conv5_4": 1.0}
-    assert esrgan.optimizer.lr == 1e-4 and esrgan.optimizer.betas == (0.9, 0.99) and esrgan.train.ema == 0.999
+    assert esrgan.optimizer.lr == 1e-4 and esrgan.optimizer.betas == [0.9, 0.99] and esrgan.train.ema == 0.999
     assert esrgan.train.steps == 400_000 and esrgan.train.batch_size == 16
     first = esrgan.first_stage()
     assert first is not None and first.method["name"] == "rrdb-psnr" and first.method["pixel"]["name"] == "l1"
@@ -170,16 +169,29 @@ def test_the_size_of_images_may_be_set_where_training_is() -> None:
     assert recipe.load(recipe.find("stylegan2"), ["x"], ["train.size=64"]).method["size"] == 64
 
 
-def test_players_have_rates_of_their_own() -> None:
-    options = recipe.load(
-        recipe.find("dcgan"), ["x"], ["optimizer.lr=1e-3", "optimizer.players.discriminator.lr=4e-3"]
-    ).optimizer
-    assert (options.lr_of("generator"), options.lr_of("discriminator")) == (1e-3, 4e-3)
-    assert options.betas_of("discriminator") == options.betas
-    with pytest.raises(
-        ValueError, match=r"optimizer\.players: no player 'critic'; .*choose from: discriminator, generator"
-    ):
-        TrainingUpdate(
-            {"generator": nn.Linear(1, 1), "discriminator": nn.Linear(1, 1)},
-            recipe.load(recipe.find("dcgan"), ["x"], ["optimizer.players.critic.lr=1e-3"]).optimizer,
-        )
+def test_a_player_has_the_shared_optimiser_but_for_its_own_options() -> None:
+    given = ["optimizer.lr=1e-3", "optimizer.players.discriminator.lr=4e-3", "optimizer.players.critic.name=rmsprop"]
+    options = recipe.load(recipe.find("dcgan"), ["x"], given).optimizer
+    assert [options.of(player)["lr"] for player in ("generator", "discriminator")] == [1e-3, 4e-3]
+    assert options.of("discriminator")["betas"] == options.betas == [0.5, 0.999]
+    assert options.of("critic") == {"name": "rmsprop"}, "and its defaults"
+
+
+def test_naming_another_optimiser_starts_from_its_defaults() -> None:
+    options = recipe.load(recipe.find("stylegan2"), ["x"], ["optimizer.name=rmsprop"]).optimizer
+    assert options.lr == 5e-5 and options.alpha == 0.99 and options.players == {}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "sentence"),
+    [
+        ("optimizer.name=adamm", "did you mean 'adam'"),
+        ("optimizer.momentum=0.9", "unknown option 'optimizer.momentum'; choose from: betas, eps, lr, weight_decay"),
+        ("optimizer.betas=[0.5, 1.5]", "less than 1"),
+        ("optimizer.players.generator.lrr=1", "'optimizer.players.generator.lrr'; did you mean 'lr'"),
+    ],
+)
+def test_options_of_optimisers_are_checked(assignment: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        recipe.load(recipe.find("dcgan"), ["x"], [assignment])
+
