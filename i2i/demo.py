@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from i2i import inference, recipe
 from i2i.data.world import make_world
 from i2i.metrics.psnr import psnr
-from i2i.report import Case, Measure, Shown, collect, write_page
+from i2i.report import ImageResult, ReportMetric, RunImages, collect_contents, write_page
 from i2i.training import run
 from i2i.training.reporter import Reporter
 from i2i_runtime import images
@@ -39,8 +39,8 @@ def run_demo(out: Path, overrides: Sequence[str], *, reporter: Reporter, device:
     translator = inference.load(result, product="a_to_b", device=device)
     translate_folder(translator.network, translator.card, world / "testA", out / "translated")
     page = _show(out, sorted(path.name for path in (world / "testA").iterdir()))
-    for measure in page[1]:
-        reporter.notify(f"{measure.name}: {measure.value} {measure.note}")
+    for metric in page[1]:
+        reporter.notify(f"{metric.name}: {metric.value} {metric.note}")
     return page[0]
 
 
@@ -52,20 +52,20 @@ def _clear(out: Path) -> None:
     (out / _MARK).touch()
 
 
-def _show(out: Path, names: list[str]) -> tuple[Path, list[Measure]]:
+def _show(out: Path, names: list[str]) -> tuple[Path, list[ReportMetric]]:
     columns = {"input": out / "world/testA", "ours": out / "translated", "truth": out / "world/testB"}
     pictures = {title: [images.read(folder / name) for name in names] for title, folder in columns.items()}
     ours = _mean_psnr(pictures["ours"], pictures["truth"])
     untouched = _mean_psnr(pictures["input"], pictures["truth"])
-    measures = [
-        Measure("ours against the truth", f"{ours:.1f} dB PSNR", f"of {len(names)} held-out scenes"),
-        Measure("the input as it is, against the truth", f"{untouched:.1f} dB PSNR", "of the same scenes"),
+    metrics = [
+        ReportMetric("ours against the truth", f"{ours:.1f} dB PSNR", f"of {len(names)} held-out scenes"),
+        ReportMetric("the input as it is, against the truth", f"{untouched:.1f} dB PSNR", "of the same scenes"),
     ]
-    cases = [
-        Case(
+    results = [
+        ImageResult(
             name,
             given={"input": pictures["input"][index], "truth": pictures["truth"][index]},
-            made={"ours": pictures["ours"][index]},
+            generated={"ours": pictures["ours"][index]},
             measures={"PSNR": _mean_psnr([pictures["ours"][index]], [pictures["truth"][index]])},
         )
         for index, name in enumerate(names[:_SHOWN])
@@ -73,12 +73,12 @@ def _show(out: Path, names: list[str]) -> tuple[Path, list[Measure]]:
     page = out / "index.html"
     write_page(
         page,
-        [replace(collect(out / "run", "demo", Shown(cases)), measures=measures)],
+        [replace(collect_contents(out / "run", "demo", RunImages(results)), metrics=metrics)],
         title="From simulation to street, without pairs",
         summary="A CycleGAN that was never told which pictures show the same scene turns the simulator's pictures "
         "into the camera's. Input, result and truth, on scenes that it was not trained on.",
     )
-    return page, measures
+    return page, metrics
 
 
 def _mean_psnr(found: list[NDArray[np.generic]], truth: list[NDArray[np.generic]]) -> float:

@@ -44,6 +44,7 @@ SIDEWAYS = {
     ("i2i.inference", "i2i.export"): "large images run over bands of rows as in an exported file: one executor",
     ("i2i.evaluate", "i2i.latent"): "samples are what is measured of a generator of images from noise",
     ("i2i.report", "i2i.latent"): "the report draws sheets of samples",
+    ("i2i.report", "i2i.evaluate"): "the report shows what an evaluation has written to the run",
     ("i2i.cli", "i2i.demo"): "the demonstration is a command",
 }
 

@@ -15,9 +15,9 @@ def report(
     device: Device = "auto",
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
-    """Write one page about runs: what was run, curves, sample sheets, held-out images before and after, warnings.
+    """Write one HTML page about runs: facts, warnings, metrics, held-out images, sample sheets, training curves.
 
-    The page needs no network and no other file: send it as it is.
+    The page loads nothing else, so it can be sent as it is.
     """
     from i2i import registry
     from i2i.cli.progress import ProgressLine
@@ -25,6 +25,6 @@ def report(
 
     registry.load_plugins(plugins)
     with ProgressLine() as line:
-        write_report(runs, out, images=images, device=device, tell=line.notify)
+        write_report(runs, out, images=images, device=device, notify=line.notify)
     print(f"open {out.resolve()}")
     return 0

@@ -1,26 +1,35 @@
-"""One self-contained HTML page of one run, or of several beside each other: what was run, how it went, what it makes.
+"""Report of one run, or of several side by side, as a self-contained HTML page.
 
 from i2i import report
 report.write_report([Path("runs/cyclegan/horse2zebra")], Path("report.html"))
 """
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from i2i.report.cases import Shown, cases_of
-from i2i.report.cautions import warnings_of
-from i2i.report.curves import curves_of
+from i2i.report.contents import ImageResult, ReportMetric, RunContents, RunImages
+from i2i.report.curves import read_curves
 from i2i.report.evaluation import read_evaluation
-from i2i.report.facts import facts_of, find_run, in_short, read_recipe
+from i2i.report.facts import find_run, read_recipe, run_facts, summary_line
 from i2i.report.page import write_page
-from i2i.report.parts import Case, Measure, RunPart
-from i2i.report.pictures import sheets_of
+from i2i.report.pictures import read_sample_sheets
+from i2i.report.run_images import generate_images
+from i2i.report.run_warnings import find_warnings
 from i2i.training.run_info import read_run_info
+from i2i_runtime.files import check_writable
 
-__all__ = ["Case", "Measure", "RunPart", "Shown", "collect", "find_run", "write_page", "write_report"]
+__all__ = [
+    "ImageResult",
+    "ReportMetric",
+    "RunContents",
+    "RunImages",
+    "collect_contents",
+    "find_run",
+    "write_page",
+    "write_report",
+]
 
-_SHEETS, _SHEETS_ROOM = 60, 9_000_000  # sample sheets on a page, and characters that they may take in it
+_MOST_SHEETS, _SHEETS_ROOM = 60, 9_000_000  # sample sheets on a page, and characters for them
 
 
 def write_report(
@@ -29,63 +38,56 @@ def write_report(
     *,
     images: int = 8,
     device: str = "auto",
-    tell: Callable[[str], None] = lambda sentence: None,
+    notify: Callable[[str], None] = lambda sentence: None,
 ) -> None:
-    """Write the page of these runs to `out`. `images` held-out ones are translated by each run for it.
+    """Write the page of these runs to `out`; each run translates `images` held-out images for it.
 
-    A run may be named by its `latest` or another checkpoint too. Raises ValueError where there is no run, where one has
-    logged nothing yet, and where `out` cannot be written.
+    A run may be given by a checkpoint. Raises ValueError for a missing run, one that has logged nothing yet, and where
+    `out` cannot be written.
     """
-    check_writable(out)
+    check_writable(out, ".html", ".htm")
     folders = [find_run(run) for run in runs]
     for folder in folders:
-        curves_of(folder)  # what is missing of the last one is to be said before the first one is worked on
-    parts = []
-    for folder, name in zip(folders, _names(folders), strict=True):
-        tell(f"{name}: reading logs and sheets, translating held-out images")
-        shown = cases_of(folder, images, device=device) if images else Shown()
-        parts.append(collect(folder, name, shown, share=len(folders)))
-    title = " and ".join(part.name for part in parts)
-    write_page(out, parts, title=title, summary="; ".join(dict.fromkeys(part.summary for part in parts)))
+        read_curves(folder)  # so that a run without logs raises before images are generated for another one
+    contents = []
+    for folder, name in zip(folders, _distinct_names(folders), strict=True):
+        notify(f"{name}: reading logs and sheets, translating held-out images")
+        generated = generate_images(folder, images, device=device) if images else RunImages()
+        contents.append(collect_contents(folder, name, generated, runs_on_page=len(folders)))
+    title = " and ".join(each.name for each in contents)
+    write_page(out, contents, title=title, summary="; ".join(dict.fromkeys(each.summary for each in contents)))
 
 
-def collect(run: Path, name: str, shown: Shown, *, share: int = 1) -> RunPart:
-    """All that there is to show of a run, with what was made for it. The page's room for sample sheets is divided by
-    `share`. Raises ValueError where nothing was logged yet.
+def collect_contents(run: Path, name: str, images: RunImages, *, runs_on_page: int = 1) -> RunContents:
+    """Collect what a page shows of a run, with the images generated for it.
+
+    Sample sheets share the page's room with those of other runs. Raises ValueError where nothing was logged yet.
     """
     text, recipe = read_recipe(run)
-    curves, record, evaluation = curves_of(run), read_run_info(run), read_evaluation(run)
-    sheets, left_out = sheets_of(run, max(2, _SHEETS // share), _SHEETS_ROOM // share)
-    facts = facts_of(run, recipe, curves, record)
-    return RunPart(
+    curves, run_info, evaluation = read_curves(run), read_run_info(run), read_evaluation(run)
+    sheets, left_out = read_sample_sheets(run, max(2, _MOST_SHEETS // runs_on_page), _SHEETS_ROOM // runs_on_page)
+    facts = run_facts(run, recipe, curves, run_info)
+    return RunContents(
         name=name,
-        summary=in_short(recipe, facts),
+        summary=summary_line(recipe, facts),
         facts=facts,
         recipe=text,
         curves=curves,
         sheets=sheets,
-        cases=shown.cases,
-        samples=shown.samples,
-        measures=evaluation.measures,
+        results=images.results,
+        samples=images.samples,
+        metrics=evaluation.metrics,
         extremes=evaluation.extremes,
-        warnings=warnings_of(recipe, curves, record, shown.cases),
-        notes=[*evaluation.notes, *left_out, *shown.notes],
+        warnings=find_warnings(recipe, curves, run_info, images.results),
+        notes=[*evaluation.notes, *left_out, *images.notes],
     )
 
 
-def check_writable(out: Path) -> None:
-    """Before anything is computed. Raises ValueError."""
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{out}: allowed: a file whose name ends in .html")
-    if out.is_dir() or not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK):
-        raise ValueError(f"{out}: cannot be written; its folder must exist and be yours to write in")
-
-
-def _names(runs: Sequence[Path]) -> list[str]:
-    """As few last parts of the paths as tell them apart, at least two (METHOD/DATA), each one once."""
+def _distinct_names(runs: Sequence[Path]) -> list[str]:
+    """The last parts of the paths, at least two (METHOD/DATA), as many as make them distinct."""
     parts = [run.resolve().parts[1:] for run in runs]
     for length in range(2, max(map(len, parts)) + 1):
         names = ["/".join(each[-length:]) for each in parts]
         if len(set(names)) == len(names):
             return names
-    return ["/".join(each[-2:]) + f" ({place})" for place, each in enumerate(parts, start=1)]
+    return ["/".join(each[-2:]) + f" ({number})" for number, each in enumerate(parts, start=1)]

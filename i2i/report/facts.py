@@ -1,4 +1,4 @@
-"""What was run: method, data, length, speed, machine and versions, as a run folder tells them."""
+"""Facts about a run from its folder: method, data, length, speed, machine and versions."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -7,13 +7,13 @@ from statistics import median
 from typing import Any
 
 from i2i.recipe import RECIPE
+from i2i.report.contents import Curve
 from i2i.report.curves import HELD_OUT, SCORE, SPEED
-from i2i.report.parts import Curve
 from i2i.training.run import FIRST
 
 
 def find_run(path: Path) -> Path:
-    """The folder of a run that is given by itself, by its `latest`, `best` or another checkpoint. Raises ValueError."""
+    """Folder of the run at `path`, or of the run whose checkpoint that is. Raises ValueError for neither."""
     for folder in (path, *path.resolve().parents[:2]):
         if (folder / RECIPE).is_file():
             return folder
@@ -23,7 +23,7 @@ def find_run(path: Path) -> Path:
 
 
 def read_recipe(run: Path) -> tuple[str, dict[str, Any]]:
-    """The recipe as text and as a table, unchecked: it may need plugins or another version. Raises ValueError."""
+    """Recipe as text and as a table, unchecked, as it may need plugins or another version. Raises ValueError."""
     try:
         text = (run / RECIPE).read_text(encoding="utf-8")
         return text, tomllib.loads(text)
@@ -31,74 +31,76 @@ def read_recipe(run: Path) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"{run / RECIPE}: cannot be read ({error})") from None
 
 
-def facts_of(
-    run: Path, recipe: Mapping[str, Any], curves: Sequence[Curve], record: Sequence[Mapping[str, Any]]
+def run_facts(
+    run: Path, recipe: Mapping[str, Any], curves: Sequence[Curve], run_info: Sequence[Mapping[str, Any]]
 ) -> dict[str, str]:
-    """In the order in which they are shown; what is not known is left out."""
+    """Facts by name in the order of the page, without unknown ones."""
     train, method = recipe.get("train", {}), recipe.get("method", {})
     done, planned = last_step(curves), train.get("steps")
     facts = {
-        "method": _with_parts(method),
+        "method": _method_with_components(method),
         "data": " and ".join(recipe.get("data", {}).get("source", [])),
         "steps": f"{done:,} of {planned:,}" if planned else f"{done:,}",
-        "images a step": str(train.get("batch_size", "")),
-        "best held-out score": _best(curves),
-        "speed": _speed(curves),
-        **_from_record(record),
+        "batch size": str(train.get("batch_size", "")),
+        "best held-out score": _best_score_text(curves),
+        "speed": _median_speed(curves),
+        **_facts_of_run_info(run_info),
         "first stage": str(run / FIRST) if (run / FIRST).is_dir() else "",
     }
     return {name: fact for name, fact in facts.items() if fact}
 
 
-def in_short(recipe: Mapping[str, Any], facts: Mapping[str, str]) -> str:
-    """One line on a run: cyclegan on horse2zebra, 20,000 of 20,000 steps."""
+def summary_line(recipe: Mapping[str, Any], facts: Mapping[str, str]) -> str:
+    """Summary of a run in one line: cyclegan on horse2zebra, 20,000 of 20,000 steps."""
     sources = [Path(source).name for source in recipe.get("data", {}).get("source", [])]
     on = f" on {' and '.join(sources)}" if sources else ""
     return f"{recipe.get('method', {}).get('name', 'unknown method')}{on}, {facts['steps']} steps"
 
 
 def last_step(curves: Sequence[Curve]) -> int:
+    """Last logged training step."""
     return max((curve.steps[-1] for curve in curves if curve.steps), default=0)
 
 
 def best_score(curves: Sequence[Curve]) -> tuple[float, int] | None:
-    """The lowest held-out score, and the step that had it."""
+    """Lowest held-out score and its step; None where no score was logged."""
     scored = [curve for curve in curves if (curve.group, curve.name) == (HELD_OUT, SCORE)]
     points = [(value, step) for curve in scored for step, value in zip(curve.steps, curve.values, strict=True)]
     return min(((value, step) for value, step in points if value is not None), default=None)
 
 
 def duration(seconds: float) -> str:
-    """90 seconds as 1 min 30 s."""
+    """Duration as text: 90 seconds as 1 min 30 s."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _with_parts(method: Mapping[str, Any]) -> str:
+def _method_with_components(method: Mapping[str, Any]) -> str:
     parts = [f"{key} {part['name']}" for key, part in method.items() if isinstance(part, dict) and "name" in part]
     return str(method.get("name", "")) + (f" ({', '.join(parts)})" if parts else "")
 
 
-def _best(curves: Sequence[Curve]) -> str:
+def _best_score_text(curves: Sequence[Curve]) -> str:
     best = best_score(curves)
     return f"{best[0]:.4g} at step {best[1]:,}" if best else ""
 
 
-def _speed(curves: Sequence[Curve]) -> str:
+def _median_speed(curves: Sequence[Curve]) -> str:
     speeds = [value for curve in curves if curve.name == SPEED for value in curve.values if value]
     return f"{median(speeds):.3g} images per second" if speeds else ""
 
 
-def _from_record(record: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    if not record:
+def _facts_of_run_info(run_info: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Time of all starts, and machine and versions of the last one."""
+    if not run_info:
         return {}
-    latest = record[-1]
+    latest = run_info[-1]
     machine, versions = latest.get("machine", {}), latest.get("versions", {})
-    starts = f" in {len(record)} starts" if len(record) > 1 else ""
+    starts = f" in {len(run_info)} starts" if len(run_info) > 1 else ""
     return {
-        "time": duration(sum(entry.get("seconds", 0) for entry in record)) + starts,
-        "began": str(record[0].get("began", "")).replace("T", " ").replace("+00:00", " UTC"),
+        "time": duration(sum(entry.get("seconds", 0) for entry in run_info)) + starts,
+        "started": str(run_info[0].get("began", "")).replace("T", " ").replace("+00:00", " UTC"),
         "device": str(latest.get("device", "")),
         "machine": ", ".join(_counted(key, value) for key, value in machine.items()),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
@@ -106,5 +108,5 @@ def _from_record(record: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _counted(what: str, value: Any) -> str:
-    """2 cores, 1 thread; what is no number speaks for itself."""
+    """Count with its noun: 2 cores, 1 thread; a value that is no number as it is."""
     return f"{value} {what if value != 1 else what.removesuffix('s')}" if isinstance(value, int) else str(value)

@@ -1,34 +1,34 @@
 "use strict";
-// Draws curves, and moves what there is to move. All that is shown is in the page; nothing is asked for elsewhere.
+// Draws curves, and handles sliders and menus. All data are in the page; nothing is loaded.
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (name) => document.getElementById(name);
 const short = (value) => Math.abs(value) >= 1e5 || (value && Math.abs(value) < 1e-3)
   ? value.toExponential(1).replace("e+", "e") : String(Number(value.toPrecision(3)));
 
-// Before and after ----------------------------------------------------------------------------------------------------
-function compareCards() {
+// Cards of held-out images ----------------------------------------------------------------------------------------------------
+function setUpCards() {
   const cards = [...document.querySelectorAll(".card")];
   const titles = [...new Set(cards.flatMap((card) => [...card.querySelectorAll("img")].map((img) => img.dataset.title)))];
   const choices = { left: byId("left"), right: byId("right") };
   for (const [side, choice] of Object.entries(choices)) {
     for (const title of titles) choice.add(new Option(title));
     choice.value = cards[0].dataset[side];
-    choice.onchange = () => cards.forEach((card) => show(card, choices));
+    choice.onchange = () => cards.forEach((card) => showPictures(card, choices));
   }
   for (const card of cards) {
     const stack = card.querySelector(".stack");
     card.querySelector("input").oninput = (event) => stack.style.setProperty("--cut", `${event.target.value}%`);
-    show(card, choices);
+    showPictures(card, choices);
   }
   byId("large").onchange = (event) => byId("cards").classList.toggle("large", event.target.checked);
   if (byId("order")) byId("order").onchange = (event) => sortCards(cards, event.target);
 }
 
-function show(card, choices) {
+function showPictures(card, choices) {
   const images = [...card.querySelectorAll("img")];
   for (const [side, role] of [["left", "before"], ["right", "after"]]) {
     const titled = (title) => images.find((img) => img.dataset.title === title);
-    const chosen = titled(choices[side].value) || titled(card.dataset[side]); // not every image has every picture
+    const chosen = titled(choices[side].value) || titled(card.dataset[side]); // a card may lack the chosen picture
     images.forEach((img) => img.classList.toggle(role, img === chosen));
     card.querySelector(`.title.${side}`).textContent = chosen.dataset.title;
   }
@@ -42,8 +42,8 @@ function sortCards(cards, order) {
   byId("cards").append(...sorted);
 }
 
-// Sample sheets over time ---------------------------------------------------------------------------------------------
-function playSheets() {
+// Sample sheets ---------------------------------------------------------------------------------------------
+function setUpSheets() {
   const steps = [...new Set(data.sheets.flat().map(([step]) => step))].sort((a, b) => a - b);
   const own = data.sheets.filter((sheets) => sheets.length);
   const slider = byId("when");
@@ -107,9 +107,9 @@ function drawCharts() {
     const svg = figure.appendChild(tag("svg", { role: "img", tabindex: 0 }));
     svg.setAttribute("aria-label", `${chart.group}: ${chart.name}; the arrow keys move through the steps`);
     const drawn = { ...chart, svg, value };
-    svg.onpointermove = svg.onpointerdown = (event) => look(stepAt(drawn, event.offsetX));
-    svg.onpointerleave = () => look(null);
-    svg.onkeydown = (event) => walk(drawn, event);
+    svg.onpointermove = svg.onpointerdown = (event) => showStep(stepAt(drawn, event.offsetX));
+    svg.onpointerleave = () => showStep(null);
+    svg.onkeydown = (event) => moveStep(drawn, event);
     charts.push(drawn);
   }
   byId("smooth").oninput = (event) => {
@@ -123,7 +123,7 @@ function drawCharts() {
   new ResizeObserver(draw).observe(byId("charts"));
 }
 
-// An exponential mean, without the pull of its beginning towards nought.
+// Exponential moving average with bias correction.
 function smoothed(values) {
   let mean = 0, weight = 0;
   return values.map((value) => {
@@ -136,7 +136,7 @@ function smoothed(values) {
 
 function draw() {
   for (const chart of charts) drawChart(chart);
-  look(view.step);
+  showStep(view.step);
 }
 
 function drawChart(chart) {
@@ -202,7 +202,7 @@ function ticks(low, high, log) {
 
 const stepAt = (chart, pixel) => chart.first + (pixel - LEFT) / (chart.width - LEFT - RIGHT) * (chart.last - chart.first);
 
-// The place of the value nearest to a step, of the last one where no step is looked at; -1 where there is none.
+// Index of the value nearest to a step, or of the last value for no step; -1 where there is none.
 function nearest(line, step) {
   if (step === null) return line.shown.findLastIndex((value) => value !== null);
   let best = -1;
@@ -212,8 +212,8 @@ function nearest(line, step) {
   return best;
 }
 
-// The values at a step in all charts, or the last ones.
-function look(step) {
+// Shows the values at a step in all charts, or the last values for null.
+function showStep(step) {
   view.step = step;
   for (const chart of charts) {
     chart.hair.replaceChildren();
@@ -222,7 +222,7 @@ function look(step) {
       const at = nearest(line, step);
       const text = document.createElement("span");
       if (data.runs.length > 1) text.append(Object.assign(document.createElement("i"), { className: `key key${line.run % 8}` }));
-      text.append(at < 0 ? "no number" : step === null ? short(line.shown[at]) : `${line.steps[at].toLocaleString("en")}: ${short(line.shown[at])}`);
+      text.append(at < 0 ? "not finite" : step === null ? short(line.shown[at]) : `${line.steps[at].toLocaleString("en")}: ${short(line.shown[at])}`);
       chart.value.append(text);
       if (step === null || at < 0) continue;
       const [x, y] = [chart.x(line.steps[at]), chart.y(line.shown[at])];
@@ -232,15 +232,15 @@ function look(step) {
   }
 }
 
-function walk(chart, event) {
+function moveStep(chart, event) {
   const line = chart.drawn[0], by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (!line || !by) return;
   event.preventDefault();
   const at = nearest(line, view.step) + by;
-  if (at >= 0 && at < line.steps.length) look(line.steps[at]);
+  if (at >= 0 && at < line.steps.length) showStep(line.steps[at]);
   chart.svg.setAttribute("aria-label", `${chart.group}: ${chart.name}: ${chart.value.textContent}`);
 }
 
-if (byId("cards")) compareCards();
-if (byId("when")) playSheets();
+if (byId("cards")) setUpCards();
+if (byId("when")) setUpSheets();
 drawCharts();

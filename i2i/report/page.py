@@ -1,4 +1,4 @@
-"""The page: one HTML file that asks for nothing outside itself."""
+"""The HTML page of a report: one file that loads nothing else."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,37 +6,41 @@ from typing import Any, TypeVar
 
 import jinja2
 
-from i2i.report.compared import Picture, compare, encode, worst_first
-from i2i.report.differences import differing
-from i2i.report.parts import CYCLE, RunPart
+from i2i.report.comparison import EncodedPicture, compare, encode_pictures, sort_signs
+from i2i.report.contents import CYCLE, RunContents
+from i2i.report.recipe_diff import diff_recipes
 from i2i_runtime.files import write_atomically
 
 T = TypeVar("T")
 
 _HERE = Path(__file__).parent
-_CASES_ROOM = 8_000_000  # characters of all pictures of cases on a page
+_PICTURES_ROOM = 8_000_000  # characters for all pictures of the cards
 
 
-def write_page(file: Path, runs: Sequence[RunPart], *, title: str, summary: str) -> None:
-    """Write the page of one run or of several beside each other, whole or not at all. Raises OSError."""
-    template = _environment().get_template("page.html.jinja")
-    shared = compare({run.name: run.cases for run in runs})
-    cases, longest = encode(shared, _CASES_ROOM)
-    html = template.render(
-        title=title,
-        summary=summary,
-        runs=runs,
-        numbers={run.name: number for number, run in enumerate(runs)},
-        facts=_table([run.facts for run in runs]),
-        measures=_table([{each.name: each for each in run.measures} for run in runs]),
-        sheets=any(run.sheets for run in runs),
-        differences=differing({run.name: run.recipe for run in runs}) if len(runs) > 1 else [],
-        cases=cases,
-        orders=(orders := worst_first(cases)),
-        cycles=any(name.startswith(CYCLE) for name in orders),
-        longest=longest,
-        samples={run.name: Picture.of(run.samples) for run in runs if run.samples is not None},
-        data=_data(runs),
+def write_page(file: Path, runs: Sequence[RunContents], *, title: str, summary: str) -> None:
+    """Write the page of one run, or of several side by side, atomically. Raises OSError."""
+    cards = compare({run.name: run.results for run in runs})
+    longest = encode_pictures(cards, _PICTURES_ROOM)
+    signs = sort_signs(cards)
+    html = (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            title=title,
+            summary=summary,
+            runs=runs,
+            numbers={run.name: number for number, run in enumerate(runs)},
+            facts=_rows([run.facts for run in runs]),
+            metrics=_rows([{each.name: each for each in run.metrics} for run in runs]),
+            sheets=any(run.sheets for run in runs),
+            differences=diff_recipes({run.name: run.recipe for run in runs}) if len(runs) > 1 else [],
+            cards=cards,
+            signs=signs,
+            cycles=any(name.startswith(CYCLE) for name in signs),
+            longest=longest,
+            samples={run.name: EncodedPicture.of(run.samples) for run in runs if run.samples is not None},
+            data=_script_data(runs),
+        )
     )
     with write_atomically(file) as temporary:
         temporary.write_text(html, encoding="utf-8")
@@ -52,14 +56,14 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def _table(columns: Sequence[Mapping[str, T]]) -> dict[str, list[T | None]]:
-    """Rows of a table with a column for each run; None where it has nothing to say."""
+def _rows(columns: Sequence[Mapping[str, T]]) -> dict[str, list[T | None]]:
+    """Rows of a table from its columns, one for each run; None where a run has no such entry."""
     names = dict.fromkeys(name for column in columns for name in column)
     return {name: [column.get(name) for column in columns] for name in names}
 
 
-def _data(runs: Sequence[RunPart]) -> dict[str, Any]:
-    """What the page draws by itself."""
+def _script_data(runs: Sequence[RunContents]) -> dict[str, Any]:
+    """Data for the page's script: curves grouped into charts, and sample sheets."""
     charts: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for number, run in enumerate(runs):
         for curve in run.curves:

@@ -1,11 +1,11 @@
-"""The page is alive in a browser: sliders move, curves change, and nothing is asked for."""
+"""The page in a browser: sliders, curves and menus work, and nothing is loaded."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from i2i.report import Shown, collect
-from tests.report.runs import a_case, made_up, page_of
+from i2i.report import RunImages, collect_contents
+from tests.report.pages import image_result, page_of, write_run
 from tests.web.chromium import Browser, start
 
 WATCH = """window.wrong = []; addEventListener('error', (event) => wrong.push(event.message));
@@ -17,11 +17,11 @@ LOSS = "#charts .group:nth-of-type(2)"  # the first group is that of the held-ou
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     folder = tmp_path_factory.mktemp("page")
-    parts = []
+    contents = []
     for number, name in enumerate("ab"):
-        cases = [a_case(str(each), number, 10 + each) for each in range(4)]
-        parts.append(collect(made_up(folder / name), name, Shown(cases)))
-    page_of(parts, folder / "page.html")
+        results = [image_result(str(each), number, 10 + each) for each in range(4)]
+        contents.append(collect_contents(write_run(folder / name), name, RunImages(results)))
+    page_of(contents, folder / "page.html")
     browser = start(folder / "chromium")
     browser.call("Page.enable")
     browser.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
@@ -54,7 +54,7 @@ def test_every_slider_moves_by_keyboard(browser: Browser) -> None:
     assert browser.run(f"document.querySelector('{LOSS} .value').textContent").startswith("29: ")
 
 
-def test_curves_change_with_their_options(browser: Browser) -> None:
+def test_curves_follow_their_options(browser: Browser) -> None:
     path = f"document.querySelector('{LOSS} path.line').getAttribute('d')"
     plain = browser.run(path)
     browser.run("document.getElementById('log').click()")
@@ -83,5 +83,5 @@ def test_no_console_error_no_request_and_no_sideways_scrolling_on_a_phone(browse
     browser.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert browser.run("document.documentElement.scrollWidth") <= 360
     assert browser.run("wrong") == []
-    asked = browser.run("performance.getEntriesByType('resource').map((entry) => entry.name)")
-    assert all(name.startswith("data:") for name in asked)
+    loaded = browser.run("performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert all(name.startswith("data:") for name in loaded)

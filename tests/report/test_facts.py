@@ -1,4 +1,4 @@
-"""Whatever the logs and records of a run hold, or lack, is shown or said."""
+"""Logs, run information and evaluations of a run as facts, curves, warnings and notes."""
 
 import json
 from pathlib import Path
@@ -6,66 +6,66 @@ from pathlib import Path
 import pytest
 import torch
 
-from i2i.report import Shown, collect, find_run
-from i2i.report.cautions import warnings_of
-from i2i.report.curves import curves_of
+from i2i.report import RunImages, collect_contents, find_run
+from i2i.report.curves import read_curves
 from i2i.report.evaluation import read_evaluation
 from i2i.report.facts import duration
+from i2i.report.run_warnings import find_warnings
 from i2i.training import run_info
 from i2i.training.context import Interrupted
-from tests.report.runs import LOSSES, a_case, made_up, page_of
+from tests.report.pages import LOSSES, image_result, page_of, write_run
 
 
-def test_what_is_not_finite_is_warned_of_and_leaves_a_gap(tmp_path: Path) -> None:
-    folder = made_up(tmp_path / "run", rows=5)
+def test_values_that_are_not_finite_give_a_warning_and_a_gap(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", rows=5)
     (folder / "losses.csv").write_text(LOSSES + "1,5,1,1\n2,5,nan,1\n3,5,inf,1\n4,5,3,\n")
-    gan, real = [curve for curve in curves_of(folder) if curve.name in ("gan", "real")]
+    gan, real = [curve for curve in read_curves(folder) if curve.name in ("gan", "real")]
     assert gan.values == [1, None, None, 3] and gan.broken == [2, 3]
-    assert real.steps == [1, 2, 3] and not real.broken, "an empty cell is no number that broke"
-    part = collect(folder, "run", Shown())
-    assert any("Not finite: generator gan, first logged at step 2" in warning for warning in part.warnings)
-    assert "NaN" not in page_of([part], tmp_path / "page.html")
+    assert real.steps == [1, 2, 3] and not real.broken, "an empty cell is no value"
+    contents = collect_contents(folder, "run", RunImages())
+    assert any("Not finite: generator gan, first logged at step 2" in warning for warning in contents.warnings)
+    assert "NaN" not in page_of([contents], tmp_path / "page.html")
 
 
-def test_the_row_that_is_being_written_is_left_out(tmp_path: Path) -> None:
-    folder = made_up(tmp_path / "run", rows=3)
+def test_an_incomplete_last_row_is_skipped(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", rows=3)
     with (folder / "losses.csv").open("a") as stream:
         stream.write("4,5.")
-    assert all(curve.steps[-1] == 3 for curve in curves_of(folder))
+    assert all(curve.steps[-1] == 3 for curve in read_curves(folder))
 
 
-def test_long_logs_become_means_of_neighbours(tmp_path: Path) -> None:
-    folder = made_up(tmp_path / "run", rows=1)
+def test_long_curves_are_averaged_over_neighbours(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", rows=1)
     (folder / "losses.csv").write_text("step,g.x\n" + "".join(f"{step},{step}\n" for step in range(1, 6001)))
-    (curve,) = [curve for curve in curves_of(folder) if curve.name == "x"]
+    (curve,) = [curve for curve in read_curves(folder) if curve.name == "x"]
     assert len(curve.steps) == 2000 and curve.steps[-1] == 6000 and curve.values[0] == 2
 
 
-def test_a_collapse_is_warned_of_as_the_run_does(tmp_path: Path) -> None:
-    folder = made_up(tmp_path / "run")
-    looks = [0.8, 0.2, 0.6, 0.1, 0.1, 0.1]
-    rows = "".join(f"{10 * step},{share},0.5\n" for step, share in enumerate(looks, 1))
+def test_mode_collapse_gives_a_warning_at_the_step_of_the_second_low_value(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    diversity = [0.8, 0.2, 0.6, 0.1, 0.1, 0.1]
+    rows = "".join(f"{10 * step},{share},0.5\n" for step, share in enumerate(diversity, 1))
     (folder / "diversity.csv").write_text("step,a_to_b.diversity,a_to_b.separation\n" + rows)
-    (warning,) = [each for each in warnings_of({}, curves_of(folder), [], []) if each.startswith("Collapse")]
+    (warning,) = [each for each in find_warnings({}, read_curves(folder), [], []) if each.startswith("Mode collapse")]
     assert "step 50" in warning and "a to b" in warning
 
 
-def test_a_discriminator_that_knows_everything_is_warned_of(tmp_path: Path) -> None:
-    folder = made_up(tmp_path / "run")
+def test_a_saturated_discriminator_gives_a_warning(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
     (folder / "diversity.csv").write_text("step,a_to_b.diversity,a_to_b.separation\n10,0.8,1.0\n20,0.7,1.0\n")
-    (warning,) = warnings_of({}, curves_of(folder), [], [])
+    (warning,) = find_warnings({}, read_curves(folder), [], [])
     assert "discriminator of a to b" in warning
 
 
-def test_few_held_out_images_are_said_to_be_few(tmp_path: Path) -> None:
-    curves = curves_of(made_up(tmp_path / "run"))
-    few, enough = ([a_case(str(number), 0, 9) for number in range(count)] for count in (3, 8))
-    assert any("3 held-out images" in each for each in warnings_of({}, curves, [], few))
-    assert not warnings_of({}, curves, [], enough)
+def test_few_held_out_images_give_a_warning(tmp_path: Path) -> None:
+    curves = read_curves(write_run(tmp_path / "run"))
+    few, enough = ([image_result(str(number), 0, 9) for number in range(count)] for count in (3, 8))
+    assert any("3 held-out images" in each for each in find_warnings({}, curves, [], few))
+    assert not find_warnings({}, curves, [], enough)
 
 
-def test_what_i2i_evaluate_measured_is_shown(tmp_path: Path) -> None:
-    folder = made_up(tmp_path / "run")
+def test_metrics_of_evaluation_json_are_shown(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
     kid, psnr = {"value": 0.5, "error": 0.25, "note": "of 9 images"}, {"value": "inf", "error": None, "note": ""}
     table = {
         "step": 30,
@@ -75,19 +75,19 @@ def test_what_i2i_evaluate_measured_is_shown(tmp_path: Path) -> None:
     }
     (folder / "evaluation.json").write_text(json.dumps(table))
     found = read_evaluation(folder)
-    assert found.measures == [("KID(x)", "0.5 ± 0.25", "of 9 images"), ("PSNR", "inf", "")]
+    assert found.metrics == [("KID(x)", "0.5 ± 0.25", "of 9 images"), ("PSNR", "inf", "")]
     assert found.extremes[0] == ("PSNR", "a (9), b (inf)", "b (inf), a (9)"), "the worst, then the best"
     assert found.notes == ["Measured by i2i evaluate at step 30.", "Not measured: FID: no weights"]
-    assert "0.5 ± 0.25" in page_of([collect(folder, "run", Shown())], tmp_path / "page.html")
+    assert "0.5 ± 0.25" in page_of([collect_contents(folder, "run", RunImages())], tmp_path / "page.html")
 
 
-def test_a_damaged_evaluation_is_said_to_be(tmp_path: Path) -> None:
+def test_a_damaged_evaluation_gives_a_note(tmp_path: Path) -> None:
     (tmp_path / "evaluation.json").write_text('{"metrics": [')
     assert "cannot be read" in read_evaluation(tmp_path).notes[0]
 
 
-def test_a_record_tells_of_every_start_and_how_it_ended(tmp_path: Path) -> None:
-    folder, steps = made_up(tmp_path / "run"), iter([0, 10, 10, 12])
+def test_run_info_has_every_start_and_how_it_ended(tmp_path: Path) -> None:
+    folder, steps = write_run(tmp_path / "run"), iter([0, 10, 10, 12])
     with pytest.raises(Interrupted), run_info.record_run_info(folder, torch.device("cpu"), lambda: next(steps)):
         raise Interrupted
     with pytest.raises(ArithmeticError), run_info.record_run_info(folder, torch.device("cpu"), lambda: next(steps)):
@@ -96,17 +96,17 @@ def test_a_record_tells_of_every_start_and_how_it_ended(tmp_path: Path) -> None:
     assert (first["from_step"], first["to_step"], first["ended"]) == (0, 10, "stopped")
     assert (second["to_step"], second["ended"]) == (12, "loss is nan")
     assert first["versions"]["torch"] == torch.__version__ and first["seconds"] >= 0
-    part = collect(folder, "run", Shown())
-    assert "in 2 starts" in part.facts["time"] and "torch" in part.facts["versions"]
-    assert part.warnings[0] == "The run ended with an error: loss is nan"
+    contents = collect_contents(folder, "run", RunImages())
+    assert "in 2 starts" in contents.facts["time"] and "torch" in contents.facts["versions"]
+    assert contents.warnings[0] == "The run ended with an error: loss is nan"
 
 
-def test_durations_read_well() -> None:
+def test_durations_as_text() -> None:
     assert [duration(seconds) for seconds in (9, 90, 7260)] == ["9 s", "1 min 30 s", "2 h 1 min"]
 
 
 def test_a_run_is_found_by_its_checkpoints(tmp_path: Path) -> None:
-    folder = made_up(tmp_path / "run")
+    folder = write_run(tmp_path / "run")
     (folder / "checkpoints/00000010").mkdir(parents=True)
     (folder / "latest").symlink_to("checkpoints/00000010", target_is_directory=True)
     for path in (folder, folder / "latest", folder / "checkpoints/00000010"):

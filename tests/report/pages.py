@@ -1,4 +1,4 @@
-"""Run folders, cases and pages for tests of the report."""
+"""Run folders, results and pages for tests of the report."""
 
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -6,16 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from i2i.report import Case, write_page
-from i2i.report.parts import RunPart
+from i2i.report import ImageResult, RunContents, write_page
 from i2i_runtime import images
 
 LOSSES = "step,images_per_second,generator.gan,discriminator.real\n"
 RECIPE = '[method]\nname = "cyclegan"\n[data]\nsource = ["{data}"]\n[train]\nsteps = {steps}\nbatch_size = 2\n'
 
 
-def made_up(folder: Path, *, rows: int = 30, data: str = "nowhere", sheets: Sequence[int] = (10, 20, 30)) -> Path:
-    """A run folder without a network in it."""
+def write_run(folder: Path, *, rows: int = 30, data: str = "nowhere", sheets: Sequence[int] = (10, 20, 30)) -> Path:
+    """Write a run folder without a network."""
     (folder / "samples").mkdir(parents=True)
     (folder / "recipe.toml").write_text(RECIPE.format(data=data, steps=rows))
     lines = [f"{step},{5.5},{2 / step:.4f},{0.1 * step:.4f}" for step in range(1, rows + 1)]
@@ -30,23 +29,23 @@ def noise(seed: int, size: int = 24) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
 
 
-def a_case(name: str, run: int, value: float) -> Case:
-    """What the run of that number made of the image of that name."""
+def image_result(name: str, run: int, value: float) -> ImageResult:
+    """Result of the run of that number for the image of that name."""
     given = {"input": noise(sum(name.encode())), "truth": noise(1)}
-    return Case(name, given, {"result": noise(2 + run)}, {"PSNR": value, "L1": 1 / value})
+    return ImageResult(name, given, {"result": noise(2 + run)}, {"PSNR": value, "L1": 1 / value})
 
 
-def page_of(parts: Sequence[RunPart], file: Path) -> str:
-    write_page(file, parts, title="title", summary="summary")
+def page_of(contents: Sequence[RunContents], file: Path) -> str:
+    write_page(file, contents, title="title", summary="summary")
     return file.read_text()
 
 
-class Outside(HTMLParser):
-    """Collects what a page would ask for, and the tags and ids that it has."""
+class PageElements(HTMLParser):
+    """Tags and ids of a page, the addresses that it would load, and the number of images without alternative text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.asked: list[str] = []
+        self.loaded: list[str] = []
         self.tags: list[str] = []
         self.ids: list[str] = []
         self.without_alt = 0
@@ -55,6 +54,6 @@ class Outside(HTMLParser):
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.ids += [value or "" for key, value in attributes if key == "id"]
-        asks = [value or "" for key, value in attributes if key in ("src", "href", "srcset", "data", "poster")]
-        self.asked += [value for value in asks if not value.startswith(("data:image/", "#"))]
+        addresses = [value or "" for key, value in attributes if key in ("src", "href", "srcset", "data", "poster")]
+        self.loaded += [value for value in addresses if not value.startswith(("data:image/", "#"))]
         self.without_alt += tag == "img" and not dict(attributes).get("alt")

@@ -1,4 +1,4 @@
-"""What runs make of held-out images, and the command that shows it."""
+"""Images that runs generate for a page, and the command `i2i report`."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from i2i.report import write_report
-from i2i.report.cases import cases_of
+from i2i.report.run_images import generate_images
 from i2i.training import run
 from tests.cli.test_cli import i2i_run
-from tests.report.runs import Outside, made_up
+from tests.report.pages import PageElements, write_run
 from tests.worlds import digits, tiny_recipe, tiny_world
 
 
@@ -24,47 +24,55 @@ def trained(method: str, data: Path, out: Path, *more: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("method", "title", "cases"), [("pix2pix", "truth", 2), ("cyclegan", "and back", 4), ("rrdb-psnr", "truth", 1)]
+    ("method", "title", "count"),
+    [("pix2pix", "truth", 2), ("cyclegan", "reconstruction", 4), ("rrdb-psnr", "truth", 1)],
 )
-def test_a_run_shows_what_it_makes_of_held_out_images(
-    method: str, title: str, cases: int, world: Path, tmp_path: Path
+def test_held_out_images_are_translated_and_measured(
+    method: str, title: str, count: int, world: Path, tmp_path: Path
 ) -> None:
     folder = trained(method, world / "trainB" if method == "rrdb-psnr" else world, tmp_path / "run")
     before = torch.get_rng_state()
-    shown = cases_of(folder, 2)
+    images = generate_images(folder, 2)
     assert torch.equal(before, torch.get_rng_state())
-    assert len(shown.cases) == cases and not shown.notes
-    for case in shown.cases:
-        assert title in {*case.given, *case.made} and any("PSNR" in name for name in case.measures)
-        assert len({pixels.shape for pixels in (*case.given.values(), *case.made.values())}) == 1
+    assert len(images.results) == count and not images.notes
+    for result in images.results:
+        assert title in {*result.given, *result.generated} and any("PSNR" in name for name in result.measures)
+        assert len({pixels.shape for pixels in (*result.given.values(), *result.generated.values())}) == 1
     write_report([folder / "latest"], tmp_path / "page.html", images=2)
-    assert Outside((tmp_path / "page.html").read_text()).tags.count("figure") == cases + 1, "and the sheets"
+    assert PageElements((tmp_path / "page.html").read_text()).tags.count("figure") == count + 1, "and the sample sheets"
 
 
-def test_a_measure_of_a_case_is_that_of_its_pictures(world: Path, tmp_path: Path) -> None:
-    (case,) = cases_of(trained("pix2pix", world, tmp_path / "run"), 1).cases
-    difference = case.made["result"].astype(float) - case.given["truth"]
-    assert case.measures["L1"] == pytest.approx(np.abs(difference / 255).mean(), abs=0.003)  # rounded to 8 bit
-    assert case.measures["PSNR"] == pytest.approx(-10 * np.log10(np.square(difference / 255).mean()), abs=0.1)
+def test_dropout_gives_the_same_images_on_every_page(world: Path, tmp_path: Path) -> None:
+    folder = trained("pix2pix", world, tmp_path / "run")
+    first = generate_images(folder, 1).results[0].measures
+    torch.rand(1)
+    assert generate_images(folder, 1).results[0].measures == first
+
+
+def test_measures_of_a_result_are_those_of_its_pictures(world: Path, tmp_path: Path) -> None:
+    (result,) = generate_images(trained("pix2pix", world, tmp_path / "run"), 1).results
+    difference = result.generated["result"].astype(float) - result.given["truth"]
+    assert result.measures["L1"] == pytest.approx(np.abs(difference / 255).mean(), abs=0.003)  # rounded to 8 bit
+    assert result.measures["PSNR"] == pytest.approx(-10 * np.log10(np.square(difference / 255).mean()), abs=0.1)
 
 
 def test_a_run_from_noise_shows_samples(tmp_path: Path) -> None:
     folder = trained("dcgan", digits(tmp_path / "digits", each=4), tmp_path / "run", "collapse.every=0")
     write_report([folder], tmp_path / "page.html")
-    found = Outside((tmp_path / "page.html").read_text())
+    found = PageElements((tmp_path / "page.html").read_text())
     assert "samples" in found.ids and "images" not in found.ids
 
 
-def test_where_the_data_are_gone_a_sentence_says_so_and_the_rest_is_there(tmp_path: Path) -> None:
+def test_missing_data_give_a_note_and_the_rest_of_the_page(tmp_path: Path) -> None:
     folder = trained("pix2pix", tiny_world(tmp_path / "world"), tmp_path / "run")
     (tmp_path / "world").rename(tmp_path / "elsewhere")
     write_report([folder], tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert f"no data at {tmp_path / 'world'}" in page and {"time", "curves"} <= set(Outside(page).ids)
+    assert f"no data at {tmp_path / 'world'}" in page and {"time", "curves"} <= set(PageElements(page).ids)
 
 
-def test_the_command_writes_the_page_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folders = [made_up(tmp_path / name) for name in "ab"]
+def test_the_command_writes_the_page_and_prints_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [write_run(tmp_path / name) for name in "ab"]
     code, out, _ = i2i_run("report", *folders, "-o", tmp_path / "page.html", "--images", "0", capsys=capsys)
     assert code == 0 and str(tmp_path / "page.html") in out and (tmp_path / "page.html").exists()
 
@@ -80,12 +88,12 @@ def test_the_command_writes_the_page_and_says_where(tmp_path: Path, capsys: pyte
         (["run", "-o", "gone/page.html"], "gone/page.html: cannot be written"),
     ],
 )
-def test_what_cannot_be_reported_is_one_sentence(
+def test_wrong_arguments_are_one_sentence(
     words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    made_up(Path("run"))
-    for log in made_up(Path("empty")).glob("*.csv"):
+    write_run(Path("run"))
+    for log in write_run(Path("empty")).glob("*.csv"):
         log.unlink()
     code, _, errors = i2i_run("report", *words, capsys=capsys)
     assert code == 1 and said in errors and len(errors.strip().splitlines()) == 1
