@@ -21,7 +21,8 @@ MANUALS = sorted(
 def blocks(text: str) -> list[str]:
     """Commands of the code blocks, without comments; continued lines joined, lists and pipes taken apart."""
     code = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
-    parts = [part.strip() for line in code.splitlines() for part in re.split(r"[;|]|&&", re.sub(r"(^|\s)#.*", "", line))]
+    lines = [re.sub(r"(^|\s)#.*", "", line) for line in code.splitlines()]
+    parts = [part.strip() for line in lines for part in re.split(r"[;|]|&&", line)]
     return [part for part in parts if re.match(r"i2i [a-z]", part) and "…" not in part]
 
 
@@ -35,8 +36,8 @@ def parse(line: str, *, is_mention: bool = False) -> None:
     command: Any = get_command(app)
     words = shlex.split(line.replace("...", ""))[1:]
     while hasattr(command, "commands") and words:
-        group = command.context_class(command, info_name=command.name)
-        _, command, words = command.resolve_command(group, words)
+        group = command.make_context(command.name, words)
+        _, command, words = command.resolve_command(group, [*group._protected_args, *group.args])
     try:
         command.make_context(command.name, words)
     except Exception as error:
