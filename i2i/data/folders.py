@@ -145,15 +145,15 @@ def by_stem(paths: Iterable[Path]) -> dict[Path, list[Path]]:
 
 
 def without_scale(stems: dict[Path, Item], others: Container[Path], scale: int | None = None) -> dict[Path, Item]:
-    """Stems that are not among `others` lose the x4 (any digit for None) at their end or before the number of a tile.
+    """Stems without partner in `others` lose the x4 (any digit for None) at their end or before the number of a tile.
 
-    They keep it where they would become another one's.
+    They keep it where the shorter name has no partner either, or is another one's.
     """
     ending = re.compile(rf"x{scale or '[0-9]'}(?=(_s\d{{3,}})?$)")
     renamed: dict[Path, Item] = {}
     for stem, item in stems.items():
         short = stem.with_name(ending.sub("", stem.name) or stem.name)
-        keeps = stem in others or short in stems or short in renamed
+        keeps = stem in others or short not in others or short in renamed
         renamed[stem if keeps else short] = item
     return renamed
 

@@ -119,7 +119,7 @@ class _Batches(Dataset[_Loaded]):
                 samples = [self._dataset[key] for key in keys]
                 batch = type(samples[0])(*map(_stack, zip(*samples, strict=True)))
             except ValueError as error:
-                failure = ValueError(str(error))  # without its causes and traceback, which may not be picklable
+                failure = ValueError(str(error))  # as a class that can be unpickled, without causes and traceback
         return _Loaded(batch, failure, [str(warning.message) for warning in caught])
 
 

@@ -3,6 +3,7 @@ import signal
 from itertools import chain, islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,7 +19,7 @@ COUNT = 11
 
 
 class Keys:
-    """Samples that show nothing but the key they were asked for with."""
+    """Samples that are their own keys."""
 
     def __len__(self) -> int:
         return COUNT
@@ -35,13 +36,23 @@ class Unequal(Keys):
 
 class Broken(Keys):
     def __getitem__(self, key: tuple[int, int]) -> Pair:
-        raise ValueError("crop: 2x2 image is smaller than size 3; resize first (a.png)")
+        raise Refusal("crop", "2x2 image is smaller than size 3; resize first (a.png)")
 
 
 class Process(Keys):
+    """Samples that are facts of the process that loads them: its id, and 1 if it ignores Ctrl-C and has one thread."""
+
     def __getitem__(self, key: tuple[int, int]) -> Pair:
-        deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        return Pair(*torch.tensor([os.getpid(), deaf]).view(2, 1, 1, 1))
+        single = cv2.getNumThreads() <= 1 and torch.get_num_threads() == 1
+        ignores = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        return Pair(*torch.tensor([os.getpid(), single and ignores]).view(2, 1, 1, 1))
+
+
+class Refusal(ValueError):
+    """An error that cannot be unpickled."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what}: {why}")
 
 
 def keys(dataset: Keys, steps: int, **options) -> list[list[tuple[int, int]]]:
@@ -58,7 +69,7 @@ def pictures(tmp_path: Path) -> PairedImages:
     return PairedImages(find_pairs(tmp_path), Preprocessing(random, random, seed=5))
 
 
-def test_an_epoch_shows_every_sample_at_most_once_in_another_order():
+def test_an_epoch_has_every_sample_at_most_once_in_its_own_order():
     steps = steps_per_epoch(Keys(), 3)
     assert steps == 3
     stream = keys(Keys(), 3 * steps)
@@ -70,16 +81,28 @@ def test_an_epoch_shows_every_sample_at_most_once_in_another_order():
     assert keys(Keys(), 3, seed=1) != stream[:3]
 
 
-def test_what_an_epoch_drops_comes_in_others():
+def test_samples_left_over_by_an_epoch_are_in_others():
     shown = {index for batch in keys(Keys(), 30) for _, index in batch}
     assert shown == set(range(COUNT))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_stream_started_later_is_the_rest_of_an_uninterrupted_one(workers):
+def test_a_stream_started_at_a_step_continues_an_uninterrupted_one(workers):
     whole = keys(Keys(), 12)
     for start in (0, 1, 3, 7):
         assert keys(Keys(), 12 - start, start_step=start, workers=workers) == whole[start:]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_shards_of_all_ranks_are_the_whole_batches(workers):
+    shards = [keys(Keys(), 5, batch_size=4, workers=workers, shard=slice(rank, None, 2)) for rank in range(2)]
+    for batch, (first, second) in zip(keys(Keys(), 5, batch_size=4), zip(*shards, strict=True), strict=True):
+        assert [first, second] == [batch[::2], batch[1::2]]
+
+
+def test_the_order_of_an_epoch_is_seeded_as_in_version_0_1():
+    order = np.random.default_rng((0, 7, 2)).permutation(COUNT)[:3]
+    assert keys(Keys(), 1, seed=7, start_step=6) == [[(2, index) for index in order]]
 
 
 def test_batches_are_the_same_whatever_the_workers(pictures):
@@ -92,7 +115,7 @@ def test_batches_are_the_same_whatever_the_workers(pictures):
 
 
 @pytest.mark.parametrize("workers, size", [(0, 3), (2, 3), (0, 1)])
-def test_seeds_of_single_images_are_stacked_beside_them(pictures, tmp_path, workers, size):
+def test_seeds_of_photos_are_stacked_beside_them(pictures, tmp_path, workers, size):
     crop = Pipeline({"crop": {"size": 16}})
     dataset = HighResolutionImages(find_single(tmp_path), Preprocessing(crop, crop, seed=5))
     batch = next(iter(batches(dataset, batch_size=size, seed=0, workers=workers)))
@@ -110,7 +133,7 @@ def test_loading_leaves_the_global_random_state_alone(pictures, workers):
     assert torch.get_rng_state().equal(before)
 
 
-def test_workers_are_other_processes_deaf_to_ctrl_c():
+def test_workers_are_other_processes_of_one_thread_that_ignore_ctrl_c():
     handler = signal.getsignal(signal.SIGINT)
     stream = list(islice(batches(Process(), batch_size=3, seed=0, workers=2), 4))
     assert len({int(batch.source[0, 0]) for batch in stream} - {os.getpid()}) == 2
@@ -124,19 +147,19 @@ def test_a_data_set_smaller_than_a_batch_is_refused_at_once():
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_images_of_other_sizes_are_no_batch(workers):
+def test_images_of_different_sizes_are_refused_as_a_batch(workers):
     with pytest.raises(ValueError, match=r"^images of 8x8 and 8x9 cannot be one batch; add a crop, or use"):
         next(batches(Unequal(), batch_size=8, seed=0, workers=workers))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_what_a_sample_raises_arrives_as_the_sentence_it_was(workers):
+def test_the_error_of_a_sample_arrives_with_its_message(workers):
     with pytest.raises(ValueError, match=r"^crop: 2x2 image is smaller than size 3; resize first \(a\.png\)$"):
         next(batches(Broken(), batch_size=2, seed=0, workers=workers))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_bad_file_is_named_once_and_here_whatever_the_workers(tmp_path, pictures, workers):
+def test_an_unreadable_file_is_named_in_one_warning_whatever_the_workers(tmp_path, pictures, workers):
     (tmp_path / "3.png").write_bytes(b"no image")
     with pytest.warns(UserWarning, match=r"3\.png") as caught:
         list(islice(batches(pictures, batch_size=2, seed=0, workers=workers), 30))

@@ -1,4 +1,3 @@
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 from i2i.data.augment import Pipeline
 from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles, find_pairs, find_single, find_unpaired
 from i2i.data.reading import FieldFormat
-from i2i.data.samples import HighResolutionImages, PairedImages, Preprocessing, UnpairedImages
+from i2i.data.samples import HighResolutionImages, LabelledImages, PairedImages, Preprocessing, UnpairedImages
 from i2i_runtime import images
 
 PLAIN = Pipeline({})
@@ -62,14 +61,14 @@ def test_tensors_are_the_image_in_the_value_range(tmp_path):
             torch.testing.assert_close(tensor, low + (high - low) * as_tensor(picture(seed)))
 
 
-def test_sixteen_bits_are_kept(tmp_path):
+def test_16_bits_are_kept(tmp_path):
     files = pairs(tmp_path, dtype=np.uint16, channels=1)
     source, _ = paired(files, channels=(1, 1), value_range=(0.0, 1.0))[0, 0]
     expected = as_tensor(picture(0, channels=1, dtype=np.uint16))
     torch.testing.assert_close(source * 65535, expected * 65535, atol=0.01, rtol=0)
 
 
-def test_every_field_gets_the_channels_declared_for_it(tmp_path):
+def test_every_field_has_the_channels_of_its_format(tmp_path):
     source, target = paired(pairs(tmp_path), channels=(1, 4))[0, 0]
     assert source.shape == (1, 16, 16) and target.shape == (4, 16, 16)
 
@@ -84,13 +83,13 @@ def test_the_left_half_is_the_source_and_direction_swaps(tmp_path):
     assert swapped.source.equal(target) and swapped.target.equal(source)
 
 
-def test_direction_swaps_files_too_and_leaves_declarations_to_the_fields(tmp_path):
+def test_direction_swaps_files_but_not_the_formats_of_source_and_target(tmp_path):
     swapped = paired(pairs(tmp_path), channels=(1, 3), direction="b_to_a", value_range=(0.0, 1.0))[0, 0]
     assert swapped.source.shape[0] == 1
     torch.testing.assert_close(swapped.target, as_tensor(picture(0)))
 
 
-def test_both_images_of_a_pair_get_the_same_draw(tmp_path):
+def test_both_images_of_a_pair_share_every_draw(tmp_path):
     files = pairs(tmp_path, height=40, width=40)
     same = PairedFiles(tuple((a, a) for a, _ in files.train), (), side_by_side=False, held_out_from_train=False)
     dataset = paired(same, RANDOM)
@@ -132,9 +131,20 @@ def test_label_maps_keep_their_values(tmp_path):
     assert {round(value * 255, 4) for value in dataset[0, 0].source.unique().tolist()} == {0, 1, 11}
     with pytest.raises(ValueError, match="unknown field 'sauce'; did you mean 'source'"):
         paired(files, label_maps=["sauce"])
-    with pytest.raises(ValueError, match="1 channels of uint8 cannot be the label map"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        paired(files, label_maps=["source"], channels=(3, 3))[0, 0]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("direction", ["a_to_b", "b_to_a"])
+def test_what_cannot_be_a_label_map_is_refused_with_its_file(tmp_path, direction):
+    pair = written(tmp_path / "a.png", picture(0)), written(tmp_path / "b.png", picture(0))
+    if direction == "b_to_a":
+        pair = pair[::-1]
+    files = PairedFiles((pair,), (), side_by_side=False, held_out_from_train=False)
+    with pytest.raises(ValueError, match=r"a\.png: 3 channels of uint8 cannot be the label map"):
+        paired(files, label_maps=["source"], channels=(1, 3), direction=direction)[0, 0]
+    written(tmp_path / "a.png", picture(0, channels=1, dtype=np.uint16))
+    with pytest.raises(ValueError, match=r"a\.png: 1 channels of uint16 cannot be the label map"):
+        paired(files, label_maps=["source"], channels=(1, 3), direction=direction)[0, 0]
 
 
 def unpaired(files: UnpairedFiles, **options) -> UnpairedImages:
@@ -151,7 +161,7 @@ def test_an_epoch_covers_the_larger_domain_and_draws_the_partner(tmp_path):
     assert len(unpaired(domains(tmp_path / "other", 5, 2))) == 5
 
 
-def test_unpaired_images_get_draws_of_their_own(tmp_path):
+def test_unpaired_images_have_draws_of_their_own(tmp_path):
     path = written(tmp_path / "1.png", picture(0, 40, 40))
     files = UnpairedFiles(((path,), (path,)), ((), ()), held_out_from_train=False)
     dataset = unpaired(files, train=RANDOM)
@@ -160,10 +170,60 @@ def test_unpaired_images_get_draws_of_their_own(tmp_path):
     assert dataset.held_out_count == 0
 
 
-def test_held_out_domains_start_over_when_shorter(tmp_path):
+def test_the_smaller_held_out_domain_starts_over(tmp_path):
     dataset = unpaired(domains(tmp_path, 3, 3))
     assert dataset.held_out_count == 2
     assert [[int(x.mean().round()) for x in dataset.held_out(index)] for index in range(2)] == [[0, 0], [1, 0]]
+
+
+def test_without_test_images_in_one_domain_nothing_is_held_out(tmp_path):
+    files = domains(tmp_path, 3, 3)
+    assert unpaired(UnpairedFiles(files.train, (files.test[0], ()), False)).held_out_count == 0
+
+
+def positions(count: int, height: int = 24, width: int = 24) -> np.ndarray:
+    """An image whose pixels are (row, column, count)."""
+    return np.stack([*np.mgrid[:height, :width], np.full((height, width), count)], axis=2).astype(np.uint8)
+
+
+def corner(image: torch.Tensor) -> list[int]:
+    """The first pixel of a crop of `positions`."""
+    return [round(value) for value in image[:, 0, 0].tolist()]
+
+
+def drawn(*seed: int) -> list[int]:
+    """The corner of a crop from 24 to 16 pixels by the draw of this seed."""
+    rng = np.random.default_rng(seed)
+    return [int(rng.integers(9)), int(rng.integers(9))]
+
+
+def test_seeds_of_all_draws_are_as_in_version_0_1(tmp_path):
+    """Another seed would give a resumed run other samples."""
+    paths = tuple(written(tmp_path / f"{index}.png", positions(index)) for index in range(3))
+    single, crop = SingleFiles(paths, paths, held_out_from_train=False), Pipeline({"crop": {"size": 16}})
+    options = {"train": crop, "test": crop, "seed": 7, "value_range": (0.0, 255.0)}
+    pairs = opened(
+        PairedImages, PairedFiles(((paths[0], paths[1]),) * 3, ((paths[0], paths[1]),), False, False), **options
+    )
+    assert corner(pairs[5, 2].target) == [*drawn(1, 7, 5, 2), 1] and corner(pairs.held_out(0).source) == [
+        *drawn(3, 0),
+        0,
+    ]
+    photos = opened(HighResolutionImages, single, **options)
+    assert corner(photos[5, 2].image) == [*drawn(1, 7, 5, 2), 2] and corner(photos.held_out(1).image) == [
+        *drawn(3, 1),
+        1,
+    ]
+    assert int(photos[5, 2].seed) == np.random.default_rng((4, 7, 5, 2)).integers(2**63 - 1)
+    assert int(photos.held_out(1).seed) == np.random.default_rng((5, 1)).integers(2**63 - 1)
+    labelled = opened(LabelledImages, single, size=24, **options)
+    assert corner(labelled[5, 2].image) == [*drawn(6, 7, 5, 2), 2]
+    assert corner(labelled.held_out(1).image) == [*drawn(7, 1), 1]
+    domains = opened(UnpairedImages, UnpairedFiles((paths, paths), (paths[:2], paths), False), **options)
+    assert corner(domains[5, 2].a) == [*drawn(1, 7, 5, 2, 0), 2]
+    partner = int(np.random.default_rng((2, 7, 5, 2)).integers(3))
+    assert corner(domains[5, 2].b) == [*drawn(1, 7, 5, 2, 1), partner]
+    assert [corner(image) for image in domains.held_out(2)] == [[*drawn(3, 2), 0], [*drawn(3, 2), 2]]
 
 
 def test_an_unreadable_image_is_replaced_by_the_next_with_one_warning(tmp_path):
@@ -184,7 +244,7 @@ def test_an_unreadable_half_replaces_the_whole_pair(tmp_path):
     assert source.equal(dataset[0, 2].source) and target.equal(dataset[0, 2].target)
 
 
-def test_one_odd_side_by_side_image_does_not_stop_the_rest(tmp_path):
+def test_a_side_by_side_image_of_odd_width_is_replaced(tmp_path):
     for name, width in (("1", 8), ("2", 9)):
         written(tmp_path / f"{name}.png", picture(0, width=width))
     dataset = paired(find_pairs(tmp_path))
@@ -193,7 +253,7 @@ def test_one_odd_side_by_side_image_does_not_stop_the_rest(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_when_nothing_can_be_read_a_sentence_says_so(tmp_path):
+def test_a_data_set_without_a_readable_image_is_refused(tmp_path):
     files = domains(tmp_path, 2, 2)
     for path in files.train[1]:
         path.write_bytes(b"no image")
@@ -208,7 +268,7 @@ def test_an_unreadable_held_out_image_is_an_error(tmp_path):
         paired(files).held_out(0)
 
 
-def test_a_refused_image_is_named(tmp_path):
+def test_an_image_that_the_pipeline_refuses_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"crop: 16x16 image is smaller than size 20; resize first.* \(.*a/1\.png\)"):
         paired(pairs(tmp_path), Pipeline({"crop": {"size": 20}}))[0, 1]
 
@@ -229,14 +289,14 @@ def low_high(folder: Path, low: tuple[int, int], high: tuple[int, int]) -> Paire
     return PairedFiles((pair,), (pair,), side_by_side=False, held_out_from_train=False)
 
 
-def test_a_target_is_scale_times_as_large_and_cut_where_it_is_larger(tmp_path):
+def test_a_target_is_cropped_to_scale_times_its_source(tmp_path):
     for high in ((40, 48), (43, 49)):
         dataset = paired(low_high(tmp_path, (10, 12), high), scale=4)
         for pair in (dataset[0, 0], dataset.held_out(0)):
             assert pair.source.shape == (3, 10, 12) and pair.target.shape == (3, 40, 48)
 
 
-def test_low_and_high_share_one_draw_in_both_directions(tmp_path):
+def test_low_and_high_resolution_share_every_draw_in_both_directions(tmp_path):
     small = picture(0, 20, 20)
     pair = written(tmp_path / "low.png", small), written(tmp_path / "high.png", small.repeat(3, 0).repeat(3, 1))
     random = Pipeline({"crop": {"size": 24}, "flip": {}, "quarter_turns": {}})
@@ -275,7 +335,7 @@ def high(files: SingleFiles, train: Pipeline = PLAIN, **options) -> HighResoluti
     return opened(HighResolutionImages, files, train=train, **{"value_range": (0.0, 1.0), **options})
 
 
-def test_single_images_come_in_the_value_range_with_a_seed(tmp_path):
+def test_photos_are_in_the_value_range_and_have_a_seed(tmp_path):
     dataset = high(singles(tmp_path))
     assert len(dataset) == 4 and dataset.held_out_count == 2
     for sample in (dataset[0, 1], dataset.held_out(1)):
@@ -296,14 +356,14 @@ def test_a_degradation_seed_depends_on_seed_epoch_and_index_alone(tmp_path):
     assert held_out == [int(other.held_out(index).seed) for index in range(2)]
 
 
-def test_a_single_image_is_augmented_anew_in_every_epoch(tmp_path):
+def test_a_photo_is_augmented_anew_in_every_epoch(tmp_path):
     dataset = high(singles(tmp_path, height=40, width=40), Pipeline({"crop": {"size": 16}}))
     assert dataset[0, 1].image.shape == (3, 16, 16)
     assert dataset[0, 1].image.equal(dataset[0, 1].image) and not dataset[0, 1].image.equal(dataset[1, 1].image)
     assert dataset.held_out(0).image.shape == (3, 40, 40)
 
 
-def test_an_unreadable_single_image_is_replaced_and_a_held_out_one_is_an_error(tmp_path):
+def test_an_unreadable_photo_is_replaced_and_a_held_out_one_is_an_error(tmp_path):
     files = singles(tmp_path)
     files.train[0].write_bytes(b"no image")
     dataset = high(files)
@@ -331,7 +391,7 @@ def test_real_photos_give_crops(shared):
     assert sorted(dataset.held_out(0).image.shape) == [3, 321, 480]
 
 
-def test_few_photos_are_taken_several_times_each_with_a_draw_of_its_own(tmp_path: Path) -> None:
+def test_few_photos_are_repeated_by_other_draws(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name in "ab":
         images.write(tmp_path / f"{name}.png", rng.integers(0, 256, (32, 32, 3), np.uint8))
