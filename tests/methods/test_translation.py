@@ -17,7 +17,7 @@ from i2i.methods.translation import Direction, Translation
 from i2i.networks.generators.base import ImageGenerator
 from i2i.recipe import components
 from i2i.registry import discriminators
-from i2i.report.cases import cases_of
+from i2i.report.run_images import generate_images
 from i2i.training import run
 from i2i_runtime import images
 from tests.worlds import SIZES, Recorder, tiny_world
@@ -107,10 +107,10 @@ def test_a_product_is_measured_in_its_direction_whatever_its_name(
         assert files
         for file in files:
             assert np.array_equal(images.read(kept / part / file), images.read(world / domain / file))
-    cases = {case.name: case for case in cases_of(folder, 1).cases}
-    (case,) = (case for name, case in cases.items() if product.replace("_", " ") in name)
-    shown = images.read(world / source / f"{case.name.partition(',')[0]}.png")
-    assert abs(case.given["input"].astype(int) - shown).max() <= 1
+    results = {result.name: result for result in generate_images(folder, 1).results}
+    (result,) = (result for name, result in results.items() if product.replace("_", " ") in name)
+    shown = images.read(world / source / f"{result.name.partition(',')[0]}.png")
+    assert abs(result.given["input"].astype(int) - shown).max() <= 1
 
 
 def test_four_members_are_enough_for_a_run(tmp_path: Path) -> None:
