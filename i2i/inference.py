@@ -41,6 +41,8 @@ class Translator:
     tiles, where the generator can take them; tensors whole.
     """
 
+    engine = "torch"
+
     def __init__(
         self, generator: ImageGenerator, card: Card, *, device: torch.device | str = "cpu", test_time: TestTime = "eval"
     ) -> None:
@@ -64,6 +66,11 @@ class Translator:
             if isinstance(image, Tensor)
             else translate_image(self.network, self.card, image, tiling=self._tiling, banded=self.banded)
         )
+
+    @property
+    def provider(self) -> str:
+        """What torch runs the generator on: "cpu", "cuda:0", "mps"."""
+        return str(self.device)
 
     @property
     def banded(self) -> Banded | None:

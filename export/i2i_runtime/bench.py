@@ -1,5 +1,9 @@
-"""How fast networks are on this machine, alone and from file to file, in turns so that they share its moods."""
+"""The speed of networks on this machine, alone and from file to file.
 
+Several are measured round-robin, so that whatever else the machine does meets all of them.
+"""
+
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,54 +17,72 @@ import numpy as np
 from i2i_runtime import images, tiles
 from i2i_runtime.card import Card
 from i2i_runtime.folder import FolderOptions, translate_folder
-from i2i_runtime.translate import Network
+from i2i_runtime.translate import ImageModel, Network
 
-_FILES = 8  # images of one turn from file to file
-_LEAST = 3  # turns, however long they take
+_FILES = 8  # images of one round from file to file
+_MIN_ROUNDS = 3  # however long they take
 
 
 @dataclass
 class Contender:
-    """A network with a name and what runs it, and what was measured: milliseconds per image, one for each turn."""
+    """A network with a name and its engine, and the measured milliseconds per image, one for each round."""
 
     name: str
     engine: str
     network: Network
     card: Card
-    alone: list[float] = field(default_factory=list)
-    with_files: list[float] = field(default_factory=list)
+    network_ms: list[float] = field(default_factory=list)
+    file_ms: list[float] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, name: str, model: ImageModel) -> "Contender":
+        """An opened model as a contender."""
+        return cls(name, f"{model.engine} {model.provider}", model.network, model.card)
 
 
-def bench(
+def run(contenders: Sequence[Contender], size: tuple[int, int], *, batch: int, seconds: float) -> None:
+    """Measure all contenders, say on standard error what goes on, and print the table. Raises ValueError."""
+    height, width = size
+    measure(contenders, height=height, width=width, batch=batch, seconds=seconds, log=_print_to_stderr)
+    print("\n".join(table(contenders)))
+
+
+def _print_to_stderr(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def measure(
     contenders: Sequence[Contender],
     *,
     height: int,
     width: int,
     batch: int = 1,
     seconds: float = 10.0,
-    tell: Callable[[str], None] = lambda sentence: None,
+    log: Callable[[str], None] = lambda sentence: None,
 ) -> None:
-    """Measure every contender on images of this size in pixels, for so many seconds each, alone and with files.
+    """Measure every contender on images of this size in pixels, for so many seconds each, without and with files.
 
-    Alone is the network on a batch of float32 in memory, whole and padded to what it takes. With files, a folder of PNG
-    is read, translated image by image, and written. Raises ValueError when a network fails, or lacks the memory.
+    Without files the network runs on a batch of float32 in memory, whole and padded to a size it takes. With files a
+    folder of PNG is read, translated image by image, and written. Raises ValueError when a network fails, or lacks the
+    memory.
     """
     if batch < 1 or seconds <= 0:
         raise ValueError(f"batch {batch} for {seconds:g} seconds; allowed: a batch from 1, and more than 0 seconds")
     budget = seconds * len(contenders) / 2
-    tell(f"networks alone, about {budget:.0f} s")
-    _in_turns([_alone(each, height, width, batch) for each in contenders], [each.alone for each in contenders], budget)
-    tell(f"from file to file, about {budget:.0f} s")
+    log(f"networks alone, about {budget:.0f} s")
+    calls = [_network_call(each, height, width, batch) for each in contenders]
+    _measure_round_robin(calls, [each.network_ms for each in contenders], budget)
+    log(f"from file to file, about {budget:.0f} s")
     with TemporaryDirectory(prefix="i2i-bench-") as folder:
         source = Path(folder, "source")
         source.mkdir()
         for index in range(_FILES):
-            images.write(source / f"{index}.png", picture(height, width, seed=index))
-        calls = [_with_files(each, source, Path(folder, str(index))) for index, each in enumerate(contenders)]
-        _in_turns(calls, [each.with_files for each in contenders], budget)
+            images.write(source / f"{index}.png", synthetic_photo(height, width, seed=index))
+        calls = [_folder_call(each, source, Path(folder, str(index))) for index, each in enumerate(contenders)]
+        _measure_round_robin(calls, [each.file_ms for each in contenders], budget)
 
 
-def picture(height: int, width: int, *, seed: int) -> images.Array:
+def synthetic_photo(height: int, width: int, *, seed: int) -> images.Array:
     """An image (height, width, 3) of uint8 that PNG compresses about as well as a photograph."""
     rng = np.random.default_rng(seed)
     smooth = cv2.resize(rng.random((12, 12, 3), np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
@@ -69,11 +91,11 @@ def picture(height: int, width: int, *, seed: int) -> images.Array:
 
 
 def table(contenders: Sequence[Contender]) -> list[str]:
-    """What was measured, as lines of text: medians over the turns, the fastest network first."""
+    """The measurements as lines of text: medians over the rounds, the fastest network first."""
     rows = [("model", "engine", "network ms", "best ms", "images/s", "with files ms", "images/s")]
-    for each in sorted(contenders, key=lambda one: median(one.alone)):
-        alone, files = median(each.alone), median(each.with_files)
-        numbers = (alone, min(each.alone), 1000 / alone, files, 1000 / files)
+    for each in sorted(contenders, key=lambda one: median(one.network_ms)):
+        network, files = median(each.network_ms), median(each.file_ms)
+        numbers = (network, min(each.network_ms), 1000 / network, files, 1000 / files)
         rows.append((each.name, each.engine, *(f"{number:,.1f}" for number in numbers)))  # type: ignore[arg-type]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
@@ -82,46 +104,47 @@ def table(contenders: Sequence[Contender]) -> list[str]:
     ]
 
 
-def _alone(contender: Contender, height: int, width: int, batch: int) -> Callable[[], float]:
+def _network_call(contender: Contender, height: int, width: int, batch: int) -> Callable[[], float]:
     card = contender.card
     rows, columns = tiles.padded_axes(card, height, width)
-    image = images.with_channels(picture(height, width, seed=0)[np.ix_(rows, columns)], card.in_channels)
-    given = np.repeat(np.ascontiguousarray(images.to_float(image).transpose(2, 0, 1))[None], batch, axis=0)
+    image = images.with_channels(synthetic_photo(height, width, seed=0)[np.ix_(rows, columns)], card.in_channels)
+    planes = np.ascontiguousarray(images.to_float(image).transpose(2, 0, 1))
+    input_batch = np.repeat(planes[None], batch, axis=0)
 
-    def run() -> float:
+    def call() -> float:
         try:
-            return _milliseconds(lambda: contender.network(given)) / batch
+            return _milliseconds(lambda: contender.network(input_batch)) / batch
         except MemoryError:
             raise ValueError(
                 f"{contender.name}: {batch} of {width}x{height} pixels at once are too many for the memory; "
                 "try a smaller --size"
             ) from None
 
-    return run
+    return call
 
 
-def _with_files(contender: Contender, source: Path, target: Path) -> Callable[[], float]:
-    def translate() -> None:
+def _folder_call(contender: Contender, source: Path, target: Path) -> Callable[[], float]:
+    def call() -> None:
         report = translate_folder(contender.network, contender.card, source, target, FolderOptions(overwrite=True))
         if report.failed:
             raise ValueError(f"{contender.name}: {report.failed[0][1]}")
 
-    return lambda: _milliseconds(translate) / _FILES
+    return lambda: _milliseconds(call) / _FILES
 
 
-def _milliseconds(work: Callable[[], object]) -> float:
+def _milliseconds(call: Callable[[], object]) -> float:
     begin = time.perf_counter()
-    work()
+    call()
     return 1000 * (time.perf_counter() - begin)
 
 
-def _in_turns(calls: Sequence[Callable[[], float]], results: Sequence[list[float]], seconds: float) -> None:
-    """Enter what the calls return, in turns until the seconds are over; their first, to warm up, is not counted."""
+def _measure_round_robin(calls: Sequence[Callable[[], float]], results: Sequence[list[float]], seconds: float) -> None:
+    """Append the results of the calls, in rounds until the seconds are over; a first round, to warm up, is left out."""
     for call in calls:
         call()
     end = time.perf_counter() + seconds
-    turns = 0
-    while turns < _LEAST or time.perf_counter() < end:
+    rounds = 0
+    while rounds < _MIN_ROUNDS or time.perf_counter() < end:
         for call, result in zip(calls, results, strict=True):
             result.append(call())
-        turns += 1
+        rounds += 1

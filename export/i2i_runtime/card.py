@@ -1,4 +1,4 @@
-"""What a model promises: the facts that images need to be made right by it, and where its weights come from."""
+"""The card of a model: the facts that running it takes (channels, scale, sizes), and where its weights come from."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -10,16 +10,15 @@ Truncation = Literal["latent", "input"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnyCard:
-    """The facts that travel with a generator, whatever it makes images of and whatever runs it. Raises ValueError for
-    facts that cannot be.
+class BaseCard:
+    """The facts that travel with any generator, whatever engine runs it. Raises ValueError for impossible ones.
 
-    `product` is what the method calls it ("generator", "a_to_b"). Channels are 1 (grey), 3 (RGB) or 4 (RGBA).
-    `value_range` is the network's own, for information: who runs it gets [0, 1]. `test_time` says how its norms and
-    dropout were left, `weights` is the SHA-256 of its weights.
+    `product` is the method's name for it ("generator", "a_to_b"). Channels are 1 (grey), 3 (RGB) or 4 (RGBA).
+    `value_range` is the network's own, for information: outside it is [0, 1]. `test_time` says how batch norm and
+    dropout behave ("published" or "eval"), `weights` is the SHA-256 of the weights.
 
-    An exported file further says what its ends are (`io`: float NCHW in [0, 1], or uint8 NHWC), its `precision`, and
-    the `proof` that it does what it should.
+    Of an exported file, `io` is the type of its input and output (float NCHW in [0, 1], or uint8 NHWC), `precision`
+    that of its weights, and `proof` the measured differences to the network in torch.
     """
 
     product: str
@@ -44,20 +43,20 @@ class AnyCard:
         if getattr(self, name) not in (1, 3, 4):
             raise ValueError(f"card: {name} is {getattr(self, name)!r}; choose from: 1 (grey), 3 (RGB), 4 (RGBA)")
 
-    def _check_least(self, **least: int) -> None:
-        for name, smallest in least.items():
+    def _check_minimum(self, **minimum: int) -> None:
+        for name, smallest in minimum.items():
             value = getattr(self, name)
             if not isinstance(value, int) or value < smallest:
                 raise ValueError(f"card: {name} is {value!r}; allowed: whole numbers from {smallest}")
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """The facts as a dictionary that JSON can hold."""
         facts = asdict(self)
         return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`. Raises ValueError for a fact that is missing or unknown."""
+        """The card of facts from `to_dict`. Raises ValueError for a fact that is missing or unknown."""
         choices = [each.name for each in fields(cls)]
         unknown = sorted(set(facts) - set(choices))
         if unknown:
@@ -70,12 +69,13 @@ class AnyCard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card(AnyCard):
-    """The card of a generator of images from images.
+class Card(BaseCard):
+    """The card of an image generator, from images to images.
 
-    The result is `scale` times as high and wide. Height and width must be a multiple of `multiple_of` and at least
-    `min_size` pixels; `translate_image` pads to that. The tiles of a large image share `overlap` of its pixels; 0 is a
-    network that needs the whole image. An exported file may take one `size` (batch, height, width) only.
+    The result is `scale` times as high and wide. The network takes heights and widths that are a multiple of
+    `multiple_of` and at least `min_size` pixels; `translate_image` pads to that. The tiles of a large image overlap by
+    `overlap` of its pixels; 0 is a network that needs the whole image. An exported file may take one `size` (batch,
+    height, width) only.
     """
 
     in_channels: int
@@ -88,16 +88,16 @@ class Card(AnyCard):
     def __post_init__(self) -> None:
         self._check_channels("in_channels")
         super().__post_init__()
-        self._check_least(scale=1, multiple_of=1, min_size=1, overlap=0)
+        self._check_minimum(scale=1, multiple_of=1, min_size=1, overlap=0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoiseCard(AnyCard):
-    """The card of a generator of images from noise.
+class NoiseCard(BaseCard):
+    """The card of a latent generator, from noise to images.
 
-    It makes images of `size` pixels, height and width, of `latent` normally distributed numbers and, where it has
-    `classes`, of a label below their number. `truncation` says what trades variety for typical images: numbers cut off
-    and scaled ("latent"), or an input of that name, 1 where it isn't given ("input").
+    Images of `size` pixels, height and width, come from `latent` normally distributed numbers and, where there are
+    `classes`, a label below their number. `truncation` says how variety is traded for typical images: by truncating and
+    scaling the latent ("latent"), or by an input of that name, 1 where it isn't given ("input").
     """
 
     latent: int
@@ -107,6 +107,6 @@ class NoiseCard(AnyCard):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_least(latent=1, size=1, classes=0)
+        self._check_minimum(latent=1, size=1, classes=0)
         if self.truncation not in get_args(Truncation):
             raise ValueError(f"card: truncation is {self.truncation!r}; choose from: {', '.join(get_args(Truncation))}")

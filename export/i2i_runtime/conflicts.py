@@ -1,14 +1,14 @@
-"""What is installed beside this package and does not go together with it."""
+"""Installed distributions that overwrite each other's files."""
 
 from importlib.metadata import PackageNotFoundError, version
 
-# Each pair writes the same folder: the one that was installed last has the say, and no installer warns of it.
+# Each pair writes the same folder: the one that was installed last wins, and no installer warns of it.
 _SAME_RUNTIME = ("i2i", "i2i-runtime")
 _SAME_ONNX = ("onnxruntime", "onnxruntime-gpu")
 
 
 def conflicts() -> list[str]:
-    """One sentence for each pair of distributions that spoil each other, with what to do about it."""
+    """One sentence for each pair of distributions that overwrite each other, with what to do about it."""
     found = []
     runtimes, engines = _versions(_SAME_RUNTIME), _versions(_SAME_ONNX)
     if len(set(runtimes)) > 1:
@@ -25,7 +25,7 @@ def conflicts() -> list[str]:
 
 
 def _versions(names: tuple[str, ...]) -> list[str]:
-    """Of those that are there."""
+    """Versions of those distributions that are installed."""
     found = []
     for name in names:
         try:

@@ -15,6 +15,10 @@ class StopSignal:
     def __call__(self) -> bool:
         return self.signal != 0
 
+    def exit_code(self, otherwise: int = 0) -> int:
+        """The program's exit code: 128 and the signal where one has arrived, as shells have it."""
+        return 128 + self.signal if self.signal else otherwise
+
 
 @contextmanager
 def stop_on_signals(*, quiet: bool = False) -> Iterator[StopSignal]:

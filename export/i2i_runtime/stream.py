@@ -1,38 +1,39 @@
-"""Frames through a network one after another, for ffmpeg, a simulator or a camera on both ends."""
+"""Translation of a stream of frames, for ffmpeg, a simulator or a camera on both ends."""
 
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
+from io import RawIOBase
 from queue import Empty, Queue
 from threading import Event, Lock, Thread
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i_runtime.card import Card
 from i2i_runtime.images import Array, with_channels
+from i2i_runtime.translate import ImageModel
 
 T = TypeVar("T")
 
-_REMEMBERED = 10_000  # frames whose times are kept, so that a stream may run for days
+_TIMED_FRAMES = 10_000  # whose times are kept, so that a stream may run for days
 
 
 class Stream:
-    """A translation, frame by frame: a `Session`, or anything else that makes an image of an image.
+    """A translation frame by frame, by an opened model or any other function from an image to an image.
 
     Called with a frame it returns the translated one. `over` takes frames as they come: the next one is read, and the
     last one used, while the network works. The times of the last 10,000 frames are kept, in milliseconds: `network` is
-    the translation alone, `latency` goes on from a frame's arrival until its result was used.
+    for the translation alone, `latency` from a frame's arrival until its result was used.
     """
 
     def __init__(self, translate: Callable[[Array], Array]) -> None:
         self._translate = translate
         self.frames = 0
-        self.network: deque[float] = deque(maxlen=_REMEMBERED)
-        self.latency: deque[float] = deque(maxlen=_REMEMBERED)
+        self.network: deque[float] = deque(maxlen=_TIMED_FRAMES)
+        self.latency: deque[float] = deque(maxlen=_TIMED_FRAMES)
         self._begin = time.perf_counter()
 
     def __call__(self, frame: Array) -> Array:
@@ -44,31 +45,31 @@ class Stream:
         return result
 
     def over(self, frames: Iterable[Array]) -> Generator[Array, None, None]:
-        """The result of each frame, in order. A few are held at a time.
+        """The result of each frame, in order; a few are in memory at a time.
 
         What `frames` or the network raises is raised here after the results of the frames before.
         """
         self._begin = time.perf_counter()
-        working, is_over = Lock(), Event()
-        arriving = ahead((time.perf_counter(), frame) for frame in frames)
+        working, ended = Lock(), Event()
+        arriving = prefetch((time.perf_counter(), frame) for frame in frames)
 
         def result_of(frame: Array) -> Array | None:
             with working:
-                return None if is_over.is_set() else self(frame)
+                return None if ended.is_set() else self(frame)
 
         try:
-            for arrival, result in ahead((arrival, result_of(frame)) for arrival, frame in arriving):
+            for arrival, result in prefetch((arrival, result_of(frame)) for arrival, frame in arriving):
                 assert result is not None
                 yield result
                 # Whoever asks for the next result is done with this one.
                 self.latency.append(1000 * (time.perf_counter() - arrival))
         finally:
-            is_over.set()
+            ended.set()
             with working:
                 pass  # a thread that is in the network when Python ends aborts the whole program
 
     def summary(self) -> str:
-        """How many frames there were, how fast, and how late the results were: one line."""
+        """Number of frames, frames per second, and times with their 95th percentile, in one line of text."""
         seconds = time.perf_counter() - self._begin
         if not self.network:
             return "no frames"
@@ -77,29 +78,29 @@ class Stream:
         return text + (f"; from read to written {_spread(self.latency)}" if self.latency else "")
 
 
-def ahead(items: Iterable[T]) -> Iterator[T]:
-    """The items in order, made in a thread of their own: one waits, and one is in the making, before it is asked for.
+def prefetch(items: Iterable[T]) -> Iterator[T]:
+    """The items in order, computed in a thread of their own, up to two ahead.
 
-    What making them raises is raised here. Once this iterator is closed no further item is asked for.
+    What computing them raises is raised here. Once this iterator is closed no further item is computed.
     """
-    made: Queue[tuple[T | None, BaseException | None]] = Queue(1)
+    ready: Queue[tuple[T | None, BaseException | None]] = Queue(1)
     closed = Event()
 
-    def make() -> None:
+    def compute() -> None:
         try:
             for item in items:
-                made.put((item, None))
+                ready.put((item, None))
                 if closed.is_set():
                     return
-            made.put((None, StopIteration()))
+            ready.put((None, StopIteration()))
         except BaseException as error:  # raised where the item would have been
-            made.put((None, error))
+            ready.put((None, error))
 
     # A daemon, since one that waits for a pipe cannot be woken and must not keep the program from ending.
-    Thread(target=make, daemon=True).start()
+    Thread(target=compute, daemon=True).start()
     try:
         while True:
-            item, error = made.get()
+            item, error = ready.get()
             if isinstance(error, StopIteration):
                 return
             if error is not None:
@@ -108,43 +109,45 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
     finally:
         closed.set()
         with suppress(Empty):
-            made.get_nowait()  # room for what is in the making, so that the thread can end
+            ready.get_nowait()  # space for the item that is being computed, so that the thread can end
 
 
-def run_standard(translate: Callable[[Array], Array], card: Card, *, size: tuple[int, int], engine: str) -> None:
-    """`run_raw` from standard input to standard output; what a user wants to know goes to standard error."""
+def run_on_standard_streams(model: ImageModel, size: tuple[int, int]) -> None:
+    """Translate raw frames of a size (height, width) from standard input to standard output; messages go to errors."""
     height, width = size
-    large = f"{width * card.scale}x{height * card.scale}"
-    print(f"{card.product} on {engine}: frames of RGB24, {width}x{height} in, {large} out", file=sys.stderr, flush=True)
-    stream = Stream(translate)
+    card = model.card
+    sizes = f"{width}x{height} in, {width * card.scale}x{height * card.scale} out"
+    print(f"{card.product} on {model.engine} {model.provider}: frames of RGB24, {sizes}", file=sys.stderr, flush=True)
+    stream = Stream(model)
     # Unbuffered: a buffer would hold frames back, and its lock the end of the program while a thread waits for input.
     with open(0, "rb", buffering=0, closefd=False) as source, open(1, "wb", buffering=0, closefd=False) as target:
         try:
-            run_raw(stream, source, target, height=height, width=width)
+            translate_raw_frames(stream, source, target, height=height, width=width)
         finally:
             print(stream.summary(), file=sys.stderr)
 
 
-def run_raw(stream: Stream, source: BinaryIO, target: BinaryIO, *, height: int, width: int) -> None:
+def translate_raw_frames(stream: Stream, source: RawIOBase, target: BinaryIO, *, height: int, width: int) -> None:
     """Translate raw RGB24 frames (height, width, 3), one after another without anything between them, to the same.
 
-    Colour is made grey, or the other way round, where the network wants it so; results are as large as it makes them.
-    Ends with the source, or quietly when whoever reads the target has gone. `source` and `target` are unbuffered.
-    Raises ValueError when the source ends within a frame, after all whole frames are written.
+    Grey results are written as RGB; results are as large as the network makes them. Ends with the source, or quietly
+    when the reader of the target has gone. `source` and `target` are unbuffered. Raises ValueError when the source ends
+    within a frame, after all whole frames are written.
     """
     with suppress(BrokenPipeError), closing(stream.over(read_frames(source, height, width))) as results:
         for result in results:
-            pixels = np.ascontiguousarray(with_channels(_with_axis(result), 3)).data.cast("B")
-            while pixels:  # a pipe may take less than it is given
+            image = result if result.ndim == 3 else result[..., None]
+            pixels = np.ascontiguousarray(with_channels(image, 3)).data.cast("B")
+            while pixels:  # a pipe may take a part of it
                 pixels = pixels[target.write(pixels) :]
 
 
-def read_frames(source: BinaryIO, height: int, width: int) -> Iterator[Array]:
+def read_frames(source: RawIOBase, height: int, width: int) -> Iterator[Array]:
     """Raw frames as (height, width, 3) uint8. Raises ValueError when the source ends within one."""
     while True:
         frame: NDArray[np.uint8] = np.empty((height, width, 3), np.uint8)
         rest = frame.data.cast("B")
-        while rest and (count := _readinto(source, rest)):
+        while rest and (count := source.readinto(rest)):
             rest = rest[count:]
         if len(rest) == frame.nbytes:
             return
@@ -156,20 +159,12 @@ def read_frames(source: BinaryIO, height: int, width: int) -> Iterator[Array]:
         yield frame
 
 
-def _readinto(source: Any, room: memoryview) -> int:
-    return source.readinto(room) or 0
-
-
-def _with_axis(image: Array) -> Array:
-    return image if image.ndim == 3 else image[..., None]
-
-
 def _spread(milliseconds: Iterable[float]) -> str:
     middle, late = np.percentile(list(milliseconds), (50, 95))
     return f"{middle:.1f} ms (95%: {late:.1f})"
 
 
-def size_of(text: str) -> tuple[int, int]:
+def parse_size(text: str) -> tuple[int, int]:
     """Height and width of "WIDTHxHEIGHT", or of one number for both. Raises ValueError for anything else."""
     words = text.lower().split("x")
     if len(words) > 2 or not all(word.isdecimal() and int(word) for word in words):

@@ -1,6 +1,7 @@
 """Translation of one image of any kind and size by a network, whatever runs the network."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -19,6 +20,33 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 # Fills its second argument with the network's output for the whole image (H, W, in_channels) of the same type, in bands
 # of rows that take less memory than the network itself
 Banded = Callable[[Array, Array], None]
+
+
+class ImageModel(Protocol):
+    """A model ready to run: called with an image of any size and kind, or through `network` with batches."""
+
+    @property
+    def card(self) -> Card:
+        """The facts about the network."""
+
+    @property
+    def engine(self) -> str:
+        """What runs the network: "onnxruntime", "openvino" or "torch"."""
+
+    @property
+    def provider(self) -> str:
+        """What the engine runs on, such as "cpu" or "cuda"."""
+
+    @property
+    def banded(self) -> Banded | None:
+        """How large images go through in bands of rows; None where they do not."""
+
+    def network(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The network itself, a `Network`."""
+
+    def __call__(self, image: Array) -> Array:
+        """Translate one image, as `translate_image`."""
+
 
 LARGEST_OUTSCALE = 16
 LARGEST_WHOLE = 2**21  # pixels of an image that goes through at once where it could go in bands

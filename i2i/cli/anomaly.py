@@ -70,9 +70,7 @@ def anomaly(
         worst = max(rows, key=lambda row: row[1], default=None)
         line.notify(f"{out}: {len(rows)} scores" + (f", highest {worst[1]:.3g} of {worst[0]}" if worst else ""))
         say_failed(line, failed)
-    if stop():
-        return 128 + stop.signal
-    return 3 if failed else 0
+    return stop.exit_code(3 if failed else 0)
 
 
 def _write(out: Path, rows: Sequence[Row]) -> None:

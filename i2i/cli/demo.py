@@ -25,6 +25,6 @@ def demo(
             page = run_demo(out, overrides, reporter=line, device=device, stop=stop)
         except Interrupted as interrupted:
             line.notify(f"stopped; go on with: i2i train --resume {interrupted}")
-            return 128 + stop.signal
+            return stop.exit_code()
     print(f"open {page.resolve()}")
     return 0

@@ -120,7 +120,7 @@ def evaluate_run(
             notify=line.notify,
             stop=stop,
         )
-        return 128 + stop.signal if result is None else _print_result(result, json, line)
+        return stop.exit_code() if result is None else _print_result(result, json, line)
 
 
 @app.command("folders")

@@ -70,7 +70,7 @@ def super_resolution(
     _print_evaluation(evaluation, [BASELINE, *translators], out)
     if stop():
         print(f"stopped after {len(evaluation.scores) // (1 + len(translators))} of {len(examples)} images")
-        return 128 + stop.signal
+        return stop.exit_code()
     return 3 if evaluation.failed else 0
 
 

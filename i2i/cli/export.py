@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from i2i.cli.convert import Kept
+from i2i.cli.open_model import TestTime
 from i2i.cli.train import Plugins
-from i2i.cli.translate import TestTime
 
 if TYPE_CHECKING:
     from i2i.export.proof import Proof

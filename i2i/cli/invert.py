@@ -92,9 +92,7 @@ def invert(
         mean = f", {sum(levels) / len(levels):.1f} dB on average" if levels else ""
         line.notify(f"{out}: {len(levels)} made{mean}, {len(names) - len(due)} were there already")
         say_failed(line, failed)
-    if stop():
-        return 128 + stop.signal
-    return 3 if failed else 0
+    return stop.exit_code(3 if failed else 0)
 
 
 def _finder(sampler: "Sampler", seed: int, **options: Any) -> "Callable[[Tensor], Inversion]":

@@ -68,7 +68,7 @@ def sample(
                 stop=stop,
             )
         line.notify(f"{out}: {report.made} made, {report.kept} were there already, on {where}")
-    return 128 + stop.signal if stop() else 0
+    return stop.exit_code()
 
 
 def _open(model: Path, device: str) -> "tuple[Seeded, str]":

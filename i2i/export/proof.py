@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from i2i.data.world import draw_scene
 from i2i.export.graph import InUnitRange
-from i2i_runtime.card import AnyCard, Card
+from i2i_runtime.card import BaseCard, Card
 from i2i_runtime.images import to_float, with_channels
 from i2i_runtime.translate import Network
 
@@ -72,7 +72,7 @@ def prove(
     return compare(card, results, expected, sizes=[batch.shape for batch in batches], least_psnr=least_psnr)
 
 
-def run_all(card: AnyCard, runs: Sequence[Callable[[], Float]]) -> list[Float]:
+def run_all(card: BaseCard, runs: Sequence[Callable[[], Float]]) -> list[Float]:
     """The results of calls of the file that `card` describes. Raises ValueError where it can't be run."""
     try:
         return [run() for run in runs]
@@ -82,7 +82,7 @@ def run_all(card: AnyCard, runs: Sequence[Callable[[], Float]]) -> list[Float]:
 
 
 def compare(
-    card: AnyCard,
+    card: BaseCard,
     results: Sequence[Float],
     expected: Sequence[Float],
     *,
@@ -111,7 +111,7 @@ def compare(
     )
 
 
-def refusal(card: AnyCard, proof: Proof) -> str:
+def refusal(card: BaseCard, proof: Proof) -> str:
     """The sentence for a file whose proof does not hold."""
     return f"{card.product}: not exported, it would not give the same: {proof.sentence()}"
 
@@ -146,7 +146,7 @@ def _picture(index: int, height: int, width: int, channels: int) -> Float:
     return np.ascontiguousarray(to_float(image).transpose(2, 0, 1))
 
 
-def _error(card: AnyCard, result: Float, expected: Float) -> NDArray[np.float64]:
+def _error(card: BaseCard, result: Float, expected: Float) -> NDArray[np.float64]:
     if result.shape != expected.shape or not np.isfinite(result).all():
         return np.full(expected.shape, np.inf)
     error = np.abs(result - expected.astype(np.float64))

@@ -33,7 +33,7 @@ from i2i.inference import Translator
 from i2i.networks.generators.base import ImageGenerator
 from i2i.registry import generators
 from i2i_runtime import engines, images
-from i2i_runtime.bench import picture
+from i2i_runtime.bench import synthetic_photo
 from i2i_runtime.card import Card
 from i2i_runtime.folder import FolderOptions, translate_folder
 from i2i_runtime.translate import Network
@@ -114,7 +114,7 @@ def prepare(case: Case) -> None:
     case.source.mkdir()
     size = SUBJECTS[case.network].size
     for index in range(case.images):
-        images.write(case.source / f"{index}.png", picture(size, size, seed=index))
+        images.write(case.source / f"{index}.png", synthetic_photo(size, size, seed=index))
     generator, card = build(case)
     export(generator, card, case.file)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from i2i_runtime import tiles
 from i2i_runtime.bands import ROWS, Subgraph, run_in_bands
 from i2i_runtime.bands.plan import BANDS, from_json
-from i2i_runtime.card import AnyCard, Card, NoiseCard
+from i2i_runtime.card import BaseCard, Card, NoiseCard
 from i2i_runtime.files import printable
 from i2i_runtime.images import Array, from_float, to_float
 from i2i_runtime.tiles import Tiling
@@ -23,7 +23,7 @@ from i2i_runtime.translate import Banded, translate_image
 # Keys in a file's metadata that hold its card, as JSON: of an image generator, or of a latent one
 CARD, NOISE_CARD = "i2i_card", "i2i_noise_card"
 
-_Kind = TypeVar("_Kind", bound=AnyCard)
+_Kind = TypeVar("_Kind", bound=BaseCard)
 
 # How engines say that memory ran out; they have no error class for it.
 _OUT_OF_MEMORY = re.compile("failed to allocate|bad.?alloc|out of memory|bfcarena", re.IGNORECASE)

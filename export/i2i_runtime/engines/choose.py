@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from i2i_runtime.engines.base import ExportedModel
 from i2i_runtime.engines.onnxruntime import Session, in_order
 from i2i_runtime.engines.openvino import OpenVino
+from i2i_runtime.translate import ImageModel
 
 Engine = Literal["auto", "onnxruntime", "openvino"]
 
@@ -72,6 +73,6 @@ def expand_engine(engine: str, providers: Sequence[str]) -> list[str]:
     return [name for name in ("onnxruntime", "openvino") if find_spec(name) and (on_cpu or name != "openvino")]
 
 
-def describe(model: ExportedModel) -> str:
-    """Engine and provider of an opened file in words, such as "onnxruntime cpu"."""
+def describe(model: ImageModel) -> str:
+    """Engine and provider of an opened model in words, such as "onnxruntime cpu"."""
     return f"{model.engine} {model.provider}"

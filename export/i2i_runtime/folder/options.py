@@ -16,11 +16,11 @@ class FolderOptions:
     shard: str | None = None  # "0/4": the first of four parts, the same on every machine
     overwrite: bool = False  # translate again what is there, also what is not in the manifest
     mix: bool = False  # keep results of another model that are in the target
-    batch: int = 1  # images of equal size that go through the network together
+    batch: int | None = None  # images of equal size per batch; None: 1, or an exported file's only batch size
     workers: int = 1  # batches at once
     threads: int = 2  # that read files, and as many that write them
 
     def __post_init__(self) -> None:
         for name in ("batch", "workers", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; allowed: whole numbers from 1")
+            if (number := getattr(self, name)) is not None and number < 1:
+                raise ValueError(f"{name} is {number}; allowed: whole numbers from 1")

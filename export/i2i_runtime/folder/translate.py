@@ -46,7 +46,7 @@ def translate_folder(
     several images at once the network is not. Raises ValueError, before anything is done, for a wrong option, nothing
     to translate, or a target that cannot be written to, lies in the source, or has results of another model.
     """
-    pool = make_pool(network, batch=options.batch, workers=options.workers)
+    pool = make_pool(network, batch=_batch_size(card, options), workers=options.workers)
     translate = _image_translation(pool, card, options, banded)
     shard = Shard.parse(options.shard) if options.shard is not None else Shard()
     growth = _growth(card, options)
@@ -64,12 +64,20 @@ def translate_folder(
     return report
 
 
+def _batch_size(card: Card, options: FolderOptions) -> int:
+    """Images of a batch. Raises ValueError for several, where batch statistics would mix them."""
+    mixes = card.test_time.startswith("published")
+    if options.batch is None:
+        return 1 if mixes or card.size is None else card.size[0]
+    if options.batch > 1 and mixes:
+        raise ValueError(f"batch: {card.product} runs on the statistics of its batch; allowed: 1, or eval")
+    return options.batch
+
+
 def _image_translation(
     pool: Pool, card: Card, options: FolderOptions, banded: Banded | None
 ) -> Callable[[Job, Array], Array]:
-    """What is done to each image. Raises ValueError for options that the card forbids."""
-    if options.batch > 1 and card.test_time.startswith("published"):
-        raise ValueError(f"batch: {card.product} runs on the statistics of what it is given; allowed: 1, or eval")
+    """The function that translates the image of a job. Raises ValueError for a tile that the network cannot take."""
     outscale = options.outscale
     tiling = Tiling(card, _default_tile(card) if options.tile is None else options.tile)
 

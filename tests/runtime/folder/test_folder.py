@@ -195,7 +195,7 @@ def test_a_bad_image_does_not_take_its_batch_along(tmp_path):
 
 def test_batches_are_refused_where_images_would_mix(tree, tmp_path):
     card = Card(product="generator", in_channels=3, out_channels=3, test_time="published")
-    with pytest.raises(ValueError, match="batch: generator runs on the statistics of what it is given; allowed: 1"):
+    with pytest.raises(ValueError, match="batch: generator runs on the statistics of its batch; allowed: 1"):
         translate_folder(identity, card, tree, tmp_path / "out", FolderOptions(batch=2))
 
 

@@ -1,0 +1,44 @@
+"""The translation of a folder as a command of a program: progress, Ctrl-C, the report and the exit code."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from i2i_runtime.folder.options import FolderOptions
+from i2i_runtime.folder.translate import translate_folder
+from i2i_runtime.images import is_image
+from i2i_runtime.signals import stop_on_signals
+from i2i_runtime.translate import ImageModel
+
+
+def run_translation(
+    model: ImageModel,
+    source: str,
+    target: str,
+    options: FolderOptions,
+    *,
+    notify: Callable[[str], None],
+    count: Callable[[int, int], None],
+) -> int:
+    """Translate a folder until it is done or a signal stops it, and return the exit code: 3 where images failed.
+
+    `notify` gets the lines of the report, `count` (images finished, images in all).
+    """
+    with stop_on_signals() as stop:
+        report = translate_folder(
+            model.network,
+            model.card,
+            source,
+            target,
+            options,
+            banded=model.banded,
+            progress=lambda at: count(at.finished, at.total),
+            stop=stop,
+        )
+    for line in report.lines():
+        notify(line)
+    return stop.exit_code(3 if report.failed else 0)
+
+
+def workers_for(source: str, workers: int | None) -> int | None:
+    """The workers that a user asked for; 1, with all cores, for a single image; else None, and the engine decides."""
+    return 1 if workers is None and is_image(Path(source)) else workers

@@ -1,0 +1,94 @@
+"""Image models of any kind for a command: an exported .onnx file in its engine, every other model in torch."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from i2i.cli.progress import ProgressLine
+    from i2i_runtime.translate import ImageModel
+
+Engine = Annotated[str, typer.Option(help="For .onnx: onnxruntime, openvino, or auto, the fastest one installed.")]
+Providers = Annotated[str, typer.Option(help="For .onnx: cuda, cpu, tensorrt, tried in this order, or auto.")]
+Threads = Annotated[int, typer.Option(help="CPU threads of the network; 0: all cores.")]
+Product = Annotated[str | None, typer.Option(help="Which generator, for example a_to_b.", show_default=False)]
+
+# As in i2i.networks.layers, which imports torch.
+TestTime = Literal["published", "eval"]
+
+
+def is_exported(model: Path) -> bool:
+    """Whether a model is an .onnx file, by its name."""
+    return model.suffix.lower() == ".onnx"
+
+
+def open_model(
+    model: Path,
+    *,
+    product: str | None,
+    engine: str,
+    providers: str,
+    threads: int,
+    device: str,
+    notify: Callable[[str], None],
+) -> "ImageModel":
+    """Open a model for one caller at a time; options of the other kind of model are ignored. Raises ValueError."""
+    if is_exported(model):
+        from i2i_runtime import engines
+
+        return engines.open_model(model, engine=engine, providers=providers.split(","), threads=threads)
+    import torch
+
+    from i2i import inference
+
+    if threads:
+        torch.set_num_threads(threads)
+    return inference.load(model, product=product, device=device, tell=notify)
+
+
+def open_for_folder(
+    model: Path,
+    *,
+    product: str | None,
+    test_time: TestTime | None,
+    engine: str,
+    providers: str,
+    device: str,
+    workers: int | None,
+    line: "ProgressLine",
+) -> "tuple[ImageModel, int]":
+    """Open a model for several callers, and say how many share the cores: `workers`, if given.
+
+    Raises ValueError for an option that is for the other kind of model.
+    """
+    if is_exported(model):
+        from i2i_runtime import engines
+
+        _refuse({"--product": product, "--test-time": test_time, "--device": None if device == "auto" else device})
+        return engines.open_for_folder(model, engine=engine, providers=providers.split(","), workers=workers)
+    from i2i import inference
+
+    if (engine, providers) != ("auto", "auto"):
+        raise ValueError("--engine and --providers are for an .onnx file, which i2i export makes")
+    count = line.count("bytes downloaded")
+    translator = inference.load(
+        model, product=product, device=device, test_time=test_time, progress=count, tell=line.notify
+    )
+    return translator, inference.share_cores(translator, workers)
+
+
+def _refuse(options: dict[str, str | None]) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"{name} is not for an .onnx file, in which it is settled")
+
+
+def other_products(model: Path, product: str) -> list[str]:
+    """The further products of a model, of which `--product` chooses one."""
+    if is_exported(model):
+        return []
+    from i2i import inference
+
+    return [name for name in inference.list_products(model) if name != product]
