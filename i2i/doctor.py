@@ -1,4 +1,4 @@
-"""What this machine has for training and translating, and what is wrong with it."""
+"""Checks of this machine: versions, devices, folders, disk, recipes and plugins."""
 
 import os
 import shutil
@@ -24,17 +24,19 @@ _PACKAGES = (
     "tensorboard",
     "typer",
 )
-_LITTLE = 5e9  # bytes of free disk, about what one run of CycleGAN with its checkpoints and a data set take
+_DISK_NEEDED = 5e9  # bytes, about what a data set and one run of CycleGAN with its checkpoints take
 
 
 class Finding(NamedTuple):
+    """One check: what was checked, whether it is good, and a detail or the remedy."""
+
     what: str
     good: bool
     detail: str
 
 
 def examine() -> list[Finding]:
-    """Versions, devices, disk and plugins, each with whether it is as it should be."""
+    """All checks of this machine, in the order of the list."""
     packages = [*map(_package, _PACKAGES), *_conflicts()]
     return [_python(), *packages, *_devices(), _cache(), _disk(), _recipes(), *_plugins()]
 
@@ -62,7 +64,7 @@ def _devices() -> list[Finding]:
         ", ".join(cuda)
         or f"none; training runs on the CPU with {torch.get_num_threads()} threads, which is slow at full size"
     )
-    return [Finding("graphics processors", True, detail)]
+    return [Finding("GPUs", True, detail)]
 
 
 def _cache() -> Finding:
@@ -77,9 +79,9 @@ def _cache() -> Finding:
 def _disk() -> Finding:
     free = shutil.disk_usage(os.curdir).free
     return Finding(
-        "disk here",
-        free > _LITTLE,
-        f"{free / 1e9:.0f} GB free" + ("" if free > _LITTLE else "; checkpoints may not fit"),
+        "free disk",
+        free > _DISK_NEEDED,
+        f"{free / 1e9:.0f} GB free" + ("" if free > _DISK_NEEDED else "; checkpoints may not fit"),
     )
 
 
@@ -96,7 +98,7 @@ def _plugins() -> list[Finding]:
         try:
             entry.load()
             findings.append(Finding(f"plugin {entry.name}", True, entry.value))
-        except Exception as error:  # whatever somebody else's module does
+        except Exception as error:  # a plugin may raise anything
             findings.append(Finding(f"plugin {entry.name}", False, f"{type(error).__name__}: {error}"))
     return findings
 

@@ -53,7 +53,7 @@ class UnknownName(ValueError):
 
 class Registry:
     """All components of one kind by name. `home` is the package whose import registers the built-in ones; `base` the
-    class, as `module:Class`, that all of them derive from, if there is one.
+    class, as `module:Class`, that all of them derive from, for kinds that are classes.
     """
 
     def __init__(self, kind: str, home: str, base: str = "") -> None:
@@ -162,7 +162,7 @@ def explain_missing(error: UnknownName, plugins: Iterable[str]) -> ValueError:
             return ValueError(
                 f"{error.component} comes from the plugin {plugin!r}, whose package is not installed here"
             )
-        gone = "" if Path(plugin).is_file() else ", which is not there any more"
+        gone = "" if Path(plugin).is_file() else ", which no longer exists"
         return ValueError(f"{error.component} comes from the plugin {plugin}{gone}; give it with --plugin FILE")
     return error
 

@@ -59,7 +59,7 @@ def translator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("words", "made"),
+    ("words", "result"),
     [
         (["train", "--resume", "RUN", "--set", "train.steps=2"], "run/checkpoints/00000002"),
         (["translate", "RUN", "world/testA", "out"], "out/00000.png"),
@@ -72,7 +72,7 @@ def translator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 )
 def test_every_command_finds_the_plugins_of_a_run(
     words: list[str],
-    made: str,
+    result: str,
     translator: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -81,7 +81,7 @@ def test_every_command_finds_the_plugins_of_a_run(
     monkeypatch.chdir(tmp_path)
     code, _, errors = i2i_run(*[word.replace("RUN", str(translator)) for word in words], capsys=capsys)
     assert code == 0, errors
-    assert (tmp_path / made).exists()
+    assert (tmp_path / result).exists()
 
 
 def test_samples_come_from_a_run_of_a_plugin(
@@ -115,7 +115,7 @@ def test_a_missing_plugin_is_named_in_one_sentence_and_may_lie_elsewhere(
     for words in (["translate", translator, "world/testA", "out"], ["train", "--resume", translator]):
         code, _, errors = i2i_run(*words, capsys=capsys)
         assert code == 1 and len(errors.splitlines()) == 1
-        assert "not there any more; give it with --plugin" in errors and str(tmp_path / "my_") in errors
+        assert "which no longer exists; give it with --plugin" in errors and str(tmp_path / "my_") in errors
         forget_plugins()
     words = ["--plugin", elsewhere / "my_generator.py", "--plugin", elsewhere / "my_method.py"]
     code, _, errors = i2i_run("train", "--resume", translator, "--set", "train.steps=2", *words, capsys=capsys)

@@ -1,6 +1,4 @@
-"""The command line: parse, call, print. Every error is one sentence and exit code 1; `--debug` shows where it came
-from.
-"""
+"""The command line: parse, call, print. An error is one sentence and exit code 1; `--debug` adds its traceback."""
 
 import os
 import sys
@@ -17,6 +15,7 @@ from i2i.cli import (
     demo,
     evaluate,
     export,
+    inspect,
     invert,
     report,
     sample,
@@ -25,7 +24,6 @@ from i2i.cli import (
     translate,
     walk,
 )
-from i2i.cli import inspect as look
 from i2i.cli.errors import error_sentence
 from i2i_runtime.signals import run_program
 
@@ -51,10 +49,10 @@ app.command("convert")(convert.convert)
 app.command("interpolate")(convert.interpolate)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("report")(report.report)
-app.command("list")(look.list_components)
-app.command("show")(look.show)
+app.command("list")(inspect.list_components)
+app.command("show")(inspect.show)
 app.add_typer(data.app, name="data")
-app.command("doctor")(look.doctor)
+app.command("doctor")(inspect.doctor)
 app.command("demo")(demo.demo)
 
 

@@ -90,13 +90,13 @@ def show(
     registry.load_plugins(plugins)
     chosen, source = recipe.choose(method, data or [], overrides)
     print(f"# {source}\n{chosen.toml()}")
-    made = components.build(registry.methods, chosen.method)
-    for name, player in made.players().items():
+    built = components.build(registry.methods, chosen.method)
+    for name, player in built.players().items():
         print(f"# {name}: {sum(weight.numel() for weight in player.parameters()):,} parameters")
 
 
 def doctor() -> int:
-    """Say what this machine has, and what is wrong with it."""
+    """Print the versions, devices, folders and plugins of this machine, and what is wrong with them."""
     from i2i.doctor import examine
 
     findings = examine()

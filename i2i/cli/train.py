@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-Set = Annotated[list[str], typer.Option("--set", metavar="A.B=C", help="Override one recipe value; repeatable.")]
+Set = Annotated[list[str], typer.Option("--set", metavar="A.B=C", help="Set one value of the recipe; repeatable.")]
 Plugins = Annotated[list[Path], typer.Option("--plugin", help="Python file that registers components; repeatable.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 
@@ -19,13 +19,13 @@ def train(
     ] = None,
     overrides: Set = [],  # noqa: B006 (the command line's own idiom)
     conditional: Annotated[
-        bool, typer.Option("--conditional", help="Generate by class: one folder of images for each.")
+        bool, typer.Option("--conditional", help="Condition on classes: one folder of images for each.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/METHOD/DATA by default.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with this run or checkpoint.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Resume this run or checkpoint.")] = None,
     device: Device = "auto",
     processes: Annotated[
-        int, typer.Option(min=0, help="Share every batch between so many GPUs (or CPU processes); 0: all GPUs here.")
+        int, typer.Option(min=0, help="GPUs (or CPU processes) that share every batch; 0: all GPUs of this machine.")
     ] = 1,
     plugins: Plugins = [],  # noqa: B006
 ) -> int:

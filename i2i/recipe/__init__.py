@@ -87,7 +87,7 @@ class Recipe(BaseModel):
         return set().union(*nested, (kind.plugin_of(name) for kind, name in names)) - {""}
 
     def first_stage(self) -> Self | None:
-        """The whole recipe of the run before this one, if there is one. Raises ValueError like `parse`."""
+        """The whole recipe of the first stage; None for a run of one stage. Raises ValueError like `parse`."""
         if self.first is None or self.train.start:
             return None
         table = self.model_dump(mode="json") | {"first": None}

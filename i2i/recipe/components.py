@@ -31,53 +31,54 @@ class Part:
 
 
 class Factory:
-    """A component still to be made: called with what its owner supplies, it makes one that carries its `spec`."""
+    """Builds a component from its table and the options that its owner supplies when it calls this."""
 
-    def __init__(self, part: Part, table: dict[str, Any], promised: type) -> None:
-        self._part, self._table, self._promised = part, table, promised
+    def __init__(self, part: Part, table: dict[str, Any], base: type) -> None:
+        self._part, self._table, self._base = part, table, base
 
     def __call__(self, **supplied: Any) -> Any:
         known = options_of(self._part.registry[self._table["name"]])
         taken = {key: value for key, value in supplied.items() if key in known or key not in self._part.offered}
-        return build(self._part.registry, {**self._table, **taken}, promised=self._promised)
+        return build(self._part.registry, {**self._table, **taken}, base=self._base)
 
 
-def build(kind: Registry, table: dict[str, Any], *, promised: type = object) -> Any:
-    """Build the component that a checked table describes, which it keeps as `spec`; the components in it are handed
-    over as factories.
+def build(kind: Registry, table: dict[str, Any], *, base: type = object) -> Any:
+    """Build the component that a checked table describes; it keeps the table as `spec`, and gets the components in it
+    as factories.
 
-    Raises ValueError for a component that is no `promised` class, or leaves out what that class asks for.
+    Raises ValueError for a component that does not derive from `base` (by default that of its kind) or lacks a member
+    or an attribute that this class declares.
     """
     options = {key: value for key, value in table.items() if key != "name"}
     cls: Any = kind[table["name"]]
-    promised = kind.base if promised is object else promised
+    base = kind.base if base is object else base
     who = f"{kind.kind} {table['name']!r}: {describe(cls)}"
-    if inspect.isclass(cls) and not issubclass(cls, promised):
-        raise ValueError(f"{who} is no {promised.__name__}; derive it from {promised.__module__}.{promised.__name__}")
+    if inspect.isclass(cls) and not issubclass(cls, base):
+        raise ValueError(f"{who} is no {base.__name__}; derive it from {base.__module__}.{base.__name__}")
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
-        raise ValueError(f"{who} has no {', '.join(missing)}, which {promised.__name__} asks for")
+        raise ValueError(f"{who} has no {', '.join(missing)}, which every {base.__name__} needs")
     for key, (hint, part, _) in options_of(cls).items():
         if part is not None and key in options:
-            options[key] = Factory(part, options[key], _promise(hint))
+            options[key] = Factory(part, options[key], _product(hint))
     component = cls(**options)
-    if promised is not object:
+    if base is not object:
         component.spec = table
-        _check_attributes(component, promised, who)
+        _check_attributes(component, base, who)
     return component
 
 
-def _promise(hint: Any) -> type:
-    """What a factory, `Annotated[Callable[..., X], Part(...)]`, makes: X."""
+def _product(hint: Any) -> type:
+    """The class X of a factory's type, `Annotated[Callable[..., X], Part(...)]`."""
     callable_args = get_args(get_args(hint)[0])
     return callable_args[1] if len(callable_args) == 2 and inspect.isclass(callable_args[1]) else object
 
 
-def _check_attributes(component: Any, promised: type, who: str) -> None:
-    """Raises ValueError for the first attribute that the promised class declares without a value and nobody set."""
-    for base in promised.__mro__:
-        for name in inspect.get_annotations(base):
+def _check_attributes(component: Any, base: type, who: str) -> None:
+    """Raises ValueError for an attribute that `base` declares without a value and the component never sets."""
+    for cls in base.__mro__:
+        for name in inspect.get_annotations(cls):
             if not hasattr(component, name):
-                raise ValueError(f"{who} never sets the attribute {name!r}, which {base.__name__} declares")
+                raise ValueError(f"{who} never sets the attribute {name!r}, which {cls.__name__} declares")
 
 
 def complete(

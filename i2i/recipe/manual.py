@@ -1,6 +1,6 @@
-"""The manual of recipes and their JSON Schema, made from the models of sections and the constructors of components.
+"""The manual of recipes and their JSON Schema, generated from section models and component constructors.
 
-`python -m i2i.recipe.manual` writes both into `recipes/`; a test compares them with what is there.
+`python -m i2i.recipe.manual` writes both into `recipes/`; a test compares them with the files.
 """
 
 import json

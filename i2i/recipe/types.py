@@ -117,5 +117,5 @@ def _model_schema(model: type[BaseModel]) -> Schema:
 
 
 def needed(keys: list[str]) -> Schema:
-    """What says in JSON Schema that these keys must be there."""
+    """JSON Schema that requires these keys."""
     return {"required": keys} if keys else {}

@@ -171,7 +171,7 @@ def test_a_wrong_discriminator_is_refused(name: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("Lacks", "method 'Lacks': .*Lacks has no training_step, which Method asks for"),
+        ("Lacks", "method 'Lacks': .*Lacks has no training_step, which every Method needs"),
         ("NoBatch", "never sets the attribute 'batch', which Method declares"),
         ("NoProducts", "NoProducts.products gives {}; allowed: a mapping of names to networks"),
         ("OddProducts", "OddProducts.products: 'fake' is a PatchGAN, no ImageGenerator"),
