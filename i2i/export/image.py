@@ -1,4 +1,10 @@
-"""An image generator as one .onnx file: traced, converted, proven against torch, and only then in its place."""
+"""An image generator as one .onnx file: traced, converted, proven against torch, and only then in its place.
+
+Weights beyond 2 GB are in a second file, .onnx.data. A network of instance norms and local operators comes with a plan
+for bands of rows (`i2i_runtime.bands`), if that is proven too; `large_images` in the card's proof says how large images
+run. An exported file is deterministic: with test time "published" batch norms use the statistics of the image at hand,
+but dropout is off, and the card says so.
+"""
 
 import json
 from collections.abc import Sequence
@@ -38,29 +44,28 @@ def export(
 ) -> tuple[Card, Proof]:
     """Write `generator`, which `card` describes, to `file` (.onnx); returns the card in it, and the proof.
 
-    The file maps float (N, C, H, W) in [0, 1] to the same, or with `io` "uint8" pixels (N, H, W, C) to pixels; any
-    batch, height and width that suit the card, or the only `size` (batch, height, width). Weights beyond 2 GB are in
-    `file`.data. With `test_time` "published" batch norms use the statistics of the image at hand; dropout is off all
-    the same, since an exported file is deterministic, and the card says so. A network of instance norms and local
-    operators comes with a plan for bands of rows (`i2i_runtime.bands`), if it is proven to give the same;
-    `large_images` of the card's proof says how large images run.
-
-    `half` is half precision between float32 input and output. `int8` are images (1, C, H, W) in [0, 1]: one half
-    calibrates convolutions in 8 bits, the other half is for the proof. Both must reach `least_psnr` dB, by default 50
-    and 35. `generator` is not changed. Raises ValueError, and writes nothing, for what cannot be exported and where
-    the file does not give what the generator gives.
+    The file maps float (N, C, H, W) in [0, 1] to the same, or with `io` "uint8" pixels (N, H, W, C), for any sizes that
+    suit the card or for one `size` (batch, height, width). `half` is half precision inside; `int8` are images
+    (1, C, H, W) in [0, 1], every other one for calibration and the others for the proof. Both must reach `least_psnr`
+    dB, by default 50 and 35. `test_time` is that of `set_test_time`, but without dropout. `generator` is not changed.
+    Raises ValueError, and writes nothing, for what cannot be exported and where the proof fails.
     """
     check_name(file)
     if half and int8:
         raise ValueError("half precision and 8 bits exclude each other; choose one")
+    if size is not None and size[0] < 1:
+        raise ValueError(f"size: a batch of {size[0]} is empty; allowed: from 1")
     if size is not None:
-        if size[0] < 1:
-            raise ValueError(f"size: a batch of {size[0]} is empty; allowed: from 1")
         generator.check_size(*size[1:])
     generator, state = _for_inference(generator, test_time)
-    network = InUnitRange(generator).eval()
     precision: Precision = "float16" if half else "int8" if int8 else "float32"
     card = replace(card, io=io, precision=precision, opset=opset, size=size, test_time=state, proof={})
+    return _write_proven(InUnitRange(generator).eval(), card, file, int8, least_psnr)
+
+
+def _write_proven(
+    network: InUnitRange, card: Card, file: Path, int8: Sequence[Float], least_psnr: float | None
+) -> tuple[Card, Proof]:
     model = _graph(network, card, int8[::2])
     with written_whole(file) as unproven:
         _write(model, card, unproven)

@@ -1,4 +1,4 @@
-"""`i2i export`: from a run or a file to an .onnx that says what was proven, or to one sentence and no file."""
+"""`i2i export` writes a run or a file as .onnx and prints the proof, or prints one sentence and writes nothing."""
 
 import tomllib
 from copy import deepcopy
@@ -13,10 +13,15 @@ from onnx import ModelProto
 from torch import nn
 
 import i2i
+from i2i.checkpoints.load import save_generator
 from i2i.cli import export as module
+from i2i.cli import main
 from i2i.export import image as exporting
 from i2i.training import run
+from i2i_runtime import images
 from i2i_runtime.engines.onnxruntime import Session
+from i2i_runtime.engines.sampler import Sampler
+from tests.export.test_latent import generator_of
 from tests.published import published_srvgg
 from tests.worlds import Recorder, tiny_recipe, tiny_world
 
@@ -89,3 +94,46 @@ def test_a_file_that_is_not_the_network_is_refused(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ValueError, match=r"net: not exported, it would not give the same: .*\(beyond 1\.0e-04\)"):
         call("net.pth")
     assert [path.name for path in Path().iterdir()] == ["net.pth"]
+
+
+def run_command(*words: str | Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+        patch.setattr("sys.argv", ["i2i", *map(str, words)])
+        main()
+    printed = capsys.readouterr()
+    return int(end.value.code or 0), printed.out, printed.err
+
+
+@pytest.fixture
+def stored() -> str:
+    save_generator(Path("faces.safetensors"), generator_of("dcgan"), {"step": "7"})
+    return "faces.safetensors"
+
+
+def test_a_latent_generator_is_exported_and_sampled(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed, _ = run_command("export", stored, "-o", "faces.onnx", capsys=capsys)
+    assert code == 0 and "test time eval, float32, opset 18" in printed and "4 of 32x32" in printed
+    assert "i2i sample faces.onnx" in printed
+    assert Sampler("faces.onnx", providers=["cpu"]).card.step == 7
+    for model in (stored, "faces.onnx"):  # the second goes on where the first stopped
+        code, printed, _ = run_command("sample", model, "samples", "--n", "3", capsys=capsys)
+        assert code == 0
+    assert "0 made, 3 were there already, on onnxruntime cpu" in printed
+    assert run_command("sample", "faces.onnx", "sheet.png", "--grid", "--n", "4", capsys=capsys)[0] == 0
+    Path("in").mkdir()
+    images.write(Path("in/a.png"), np.zeros((8, 8, 3), np.uint8))
+    for words in (("translate", "faces.onnx", "in", "out"), ("bench", "faces.onnx"), ("stream", "faces.onnx")):
+        size = ("--size", "8x8") if words[0] == "stream" else ()
+        code, _, error = run_command(*words, *size, capsys=capsys)
+        assert code == 1 and "faces.onnx: makes images of noise, not of images; use sample" in error
+
+
+@pytest.mark.parametrize(
+    "option", [("--static", "1x64x64"), ("--int8", "in"), ("--triton", "models"), ("--test-time", "published")]
+)
+def test_options_of_image_generators_are_refused_for_latent_ones(
+    stored: str, option: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, error = run_command("export", stored, "-o", "faces.onnx", *option, capsys=capsys)
+    assert code == 1 and f"{option[0]}: is for generators of images from images" in error
+    assert [path.name for path in Path().iterdir()] == [stored]

@@ -1,4 +1,4 @@
-"""Large images through a torch generator: the device is never changed, and what cannot be is said with its reason."""
+"""Large images through a torch generator: the device stays the same, and a refusal says why."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from i2i.inference import Translator
 from i2i.networks.generators.resnet import ResnetGenerator
 from i2i_runtime.images import Array
 from i2i_runtime.translate import Network
-from tests.export.test_bands import Pooled, card, picture, resnet
+from tests.export.banded_networks import Pooled, card, picture, resnet
 from tests.runtime.engines.test_onnxruntime import no_gpu, write
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -94,7 +94,7 @@ def test_a_gpu_that_lacks_memory_and_onnx_runtime_is_one_sentence_and_no_cpu(
         run(resnet(), no_memory, torch.device(device), picture(12, 8))
 
 
-def test_a_provider_that_cannot_be_used_is_said_before_any_image_runs(tmp_path: Path) -> None:
+def test_a_provider_that_cannot_be_used_is_refused_before_tracing(tmp_path: Path) -> None:
     if not no_gpu(write(tmp_path / "blur.onnx")):
         pytest.skip("a GPU is there")
     generator = resnet(features=2, blocks=0)

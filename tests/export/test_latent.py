@@ -1,4 +1,4 @@
-"""A generator of noise as a file makes the images that torch makes of the same seeds; a wrong file is refused."""
+"""An exported latent generator gives the images that torch gives for the same seeds; a wrong file is refused."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +14,6 @@ from torch import Tensor, nn
 
 import i2i.networks.generators  # noqa: F401
 from i2i.checkpoints.card import checksum, noise_card_of
-from i2i.checkpoints.load import save_generator
-from i2i.cli import main
 from i2i.export import graph
 from i2i.export.latent import export_latent
 from i2i.latent.sampler import Sampler as TorchSampler
@@ -24,7 +22,6 @@ from i2i.networks.generators.biggan import BigGANGenerator
 from i2i.networks.generators.dcgan import DCGANGenerator
 from i2i.networks.generators.stylegan2 import StyleGAN2Generator
 from i2i.registry import generators
-from i2i_runtime import images
 from i2i_runtime.card import NoiseCard
 from i2i_runtime.engines.sampler import Sampler
 
@@ -42,11 +39,11 @@ GENERATORS: dict[str, tuple[type[LatentGenerator], dict[str, Any]]] = {
 
 
 def generator_of(name: str, **options: Any) -> LatentGenerator:
-    """One as after training: no statistics, strengths or tables are zeros or ones."""
-    kind, given = GENERATORS[name]
+    """A generator as after training: no statistics, strengths or tables are zeros or ones."""
+    kind, defaults = GENERATORS[name]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        generator = kind(**given | options)
+        generator = kind(**defaults | options)
         for layer in generator.modules():
             if isinstance(strength := getattr(layer, "strength", None), nn.Parameter):
                 nn.init.constant_(strength, 0.3)
@@ -54,7 +51,7 @@ def generator_of(name: str, **options: Any) -> LatentGenerator:
                 nn.init.uniform_(layer.weight, 0.5, 1.5)
         for _ in range(10):
             generator(torch.randn(32, generator.latent), torch.arange(32) % max(1, generator.classes))
-    generator.spec = {"name": name, **given, **options}
+    generator.spec = {"name": name, **defaults, **options}
     return generator
 
 
@@ -68,10 +65,10 @@ def traced_once() -> Iterator[None]:
     models: dict[tuple, ModelProto] = {}
     trace = graph.trace
 
-    def remembered(network: nn.Module, *ends: Any, **options: Any) -> ModelProto:
+    def remembered(network: nn.Module, *values: Any, **options: Any) -> ModelProto:
         key = (repr(network), checksum(network), *options.items())
         if key not in models:
-            models[key] = trace(network, *ends, **options)
+            models[key] = trace(network, *values, **options)
         return ModelProto.FromString(models[key].SerializeToString())
 
     with pytest.MonkeyPatch.context() as patch:
@@ -83,38 +80,38 @@ def export(generator: LatentGenerator, file: Path, **options: Any) -> Any:
     return export_latent(generator, card_of(generator), file, **{"opset": 18} | options)
 
 
-def ends(model: ModelProto) -> dict[str, list[str | int]]:
+def shapes(model: ModelProto) -> dict[str, list[str | int]]:
     return {
-        end.name: [dim.dim_param or dim.dim_value for dim in end.type.tensor_type.shape.dim]
-        for end in [*model.graph.input, *model.graph.output]
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in [*model.graph.input, *model.graph.output]
     }
 
 
-def test_every_generator_of_noise_is_here() -> None:
+def test_every_latent_generator_is_tested_here() -> None:
     registered = {name for name in generators if issubclass(generators[name], LatentGenerator)}
     assert registered == set(GENERATORS)
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_the_same_seeds_make_the_same_images_as_torch(name: str, tmp_path: Path) -> None:
+def test_the_same_seeds_give_the_same_images_as_torch(name: str, tmp_path: Path) -> None:
     generator, file = generator_of(name).train(), tmp_path / "x.onnx"
     before = {key: value.clone() for key, value in generator.state_dict().items()}
-    said, proof = export(generator, file)
+    exported, proof = export(generator, file)
     assert generator.training and generator.state_dict().keys() == before.keys()
     assert all(torch.equal(before[key], value) for key, value in generator.state_dict().items())
     assert proof.holds and proof.max_error < 1e-4 and proof.scale > 0.3, "and there is something to compare"
     sampler, torch_sampler = Sampler(file, providers=["cpu"]), TorchSampler(generator)
-    assert sampler.card == said and said.step == 7 and said.classes == generator.classes
+    assert sampler.card == exported and exported.step == 7 and exported.classes == generator.classes
     for truncation in (1.0, 0.4):
-        made, expected = (each(range(5, 10), truncation=truncation) for each in (sampler, torch_sampler))
-        assert made.shape == (5, generator.size, generator.size, 3) and made.dtype == np.uint8
-        assert np.abs(made.astype(int) - expected).max() <= 1
+        result, expected = (each(range(5, 10), truncation=truncation) for each in (sampler, torch_sampler))
+        assert result.shape == (5, generator.size, generator.size, 3) and result.dtype == np.uint8
+        assert np.abs(result.astype(int) - expected).max() <= 1
     assert np.abs(sampler([5]).astype(int) - sampler([6])).max() > 20
     assert np.abs(sampler([5]).astype(int) - sampler([5], truncation=0.4)).max() > 5
     label = {"label": ["batch"]} if generator.classes else {}
     truncation = {"truncation": []} if generator.linear else {}
     shape = ["batch", 3, generator.size, generator.size]
-    assert ends(onnx.load(file)) == {"latent": ["batch", generator.latent], **label, **truncation, "image": shape}
+    assert shapes(onnx.load(file)) == {"latent": ["batch", generator.latent], **label, **truncation, "image": shape}
 
 
 def test_classes_reach_the_image_with_and_without_truncation(tmp_path: Path) -> None:
@@ -128,7 +125,7 @@ def test_classes_reach_the_image_with_and_without_truncation(tmp_path: Path) -> 
         assert np.abs(np.array(by_label) - expected).max() <= 1
 
 
-def test_truncation_need_not_be_given(tmp_path: Path) -> None:
+def test_truncation_is_an_optional_input(tmp_path: Path) -> None:
     export(generator_of("stylegan2"), tmp_path / "x.onnx")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -139,10 +136,10 @@ def test_truncation_need_not_be_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_pixels_of_half_precision(name: str, tmp_path: Path) -> None:
+def test_half_precision_with_pixels_as_output(name: str, tmp_path: Path) -> None:
     generator = generator_of(name)
-    said, proof = export(generator, tmp_path / "x.onnx", half=True, io="uint8")
-    assert (said.precision, said.io) == ("float16", "uint8") and 50 < proof.psnr < 190
+    exported, proof = export(generator, tmp_path / "x.onnx", half=True, io="uint8")
+    assert (exported.precision, exported.io) == ("float16", "uint8") and 50 < proof.psnr < 190
     model = onnx.load(tmp_path / "x.onnx")
     weights = [tensor for tensor in model.graph.initializer if numpy_helper.to_array(tensor).size > 4]
     assert onnx.TensorProto.FLOAT not in {tensor.data_type for tensor in weights}
@@ -151,7 +148,7 @@ def test_pixels_of_half_precision(name: str, tmp_path: Path) -> None:
     expected = TorchSampler(generator)(range(3), truncation=0.7)
     sampler = Sampler(tmp_path / "x.onnx", providers=["cpu"])
     assert np.abs(sampler(range(3), truncation=0.7).astype(int) - expected).max() <= 2
-    assert sampler.weights == f"{said.weights} in float16"
+    assert sampler.weights == f"{exported.weights} in float16"
 
 
 def changed_weight(model: ModelProto) -> None:
@@ -160,20 +157,20 @@ def changed_weight(model: ModelProto) -> None:
 
 
 def unread(name: str, operator: str) -> Callable[[ModelProto], None]:
-    """An input whose value the graph takes no notice of: it reads what `operator` makes of it and itself."""
+    """Replaces an input by `operator` of it and itself, a constant, so that its value has no effect."""
 
     def change(model: ModelProto) -> None:
         for node in model.graph.node:
-            node.input[:] = ["same" if given == name else given for given in node.input]
+            node.input[:] = ["same" if each == name else each for each in node.input]
         model.graph.node.insert(0, helper.make_node(operator, [name, name], ["same"]))
 
     return change
 
 
 def batch_of_two(model: ModelProto) -> None:
-    """Which the network was drawn with."""
+    """Fixes the batch to the one that the network was traced with."""
     for node in model.graph.node:
-        node.input[:] = ["two" if given == "latent" else given for given in node.input]
+        node.input[:] = ["two" if each == "latent" else each for each in node.input]
     model.graph.initializer.append(numpy_helper.from_array(np.array([2, 20]), "shape"))
     model.graph.node.insert(0, helper.make_node("Reshape", ["latent", "shape"], ["two"]))
 
@@ -193,8 +190,8 @@ def test_a_wrong_graph_is_refused_and_nothing_is_left(
 ) -> None:
     trace = graph.trace
 
-    def wrong(*given: Any, **options: Any) -> ModelProto:
-        model = trace(*given, **options)
+    def wrong(*values: Any, **options: Any) -> ModelProto:
+        model = trace(*values, **options)
         change(model)
         return model
 
@@ -207,7 +204,7 @@ def test_a_wrong_graph_is_refused_and_nothing_is_left(
 
 
 class Noisy(DCGANGenerator):
-    """Depends on chance whatever it is told."""
+    """Draws random numbers at test time."""
 
     def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
         return super().synthesise(w + torch.rand_like(w), label)
@@ -228,47 +225,3 @@ def test_what_cannot_be_exported_is_one_sentence(
     with pytest.raises(ValueError, match=sentence) as error:
         export(generator, tmp_path / "x.onnx", **options)
     assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
-
-
-def call(*words: str | Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        patch.setattr("sys.argv", ["i2i", *map(str, words)])
-        main()
-    said = capsys.readouterr()
-    return int(end.value.code or 0), said.out, said.err
-
-
-@pytest.fixture
-def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.chdir(tmp_path)
-    save_generator(Path("faces.safetensors"), generator_of("dcgan"), {"step": "7"})
-    return "faces.safetensors"
-
-
-def test_the_command_says_how_the_file_is_used(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code, said, _ = call("export", stored, "-o", "faces.onnx", capsys=capsys)
-    assert code == 0 and "test time eval, float32, opset 18" in said and "4 of 32x32" in said
-    assert "i2i sample faces.onnx" in said
-    assert Sampler("faces.onnx", providers=["cpu"]).card.step == 7
-    for model in (stored, "faces.onnx"):  # the latter goes on where the former was
-        code, said, _ = call("sample", model, "samples", "--n", "3", capsys=capsys)
-        assert code == 0
-    assert "0 made, 3 were there already, on onnxruntime cpu" in said
-    assert call("sample", "faces.onnx", "sheet.png", "--grid", "--n", "4", capsys=capsys)[0] == 0
-    Path("in").mkdir()
-    images.write(Path("in/a.png"), np.zeros((8, 8, 3), np.uint8))
-    for words in (("translate", "faces.onnx", "in", "out"), ("bench", "faces.onnx"), ("stream", "faces.onnx")):
-        size = ("--size", "8x8") if words[0] == "stream" else ()
-        code, _, error = call(*words, *size, capsys=capsys)
-        assert code == 1 and "faces.onnx: makes images of noise, not of images; use sample" in error
-
-
-@pytest.mark.parametrize(
-    "option", [("--static", "1x64x64"), ("--int8", "in"), ("--triton", "models"), ("--test-time", "published")]
-)
-def test_options_for_images_are_refused(
-    stored: str, option: tuple[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, _, error = call("export", stored, "-o", "faces.onnx", *option, capsys=capsys)
-    assert code == 1 and f"{option[0]}: is for generators of images from images" in error
-    assert [path.name for path in Path().iterdir()] == [stored]

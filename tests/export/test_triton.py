@@ -27,7 +27,7 @@ def configured(model: Path) -> Any:
     return text_format.Parse((model / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
 
 
-def test_a_repository_holds_the_file_and_says_what_the_server_asks(tmp_path: Path) -> None:
+def test_a_repository_holds_the_file_and_its_configuration(tmp_path: Path) -> None:
     card = exported(tmp_path / "x2.onnx")
     model = write_repository(tmp_path / "x2.onnx", card, tmp_path / "models")
     config = configured(model)
@@ -41,7 +41,7 @@ def test_a_repository_holds_the_file_and_says_what_the_server_asks(tmp_path: Pat
     assert Session(model / "1" / "model.onnx", providers=["cpu"]).card == card
 
 
-def test_one_size_and_pixels_are_said_as_they_are(tmp_path: Path) -> None:
+def test_a_fixed_size_and_pixels_are_declared(tmp_path: Path) -> None:
     card = exported(tmp_path / "still x2.onnx", size=(2, 16, 24), io="uint8")
     config = configured(write_repository(tmp_path / "still x2.onnx", card, tmp_path / "models"))
     assert config.name == "still_x2" and config.max_batch_size == 0 and not config.HasField("dynamic_batching")

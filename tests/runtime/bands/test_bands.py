@@ -103,15 +103,15 @@ def test_bands_of_any_height_give_what_the_whole_image_gives(file: Path, size: t
         np.testing.assert_allclose(result.astype(float), whole, atol=2e-6 if dtype is np.float32 else 1)
 
 
-def test_rows_that_the_cut_edges_spoil_are_not_used(file: Path) -> None:
+def test_without_a_halo_the_result_is_wrong(file: Path) -> None:
     image = picture(40, 22)
     whole = Session(file, providers=["cpu"])(image)
     for place in (1, 2, 3):
-        wrong = [replace(one, halo=(0, 0)) if one is PLAN[place] else one for one in PLAN]
+        wrong = [replace(each, halo=(0, 0)) if each is PLAN[place] else each for each in PLAN]
         assert np.abs(in_bands(file, image, 8, wrong) - whole).max() > 1e-3, "so that the plan matters"
 
 
-def test_what_is_not_stored_is_made_again(file: Path) -> None:
+def test_what_is_not_stored_is_computed_again(file: Path) -> None:
     image = picture(40, 22)
     again = [replace(each, stored=False) for each in PLAN]
     np.testing.assert_allclose(in_bands(file, image, 8, again), in_bands(file, image, 8), atol=1e-6)
@@ -119,18 +119,18 @@ def test_what_is_not_stored_is_made_again(file: Path) -> None:
 
 @pytest.fixture
 def stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[row_store.RowStore]]:
-    made: list[row_store.RowStore] = []
+    opened: list[row_store.RowStore] = []
 
-    class Noted(row_store.RowStore):
+    class Recorded(row_store.RowStore):
         def __init__(self) -> None:
             super().__init__()
-            made.append(self)
+            opened.append(self)
 
-    monkeypatch.setattr(executor, "RowStore", Noted)
-    return made
+    monkeypatch.setattr(executor, "RowStore", Recorded)
+    return opened
 
 
-def test_large_maps_stand_in_files_that_are_gone_afterwards(
+def test_large_feature_maps_are_in_files_that_are_removed(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stores: list[row_store.RowStore]
 ) -> None:
     image = picture(40, 22)
@@ -151,7 +151,7 @@ def test_large_maps_stand_in_files_that_are_gone_afterwards(
     assert len(stores) == 6 and all(store._file.closed for store in stores), "also after an error"
 
 
-def test_a_full_disk_is_said_with_its_folder(monkeypatch: pytest.MonkeyPatch, file: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_with_its_folder(monkeypatch: pytest.MonkeyPatch, file: Path, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(
         row_store.SpooledTemporaryFile, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space"))
@@ -180,10 +180,10 @@ def test_a_file_with_a_plan_takes_large_images_in_bands(
         plain.run_in_bands(image, image)
 
 
-def test_what_cannot_be_right_is_one_sentence(tmp_path: Path) -> None:
+def test_values_and_shapes_that_are_wrong_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="normed gave values that are not finite"):
         in_bands(write(tmp_path / "x.onnx", bias=np.nan), picture(16, 12), 8)
-    wrong = [replace(one, channels=5) if one is PLAN[1] else one for one in PLAN]
+    wrong = [replace(each, channels=5) if each is PLAN[1] else each for each in PLAN]
     with pytest.raises(
         ValueError, match=r"a has the shape \(1, 4, 8, 6\), where the plan in the file says \(1, 5, 8, 6\); export it"
     ):

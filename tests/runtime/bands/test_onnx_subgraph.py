@@ -33,7 +33,7 @@ def run(file: bytes, **given: np.ndarray) -> np.ndarray:
     return onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).run(None, given)[0]
 
 
-def test_parts_one_after_the_other_are_the_whole() -> None:
+def test_subgraphs_one_after_the_other_give_the_result_of_the_graph() -> None:
     file = model().SerializeToString()
     x = np.random.default_rng(0).random((1, 1, 4, 300), np.float32)
     graph = OnnxGraph(file)
@@ -44,16 +44,16 @@ def test_parts_one_after_the_other_are_the_whole() -> None:
     )
 
 
-def test_a_part_has_what_it_takes_and_nothing_else() -> None:
-    part = onnx.load_from_string(
+def test_a_subgraph_has_the_nodes_and_weights_that_it_needs() -> None:
+    subgraph = onnx.load_from_string(
         OnnxGraph(model().SerializeToString()).subgraph([ValueInfo("y", 1)], ValueInfo("z", 1))
     )
-    onnx.checker.check_model(part)
-    assert [node.op_type for node in part.graph.node] == ["Cast", "Add"]
-    assert [tensor.name for tensor in part.graph.initializer] == ["long" * 40]
-    assert [end.name for end in (*part.graph.input, *part.graph.output)] == ["y", "z"]
-    assert part.ir_version == 10 and part.opset_import[0].version == 18
-    assert not part.metadata_props and not part.graph.doc_string
+    onnx.checker.check_model(subgraph)
+    assert [node.op_type for node in subgraph.graph.node] == ["Cast", "Add"]
+    assert [tensor.name for tensor in subgraph.graph.initializer] == ["long" * 40]
+    assert [end.name for end in (*subgraph.graph.input, *subgraph.graph.output)] == ["y", "z"]
+    assert subgraph.ir_version == 10 and subgraph.opset_import[0].version == 18
+    assert not subgraph.metadata_props and not subgraph.graph.doc_string
 
 
 def test_weights_are_read_in_both_precisions() -> None:

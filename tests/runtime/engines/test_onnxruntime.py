@@ -1,4 +1,4 @@
-"""A file as a function: on the provider that was asked for, whatever its ends and the sizes that it takes."""
+"""An exported file in ONNX Runtime runs on the provider that is asked for, whatever its input, output and sizes."""
 
 import json
 from dataclasses import replace
@@ -20,44 +20,38 @@ rng = np.random.default_rng(0)
 
 
 def write(file: Path, card: Card | None = BLUR) -> Path:
-    """A blur over 3x3 pixels, then every pixel four times: ends and sizes are as the card says."""
+    """A blur over 3x3 pixels, then up-sampling by 2, with the input, output and sizes that the card says."""
     facts = card or BLUR
     uint8 = facts.io == "uint8"
+    before = [("Cast", "image", "float", {"to": 1}), ("Transpose", "float", "planes", {"perm": [0, 3, 1, 2]})]
+    after = [
+        ("Round", "large", "rounded", {}),
+        ("Transpose", "rounded", "pixels", {"perm": [0, 2, 3, 1]}),
+        ("Cast", "pixels", "result", {"to": 2}),
+    ]
+    if not uint8:
+        before, after = [("Identity", "image", "planes", {})], [("Identity", "large", "result", {})]
+    input_nodes, output_nodes = (
+        [helper.make_node(name, [source], [output], **options) for name, source, output, options in steps]
+        for steps in (before, after)
+    )
     nodes = [
         helper.make_node("Conv", ["planes", "weight"], ["blurred"], group=3, pads=[1, 1, 1, 1]),
         helper.make_node("Resize", ["blurred", "", "scales"], ["large"], mode="nearest", nearest_mode="floor",
                          coordinate_transformation_mode="asymmetric"),
     ]  # fmt: skip
-    if uint8:
-        before = [
-            ("Cast", ["image"], ["float"], {"to": 1}),
-            ("Transpose", ["float"], ["planes"], {"perm": [0, 3, 1, 2]}),
-        ]
-        after = [
-            ("Round", ["large"], ["rounded"], {}),
-            ("Transpose", ["rounded"], ["pixels"], {"perm": [0, 2, 3, 1]}),
-            ("Cast", ["pixels"], ["result"], {"to": 2}),
-        ]
-    else:
-        before = [("Identity", ["image"], ["planes"], {})]
-        after = [("Identity", ["large"], ["result"], {})]
-    made = [[helper.make_node(name, i, o, **options) for name, i, o, options in part] for part in (before, after)]
     number, height, width = facts.size or ("n", "h", "w")
-    kind = TensorProto.UINT8 if uint8 else TensorProto.FLOAT
-    graph = helper.make_graph(
-        [*made[0], *nodes, *made[1]],
-        "blur",
-        [
-            helper.make_tensor_value_info(
-                "image", kind, [number, height, width, 3] if uint8 else [number, 3, height, width]
-            )
-        ],
-        [helper.make_tensor_value_info("result", kind, None)],
-        [
-            helper.make_tensor("weight", TensorProto.FLOAT, [3, 1, 3, 3], [1 / 9] * 27),
-            helper.make_tensor("scales", TensorProto.FLOAT, [4], [1, 1, 2, 2]),
-        ],
+    kind, shape = (
+        (TensorProto.UINT8, [number, height, width, 3]) if uint8 else (TensorProto.FLOAT, [number, 3, height, width])
     )
+    weights = [
+        helper.make_tensor("weight", TensorProto.FLOAT, [3, 1, 3, 3], [1 / 9] * 27),
+        helper.make_tensor("scales", TensorProto.FLOAT, [4], [1, 1, 2, 2]),
+    ]
+    image, result = (
+        helper.make_tensor_value_info(*value) for value in (("image", kind, shape), ("result", kind, None))
+    )
+    graph = helper.make_graph([*input_nodes, *nodes, *output_nodes], "blur", [image], [result], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     if card is not None:
         helper.set_model_props(model, {CARD: json.dumps(card.to_dict())})
@@ -81,13 +75,13 @@ def blurred(image: np.ndarray) -> np.ndarray:
 def test_images_keep_their_type(file: Path, dtype: type) -> None:
     image = rng.random((9, 14, 3), np.float32)
     largest = 1 if dtype is np.float32 else np.iinfo(dtype).max
-    given = image if dtype is np.float32 else np.rint(image * largest).astype(dtype)
-    result = Session(write(file), providers=["cpu"])(given)
+    image = image if dtype is np.float32 else np.rint(image * largest).astype(dtype)
+    result = Session(write(file), providers=["cpu"])(image)
     assert result.dtype == dtype
-    np.testing.assert_allclose(result / largest, blurred(given / largest), atol=0.51 / largest if largest > 1 else 1e-6)
+    np.testing.assert_allclose(result / largest, blurred(image / largest), atol=0.51 / largest if largest > 1 else 1e-6)
 
 
-def test_pixels_at_the_ends_are_the_same_network_rounded(tmp_path: Path) -> None:
+def test_a_uint8_file_gives_the_rounded_result(tmp_path: Path) -> None:
     floats = Session(write(tmp_path / "a.onnx"), providers=["cpu"])
     pixels = Session(write(tmp_path / "b.onnx", replace(BLUR, io="uint8")), providers=["cpu"])
     batch = np.rint(rng.random((2, 3, 8, 10), np.float32) * 255) / np.float32(255)
@@ -97,19 +91,19 @@ def test_pixels_at_the_ends_are_the_same_network_rounded(tmp_path: Path) -> None
     np.testing.assert_allclose(result * 255, np.rint(result * 255), atol=1e-4)
 
 
-def test_a_file_of_one_size_takes_any_number_of_images_and_larger_ones_in_tiles(tmp_path: Path) -> None:
+def test_a_file_of_fixed_size_takes_any_batch_and_larger_images_in_tiles(tmp_path: Path) -> None:
     anything = Session(write(tmp_path / "a.onnx"), providers=["cpu"])
     fixed = Session(write(tmp_path / "b.onnx", replace(BLUR, size=(2, 12, 16))), providers=["cpu"])
     batch = rng.random((5, 3, 12, 16), np.float32)
     np.testing.assert_allclose(fixed.network(batch), anything.network(batch), atol=1e-6)
     image = rng.random((40, 33, 3), np.float32)
-    # At its right and lower edge an image that is filled up is reflected, where the network would see zeros.
+    # The file pads by reflection at the right and lower edge, where the network alone pads with zeros.
     np.testing.assert_allclose(fixed(image)[:78, :64], anything(image)[:78, :64], atol=1e-6)
     frame = rng.random((12, 16, 3), np.float32)
     np.testing.assert_allclose(fixed(frame), anything(frame), atol=1e-6)
 
 
-def test_a_file_of_one_size_refuses_what_it_would_make_another_picture_of(file: Path) -> None:
+def test_a_file_of_fixed_size_refuses_images_that_padding_would_change(file: Path) -> None:
     session = Session(write(file, replace(BLUR, size=(1, 12, 16), overlap=0)), providers=["cpu"])
     assert session(np.zeros((12, 16, 3), np.uint8)).shape == (24, 32, 3)
     with pytest.raises(ValueError, match="blur was exported for 16x12 pixels only, not for 15x12; resize the image"):
@@ -131,7 +125,7 @@ def test_a_session_is_a_network_for_tiles(file: Path) -> None:
 
 
 @pytest.mark.parametrize("io", ["float", "uint8"])
-def test_buffers_that_are_kept_give_each_batch_its_own_result(file: Path, io: str) -> None:
+def test_reused_buffers_give_each_batch_its_own_result(file: Path, io: str) -> None:
     plain, bound = (Session(write(file, replace(BLUR, io=io)), providers=["cpu"]) for _ in range(2))
     bound._buffers = Buffers(bound._session, "cpu")  # as on a GPU
     batches = [rng.random((number, 3, side, 6), np.float32) for number, side in ((2, 4), (2, 4), (1, 8), (2, 4))]
@@ -154,7 +148,7 @@ def no_gpu(path: Path) -> bool:
     )
 
 
-def test_a_gpu_that_is_not_there_is_one_sentence_and_not_a_cpu(file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_gpu_is_one_sentence_and_no_cpu(file: Path, capfd: pytest.CaptureFixture[str]) -> None:
     if not no_gpu(write(file)):
         pytest.skip("a GPU is there")
     capfd.readouterr()
@@ -178,7 +172,7 @@ def test_a_gpu_that_is_not_there_is_one_sentence_and_not_a_cpu(file: Path, capfd
     ],
     ids=["missing", "damaged", "without a card"],
 )
-def test_what_is_no_file_of_ours_is_one_sentence(file: Path, make, sentence: str) -> None:
+def test_a_file_that_is_not_an_export_is_one_sentence(file: Path, make, sentence: str) -> None:
     make(file)
     with pytest.raises(ValueError, match=f"blur.onnx: {sentence}") as error:
         Session(file)
@@ -196,7 +190,7 @@ def test_unknown_providers_and_cards_are_refused(file: Path) -> None:
         Session(write(file, card))
 
 
-def test_memory_that_runs_out_asks_for_smaller_tiles(file: Path) -> None:
+def test_memory_that_runs_out_is_a_memory_error(file: Path) -> None:
     session = Session(write(file), providers=["cpu"])
 
     def fail(*_: object) -> None:

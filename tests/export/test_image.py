@@ -1,9 +1,8 @@
-"""An exported file gives what the generator gives, says what it is and not whose; a wrong one is refused."""
+"""An exported file gives what the generator gives and names no path of its maker; a wrong one is refused."""
 
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +15,16 @@ from torch import Tensor, nn
 
 from i2i.checkpoints.card import card_of, checksum
 from i2i.checkpoints.load import load_generator
-from i2i.data.world import draw_scene
-from i2i.export import export, graph, read_calibration
+from i2i.export import export, graph
 from i2i.export import image as module
 from i2i.export.graph import InUnitRange, trace_generator
 from i2i.inference import Translator
-from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.generators.resnet import ResnetGenerator
-from i2i.networks.generators.rrdb import RRDBNet
 from i2i.networks.generators.srvgg import SRVGGNet
 from i2i.networks.generators.unet import UnetGenerator
 from i2i_runtime import images
-from i2i_runtime.card import Card
 from i2i_runtime.engines.onnxruntime import Session
-
-GENERATORS = {
-    "resnet": lambda: ResnetGenerator(features=4, blocks=1),
-    "resnet, resized": lambda: ResnetGenerator(in_channels=1, features=4, blocks=1, upsampling="resize"),
-    "unet": lambda: UnetGenerator(features=4, depth=3),
-    "rrdb": lambda: RRDBNet(features=4, blocks=1, growth=2, scale=2),
-    "srvgg": lambda: SRVGGNet(features=4, convolutions=1, scale=2),
-}
-
-
-def generator_of(name: str) -> ImageGenerator:
-    torch.manual_seed(0)
-    generator = GENERATORS[name]()
-    for layer in generator.modules():
-        # As after training: before it, these are zeros and ones.
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.running_mean.uniform_(-0.5, 0.5)
-            layer.running_var.uniform_(0.5, 2)
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.bias is not None:
-            nn.init.uniform_(layer.bias, -0.1, 0.1)
-    return generator
+from tests.export.networks import GENERATORS, card, generator_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -68,22 +43,18 @@ def traced_once() -> Iterator[None]:
         yield
 
 
-def card(generator: ImageGenerator) -> Card:
-    return card_of(generator, {"product": "generator", "recipe": "", "step": "7"})
-
-
 def shapes(model: ModelProto) -> list[list[str | int]]:
-    ends = [*model.graph.input, *model.graph.output]
-    return [[dim.dim_param or dim.dim_value for dim in end.type.tensor_type.shape.dim] for end in ends]
+    values = [*model.graph.input, *model.graph.output]
+    return [[dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values]
 
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_every_generator_gives_the_same_as_a_file(name: str, tmp_path: Path) -> None:
     generator, file = generator_of(name), tmp_path / "x.onnx"
-    said, proof = export(generator, card(generator), file)
+    exported, proof = export(generator, card(generator), file)
     assert proof.holds and proof.max_error < 1e-4 and proof.scale > 0.01, "and there is something to compare"
     session = Session(file, providers=["cpu"])
-    assert session.card == said and said.step == 7 and said.opset == 18 and said.test_time == "eval"
+    assert session.card == exported and exported.step == 7 and exported.opset == 18 and exported.test_time == "eval"
     image = np.random.default_rng(0).random((37, 22, generator.in_channels), np.float32)
     translator = Translator(generator, session.card)
     np.testing.assert_allclose(session(image), np.clip(translator(image), 0, 1), atol=1e-4 * proof.scale)
@@ -115,9 +86,9 @@ def strings(message: Any) -> Iterator[str]:
                 yield each
 
 
-def test_a_file_says_nothing_about_its_maker(resnet: ModelProto) -> None:
-    said = list(strings(resnet))
-    assert len(said) > 50 and not [text for text in said if "/" in text or ".py" in text or "annabel" in text]
+def test_a_file_names_no_path_of_its_maker(resnet: ModelProto) -> None:
+    texts = list(strings(resnet))
+    assert len(texts) > 50 and not [text for text in texts if "/" in text or ".py" in text or "annabel" in text]
     assert not any(node.metadata_props or node.doc_string for node in resnet.graph.node)
     facts = json.loads({entry.key: entry.value for entry in resnet.metadata_props}["i2i_card"])
     assert "cyclegan" in facts["recipe"] and "horses" in facts["recipe"] and "zebras" in facts["recipe"]
@@ -136,78 +107,39 @@ def test_batch_norms_are_folded_or_use_the_statistics_of_the_image(tmp_path: Pat
     other = ResnetGenerator(features=2, blocks=1, norm="batch", dropout=True)
     before = {key: value.clone() for key, value in generator.state_dict().items()}
     operators = []
-    for each, test_time, said in ((generator, "eval", "eval"), (other, "published", "published, but dropout off")):
-        assert export(each, card(each), tmp_path / f"{said}.onnx", test_time=test_time)[0].test_time == said
-        operators.append({node.op_type for node in onnx.load(tmp_path / f"{said}.onnx").graph.node})
+    for each, test_time, state in ((generator, "eval", "eval"), (other, "published", "published, but dropout off")):
+        assert export(each, card(each), tmp_path / f"{state}.onnx", test_time=test_time)[0].test_time == state
+        operators.append({node.op_type for node in onnx.load(tmp_path / f"{state}.onnx").graph.node})
     assert not {"BatchNormalization", "Dropout"} & set.union(*operators)
     assert "InstanceNormalization" in operators[1] - operators[0]
     assert generator.training and all(torch.equal(before[key], value) for key, value in generator.state_dict().items())
 
 
 @pytest.mark.parametrize("io", ["float", "uint8"])
-def test_half_precision_is_inside_only_and_its_psnr_is_said(io: str, tmp_path: Path) -> None:
+def test_half_precision_is_inside_only_and_its_psnr_is_in_the_proof(io: str, tmp_path: Path) -> None:
     generator, file = generator_of("srvgg"), tmp_path / "x.onnx"
-    said, proof = export(generator, card(generator), file, io=io, half=True)
+    exported, proof = export(generator, card(generator), file, io=io, half=True)
     model = onnx.load(file)
     floats = [tensor for tensor in model.graph.initializer if numpy_helper.to_array(tensor).size > 4]
     assert {tensor.data_type for tensor in floats} == {onnx.TensorProto.FLOAT16}
-    ends = {end.type.tensor_type.elem_type for end in [*model.graph.input, *model.graph.output]}
-    assert ends == {onnx.TensorProto.FLOAT if io == "float" else onnx.TensorProto.UINT8}
-    assert said.precision == "float16" and 50 < proof.psnr < 120 and "50 dB" in proof.sentence()
-    assert said.proof["psnr"] == proof.psnr
+    types = {value.type.tensor_type.elem_type for value in [*model.graph.input, *model.graph.output]}
+    assert types == {onnx.TensorProto.FLOAT if io == "float" else onnx.TensorProto.UINT8}
+    assert exported.precision == "float16" and 50 < proof.psnr < 120 and "50 dB" in proof.sentence()
+    assert exported.proof["psnr"] == proof.psnr
     with pytest.raises(ValueError, match="beyond 150 dB"):
         export(generator, card(generator), file, half=True, least_psnr=150)
 
 
-def test_pixels_at_the_ends_and_one_size(tmp_path: Path) -> None:
+def test_uint8_input_and_output_of_fixed_size(tmp_path: Path) -> None:
     generator, file = generator_of("srvgg"), tmp_path / "x.onnx"
-    said, _ = export(generator, card(generator), file, io="uint8", size=(2, 24, 32))
-    assert said.io == "uint8" and said.size == (2, 24, 32)
+    exported, _ = export(generator, card(generator), file, io="uint8", size=(2, 24, 32))
+    assert exported.io == "uint8" and exported.size == (2, 24, 32)
     model = onnx.load(file)
     assert shapes(model) == [[2, 24, 32, 3], [2, 48, 64, 3]]
     assert not {"GatherND", "Shape", "Loop", "If"} & {node.op_type for node in model.graph.node}
     image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
-    expected = Translator(generator, said)(image)
+    expected = Translator(generator, exported)(image)
     assert np.abs(Session(file, providers=["cpu"])(image).astype(int) - expected).max() <= 1
-
-
-@pytest.fixture(scope="module")
-def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("streets")
-    for index, size in enumerate((60, 45, 300, 18)):
-        images.write(folder / f"{index}.png", draw_scene(size=size, seed=0, index=index).real)
-    return folder
-
-
-def test_convolutions_in_8_bits_are_measured_on_one_half_of_the_images_and_proven_on_the_other(
-    streets: Path, tmp_path: Path
-) -> None:
-    generator, file = generator_of("srvgg"), tmp_path / "x.onnx"
-    batches = read_calibration(streets, card(generator))
-    said, proof = export(generator, card(generator), file, int8=batches)
-    assert said.precision == "int8" and 35 <= proof.psnr < 100
-    assert proof.batches == ((1, 3, 45, 45), (1, 3, 18, 18))
-    graph = onnx.load(file).graph
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    widened = [node for node in graph.node if node.op_type == "DequantizeLinear"]
-    weights = {node.output[0] for node in widened if node.input[0] in stored and stored[node.input[0]].dtype == np.int8}
-    read_by = [node.input[1] in weights for node in graph.node if node.op_type == "Conv"]
-    assert read_by == [False, True, False], "the first and the last see and make the image itself"
-    assert not any(stored[node.input[2]].any() for node in graph.node if node.op_type == "QuantizeLinear"), "symmetric"
-    with pytest.raises(ValueError, match="beyond 90 dB"):
-        export(generator, card(generator), file, int8=batches, least_psnr=90)
-
-
-def test_calibration_takes_the_middle_of_an_image_at_a_size_that_suits(streets: Path, tmp_path: Path) -> None:
-    unet = card(generator_of("unet"))
-    assert [batch.shape[2:] for batch in read_calibration(streets, unet)] == [(64, 64), (48, 48), (256, 256), (24, 24)]
-    fixed = replace(unet, size=(2, 40, 48))
-    assert {batch.shape for batch in read_calibration(streets, fixed)} == {(2, 3, 40, 48)}
-    middle = images.read(streets / "2.png")[22:278, 22:278] / np.float32(255)
-    np.testing.assert_allclose(read_calibration(streets, unet)[2][0].transpose(1, 2, 0), middle, atol=1e-6)
-    (tmp_path / "one.png").write_bytes((streets / "0.png").read_bytes())
-    with pytest.raises(ValueError, match="1 images are too few"):
-        read_calibration(tmp_path, unet)
 
 
 def changed_padding(model: ModelProto) -> None:
@@ -242,7 +174,7 @@ def test_a_wrong_graph_is_refused_and_nothing_is_left(
     assert [path.name for path in tmp_path.iterdir()] == ["right.onnx"]
 
 
-def test_weights_that_one_file_does_not_hold_stand_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_one_file_does_not_hold_are_external(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph, "LARGEST_FILE", 1000)
     generator = generator_of("srvgg")
     export(generator, card(generator), tmp_path / "x.onnx")
@@ -251,21 +183,21 @@ def test_weights_that_one_file_does_not_hold_stand_beside_it(tmp_path: Path, mon
 
 
 class TinyResnet(ResnetGenerator):
-    """Has reflections, which earlier opsets know otherwise."""
+    """Has reflection padding, which earlier opsets define differently."""
 
     def __init__(self, *, features: int) -> None:
         super().__init__(features=features, blocks=0)
 
 
 class Noisy(SRVGGNet):
-    """Depends on chance whatever it is told."""
+    """Has dropout at test time."""
 
     def forward(self, image: Tensor) -> Tensor:
         return super().forward(nn.functional.dropout(image, training=True))
 
 
 class Fickle(SRVGGNet):
-    """Cannot be drawn as a graph."""
+    """Has control flow that depends on the image."""
 
     def forward(self, image: Tensor) -> Tensor:
         return super().forward(image) if image.mean() > 0 else super().forward(-image)

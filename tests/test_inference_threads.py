@@ -1,0 +1,63 @@
+"""A torch generator is called from several threads at once, each with its share of the cores."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+
+import numpy as np
+import pytest
+import torch
+
+from i2i.inference import Translator, share_cores
+from i2i.networks.generators.base import ImageGenerator
+from tests.runtime.engines.test_onnxruntime import BLUR
+
+rng = np.random.default_rng(0)
+
+
+class Meeting(ImageGenerator):
+    """From the second call on, each call waits for another one."""
+
+    in_channels = out_channels = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls, self.both = 0, Barrier(2, timeout=600)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        if self.calls > 1:
+            self.both.wait()
+        return image
+
+
+class Noise(ImageGenerator):
+    in_channels = out_channels = 3
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image + 0.1 * torch.randn(image.shape)
+
+
+def test_two_images_are_translated_at_once() -> None:
+    translator, image = Translator(Meeting(), BLUR), rng.random((1, 3, 8, 8), np.float32)
+    translator.network(image)
+    with ThreadPoolExecutor(2) as pool:
+        for result in pool.map(translator.network, [image, image]):
+            np.testing.assert_allclose(result, image, atol=1e-6)
+
+
+def test_random_numbers_of_an_image_are_the_same_in_any_thread() -> None:
+    translator, image = Translator(Noise(), BLUR), rng.random((1, 3, 8, 8), np.float32)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(translator.network, [image] * 12))
+    assert all((result == results[0]).all() for result in results) and (results[0] != image).any()
+
+
+def test_two_workers_get_half_of_the_cores_each_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    still, drawing = Translator(Noise(), BLUR), Translator(Noise(), replace(BLUR, test_time="published"))
+    assert (share_cores(still), threads) == (2, [3])
+    assert (share_cores(drawing), share_cores(still, 1), threads) == (1, 1, [3])
+    assert (share_cores(drawing, 3), threads) == (3, [3, 2])
