@@ -13,7 +13,17 @@ from torch.nn import functional as F
 
 from i2i.evaluate.flicker import temporal_flicker
 from i2i.evaluate.instruments import Instruments
-from i2i.evaluate.pairs import FilePair, ImageMeasures, PairReport, Pixels, find_pairs, read_image, read_pair, track
+from i2i.evaluate.pairs import (
+    FilePair,
+    ImageMeasures,
+    PairReport,
+    Pixels,
+    find_pairs,
+    read_image,
+    read_pair,
+    to_tensor,
+    track,
+)
 from i2i.evaluate.result import EvaluationResult, NearestImage
 from i2i.evaluate.structure import structure_agreement
 from i2i.metrics.dependence import dependence
@@ -92,7 +102,7 @@ def _pair_metrics(
 
 
 def _measure_files(pair: FilePair, names: Sequence[str], instruments: Instruments) -> dict[str, float]:
-    fake, real = (_tensor(image) for image in read_pair(pair))
+    fake, real = (to_tensor(image) for image in read_pair(pair))
     return measure_pair(names, fake, real, instruments.lpips)
 
 
@@ -178,9 +188,4 @@ def _read_sample(folder: Path, size: int) -> Tensor:
 
 def _resized(image: Pixels, size: int) -> Tensor:
     shrinks = size <= min(image.shape[:2])
-    return F.interpolate(_tensor(image), (size, size), mode="area" if shrinks else "bilinear")
-
-
-def _tensor(image: Pixels) -> Tensor:
-    """Image, uint8 (H, W, 3), as (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+    return F.interpolate(to_tensor(image), (size, size), mode="area" if shrinks else "bilinear")

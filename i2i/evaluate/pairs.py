@@ -7,7 +7,9 @@ from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from i2i.metrics.value import MetricValue
 from i2i_runtime import images
@@ -110,6 +112,11 @@ def read_pair(pair: FilePair) -> tuple[Pixels, Pixels]:
 def read_image(path: Path) -> Pixels:
     """Read an image file as uint8 (H, W, 3); 16 bits are rounded to 8. Raises ValueError for an unreadable file."""
     return images.from_float(images.to_float(images.with_channels(images.read(path), 3)), np.uint8)
+
+
+def to_tensor(image: Pixels) -> Tensor:
+    """Image, uint8 (H, W, 3), as float32 (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
 
 
 def match_size(partner: Pixels, image: Pixels, pair: FilePair, *, resize: bool) -> Pixels:

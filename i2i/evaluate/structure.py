@@ -2,10 +2,17 @@
 
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from i2i.evaluate.pairs import ImageMeasures, PairReport, Pixels, Progress, find_pairs, match_size, read_pair, track
+from i2i.evaluate.pairs import (
+    ImageMeasures,
+    PairReport,
+    Pixels,
+    Progress,
+    find_pairs,
+    match_size,
+    read_pair,
+    to_tensor,
+    track,
+)
 from i2i.metrics.structure import PatchFeatures, edge_agreement, gradient_structure, structure_distance
 
 
@@ -38,9 +45,5 @@ def _measure(image: Pixels, source: Pixels, extractor: PatchFeatures | None, tol
     measures = {"edge F1": edges.f1, "edge precision": edges.precision, "edge recall": edges.recall}
     measures["gradient structure"] = gradient_structure(image, source)
     if extractor is not None:
-        measures["structure distance"] = structure_distance(_tensor(image), _tensor(source), extractor).item()
+        measures["structure distance"] = structure_distance(to_tensor(image), to_tensor(source), extractor).item()
     return measures
-
-
-def _tensor(image: Pixels) -> Tensor:
-    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255

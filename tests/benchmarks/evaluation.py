@@ -1,10 +1,10 @@
-"""What evaluation costs: images per second of each feature extractor, and the share of a run that evaluate.every takes.
+"""Benchmark of evaluation: speed of each feature extractor, and the share of a training run that evaluate.every takes.
 
     python -m tests.benchmarks.evaluation [--features squeezenet1_1] [--images 64] [--size 256] [--threads 2]
 
-Extractors have random weights, which are as fast as trained ones. The share is of CycleGAN's published networks at
---size, seen through --features, on --images held-out images of each kind: seconds of one look, and with how many
-steps from one to the next it costs 1, 5 and 20 percent of the time of training.
+Extractors have random weights, which are as fast as trained ones. The share is that of CycleGAN's published networks at
+--size, with the extractor --features, on --images held-out images of each kind: seconds of one evaluation, and the
+values of evaluate.every at which it takes 1, 5 and 20 percent of the training time.
 """
 
 import argparse
@@ -45,17 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     size = f"{options.size}x{options.size}"
     print(f"{options.images} images of {size}, {options.threads} threads, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
-        files = {name: made_up(name, Path(folder)) for name in EXTRACTORS}
+        files = {name: write_random_weights(name, Path(folder)) for name in EXTRACTORS}
         for name, file in files.items():
             speed = features_per_second(open_extractor(name, file), options.images, options.size)
             print(f"  {name:14}{speed:8.1f} images/s")
-        look, step = run_costs(options.features, files[options.features], options.images, options.size)
-    print(f"  CycleGAN: {step:.2f} s a step, {look[0]:.1f} s the first look, {look[1]:.1f} s every other one")
-    print("  it costs " + ", ".join(f"{share:.0%} with every={round(look[1] / step / share)}" for share in SHARES))
+        evaluations, step = measure_training(options.features, files[options.features], options.images, options.size)
+    print(
+        f"  CycleGAN: {step:.2f} s a step, {evaluations[0]:.1f} s the first evaluation, {evaluations[1]:.1f} s others"
+    )
+    every = {share: round(evaluations[1] / step / share) for share in SHARES}
+    print("  it costs " + ", ".join(f"{share:.0%} with every={steps}" for share, steps in every.items()))
 
 
-def made_up(name: str, folder: Path) -> Path:
-    """A file of random weights."""
+def write_random_weights(name: str, folder: Path) -> Path:
+    """Write a weights file of an extractor with random weights."""
     makers: dict[str, Callable[[], nn.Module]] = {
         "inception": inception,
         "dinov2_vits14": partial(VisionTransformer, 384, 12),
@@ -80,23 +83,23 @@ def features_per_second(extractor: FeatureExtractor, count: int, size: int) -> f
     return count / seconds(lambda: [extractor(some) for some in pictures.split(32)])
 
 
-def run_costs(features: str, weights: Path, count: int, size: int) -> tuple[tuple[float, float], float]:
-    """Seconds of the first look and of the next one, and of a step."""
+def measure_training(features: str, weights: Path, count: int, size: int) -> tuple[tuple[float, float], float]:
+    """Seconds of the first evaluation and of the next one, and of a training step."""
     chosen, method = build(Case("cyclegan", [], size, torch.get_num_threads()))
     batch = random_batch(method, size)
     update = TrainingUpdate(method.players(), chosen.optimizer)
     method.training_step(batch, update)
     step = seconds(lambda: [method.training_step(batch, update) for _ in range(STEPS)]) / STEPS
 
-    def looks() -> Iterator[Unpaired]:
-        return (random_batch(method, size) for _ in range(count))
+    def held_out(part: slice) -> Iterator[Unpaired]:
+        return (random_batch(method, size) for _ in range(count)[part])
 
-    wanted = Evaluate(every=1, features=features, weights=str(weights))
-    evaluation = Evaluation(wanted, method.eval(), looks, torch.device("cpu"))
+    options = Evaluate(every=1, features=features, weights=str(weights))
+    evaluation = Evaluation(options, method.eval(), held_out, torch.device("cpu"))
     products = {name: set_test_time(product, "eval") for name, product in method.products().items()}
     with torch.no_grad():
-        look = partial(evaluation.measure, method, products, print)
-        return (seconds(look), seconds(look)), step
+        measure = partial(evaluation.measure, method, products, print)
+        return (seconds(measure), seconds(measure)), step
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -1,9 +1,9 @@
-"""Peak memory and seconds of one upscaled photo, for one tile size after the other.
+"""Benchmark of upscaling: peak memory and seconds for one photo, with each tile size.
 
     python -m tests.benchmarks.upscale [--width 6000 --height 4000] [--model FILE] [--tile 384 --tile 768] [--threads 2]
 
-Each tile size has a process of its own, from the file to the file, as `i2i translate` does it. Without a model it is a
-compact network with few features, whose time says nothing, but whose memory is that of the image and its result.
+Each tile size has its own process, which reads, upscales and writes the file as `i2i translate` does. The default model
+is a compact network of few features: its memory is that of the image and its result, its time means nothing.
 """
 
 import argparse
@@ -30,7 +30,7 @@ TINY = {"features": 8, "convolutions": 2}
 
 
 class Cost(NamedTuple):
-    """What one photo took; memory in MiB: at the peak, and `before` with the model loaded."""
+    """Seconds for one photo, and memory in MiB: at the peak, and `before`, with the model loaded."""
 
     seconds: float
     before: float
@@ -49,26 +49,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     print(f"{options.width}x{options.height} pixels, {options.threads} threads, torch {torch.__version__}")
     print(f"  {'tile':>8}{'MiB before':>12}{'at peak':>10}{'seconds':>10}")
-    with tempfile.TemporaryDirectory() as made:
-        photo, out = Path(made) / f"photo{options.suffix}", Path(made) / "out"
-        model = options.model or str(tiny_model(Path(made) / "tiny.safetensors"))
-        apart(draw, photo, options.height, options.width)
+    with tempfile.TemporaryDirectory() as work:
+        photo, out = Path(work) / f"photo{options.suffix}", Path(work) / "out"
+        model = options.model or str(tiny_model(Path(work) / "tiny.safetensors"))
+        in_new_process(draw, photo, options.height, options.width)
         for tile in options.tile or [None]:
-            cost = apart(upscale, model, photo, out, tile, options.outscale, options.threads)
+            cost = in_new_process(upscale, model, photo, out, tile, options.outscale, options.threads)
             shown = "default" if tile is None else tile
             print(f"  {shown:>8}{cost.before:12.0f}{cost.peak:10.0f}{cost.seconds:10.1f}")
         sizes = [math.prod(images.header(file)[:3]) / 2**20 for file in (photo, out / photo.name)]
     print(f"the image is {sizes[0]:.0f} MiB, its result {sizes[1]:.0f} MiB")
 
 
-def apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call it in a new process, which begins with little memory."""
+def in_new_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call the function in a new process, which starts with little memory."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, arguments)
 
 
 def draw(file: Path, height: int, width: int) -> None:
-    """Smooth colours with a little noise, which compress as a photo does."""
+    """Write an image of smooth colours and a little noise, which compresses as a photo does."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (height // 50 + 2, width // 50 + 2, 3), np.uint8)
     photo = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -76,7 +76,7 @@ def draw(file: Path, height: int, width: int) -> None:
 
 
 def tiny_model(file: Path) -> Path:
-    """The weights of a compact network x4 that has hardly any."""
+    """Write a tiny compact network for scale 4."""
     generator = SRVGGNet(**TINY)
     generator.spec = {"name": "srvgg", **TINY}
     save_generator(file, generator, {"product": "generator", "test_time": "eval"})
@@ -84,7 +84,7 @@ def tiny_model(file: Path) -> Path:
 
 
 def upscale(model: str, photo: Path, out: Path, tile: int | None, outscale: float | None, threads: int) -> Cost:
-    """What it takes to upscale the photo in this process."""
+    """Upscale the photo in this process and measure the cost."""
     torch.set_num_threads(threads)
     translator = inference.load(model, device="cpu")
     before, begin = peak_memory(), time.perf_counter()
