@@ -1,7 +1,7 @@
 """A trained generator as a function on images: NumPy in, NumPy out; tensor in, tensor out."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -135,18 +135,25 @@ def load(
     device: str = "auto",
     test_time: TestTime | None = None,
     progress: Progress | None = None,
-    tell: Callable[[str], None] = lambda sentence: None,
+    notify: Callable[[str], None] = lambda message: None,
 ) -> Translator:
     """The generator of a run, of a checkpoint folder, of a file, ours or published, or of a name in `i2i list weights`.
 
     `product` names the direction where there are several (the first by default). `test_time` "published" runs batch
     norm on the image's own statistics with dropout on, "eval" does neither; by default what the method was published
-    with. `progress` and `tell` are for weights that are downloaded now. Raises ValueError.
+    with. `progress` and `notify` are for weights that are downloaded now. Raises ValueError.
     """
-    generator, facts = load_generator(path, product, progress=progress, tell=tell)
-    shown = test_time or cast(TestTime, facts["test_time"])
-    card = replace(card_of(generator, facts), test_time=shown if _depends_on_test_time(generator) else "eval")
-    return Translator(generator, card, device=choose_device(device), test_time=shown)
+    generator, facts = load_generator(path, product, progress=progress, notify=notify)
+    return translator_of(generator, facts, device=device, test_time=test_time)
+
+
+def translator_of(
+    generator: ImageGenerator, facts: Mapping[str, str], *, device: str = "auto", test_time: TestTime | None = None
+) -> Translator:
+    """Make a loaded generator, with the facts of its file, a function on images."""
+    chosen = test_time or cast(TestTime, facts["test_time"])
+    card = replace(card_of(generator, facts), test_time=chosen if _depends_on_test_time(generator) else "eval")
+    return Translator(generator, card, device=choose_device(device), test_time=chosen)
 
 
 def share_cores(translator: Translator, workers: int | None = None) -> int:

@@ -8,13 +8,14 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from i2i import __version__, interop, registry
-from i2i.checkpoints import published as weights
+from i2i.checkpoints import published
 from i2i.checkpoints import run as checkpoint
 from i2i.data.download import Progress
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
 from i2i.recipe import import_plugins
 from i2i.recipe.components import build
 from i2i.registry import UnknownName, did_you_mean, explain_missing
+from i2i_runtime.engines import is_exported
 from i2i_runtime.files import write_atomically
 
 
@@ -23,23 +24,23 @@ def load_generator(
     product: str | None = None,
     *,
     progress: Progress | None = None,
-    tell: Callable[[str], None] = lambda sentence: None,
+    notify: Callable[[str], None] = lambda message: None,
 ) -> tuple[ImageGenerator, Mapping[str, str]]:
-    """The generator of a run, a checkpoint folder, one file (ours or published) or a name of `i2i list weights`, on the
-    CPU; and the facts that came with it, as a file's metadata holds them: at least `product`, `generator` (its spec as
+    """Load the generator of a run, a checkpoint folder, a weights file (ours or published) or a name of
+    `i2i list weights`, on the CPU; with the facts of its file's metadata: at least `product`, `generator` (its spec as
     JSON) and `test_time`.
 
-    What exists under that path wins over a name. `product` names the direction where there are several (the first by
-    default). `progress` and `tell` are for weights that are downloaded now. Raises ValueError.
+    An existing path wins over a name. `product` names the direction where there are several (the first by default).
+    `progress` and `notify` are for weights that are downloaded now. Raises ValueError.
     """
-    generator, facts = load_any(model, product, progress=progress, tell=tell)
+    generator, facts = load_any(model, product, progress=progress, notify=notify)
     if not isinstance(generator, ImageGenerator):
         raise ValueError(f"{model}: makes images of noise, not of images; i2i sample, walk, invert and export take it")
     return generator, facts
 
 
 def load_latent(model: str | Path, product: str | None = None) -> tuple[LatentGenerator, Mapping[str, str]]:
-    """As `load_generator`, a generator of images from noise."""
+    """Load a generator of images from noise, as `load_generator` does one of images from images."""
     generator, facts = load_any(model, product)
     if not isinstance(generator, LatentGenerator):
         raise ValueError(f"{model}: makes images of images, not of noise; i2i translate takes it")
@@ -51,11 +52,11 @@ def load_any(
     product: str | None = None,
     *,
     progress: Progress | None = None,
-    tell: Callable[[str], None] = lambda sentence: None,
+    notify: Callable[[str], None] = lambda message: None,
 ) -> tuple[Generator, Mapping[str, str]]:
-    """As `load_generator`, a generator of any kind."""
-    path = _found(model, progress, tell)
-    if path.suffix.lower() == ".onnx":
+    """Load a generator of any kind, as `load_generator` does."""
+    path = _locate(model, progress, notify)
+    if is_exported(path):
         raise ValueError(
             f"{path}: an exported file holds no torch network; i2i translate, bench and stream take it, or i2i sample "
             "one that makes images of noise, and in Python i2i_runtime"
@@ -63,9 +64,9 @@ def load_any(
     if path.is_file() and not _is_ours(path):
         generator = interop.load_published(path)
         # Batch norm was published to be used with the statistics of the image at hand.
-        shown = "eval" if generator.batch_independent else "published"
+        test_time = "eval" if generator.batch_independent else "published"
         name = Path(model).stem if path == Path(model) else str(model)
-        return generator, {"product": name, "generator": json.dumps(generator.spec), "test_time": shown}
+        return generator, {"product": name, "generator": json.dumps(generator.spec), "test_time": test_time}
     if path.is_file():
         return _load_ours(path)
     folder = checkpoint.find(path)
@@ -74,22 +75,22 @@ def load_any(
 
 
 def list_products(model: str | Path) -> list[str]:
-    """The products of a run or checkpoint, the default first; empty for a single file and for a published name."""
+    """Names of the products in a run or checkpoint, the default first; none for a single file or a published name."""
     path = Path(model)
     if path.is_file() or (not path.exists() and str(model) in registry.weights):
         return []
     return [file.stem for file in _product_files(checkpoint.find(path))]
 
 
-def _found(model: str | Path, progress: Progress | None, tell: Callable[[str], None]) -> Path:
+def _locate(model: str | Path, progress: Progress | None, notify: Callable[[str], None]) -> Path:
     path = Path(model)
-    a_name = str(model) in registry.weights or (path.name == str(model) and not path.suffix)
-    return weights.find(str(model), progress=progress, tell=tell) if a_name and not path.exists() else path
+    is_name = str(model) in registry.weights or (path.name == str(model) and not path.suffix)
+    return published.find(str(model), progress=progress, notify=notify) if is_name and not path.exists() else path
 
 
 def save_generator(file: Path, generator: Generator, facts: Mapping[str, str]) -> None:
-    """Write `file` (.safetensors), from which `load_generator` gives the same generator and `facts`; it appears only
-    when it is whole. Raises ValueError for another suffix.
+    """Write a weights file (.safetensors) that `load_generator` reads with the same `facts`, atomically. Raises
+    ValueError for another suffix.
     """
     if file.suffix != ".safetensors":
         raise ValueError(f"{file}: weights of ours are .safetensors; name such a file")

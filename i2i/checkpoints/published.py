@@ -148,11 +148,11 @@ for each in _KNOWN:
     weights.register(each.name)(each)
 
 
-def find(name: str, *, progress: Progress | None = None, tell: Callable[[str], None] = lambda sentence: None) -> Path:
+def find(name: str, *, progress: Progress | None = None, notify: Callable[[str], None] = lambda message: None) -> Path:
     """The file of known weights: from the cache, from the package that carries them, or downloaded now into the cache.
 
-    `tell` gets one line before a download. Raises ValueError for an unknown name, with the nearest known one, and with
-    what to do where nothing can be downloaded.
+    `notify` gets one line before a download. Raises ValueError for an unknown name, with the nearest known one, and
+    for a download that fails, with what to do.
     """
     if name not in weights:
         raise ValueError(f"{name}: no such file or folder, and no weights of that name; {did_you_mean(name, weights)}")
@@ -163,7 +163,7 @@ def find(name: str, *, progress: Progress | None = None, tell: Callable[[str], N
         return found
     if not known.url:
         raise ValueError(f"{name}: not on this machine; {with_package} brings it ({known.licence})")
-    tell(f"{name}: {known.description}; {known.size}, {known.licence}, into {file}")
+    notify(f"{name}: {known.description}; {known.size}, {known.licence}, into {file}")
     with exclusive_lock(file, "weights"):
         if not file.exists():
             try:

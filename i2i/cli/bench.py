@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from i2i.cli.open_model import Product, Providers, Threads, is_exported, open_model
+from i2i.cli.open_model import Product, Providers, Threads, open_model
 from i2i.cli.train import Device, Plugins
 
 
@@ -31,7 +31,7 @@ def bench(
     """
     from i2i import registry
     from i2i_runtime import bench as benchmark
-    from i2i_runtime.engines import expand_engine
+    from i2i_runtime.engines import expand_engine, is_exported
     from i2i_runtime.stream import parse_size
 
     frame = parse_size(size)

@@ -32,7 +32,7 @@ def convert(
 
     registry.load_plugins(plugins)
     with ProgressLine() as line:
-        generator, facts = load_generator(model, product, progress=line.count("bytes downloaded"), tell=line.notify)
+        generator, facts = load_generator(model, product, progress=line.count("bytes downloaded"), notify=line.notify)
     file = _new(out or Path(facts["product"] + (".pth" if to == "official" else ".safetensors")))
     if to == "official":
         interop.save_published(generator, file)
@@ -61,7 +61,7 @@ def interpolate(
     registry.load_plugins(plugins)
     with ProgressLine() as line:
         (first, facts), (second, _) = (
-            load_generator(model, product, progress=line.count("bytes downloaded"), tell=line.notify)
+            load_generator(model, product, progress=line.count("bytes downloaded"), notify=line.notify)
             for model in (a, b)
         )
     between = interop.interpolate(first, second, alpha)

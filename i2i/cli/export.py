@@ -75,7 +75,7 @@ def export(
 
     registry.load_plugins(plugins)
     with ProgressLine() as line:
-        generator, facts = load_any(model, product, progress=line.count("bytes downloaded"), tell=line.notify)
+        generator, facts = load_any(model, product, progress=line.count("bytes downloaded"), notify=line.notify)
         others = [name for name in list_products(model) if name != facts["product"]]
         file = out or Path(facts["product"] + ".onnx")
         if file.exists():

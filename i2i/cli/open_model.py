@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from i2i.cli.progress import ProgressLine
+    from i2i_runtime.folder.samples import Seeded
     from i2i_runtime.translate import ImageModel
 
 Engine = Annotated[str, typer.Option(help="For .onnx: onnxruntime, openvino, or auto, the fastest one installed.")]
@@ -17,11 +18,6 @@ Product = Annotated[str | None, typer.Option(help="Which generator, for example 
 
 # As in i2i.networks.layers, which imports torch.
 TestTime = Literal["published", "eval"]
-
-
-def is_exported(model: Path) -> bool:
-    """Whether a model is an .onnx file, by its name."""
-    return model.suffix.lower() == ".onnx"
 
 
 def open_model(
@@ -35,9 +31,9 @@ def open_model(
     notify: Callable[[str], None],
 ) -> "ImageModel":
     """Open a model for one caller at a time; options of the other kind of model are ignored. Raises ValueError."""
-    if is_exported(model):
-        from i2i_runtime import engines
+    from i2i_runtime import engines
 
+    if engines.is_exported(model):
         return engines.open_model(model, engine=engine, providers=providers.split(","), threads=threads)
     import torch
 
@@ -45,7 +41,7 @@ def open_model(
 
     if threads:
         torch.set_num_threads(threads)
-    return inference.load(model, product=product, device=device, tell=notify)
+    return inference.load(model, product=product, device=device, notify=notify)
 
 
 def open_for_folder(
@@ -63,9 +59,9 @@ def open_for_folder(
 
     Raises ValueError for an option that is for the other kind of model.
     """
-    if is_exported(model):
-        from i2i_runtime import engines
+    from i2i_runtime import engines
 
+    if engines.is_exported(model):
         _refuse({"--product": product, "--test-time": test_time, "--device": None if device == "auto" else device})
         return engines.open_for_folder(model, engine=engine, providers=providers.split(","), workers=workers)
     from i2i import inference
@@ -74,9 +70,24 @@ def open_for_folder(
         raise ValueError("--engine and --providers are for an .onnx file, which i2i export makes")
     count = line.count("bytes downloaded")
     translator = inference.load(
-        model, product=product, device=device, test_time=test_time, progress=count, tell=line.notify
+        model, product=product, device=device, test_time=test_time, progress=count, notify=line.notify
     )
     return translator, inference.share_cores(translator, workers)
+
+
+def open_sampler(model: Path, *, device: str) -> "tuple[Seeded, str]":
+    """Open a generator of images from noise, and say what it runs on. Raises ValueError."""
+    from i2i_runtime.engines import is_exported
+
+    if is_exported(model):
+        from i2i_runtime.engines.sampler import Sampler
+
+        exported = Sampler(model, providers=[device])
+        return exported, f"{exported.engine} {exported.provider}"
+    from i2i.latent import sampler
+
+    loaded = sampler.load(model, device=device)
+    return loaded, f"torch {loaded.device}"
 
 
 def _refuse(options: dict[str, str | None]) -> None:
@@ -87,6 +98,8 @@ def _refuse(options: dict[str, str | None]) -> None:
 
 def other_products(model: Path, product: str) -> list[str]:
     """The further products of a model, of which `--product` chooses one."""
+    from i2i_runtime.engines import is_exported
+
     if is_exported(model):
         return []
     from i2i import inference

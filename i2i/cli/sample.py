@@ -1,14 +1,12 @@
 """`i2i sample`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from i2i.cli.open_model import open_sampler
 from i2i.cli.train import Device, Plugins
-
-if TYPE_CHECKING:
-    from i2i_runtime.folder.samples import Seeded
 
 Model = Annotated[Path, typer.Argument(help="A run, a checkpoint, or a file of weights: of a generator from noise.")]
 Label = Annotated[int | None, typer.Option("--class", help="Number of the class.", show_default="all in turn")]
@@ -48,7 +46,7 @@ def sample(
     elif out.suffix.lower() == ".png":
         raise ValueError(f"{out}: samples go into a folder; with --grid they are one .png")
     with ProgressLine() as line:
-        (sampler, where), seeds = _open(model, device), range(seed, seed + number)
+        (sampler, where), seeds = open_sampler(model, device=device), range(seed, seed + number)
         count = line.count("samples")
         if grid:
             sheet = sample_sheet(sampler, seeds, label=label, truncation=truncation, batch=batch, progress=count)
@@ -69,19 +67,6 @@ def sample(
             )
         line.notify(f"{out}: {report.made} made, {report.kept} were there already, on {where}")
     return stop.exit_code()
-
-
-def _open(model: Path, device: str) -> "tuple[Seeded, str]":
-    """What makes the samples, and on what in words."""
-    if model.suffix.lower() == ".onnx":
-        from i2i_runtime.engines.sampler import Sampler
-
-        exported = Sampler(model, providers=[device])
-        return exported, f"{exported.engine} {exported.provider}"
-    from i2i.latent import sampler as sampling
-
-    sampler = sampling.load(model, device=device)
-    return sampler, str(sampler.device)
 
 
 def check_picture(file: Path, *, overwrite: bool) -> None:

@@ -3,17 +3,17 @@
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from i2i import inference
 from i2i.checkpoints import run as checkpoint
 from i2i.checkpoints.load import load_any
 from i2i.devices import choose_device
-from i2i.inference import Translator
+from i2i.inference import Translator, translator_of
 from i2i.latent.sampler import Sampler
-from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.generators.base import ImageGenerator, LatentGenerator
 from i2i.recipe import RECIPE, Recipe
 from i2i_runtime import engines
+from i2i_runtime.engines import is_exported
 from i2i_runtime.engines.base import ExportedModel
 
 
@@ -38,17 +38,17 @@ def load_model(
 
     Raises ValueError where that fails.
     """
-    if path.suffix.lower() == ".onnx":
+    if is_exported(path):
         if product is not None:
             raise ValueError("--product is not for an .onnx file, which holds one product")
         session = engines.open_model(path)
         card = session.card
         return LoadedModel(session, card.product, card.step, path.name, _parse_recipe(card.recipe, data))
-    generator, facts = load_any(path, product, tell=notify)
+    generator, facts = load_any(path, product, notify=notify)
     model = (
         Sampler(generator, device=choose_device(device))
         if isinstance(generator, LatentGenerator)
-        else inference.load(path, product=product, device=device)
+        else translator_of(cast(ImageGenerator, generator), facts, device=device)
     )
     folder = path.resolve().parent if path.is_file() else checkpoint.find(path) if path.exists() else None
     run = folder.parents[1] if folder and (folder.parents[1] / RECIPE).is_file() else None

@@ -93,7 +93,7 @@ def test_weights_are_downloaded_once_and_checked(release: Path, served: list[str
     told: list[str] = []
     progress: list[tuple[int, int]] = []
     for _ in range(2):
-        file = find("small-x4", tell=told.append, progress=lambda *numbers: progress.append(numbers))
+        file = find("small-x4", notify=told.append, progress=lambda *numbers: progress.append(numbers))
         assert file == cache / "small-x4.pth" and file.read_bytes() == release.read_bytes()
     assert served == ["/releases/small-x4.pth"]
     assert len(told) == 1 and "1 KB, BSD-3-Clause" in told[0] and str(file) in told[0]

@@ -14,6 +14,11 @@ from i2i_runtime.translate import ImageModel
 Engine = Literal["auto", "onnxruntime", "openvino"]
 
 
+def is_exported(path: str | Path) -> bool:
+    """Whether a path names an exported file; only its suffix is looked at."""
+    return Path(path).suffix.lower() == ".onnx"
+
+
 def open_model(
     path: str | Path, *, engine: str = "auto", providers: Sequence[str] = ("auto",), threads: int = 0
 ) -> ExportedModel:
