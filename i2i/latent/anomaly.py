@@ -21,6 +21,7 @@ from i2i.latent.distances import Distance, weighted
 from i2i.latent.invert import invert
 from i2i.latent.sampler import Sampler
 from i2i.latent.sampler import load as load_sampler
+from i2i.methods.base import Method
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.value_range import ValueRange
@@ -140,12 +141,12 @@ def load_discriminator(run: Path) -> Discriminator:
         raise ValueError(
             f"{run_folder / RECIPE}: no such file, so the discriminator of {saved.name} can't be made; name a whole run"
         )
-    method = build(registry.methods, load_run(run_folder).method)
+    method: Method = build(registry.methods, load_run(run_folder).method)
     method.load_state_dict(checkpoint.load_state(saved)["method"])
-    discriminator = dict(method.named_children()).get("discriminator")
-    if not isinstance(discriminator, Discriminator):
-        raise ValueError(f"{run}: its method has no discriminator, without which there are no scores")
-    return discriminator
+    discriminators = method.networks(Discriminator)
+    if len(discriminators) != 1:
+        raise ValueError(f"{run}: its method has {len(discriminators)} discriminators; scores need exactly one")
+    return discriminators[0]
 
 
 def feature_distance(discriminator: Discriminator) -> Distance:
