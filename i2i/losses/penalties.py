@@ -15,6 +15,10 @@ from i2i.losses.precision import at_least_float32
 
 Judge = Callable[[Tensor], Tensor]
 
+# Times values, it gives weights that a penalty does not depend on a gradient of 0 instead of none. Adam then counts the
+# step for them, too, as in StyleGAN2's published code, where penalties are steps of their own.
+_ZERO = 0.0
+
 
 def penalty_terms(objective: Adversarial, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
     """Further loss terms of the discriminator: the weighted gradient penalty, for an objective that has one."""
@@ -49,7 +53,7 @@ def path_lengths(image: Tensor, w: Tensor, noise: Tensor) -> Tensor:
     Image Quality of StyleGAN, section 3.2, https://arxiv.org/abs/1912.04958). `noise` has the variance 1 / (H W).
     """
     (gradient,) = torch.autograd.grad((image * noise).sum(), w, create_graph=True)
-    return gradient.square().sum(-1).reshape(len(w), -1).mean(1).sqrt()
+    return gradient.square().sum(-1).reshape(len(w), -1).mean(1).sqrt() + _ZERO * image.flatten(1).sum(1)
 
 
 def _gradient(judge: Judge, images: Tensor) -> Tensor:
@@ -57,4 +61,4 @@ def _gradient(judge: Judge, images: Tensor) -> Tensor:
     images = images.detach().requires_grad_()
     values = judge(images).reshape(len(images), -1).mean(1)
     (gradient,) = torch.autograd.grad(values.sum(), images, create_graph=True)
-    return gradient.flatten(1)
+    return gradient.flatten(1) + _ZERO * values[:, None]

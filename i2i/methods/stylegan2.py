@@ -124,5 +124,7 @@ class StyleGAN2(GAN):
             # Not randn_like, which draws in the order of memory.
             noise = torch.randn(image.shape, dtype=image.dtype, device=image.device) / self.size
             lengths = path_lengths(image, w, noise)
-        self.mean_length.lerp_(lengths.detach().mean(), _PATH_DECAY)
-        return (lengths - self.mean_length).square().mean()
+        # As published, the mean of this batch has a gradient; what is kept has none.
+        mean = self.mean_length.lerp(lengths.mean().to(self.mean_length.dtype), _PATH_DECAY)
+        self.mean_length.copy_(mean.detach())
+        return (lengths - mean).square().mean()

@@ -106,4 +106,3 @@ class TrainingUpdate:
         if not bool(torch.isfinite(values).all()):
             bad = [name for name, value in zip(terms, values.tolist(), strict=True) if not abs(value) < float("inf")]
             raise NotFinite(f"step {self.step + 1}: the loss of {player} is not finite in {', '.join(bad)}")
-

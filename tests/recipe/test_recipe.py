@@ -194,4 +194,3 @@ def test_naming_another_optimiser_starts_from_its_defaults() -> None:
 def test_options_of_optimisers_are_checked(assignment: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
         recipe.load(recipe.find("dcgan"), ["x"], [assignment])
-
