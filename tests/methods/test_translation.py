@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from i2i import recipe, registry
 from i2i.data.batch import Pair, Unpaired
-from i2i.evaluate import evaluate_run, open_tools
+from i2i.evaluate import evaluate_run, open_instruments
 from i2i.methods.base import GeneratorFactory, Update
 from i2i.methods.translation import Direction, Translation
 from i2i.networks.generators.base import ImageGenerator
@@ -101,7 +101,7 @@ def test_a_product_is_measured_in_its_direction_whatever_its_name(
 ) -> None:
     folder = train(name, tmp_path, "collapse.every=0")
     kept, world = tmp_path / "kept", tmp_path / "world"
-    evaluate_run(folder, [], ["structure"], open_tools(["structure"]), product=product, device="cpu", keep=kept)
+    evaluate_run(folder, [], ["structure"], open_instruments(["structure"]), product=product, device="cpu", keep=kept)
     for part, domain in (("source", source), ("real", target)):
         files = images.list_images(kept / part)
         assert files
