@@ -8,7 +8,7 @@ import pytest
 
 from i2i.data.archive import unpack
 
-FILES = {"set/trainA/1.jpg": b"a" * 1000, "set/trainB/deep/1.jpg": b"b" * 5000}
+FILES = {"set/trainA/1.jpg": b"a" * 5000, "set/trainB/deep/1.jpg": b"b" * 1000}
 FORMATS = ["zip", "tar.gz"]
 
 
@@ -51,13 +51,13 @@ def test_the_single_top_folder_becomes_the_folder(suffix: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_several_things_at_the_top_stay_where_they_are(suffix: str, tmp_path: Path) -> None:
+def test_several_folders_at_the_top_stay_in_the_folder(suffix: str, tmp_path: Path) -> None:
     files = {"trainA/1.jpg": b"a", "trainB/1.jpg": b"b"}
     unpack(make(tmp_path / f"a.{suffix}", files), tmp_path / "out")
     assert tree(tmp_path / "out") == files
 
 
-def test_what_macos_adds_does_not_count_as_a_top_folder(tmp_path: Path) -> None:
+def test_the_folder_that_macos_adds_is_left_out(tmp_path: Path) -> None:
     unpack(make(tmp_path / "a.zip", {"set/1.jpg": b"a", "__MACOSX/set/._1.jpg": b"x"}), tmp_path / "out")
     assert tree(tmp_path / "out") == {"1.jpg": b"a"}
 
@@ -85,6 +85,15 @@ def test_links_in_a_zip_are_refused(tmp_path: Path) -> None:
     refused(tmp_path / "a.zip", "a link or device")
 
 
+def test_encrypted_files_in_a_zip_are_refused(tmp_path: Path) -> None:
+    archive = make(tmp_path / "a.zip", {"set/1.jpg": b"a"})
+    data = bytearray(archive.read_bytes())
+    for flags in (data.index(b"PK\x03\x04") + 6, data.index(b"PK\x01\x02") + 8):
+        data[flags] |= 1
+    archive.write_bytes(data)
+    refused(archive, "'set/1.jpg' is encrypted")
+
+
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_size_and_number_are_bounded(suffix: str, tmp_path: Path) -> None:
     archive = make(tmp_path / f"a.{suffix}", FILES)
@@ -93,7 +102,7 @@ def test_size_and_number_are_bounded(suffix: str, tmp_path: Path) -> None:
     unpack(archive, tmp_path / "out", max_bytes=6000, max_files=2)
 
 
-def test_a_zip_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
+def test_a_zip_that_declares_a_wrong_size_is_refused(tmp_path: Path) -> None:
     archive = make(tmp_path / "a.zip", {"set/1.jpg": b"a" * 100_000})
     data = archive.read_bytes()
     assert data.count((100_000).to_bytes(4, "little")) == 2  # beside the file and in the directory at the end
@@ -112,7 +121,7 @@ def test_a_truncated_archive_leaves_no_folder(share: float, suffix: str, tmp_pat
     refused(archive, "not a complete .zip or .tar.gz")
 
 
-def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+def test_a_flipped_bit_is_detected(tmp_path: Path) -> None:
     archive = make(tmp_path / "a.zip", {"set/1.jpg": bytes(range(256)) * 10})
     data = bytearray(archive.read_bytes())
     data[100] ^= 1
@@ -120,7 +129,7 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
     refused(archive, "not a complete")
 
 
-def test_an_existing_folder_is_not_touched(tmp_path: Path) -> None:
+def test_an_existing_folder_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
     archive = make(tmp_path / "a.zip", FILES)
     (tmp_path / "out").mkdir()
     with pytest.raises(ValueError, match="exists already"):
@@ -128,7 +137,7 @@ def test_an_existing_folder_is_not_touched(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_what_a_killed_unpacking_left_is_swept_away(tmp_path: Path) -> None:
+def test_the_rest_of_a_killed_process_is_deleted(tmp_path: Path) -> None:
     archive = make(tmp_path / "a.zip", FILES)
     (tmp_path / ".out.unpacking" / "content").mkdir(parents=True)
     (tmp_path / ".out.unpacking" / "content" / "old.jpg").write_bytes(b"old")

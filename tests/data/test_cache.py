@@ -6,7 +6,7 @@ import pytest
 from i2i.data.cache import cache_folder, exclusive_lock
 
 
-def test_the_cache_folder_is_the_users_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_folder_is_set_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("I2I_WEIGHTS", str(tmp_path / "own"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
@@ -16,6 +16,13 @@ def test_the_cache_folder_is_the_users_choice(tmp_path: Path, monkeypatch: pytes
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     assert cache_folder("weights") == tmp_path / ".cache" / "i2i" / "weights"
+
+
+def test_the_cache_folder_on_windows_is_in_local_app_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.delenv("I2I_DATA", raising=False)
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    assert cache_folder("data") == tmp_path / "i2i" / "data"
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

@@ -16,26 +16,26 @@ CONTENT = bytes(range(256)) * 4096  # 1 MiB
 
 @dataclass
 class Server:
-    """A server of one file, whose manners the tests choose."""
+    """A server of one file, with faults that the tests choose."""
 
     content: bytes = CONTENT
     ranges: bool = True
     etag: str = '"one"'
-    breaks: list[int] = field(default_factory=list)  # after how many bytes each of the next answers breaks off
-    status: list[int] = field(default_factory=list)  # what the next requests are answered instead of the file
+    breaks: list[int] = field(default_factory=list)  # bytes after which each of the next responses ends
+    status: list[int] = field(default_factory=list)  # of the next responses, instead of the file
     paths: list[str] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
     url: str = ""
 
-    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+    def respond(self, handler: BaseHTTPRequestHandler) -> None:
         self.paths.append(handler.path)
         if self.status:
             handler.send_error(self.status.pop(0))
             return
         start = 0
-        asked = handler.headers.get("Range")
-        if asked and self.ranges and handler.headers.get("If-Range") == self.etag:
-            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        requested = handler.headers.get("Range")
+        if requested and self.ranges and handler.headers.get("If-Range") == self.etag:
+            start = int(requested.removeprefix("bytes=").removesuffix("-"))
         handler.send_response(206 if start else 200)
         if start:
             handler.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
@@ -59,7 +59,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            served.answer(self)
+            served.respond(self)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -73,7 +73,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread.join()
 
 
-def test_a_file_arrives_whole_and_alone(server: Server, tmp_path: Path) -> None:
+def test_a_download_leaves_the_file_and_no_other(server: Server, tmp_path: Path) -> None:
     progress: list[tuple[int, int]] = []
     download(f"{server.url}/a/b.zip", tmp_path / "new" / "b.zip", progress=lambda *numbers: progress.append(numbers))
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["b.zip"]
@@ -82,15 +82,15 @@ def test_a_file_arrives_whole_and_alone(server: Server, tmp_path: Path) -> None:
     assert progress == sorted(progress)
 
 
-def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
-    server.breaks = [600_000, 300_000]
+def test_an_interrupted_download_continues_as_long_as_it_receives_something(server: Server, tmp_path: Path) -> None:
+    server.breaks = [200_000] * (module.TRIES + 1)  # each try receives something new
     download(f"{server.url}/b.zip", tmp_path / "b.zip")
     assert (tmp_path / "b.zip").read_bytes() == CONTENT
-    # One byte is asked for twice at each of the two joints.
-    assert sum(server.sent) == len(CONTENT) + 2
+    # Each continuation requests one byte again.
+    assert sum(server.sent) == len(CONTENT) + module.TRIES + 1
 
 
-def test_a_later_call_resumes_what_an_earlier_one_left(server: Server, tmp_path: Path) -> None:
+def test_a_later_call_resumes_an_earlier_download(server: Server, tmp_path: Path) -> None:
     server.breaks = [600_000, 0, 0, 0]
     with pytest.raises(Unreachable, match=f"600000 of {len(CONTENT)} bytes"):
         download(f"{server.url}/b.zip", tmp_path / "b.zip")
@@ -101,7 +101,7 @@ def test_a_later_call_resumes_what_an_earlier_one_left(server: Server, tmp_path:
     assert server.sent == [len(CONTENT) - 600_000 + 1]
 
 
-def test_a_part_that_is_whole_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
+def test_a_complete_part_is_not_downloaded_again(server: Server, tmp_path: Path) -> None:
     (tmp_path / "b.zip.part").write_bytes(CONTENT)
     (tmp_path / "b.zip.part.tag").write_text(server.etag)
     download(f"{server.url}/b.zip", tmp_path / "b.zip")
@@ -109,34 +109,34 @@ def test_a_part_that_is_whole_is_not_fetched_again(server: Server, tmp_path: Pat
     assert server.sent == [1]
 
 
-def test_a_file_that_changed_in_between_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+def test_a_file_that_has_changed_is_downloaded_from_its_beginning(server: Server, tmp_path: Path) -> None:
     (tmp_path / "b.zip.part").write_bytes(b"x" * 600_000)
     (tmp_path / "b.zip.part.tag").write_text('"old"')
     download(f"{server.url}/b.zip", tmp_path / "b.zip")
     assert (tmp_path / "b.zip").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("manners", [{"ranges": False}, {"etag": ""}, {"etag": 'W/"one"'}])
-def test_a_server_that_cannot_resume_safely_starts_over(
-    server: Server, tmp_path: Path, manners: dict[str, object]
+@pytest.mark.parametrize("faults", [{"ranges": False}, {"etag": ""}, {"etag": 'W/"one"'}])
+def test_a_download_starts_over_where_the_server_cannot_resume(
+    server: Server, tmp_path: Path, faults: dict[str, object]
 ) -> None:
-    vars(server).update(manners)
+    vars(server).update(faults)
     server.breaks = [600_000]
     download(f"{server.url}/b.zip", tmp_path / "b.zip")
     assert (tmp_path / "b.zip").read_bytes() == CONTENT
     assert server.sent == [600_000, len(CONTENT)]
 
 
-def test_a_body_that_is_always_cut_gives_up_after_a_few_tries(server: Server, tmp_path: Path) -> None:
+def test_a_download_fails_after_tries_that_receive_nothing_new(server: Server, tmp_path: Path) -> None:
     server.ranges, server.breaks = False, [1000] * 20
     with pytest.raises(Unreachable, match="1000 of"):
         download(f"{server.url}/b.zip", tmp_path / "b.zip")
-    # The first brings something new, three more do not.
+    # The first receives something new, three more do not.
     assert len(server.sent) <= module.TRIES + 1
     assert not (tmp_path / "b.zip").exists()
 
 
-def test_a_file_that_is_not_there_is_asked_for_once(server: Server, tmp_path: Path) -> None:
+def test_a_missing_file_is_requested_once(server: Server, tmp_path: Path) -> None:
     server.status = [404]
     with pytest.raises(Unreachable, match=f"{server.url}/b.zip: the server answers 404 Not Found"):
         download(f"{server.url}/b.zip", tmp_path / "b.zip")
@@ -144,13 +144,19 @@ def test_a_file_that_is_not_there_is_asked_for_once(server: Server, tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
-def test_a_server_that_is_busy_is_asked_again(server: Server, tmp_path: Path) -> None:
+def test_a_busy_server_is_tried_again_after_growing_pauses(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(module, "PAUSE", 1.0)
+    monkeypatch.setattr(module.time, "sleep", pauses.append)
     server.status = [503, 429]
     download(f"{server.url}/b.zip", tmp_path / "b.zip")
     assert (tmp_path / "b.zip").read_bytes() == CONTENT
+    assert pauses == [1.0, 2.0]
 
 
-def test_a_wrong_sum_leaves_nothing_behind(server: Server, tmp_path: Path) -> None:
+def test_a_file_of_another_digest_is_refused_and_deleted(server: Server, tmp_path: Path) -> None:
     right = hashlib.sha256(CONTENT).hexdigest()
     with pytest.raises(ValueError, match=f"sha256 is {right}, not 00"):
         download(f"{server.url}/b.zip", tmp_path / "b.zip", sha256="00")
@@ -167,13 +173,13 @@ def test_a_refused_connection_is_one_sentence(server: Server, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/b.zip", "b.zip"])
-def test_only_http_is_fetched(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_http_is_downloaded(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("I2I_MIRROR", raising=False)
     with pytest.raises(ValueError, match="only http:// and https://"):
         download(url, tmp_path / "b.zip")
 
 
-def test_a_mirror_takes_the_servers_place_and_keeps_the_path(
+def test_a_mirror_replaces_the_server_and_keeps_the_path(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("I2I_MIRROR", f"{server.url}/copy/")

@@ -1,7 +1,7 @@
 import threading
 import time
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +16,7 @@ from i2i.registry import datasets
 
 
 @dataclass
-class Made:
+class Dots:
     """A plugin's data set."""
 
     name: str = "dots"
@@ -44,14 +44,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def dots() -> Made:
-    made = Made()
-    datasets.register("dots")(made)
-    return made
+def dots() -> Dots:
+    data = Dots()
+    datasets.register("dots")(data)
+    return data
 
 
 @pytest.mark.parametrize("name", list(datasets))
-def test_every_known_set_keeps_the_contract(name: str) -> None:
+def test_every_known_set_has_its_name_kinds_and_size(name: str) -> None:
     each = cast(KnownData, datasets[name])
     assert each.name == name
     assert each.kinds and set(each.kinds) <= {"paired", "unpaired", "high"}
@@ -67,7 +67,7 @@ def test_no_two_sets_share_a_file_in_the_cache() -> None:
     assert len(set(names)) == len(names) > 10
 
 
-def test_a_plugins_set_is_made_once_and_then_found(dots: Made, cache: Path) -> None:
+def test_the_data_set_of_a_plugin_is_prepared_once(dots: Dots, cache: Path) -> None:
     lines: list[str] = []
     assert find("dots", kind="unpaired", log=lines.append) == cache / "dots"
     assert find("dots", log=lines.append) == cache / "dots"
@@ -75,17 +75,16 @@ def test_a_plugins_set_is_made_once_and_then_found(dots: Made, cache: Path) -> N
     assert [line.startswith("dots: ") for line in lines] == [True, True]
 
 
-def test_a_folder_of_that_name_wins_and_the_caller_is_told(dots: Made) -> None:
+def test_a_folder_is_preferred_to_a_known_set_of_its_name_and_that_is_logged(dots: Dots) -> None:
     Path("dots").mkdir()
     lines: list[str] = []
     assert find("dots", log=lines.append) == Path("dots")
     assert lines == [f"dots: the folder {Path('dots').resolve()}, not the known data set of that name"]
     assert not dots.calls
-    # But who asks for the known one gets it.
     assert cached("dots").parent == cache_folder("data")
 
 
-def test_any_other_folder_is_taken_silently(tmp_path: Path) -> None:
+def test_a_folder_of_another_name_is_not_logged(tmp_path: Path) -> None:
     lines: list[str] = []
     assert find(tmp_path, kind="paired", log=lines.append) == tmp_path
     assert lines == []
@@ -101,37 +100,37 @@ def test_any_other_folder_is_taken_silently(tmp_path: Path) -> None:
         ("cityscapes", "its licence forbids copies; get it at .* and put images into .*/cache/cityscapes"),
     ],
 )
-def test_what_cannot_be_found_is_one_sentence(name: str, sentence: str) -> None:
+def test_a_name_that_is_no_data_set_is_refused_in_one_sentence(name: str, sentence: str) -> None:
     Path("file.jpg").write_text("")
     with pytest.raises(ValueError, match=sentence):
         find(name)
 
 
-def test_the_kind_chooses_between_pairs_and_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kind_chooses_between_paired_and_unpaired_sets_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, kind in (("dots", "paired"), ("dots-unpaired", "unpaired")):
-        datasets.register(name)(Made(name, kinds=(kind,)))
+        datasets.register(name)(Dots(name, kinds=(kind,)))
     assert cached("dots").name == "dots"
     assert cached("dots", kind="paired").name == "dots"
     assert cached("dots", kind="unpaired").name == "dots-unpaired"
 
 
-def test_a_set_of_the_wrong_kind_is_refused_before_it_is_made(dots: Made) -> None:
+def test_a_set_of_the_wrong_kind_is_refused_before_it_is_prepared(dots: Dots) -> None:
     with pytest.raises(ValueError, match=r"dots: unpaired data where paired are needed; paired are: .*facades, "):
         find("dots", kind="paired")
     assert not dots.calls
 
 
-def test_super_resolution_learns_from_photos_in_high_resolution(dots: Made) -> None:
-    datasets.register("dots-high")(Made("dots-high", kinds=("high",)))
+def test_high_resolution_photos_are_a_kind(dots: Dots) -> None:
+    datasets.register("dots-high")(Dots("dots-high", kinds=("high",)))
     assert cached("dots", kind="high").name == "dots-high"
     with pytest.raises(ValueError, match=r"facades: paired data where high are needed; high are: div2k, dots-high$"):
         find("facades", kind="high")
 
 
-def test_several_processes_make_it_once(cache: Path) -> None:
+def test_processes_that_need_the_same_set_prepare_it_once(cache: Path) -> None:
     pytest.importorskip("fcntl")
 
-    class Slow(Made):
+    class Slow(Dots):
         def prepare(self, folder: Path, progress: known.Progress | None = None) -> None:
             time.sleep(0.05)  # time for the other one to go wrong
             super().prepare(folder, progress)
@@ -147,7 +146,7 @@ def test_several_processes_make_it_once(cache: Path) -> None:
     assert slow.calls == [cache / "dots"]
 
 
-def test_a_failure_leaves_no_folder_that_looks_ready(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_leaves_no_folder_and_says_what_to_do(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("I2I_MIRROR", "http://127.0.0.1:9")  # the discard port: nobody listens
     with pytest.raises(ValueError, match="can't be reached") as raised:
         find("horse2zebra")
@@ -159,7 +158,7 @@ def test_a_failure_leaves_no_folder_that_looks_ready(cache: Path, monkeypatch: p
     assert "\n" not in sentence
 
 
-def test_an_archive_put_there_by_hand_is_unpacked_without_network(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_in_the_cache_is_unpacked_without_network(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("I2I_MIRROR", "http://127.0.0.1:9")
     cache.mkdir()
     with zipfile.ZipFile(cache / "horse2zebra.zip", "w") as file:
@@ -168,7 +167,7 @@ def test_an_archive_put_there_by_hand_is_unpacked_without_network(cache: Path, m
     assert not (cache / "horse2zebra.zip").exists()
 
 
-def test_an_archive_is_downloaded_unpacked_and_never_fetched_again(
+def test_an_archive_is_downloaded_checked_and_unpacked_once(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = tmp_path / "served" / "pix2pix" / "datasets"
@@ -189,13 +188,16 @@ def test_an_archive_is_downloaded_unpacked_and_never_fetched_again(
         monkeypatch.setenv("I2I_MIRROR", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         find("dots", progress=lambda stage, done, total: stages.append(stage))
+        datasets.register("damaged")(replace(archive, name="damaged", sha256="00"))
+        with pytest.raises(ValueError, match="sha256 is"):
+            find("damaged")
         server.shutdown()
     assert (find("dots") / "train" / "1.jpg").read_bytes() == b"dot"
-    assert paths == ["/pix2pix/datasets/dots.zip"]
+    assert paths == ["/pix2pix/datasets/dots.zip"] * 2
     assert list(dict.fromkeys(stages)) == ["downloading", "unpacking"]
 
 
-def test_the_built_in_world_serves_both_kinds(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_built_in_world_is_drawn_once_for_both_kinds(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def make_world(folder: Path, **options: object) -> None:
         folder.mkdir()
         made.append((folder, options["seed"]))
@@ -207,7 +209,7 @@ def test_the_built_in_world_serves_both_kinds(cache: Path, monkeypatch: pytest.M
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(
-    dots: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dots: Dots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("I2I_DATA", str(tmp_path / "file" / "cache"))

@@ -8,7 +8,7 @@ from i2i.registry import degradations
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_recipe_gets_the_papers_pair(training):
+def test_the_degradation_of_a_recipe_is_the_bicubic_pair(training):
     images = torch.rand(2, 3, 26, 33, generator=torch.Generator().manual_seed(0))
     degradation = build(degradations, {"name": "bicubic", "scale": 4})
     pair = degradation(HighResolution(images, torch.tensor([5, 6])), training=training)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.data.degradation.blur import blur, blur_separable
+from i2i.data.degradation.blur import _fft_length, blur, blur_separable
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -39,6 +39,12 @@ def test_the_separable_blur_is_the_blur_with_the_outer_product(size):
     torch.testing.assert_close(blur_separable(images, taps), expected, atol=2e-6, rtol=0)
 
 
-def test_one_kernel_serves_the_whole_batch():
+def test_one_kernel_may_blur_the_whole_batch():
     images, kernels = random(3, 1, 20, 20), symmetric(1, 7)
     torch.testing.assert_close(blur(images, kernels), blur(images, kernels.expand(3, -1, -1)))
+
+
+def test_transforms_have_the_next_length_whose_prime_factors_are_at_most_7():
+    smooth = sorted(2**a * 3**b * 5**c * 7**d for a in range(11) for b in range(7) for c in range(5) for d in range(5))
+    for length in range(1, 600):
+        assert _fft_length(length) == next(other for other in smooth if other >= length)

@@ -11,7 +11,7 @@ from i2i.data.world import draw_scene
 
 
 def scene(height: int = 96, width: int = 112) -> np.ndarray:
-    """A picture with texture and edges, uint8 RGB."""
+    """An image with texture and edges, uint8 RGB."""
     return np.ascontiguousarray(draw_scene(size=128, seed=0, index=1).real[:height, :width])
 
 
@@ -38,10 +38,8 @@ def psnr(image: np.ndarray, truth: np.ndarray) -> float:
 
 @pytest.mark.parametrize("quality", [10, 30, 50, 75, 95])
 @pytest.mark.parametrize("size", [(96, 112), (91, 77)])
-def test_it_is_what_a_real_encoder_does(quality, size):
-    """The decoded images agree better than 38 dB, and their errors within 8% (within 1% but for the rounding to whole
-    grey levels, colours and means of colours, which a real one does besides).
-    """
+def test_decoded_images_and_their_errors_agree_with_opencv(quality, size):
+    """Better than 38 dB, and errors within 8% (within 1% but for OpenCV's rounding to integers on the way)."""
     image = scene(*size)
     plain, result = opencv(image, quality), ours(image, quality)
     assert psnr(result, plain) > 38
@@ -49,13 +47,13 @@ def test_it_is_what_a_real_encoder_does(quality, size):
 
 
 @pytest.mark.parametrize("quality", [12, 22, 30, 45, 55, 66])
-def test_flat_blocks_fall_on_the_levels_of_a_real_encoder(quality):
-    """All 256 values: their steps are whole numbers, rounded as libjpeg does it."""
+def test_constant_blocks_have_the_levels_of_opencv(quality):
+    """All 256 values, whose quantisation steps are integers, rounded as in libjpeg."""
     blocks = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(8, 0).repeat(8, 1)
     assert np.abs(unrounded(blocks, quality) - opencv(blocks, quality)).max() < 0.51
 
 
-def test_grey_images_have_luminance_alone():
+def test_grey_images_agree_with_opencv():
     grey = scene()[..., :1]
     assert psnr(ours(grey, 50), opencv(grey, 50)) > 45
 
@@ -73,13 +71,13 @@ def test_each_image_has_its_own_quality():
     assert both[1].equal(jpeg(images[1:], torch.tensor([90.0]))[0])
 
 
-def test_edges_of_odd_sizes_do_not_darken():
+def test_borders_of_odd_sizes_do_not_darken():
     white = torch.ones(1, 3, 37, 21)
     torch.testing.assert_close(jpeg(white, torch.tensor([30.0])), white, atol=1.5 / 255, rtol=0)
 
 
-def test_a_second_time_changes_almost_nothing():
-    """Coefficients lie on the grid of the first time already, but for what the clipping to [0, 1] and chroma cost."""
+def test_jpeg_is_idempotent_without_clipping_and_chroma():
+    """The coefficients are multiples of the quantisation steps."""
     image = as_batch(scene()[..., :1])
     once = jpeg(image * 0.5 + 0.25, torch.tensor([40.0]))
     torch.testing.assert_close(jpeg(once, torch.tensor([40.0])), once, atol=1e-4, rtol=0)

@@ -19,7 +19,7 @@ def drawn(count: int = 300) -> list[Kernel]:
 
 
 def covariance(kernel: torch.Tensor) -> torch.Tensor:
-    """Second moments about the middle, (x, y)."""
+    """Second moments about the center, (x, y)."""
     kernel = kernel.double()
     return torch.stack(
         [
@@ -29,7 +29,7 @@ def covariance(kernel: torch.Tensor) -> torch.Tensor:
     )
 
 
-def test_every_kernel_sums_to_one_and_is_symmetric_about_its_middle():
+def test_every_kernel_sums_to_one_and_is_symmetric_about_its_center():
     kernels = render(drawn(), 21)
     torch.testing.assert_close(kernels.sum((1, 2)), torch.ones(600), atol=1e-5, rtol=0)
     torch.testing.assert_close(kernels.flip(1, 2), kernels, atol=1e-7, rtol=0)
@@ -42,12 +42,12 @@ def test_a_kernel_is_zero_outside_its_size_and_reaches_to_its_edge():
         assert rows == list(range(10 - size // 2, 11 + size // 2))
 
 
-def test_the_default_kernel_changes_nothing():
+def test_the_default_kernel_is_the_identity():
     (kernel,) = render([Kernel()], 21)
     assert kernel[10, 10] == 1 and kernel.count_nonzero() == 1
 
 
-def test_kernels_do_not_depend_on_their_neighbours():
+def test_kernels_are_rendered_independently():
     kernels = drawn(20)
     assert render(kernels, 21).equal(torch.cat([render([kernel], 21) for kernel in kernels]))
 
@@ -80,7 +80,7 @@ def test_a_sinc_passes_what_is_below_its_cutoff_and_stops_what_is_above(cutoff):
 
     assert all(abs(response(share * cutoff) - 1) < 0.15 for share in (0.2, 0.4, 0.6))
     assert all(abs(response(frequency)) < 0.15 for frequency in np.arange(cutoff + 0.5, math.pi, 0.2))
-    assert kernel.min() < 0  # that is what rings
+    assert kernel.min() < 0  # it rings
 
 
 def test_kernels_are_drawn_with_the_probabilities_and_ranges_of_the_options():
@@ -104,7 +104,7 @@ def test_kernels_are_drawn_with_the_probabilities_and_ranges_of_the_options():
     assert np.mean(np.array(plateaus) == 1) == pytest.approx(0.5, abs=0.08) and 1.9 < max(plateaus) <= 2
 
 
-def test_large_sincs_may_be_smoother_than_small_ones():
+def test_large_sincs_may_have_lower_cutoffs_than_small_ones():
     rng = np.random.default_rng(2)
     kernels = [draw_sinc(rng, OPTIONS, math.pi / 5) for _ in range(2000)]
     small = [kernel.cutoff for kernel in kernels if kernel.size < 13]

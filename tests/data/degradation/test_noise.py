@@ -20,7 +20,7 @@ def test_gaussian_noise_has_the_drawn_standard_deviation(sigma, grey):
 @pytest.mark.parametrize("value", [32, 128, 224])
 @pytest.mark.parametrize("scale", [0.5, 2.0])
 def test_poisson_noise_has_a_variance_in_proportion_to_the_value(value, scale):
-    """Of v / levels by Poisson's law, times the square of the scale; 256 levels where an image holds more than 128."""
+    """Poisson's variance is value / levels, times the square of the scale; more than 128 values need 256 levels."""
     ramp = (torch.arange(256) / 255).expand(3, 4, -1)
     flat = torch.full((3, 256, 256), value / 255)
     field = added(torch.cat([ramp, flat], 1), Noise(False, scale, False))[:, 4:]
@@ -28,11 +28,19 @@ def test_poisson_noise_has_a_variance_in_proportion_to_the_value(value, scale):
     assert field.mean().abs().item() < 0.02 * scale
 
 
-def test_few_levels_mean_few_photons():
-    """An image of three values is counted in four levels, so that its noise is large."""
+def test_few_values_mean_few_levels_and_much_noise():
+    """Three values need four levels."""
     image = torch.full((1, 256, 256), 51 / 255)
     image[..., 0], image[..., 1] = 0.0, 1.0
     assert added(image, Noise(False, 1.0, False))[..., 2:].var().item() == pytest.approx(0.2 / 4, rel=0.03)
+
+
+@pytest.mark.parametrize(("channel", "luma"), [(0, 0.299), (1, 0.587), (2, 0.114)])
+def test_grey_poisson_noise_has_the_variance_of_the_luma(channel, luma):
+    """An image of one colour has one level, so its variance is its luma."""
+    image = torch.zeros(3, 256, 256)
+    image[channel] = 1
+    assert added(image, Noise(False, 1.0, True))[0].var().item() == pytest.approx(luma, rel=0.03)
 
 
 @pytest.mark.parametrize("gaussian", [True, False])
@@ -45,7 +53,7 @@ def test_grey_noise_is_equal_in_all_channels_and_colour_noise_is_independent(gau
 
 
 @pytest.mark.parametrize("noise", [Noise(True, 0.1, True), Noise(False, 1.0, True), Noise(False, 1.0, False)])
-def test_noise_comes_from_its_generator_alone(noise):
+def test_noise_depends_on_its_generator_alone(noise):
     image = torch.rand(1, 32, 32, generator=torch.Generator().manual_seed(1))
     before = torch.get_rng_state()
     assert added(image, noise, seed=3).equal(added(image, noise, seed=3))

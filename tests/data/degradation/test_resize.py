@@ -17,7 +17,7 @@ def pictures(*shape: int, seed: int = 0) -> Tensor:
 
 
 def literal_matrix(length: int, size: int) -> Tensor:
-    """imresize along one axis as the formula reads, one weight at a time."""
+    """imresize along one axis by the formula, one weight at a time."""
 
     def cubic(x: float) -> float:
         x = abs(x)
@@ -49,30 +49,30 @@ def test_a_constant_image_stays_constant(height, width):
     )
 
 
-def test_equal_size_is_the_identity():
+def test_resizing_to_the_same_size_is_the_identity():
     images = pictures(2, 3, 9, 11)
     assert imresize(images, 9, 11).equal(images)
 
 
-def test_a_batch_is_its_images_one_by_one():
+def test_images_of_a_batch_are_resized_independently():
     images = pictures(3, 3, 25, 18)
     assert imresize(images, 10, 31).equal(torch.cat([imresize(image[None], 10, 31) for image in images]))
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_the_mirrored_image_gives_the_mirrored_result(height, width):
+def test_resizing_commutes_with_flips(height, width):
     images = pictures(1, 2, 24, 16)
     torch.testing.assert_close(
         imresize(images.flip(-1, -2), height, width).flip(-1, -2), imresize(images, height, width)
     )
 
 
-def test_shrinking_averages_and_a_fine_grid_turns_grey():
+def test_shrinking_is_antialiased():
     grid = (torch.arange(32) % 2).float().expand(1, 1, 32, 32)
     assert imresize(grid, 8, 8)[..., 2:-2, 2:-2].sub(0.5).abs().max() < 1e-3
 
 
-def test_edges_overshoot_unclipped():
+def test_edges_overshoot_and_are_not_clipped():
     step = (torch.arange(16) >= 8).float().expand(1, 1, 4, 16)
     enlarged = imresize(step, 4, 64)
     assert enlarged.max() > 1.05 and enlarged.min() < -0.05
@@ -83,7 +83,7 @@ def test_an_empty_size_is_refused():
         imresize(pictures(1, 3, 8, 8), 0, 8)
 
 
-def test_the_pair_is_cut_to_the_scale_and_its_source_lies_on_the_8_bit_grid():
+def test_a_pair_is_cropped_to_the_scale_and_its_source_rounded_to_8_bit():
     high = pictures(2, 3, 26, 35)
     source, target = bicubic_pair(high, 4)
     assert target.equal(high[..., :24, :32]) and source.shape == (2, 3, 6, 8)

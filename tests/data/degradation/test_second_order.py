@@ -17,7 +17,7 @@ from i2i.data.world import draw_scene
 from i2i.recipe.components import build, complete
 from i2i.registry import degradations
 
-NOTHING: dict[str, Any] = {  # every option that takes an effect away
+NOTHING: dict[str, Any] = {  # switches every effect off
     "blur_probability": (0.0, 0.0),
     "enlarge_probability": (0.0, 0.0),
     "shrink_probability": (0.0, 0.0),
@@ -46,7 +46,7 @@ def share(drawn: list[Parameters], holds: Callable[[Parameters], bool]) -> float
 
 
 def uniform(values: list[float], low: float, high: float) -> bool:
-    """Whether the values reach from one end of the range to the other, and their mean lies in the middle."""
+    """True for values that reach from one end of the range to the other, with their mean in the middle."""
     width = high - low
     inside = low <= min(values) and max(values) <= high
     reached = min(values) < low + 0.05 * width and max(values) > high - 0.05 * width
@@ -81,7 +81,7 @@ def test_each_pass_is_drawn_as_published(
     assert uniform([step.jpeg_quality for step in steps], 30, 95)
 
 
-def test_the_end_is_drawn_as_published(published):
+def test_the_final_filter_and_jpeg_are_drawn_as_published(published):
     sincs = [drawn.final_kernel.cutoff for drawn in published if drawn.final_kernel != Kernel()]
     assert len(sincs) / 3000 == pytest.approx(0.8, abs=0.03) and uniform(sincs, math.pi / 3, math.pi)
     assert share(published, lambda drawn: drawn.jpeg_last) == pytest.approx(0.5, abs=0.035)
@@ -112,7 +112,14 @@ def test_sources_are_8_bit_images_scale_times_smaller():
         assert source.min() >= 0 and source.max() <= 1
 
 
-def test_targets_are_windows_of_the_images_as_they_came():
+def test_crops_reach_every_position_with_equal_probability():
+    rows = torch.arange(8.0).view(1, 1, 8, 1).expand(200, 1, 8, 8) / 255
+    _, target = SecondOrder(crop=4, **NOTHING)(HighResolution(rows, torch.arange(200)))
+    tops = target[:, 0, 0, 0].mul(255).round().tolist()
+    assert sorted(set(tops)) == [0, 4] and 70 < tops.count(0) < 130
+
+
+def test_targets_are_windows_of_the_images_without_changes():
     images, seeds = batch(1, 2, 3)
     _, target = SecondOrder(crop=64)(HighResolution(images, seeds))
     for image, window in zip(images, target, strict=True):
@@ -120,14 +127,14 @@ def test_targets_are_windows_of_the_images_as_they_came():
         assert any(candidate.equal(window) for candidate in candidates)
 
 
-def test_source_and_target_show_the_same_place():
-    """Where every effect is taken away the source is the target, smaller; a crop that is off by a pixel is not."""
+def test_source_and_target_are_aligned():
+    """Without effects the source is the target, smaller; a crop that is off by a pixel is not."""
     source, target = SecondOrder(crop=48, **NOTHING)(batch(*range(6)))
     means = torch.nn.functional.avg_pool2d(target, 4)
     assert (source - means).square().mean() < 0.25 * (source - means.roll(1, -1)).square().mean()
 
 
-def test_held_out_images_stay_whole():
+def test_held_out_images_are_not_cropped():
     images = batch(1).image[..., :91, :]
     source, target = SecondOrder(crop=64)(HighResolution(images, torch.tensor([1])), training=False)
     assert source.shape[-2:] == (22, 24) and target.equal(images[..., :88, :])
@@ -146,7 +153,7 @@ def test_a_sample_depends_on_its_image_and_seed_alone():
     assert not other.source.equal(together.source)
 
 
-def test_the_source_is_made_of_the_sharpened_image():
+def test_the_source_is_made_from_the_sharpened_image():
     images = batch(5)
     assert not sharpen(images.image).equal(images.image)
     options = {**NOTHING, "crop": 0}
@@ -156,7 +163,7 @@ def test_the_source_is_made_of_the_sharpened_image():
 
 
 def error(options: dict[str, Any], images: HighResolution) -> float:
-    """Mean square difference of source and target at scale 1, with all effects taken away but those in `options`."""
+    """Mean squared error of source and target at scale 1, without effects but those in `options`."""
     source, target = SecondOrder(**{**NOTHING, **options, "scale": 1, "crop": 0})(images)
     return (source - target).square().mean().item()
 
@@ -184,7 +191,7 @@ def test_every_effect_reaches_the_source(option):
 
 
 def test_jpeg_comes_last_or_before_the_final_filter():
-    """What was coded last stays what it is when it is coded again."""
+    """A JPEG changes nothing in its own output."""
 
     def change(jpeg_last: float) -> float:
         options = {"jpeg_quality": ((100.0, 100.0), (20.0, 20.0)), "final_sinc_probability": 1.0, "crop": 0, "scale": 1}
@@ -195,7 +202,15 @@ def test_jpeg_comes_last_or_before_the_final_filter():
     assert change(jpeg_last=1.0) < 1 / 255 < 2 * change(jpeg_last=0.0)
 
 
-def test_each_sample_has_its_own_field_of_noise():
+def test_noise_is_clipped_before_the_final_filter():
+    """Of white, half of the noise is cut off, so that the mean falls by sigma / sqrt(2 pi)."""
+    white = HighResolution(torch.ones(1, 1, 128, 128), torch.tensor([1]))
+    options = {**NOTHING, "gaussian_sigma": ((0.0, 0.0), (50.0, 50.0)), "scale": 1, "crop": 0}
+    source = SecondOrder(**{**options, "final_sinc_probability": 1.0, "jpeg_last_probability": 1.0})(white).source
+    assert 1 - source.mean().item() == pytest.approx(50 / 255 / math.sqrt(2 * math.pi), rel=0.05)
+
+
+def test_each_sample_has_its_own_noise():
     flat = HighResolution(torch.full((2, 1, 64, 64), 0.5), torch.tensor([1, 2]))
     options = {**NOTHING, "gaussian_sigma": ((20.0, 20.0), (0.0, 0.0)), "scale": 1, "crop": 0}
     assert torch.corrcoef(SecondOrder(**options)(flat).source.flatten(1))[0, 1].abs() < 0.1
@@ -203,7 +218,7 @@ def test_each_sample_has_its_own_field_of_noise():
 
 @pytest.mark.parametrize(("size", "scale"), [(40, 4), (16, 8), (8, 8), (5, 4)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_small_and_grey_images_go_through(size, scale, channels):
+def test_small_and_grey_images_are_degraded(size, scale, channels):
     images = batch(*range(8), size=40, channels=channels)
     images = HighResolution(images.image[..., :size, :size], images.seed)
     source, _ = SecondOrder(scale=scale, crop=0)(images)
@@ -229,12 +244,12 @@ def test_small_and_grey_images_go_through(size, scale, channels):
     ],
     ids=str,
 )
-def test_illegal_options_get_a_sentence(options, sentence):
+def test_options_that_are_no_distribution_are_refused(options, sentence):
     with pytest.raises(ValueError, match=f"second-order: .*{sentence}"):
         SecondOrder(**options)
 
 
-def test_images_that_do_not_fit_get_a_sentence():
+def test_images_smaller_than_the_crop_or_of_other_channels_are_refused():
     with pytest.raises(ValueError, match="96x96 image is smaller than crop 256"):
         SecondOrder()(batch(1))
     with pytest.raises(ValueError, match="2 channels are refused"):
@@ -245,8 +260,8 @@ def moments(values: Tensor) -> tuple[float, float]:
     return values.mean().item(), values.std().item()
 
 
-def test_the_noise_of_the_whole_pipeline_is_the_drawn_one():
-    """On flat grey at scale 1, with nothing but the first pass's Gaussian noise."""
+def test_the_pipeline_adds_noise_of_the_drawn_deviation():
+    """On constant grey at scale 1, without effects but the first pass's Gaussian noise."""
     flat = torch.full((1, 1, 128, 128), 0.5)
     options = {**NOTHING, "gaussian_sigma": ((12.0, 12.0), (0.0, 0.0)), "scale": 1, "crop": 0}
     mean, deviation = moments(SecondOrder(**options)(HighResolution(flat, torch.tensor([3]))).source)
