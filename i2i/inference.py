@@ -47,6 +47,7 @@ class Translator:
         self, generator: ImageGenerator, card: Card, *, device: torch.device | str = "cpu", test_time: TestTime = "eval"
     ) -> None:
         self.card, self.device = card, torch.device(device)
+        self.provider = str(self.device)
         self._tiling = Tiling(card)
         self._one_at_a_time = Lock()  # random numbers are the whole process's
         self._draws = True  # random numbers, as far as is known
@@ -66,11 +67,6 @@ class Translator:
             if isinstance(image, Tensor)
             else translate_image(self.network, self.card, image, tiling=self._tiling, banded=self.banded)
         )
-
-    @property
-    def provider(self) -> str:
-        """What torch runs the generator on: "cpu", "cuda:0", "mps"."""
-        return str(self.device)
 
     @property
     def banded(self) -> Banded | None:

@@ -41,14 +41,10 @@ class Contender:
 
 
 def run(contenders: Sequence[Contender], size: tuple[int, int], *, batch: int, seconds: float) -> None:
-    """Measure all contenders, say on standard error what goes on, and print the table. Raises ValueError."""
+    """Measure all contenders and print the table. Raises ValueError as `measure` does."""
     height, width = size
-    measure(contenders, height=height, width=width, batch=batch, seconds=seconds, log=_print_to_stderr)
+    measure(contenders, height=height, width=width, batch=batch, seconds=seconds)
     print("\n".join(table(contenders)))
-
-
-def _print_to_stderr(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
 
 
 def measure(
@@ -58,7 +54,6 @@ def measure(
     width: int,
     batch: int = 1,
     seconds: float = 10.0,
-    log: Callable[[str], None] = lambda sentence: None,
 ) -> None:
     """Measure every contender on images of this size in pixels, for so many seconds each, without and with files.
 
@@ -69,10 +64,10 @@ def measure(
     if batch < 1 or seconds <= 0:
         raise ValueError(f"batch {batch} for {seconds:g} seconds; allowed: a batch from 1, and more than 0 seconds")
     budget = seconds * len(contenders) / 2
-    log(f"networks alone, about {budget:.0f} s")
+    print(f"networks alone, about {budget:.0f} s", file=sys.stderr)
     calls = [_network_call(each, height, width, batch) for each in contenders]
     _measure_round_robin(calls, [each.network_ms for each in contenders], budget)
-    log(f"from file to file, about {budget:.0f} s")
+    print(f"from file to file, about {budget:.0f} s", file=sys.stderr)
     with TemporaryDirectory(prefix="i2i-bench-") as folder:
         source = Path(folder, "source")
         source.mkdir()

@@ -18,8 +18,8 @@ class Tiling:
     """The largest tile that a network is given at once; it shrinks when memory runs out, and stays so.
 
     `tile` is a side in pixels of the image, 0 for the whole image. By default it is DEFAULT_TILE, or three times the
-    overlap of two tiles if that is more, and 0 for a network that needs the whole image. Raises ValueError for a tile
-    that the network cannot take.
+    overlap of two tiles if that is more; the size of a file of fixed size, if larger than the overlap; and 0 for a
+    network that needs the whole image. Raises ValueError for a tile that the network cannot take.
     """
 
     def __init__(self, card: Card, tile: int | None = None) -> None:
@@ -34,8 +34,15 @@ class Tiling:
             raise ValueError(
                 f"tile: {tile} is refused; allowed: 0 (the whole image), or from {self._smallest} pixels on"
             )
-        by_default = max(DEFAULT_TILE, 3 * self._overlap, self._smallest) if card.overlap else 0
-        self.tile = by_default if tile is None else tile
+        self.tile = self._default() if tile is None else tile
+
+    def _default(self) -> int:
+        if not self._card.overlap:
+            return 0
+        if self._card.size is not None:
+            side = min(self._card.size[1:])
+            return side if side >= self._smallest else 0
+        return max(DEFAULT_TILE, 3 * self._overlap, self._smallest)
 
     def spans(self, size: int) -> list["Span"]:
         """Cut an axis of `size` pixels, a size that the network takes, into tiles."""

@@ -23,19 +23,11 @@ Banded = Callable[[Array, Array], None]
 
 
 class ImageModel(Protocol):
-    """A model ready to run: called with an image of any size and kind, or through `network` with batches."""
+    """A model ready to run, whatever runs it: called with an image, or through `network` with batches."""
 
-    @property
-    def card(self) -> Card:
-        """The facts about the network."""
-
-    @property
-    def engine(self) -> str:
-        """What runs the network: "onnxruntime", "openvino" or "torch"."""
-
-    @property
-    def provider(self) -> str:
-        """What the engine runs on, such as "cpu" or "cuda"."""
+    card: Card
+    engine: str  # "onnxruntime", "openvino" or "torch"
+    provider: str  # what the engine runs on, such as "cpu" or "cuda"
 
     @property
     def banded(self) -> Banded | None:
@@ -88,11 +80,17 @@ def translate_image(
     return result[..., 0] if image.ndim == 2 and colours == 1 else result
 
 
-def result_size(card: Card, height: int, width: int, outscale: float | None = None) -> tuple[int, int]:
-    """Height and width in pixels of an image's result, at least 1. Raises ValueError for a wrong `outscale`."""
+def scale_factor(card: Card, outscale: float | None = None) -> float:
+    """Size of a result in sizes of its image. Raises ValueError for a wrong `outscale`."""
     factor = card.scale if outscale is None else outscale
     if not 0 < factor <= max(card.scale, LARGEST_OUTSCALE):
         raise ValueError(f"outscale: {factor} is refused; allowed: above 0, up to {LARGEST_OUTSCALE}")
+    return factor
+
+
+def result_size(card: Card, height: int, width: int, outscale: float | None = None) -> tuple[int, int]:
+    """Height and width in pixels of an image's result, at least 1. Raises ValueError for a wrong `outscale`."""
+    factor = scale_factor(card, outscale)
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 

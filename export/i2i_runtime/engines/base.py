@@ -48,7 +48,7 @@ class ExportedModel(ABC):
     def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
         self.card = read_card(path, metadata)
         self._path, self._plan = path, metadata.get(BANDS)
-        self._tiling = _tiling(self.card)
+        self._tiling = Tiling(self.card)
 
     def __call__(self, image: Array) -> Array:
         """As `translate_image`: (H, W) or (H, W, 1|3|4), uint8, uint16 or float32 in [0, 1], to the same type."""
@@ -124,16 +124,6 @@ def check_file(path: Path) -> None:
 def refused(path: Path, engine: str, error: Exception) -> ValueError:
     """The error for a file that an engine cannot run."""
     return ValueError(f"{printable(path)}: not a file that {engine} can run ({' '.join(str(error).split())[:200]})")
-
-
-def _tiling(card: Card) -> Tiling:
-    """The tiling of large images; for a file of fixed size in tiles of that size, if larger than their overlap."""
-    if card.size is None or not card.overlap:
-        return Tiling(card)
-    try:
-        return Tiling(card, min(card.size[1:]))
-    except ValueError:
-        return Tiling(card, 0)
 
 
 def read_card(path: Path, metadata: Mapping[str, str]) -> Card:

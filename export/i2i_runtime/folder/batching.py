@@ -154,8 +154,3 @@ class BatchingPool:
 
 
 Pool = SerialPool | BatchingPool
-
-
-def make_pool(network: Network, *, batch: int, workers: int) -> Pool:
-    """The pool for so many images at once; with one the network is called in the caller's thread."""
-    return BatchingPool(network, batch=batch, workers=workers) if batch * workers > 1 else SerialPool(network)

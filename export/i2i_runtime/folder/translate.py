@@ -7,7 +7,7 @@ from pathlib import Path
 
 from i2i_runtime.card import Card
 from i2i_runtime.files import printable
-from i2i_runtime.folder.batching import Pool, make_pool
+from i2i_runtime.folder.batching import BatchingPool, Pool, SerialPool
 from i2i_runtime.folder.jobs import Job, Shard, plan_jobs, result_folder
 from i2i_runtime.folder.manifest import Entry, Manifest, model_identity
 from i2i_runtime.folder.options import FolderOptions
@@ -18,10 +18,9 @@ from i2i_runtime.folder.report import FolderProgress, FolderReport, failure_mess
 from i2i_runtime.images import Array
 from i2i_runtime.images.encode import check_size
 from i2i_runtime.tiles import Tiling
-from i2i_runtime.translate import Banded, Network, result_size, translate_image
+from i2i_runtime.translate import Banded, Network, result_size, scale_factor, translate_image
 
 _DEFAULTS = FolderOptions()
-_SIDE = 1000  # pixels of an image, for the growth of any
 
 
 def translate_folder(
@@ -46,10 +45,10 @@ def translate_folder(
     several images at once the network is not. Raises ValueError, before anything is done, for a wrong option, nothing
     to translate, or a target that cannot be written to, lies in the source, or has results of another model.
     """
-    pool = make_pool(network, batch=_batch_size(card, options), workers=options.workers)
+    pool = _pool(network, card, options)
     translate = _image_translation(pool, card, options, banded)
     shard = Shard.parse(options.shard) if options.shard is not None else Shard()
-    growth = _growth(card, options)
+    growth = scale_factor(card, options.outscale) ** 2
     template = Entry(model=model_identity(card), outscale=options.outscale, tile=options.tile)
     with open_trees(source, target, link=options.link) as trees:
         manifest, pending = _plan(trees, shard, template, options)
@@ -64,14 +63,15 @@ def translate_folder(
     return report
 
 
-def _batch_size(card: Card, options: FolderOptions) -> int:
-    """Images of a batch. Raises ValueError for several, where batch statistics would mix them."""
+def _pool(network: Network, card: Card, options: FolderOptions) -> Pool:
+    """The threads that call the network. Raises ValueError for batches whose statistics would mix images."""
     mixes = card.test_time.startswith("published")
-    if options.batch is None:
-        return 1 if mixes or card.size is None else card.size[0]
-    if options.batch > 1 and mixes:
+    batch = options.batch or (1 if mixes or card.size is None else card.size[0])
+    if batch > 1 and mixes:
         raise ValueError(f"batch: {card.product} runs on the statistics of its batch; allowed: 1, or eval")
-    return options.batch
+    if batch * options.workers == 1:
+        return SerialPool(network)
+    return BatchingPool(network, batch=batch, workers=options.workers)
 
 
 def _image_translation(
@@ -79,29 +79,13 @@ def _image_translation(
 ) -> Callable[[Job, Array], Array]:
     """The function that translates the image of a job. Raises ValueError for a tile that the network cannot take."""
     outscale = options.outscale
-    tiling = Tiling(card, _default_tile(card) if options.tile is None else options.tile)
+    tiling = Tiling(card, options.tile)
 
     def translate(job: Job, image: Array) -> Array:
         check_size(job.result, *result_size(card, image.shape[0], image.shape[1], outscale))
         return translate_image(pool.network, card, image, tiling=tiling, banded=banded, outscale=outscale)
 
     return translate
-
-
-def _default_tile(card: Card) -> int | None:
-    """The tile of a file that takes one size only, where its tiles can overlap as they must."""
-    if card.size is None or not card.overlap:
-        return None
-    try:
-        return Tiling(card, min(card.size[1:])).tile
-    except ValueError:
-        return 0
-
-
-def _growth(card: Card, options: FolderOptions) -> float:
-    """Pixels of a result per pixel of its image. Raises ValueError for a wrong `outscale`."""
-    height, width = result_size(card, _SIDE, _SIDE, options.outscale)
-    return height * width / _SIDE**2
 
 
 def _plan(trees: Trees, shard: Shard, template: Entry, options: FolderOptions) -> tuple[Manifest, Pending]:

@@ -56,9 +56,11 @@ def parse_errors(path: Path) -> Iterator[None]:
     """Turn what a parser meets in damaged bytes into a ValueError that names the file."""
     try:
         yield
-    except (ValueError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
+        if isinstance(error, ValueError) and str(error).startswith(printable(path)):
+            raise
         raise ValueError(f"{printable(path)}: {DAMAGED} ({error})") from error
 
 
@@ -83,10 +85,8 @@ def parse(stream: BinaryIO, path: Path) -> ImageFile:
     for magic, plugin in _PLUGINS:
         if start.startswith(magic):
             stream.seek(0)
-            try:
+            with parse_errors(path):
                 return plugin(stream)
-            except Exception as error:  # whatever a parser meets in damaged bytes
-                raise ValueError(f"{printable(path)}: {DAMAGED} ({error})") from error
     raise ValueError(f"{printable(path)}: not an image; readable: PNG, JPEG, WebP, BMP, TIFF")
 
 
