@@ -32,7 +32,7 @@ def test_both_distributions_have_the_same_version_and_compatible_requirements() 
     assert whole["version"] == alone["version"] and whole["requires-python"] == alone["requires-python"]
     assert set(alone["dependencies"]) <= set(whole["dependencies"])
     assert not any("onnxruntime" in each for each in alone["dependencies"]), (
-        "it is an extra: two wheels spoil each other"
+        "it is an extra: two wheels overwrite each other"
     )
 
 
@@ -125,9 +125,10 @@ def test_the_wheel_runs_and_passes_these_tests_in_a_fresh_environment_without_to
     assert "scale          2" in run(scripts / "i2i-runtime", "info", model)
     assert "1 translated" in run(scripts / "i2i-runtime", "translate", model, "in", "out")
 
-    shutil.copytree(ROOT / "tests" / "export", tmp_path / "tests" / "export", ignore=needing_torch)
-    copied = {path.stem.removeprefix("test_") for path in tmp_path.glob("tests/export/test_*.py")}
-    assert copied >= {"card", "cli", "folder", "images", "session", "stream", "tiles", "translate"}
+    shutil.copytree(ROOT / "tests" / "runtime", tmp_path / "tests" / "runtime", ignore=needing_torch)
+    shutil.copytree(ROOT / "tests" / "fixtures", tmp_path / "tests" / "fixtures")
+    copied = {path.stem.removeprefix("test_") for path in tmp_path.rglob("tests/runtime/**/test_*.py")}
+    assert copied >= {"card", "cli", "decode", "encode", "folder", "manifest", "onnxruntime", "stream", "tiles"}
     (tmp_path / "tests" / "__init__.py").touch()
-    told = run(scripts / "python", "-m", "pytest", "-q", "-rs", "-m", "not slow", "-W", "ignore", "tests")
-    assert " passed" in told
+    printed = run(scripts / "python", "-m", "pytest", "-q", "-rs", "-m", "not slow", "-W", "ignore", "tests")
+    assert " passed" in printed

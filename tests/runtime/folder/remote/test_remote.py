@@ -1,8 +1,5 @@
-"""A remote tree is worked on as one on a disk: same names, same manifest, same sentences, nothing half there."""
+"""A remote tree is worked on as one on a disk: same names, same manifest, same results, nothing half there."""
 
-import importlib
-import json
-import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -15,86 +12,11 @@ import pytest
 
 from i2i_runtime import images
 from i2i_runtime.card import Card
-from i2i_runtime.folder import FolderOptions, FolderReport, remote, translate_folder
-from i2i_runtime.folder import remote_tree as mirror
+from i2i_runtime.folder import FolderOptions, remote, translate_folder
 from i2i_runtime.folder.manifest import Manifest
 from tests.runtime.engines.test_onnxruntime import write
+from tests.runtime.folder.remote.store import HIGH, LABELS, MEMORY, NAMES, invert, lines, names, there, translate
 from tests.runtime.test_cli import run
-
-fsspec = pytest.importorskip("fsspec")
-registry = importlib.import_module("fsspec.registry")
-MEMORY = fsspec.filesystem("memory")
-
-CARD = Card(product="generator", in_channels=3, out_channels=3)
-NAMES = ["1.png", "2.png", "10.png", "a b/deep/x.png", "a b/猫.PNG"]
-LABELS = ["labels/1.txt", "labels/town/2.json"]
-
-
-def invert(batch: np.ndarray) -> np.ndarray:
-    return 1 - batch
-
-
-@pytest.fixture(autouse=True)
-def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where mirrors are; nothing may be left there, and the store is empty again."""
-    folder = tmp_path / "staging"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    MEMORY.store.clear()
-    MEMORY.pseudo_dirs[:] = [""]
-    yield folder
-    assert list(folder.iterdir()) == []
-
-
-@pytest.fixture(params=["files", "objects"])
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The memory as a file system, where files are renamed, and as a store of objects, where they need not be."""
-    if request.param == "objects":
-        monkeypatch.setattr(mirror, "_OBJECT_STORES", {"memory"})
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for index, name in enumerate([*NAMES, *LABELS]):
-        path = tmp_path / "in" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if images.is_image(path):
-            images.write(path, rng.integers(0, 256, (9 + index, 12, 3)).astype(np.uint8))
-        else:
-            path.write_bytes(rng.bytes(50))
-    return tmp_path / "in"
-
-
-@pytest.fixture
-def low(tree: Path) -> str:
-    MEMORY.put(f"{tree}/", "/bucket/low/", recursive=True)
-    return "memory://bucket/low"
-
-
-HIGH = "memory://bucket/high"
-
-
-def translate(source: Path | str, target: Path | str, **options) -> FolderReport:
-    network = options.pop("network", invert)
-    callbacks = {name: options.pop(name) for name in ("progress", "stop") if name in options}
-    return translate_folder(network, CARD, source, target, FolderOptions(**options), **callbacks)
-
-
-def names(paths: list[Path]) -> list[str]:
-    return [path.as_posix() for path in paths]
-
-
-def there(folder: str = "/bucket/high", *, hidden: bool = False) -> dict[str, bytes]:
-    """What the store has, by name."""
-    found = {key.removeprefix(f"{folder}/"): MEMORY.cat_file(key) for key in MEMORY.find(folder)}
-    return {name: data for name, data in found.items() if hidden or not name.startswith(".")}
-
-
-def lines() -> list[dict]:
-    """Of the manifest in the store, whatever files it is in."""
-    texts = [data for name, data in there(hidden=True).items() if name.startswith(".i2i-manifest")]
-    return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
 @pytest.mark.usefixtures("kind")
@@ -199,46 +121,6 @@ def test_stop_sends_what_was_made(low: str) -> None:
     assert names(translate(low, HIGH).done) == NAMES[2:]
 
 
-def test_bad_files_are_named_as_the_user_named_them_and_the_others_done(
-    low: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    MEMORY.pipe_file("/bucket/low/2.png", b"no image")
-    get, put = MEMORY.get_file, MEMORY.put_file
-
-    def lose(key: str, here: str, **options) -> None:
-        if key.endswith("/10.png"):
-            raise RuntimeError("403\nForbidden")
-        get(key, here, **options)
-
-    def refuse(here: str, key: str, **options) -> None:
-        if here.endswith("/x.png"):
-            raise PermissionError(13, "Access Denied")
-        put(here, key, **options)
-
-    monkeypatch.setattr(MEMORY, "get_file", lose)
-    monkeypatch.setattr(MEMORY, "put_file", refuse)
-    heard: list[str] = []
-    report = translate(low, HIGH, progress=lambda at: heard.append(at.error))
-    assert names(report.done) == ["1.png", "a b/猫.PNG"] == sorted(there())
-    sentences = [sentence for _, sentence in report.failed]
-    assert sentences == [
-        "memory://bucket/low/2.png: not an image; readable: PNG, JPEG, WebP, BMP, TIFF",
-        "memory://bucket/low/10.png: cannot be read (403 Forbidden)",
-        "memory://bucket/high/a b/deep/x.png: cannot be written (Access Denied)",
-    ]
-    assert [error for error in heard if error] == sentences
-    assert {line["error"] for line in lines() if "error" in line} == set(sentences)
-    monkeypatch.undo()
-    assert names(translate(low, HIGH).done) == ["10.png", "a b/deep/x.png"]
-
-
-def test_what_cannot_be_carried_from_afar_is_a_sentence(low: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not a file of zeros."""
-    monkeypatch.setattr(MEMORY, "get_file", lambda *_, **__: 1 / 0)
-    report = translate(low, HIGH, carry=["labels/**"])
-    assert report.done == report.carried == [] and len(report.failed) == 7 and there() == {}
-
-
 def test_one_image_goes_to_a_folder_or_to_a_file_of_another_format(low: str, tmp_path: Path) -> None:
     translate(f"{low}/1.png", HIGH)
     translate(f"{low}/1.png", f"{HIGH}/new/b.tif")
@@ -269,73 +151,6 @@ def test_little_of_a_tree_is_here_at_once(
 
     assert len(translate("memory://bucket/low", HIGH, network=network, threads=1).done) == 100
     assert 1 <= max(here) <= most
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "options", "sentence"),
-    [
-        ("memory://bucket/no", HIGH, {}, "memory://bucket/no: no such file or folder"),
-        ("memory://bucket/low/labels", HIGH, {}, "memory://bucket/low/labels: no images in this folder"),
-        ("memory://bucket/low", "memory://bucket/low/", {}, "memory://bucket/low: lies in the source"),
-        ("memory://bucket/low", "memory://bucket/low/out", {}, "memory://bucket/low/out: lies in the source"),
-        ("memory://bucket/low", HIGH, {"link": True}, "link: memory://bucket/low is remote; leave out --link"),
-        ("memory://bucket/low", HIGH, {"carry": ["labels"]}, "carry: 'labels' matches no file in memory://bucket/low;"),
-        ("nosuch://bucket/low", HIGH, {}, "nosuch://bucket/low: protocol 'nosuch' is not known; choose from: s3, gs"),
-        ("memory://bucket/low", "https://nowhere/x", {}, "https://nowhere/x: cannot be (written|listed)"),
-    ],
-)
-def test_trees_that_cannot_be_translated_are_refused_first(
-    low: str, source: str, target: str, options: dict, sentence: str
-) -> None:
-    before = MEMORY.find("/")
-    if target.startswith("http") and not find_spec("aiohttp"):
-        pytest.skip("no aiohttp")
-    with pytest.raises(ValueError, match=f"^{sentence}"):
-        translate(source, target, **options)
-    assert MEMORY.find("/") == before
-
-
-@pytest.mark.parametrize(
-    ("protocol", "module", "sentence"),
-    [
-        ("s3", "s3fs", "s3://b/x: needs another package: pip install s3fs"),
-        ("gs", "gcsfs", "gs://b/x: needs another package: pip install gcsfs"),
-        (
-            "webhdfs",
-            "fsspec.implementations.webhdfs",
-            r'webhdfs://b/x: webHDFS access requires "requests" to be installed',
-        ),
-        ("s3", "fsspec.core", "s3://b/x: remote trees need fsspec: pip install fsspec"),
-    ],
-)
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, protocol: str, module: str, sentence: str) -> None:
-    monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(registry._registry, protocol, raising=False)
-    with pytest.raises(ValueError, match=f"^{sentence}"):
-        translate(f"{protocol}://b/x", HIGH)
-
-
-def test_a_target_that_cannot_be_written_to_is_refused_before_the_work(
-    low: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_, **__) -> None:
-        raise PermissionError("The specified bucket does not exist")
-
-    monkeypatch.setattr(MEMORY, "put_file", refuse)
-    with pytest.raises(
-        ValueError, match=r"^memory://bucket/high: cannot be written to \(The specified bucket does not"
-    ):
-        translate(low, HIGH, network=lambda batch: pytest.fail("worked"))
-
-
-@pytest.mark.parametrize(
-    "key", ["/bucket/low/../../evil.png", "/bucket/low/1.png/under.png", "/bucket/low/" + "a" * 300]
-)
-def test_keys_that_are_no_paths_are_refused(low: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror, "_OBJECT_STORES", {"memory"})
-    MEMORY.store[key] = MEMORY.store["/bucket/low/1.png"]
-    with pytest.raises(ValueError, match=r"^memory://bucket/low: '.*' cannot be a path here"):
-        translate(low, HIGH)
 
 
 def test_a_url_of_a_file_here_is_a_path(tree: Path, tmp_path: Path) -> None:
