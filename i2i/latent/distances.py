@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.losses.perceptual import VGG19
+from i2i.losses.perceptual import VGG19, VGG19_WEIGHTS
 from i2i.networks.value_range import ValueRange
 
 # Two tensors of images (N, C, size, size) in the generator's range, and labels (N,) or None -> (N,), 0 for equal ones
@@ -18,7 +18,6 @@ Distance = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 SMALLEST_SEEN = 16  # pixels, of images that VGG19 is shown here
 _COARSEST = 4  # pixels
-_VGG_FILE = "vgg19-dcbb9e9d.pth"  # torchvision's name for it
 _VGG_LAYERS = {"conv1_2": 1.0, "conv2_2": 1.0, "conv3_2": 1.0, "conv4_2": 1.0}
 
 
@@ -43,11 +42,11 @@ def vgg_distance(value_range: tuple[float, float], weights: Path | None = None) 
     """Mean absolute difference of VGG19's features at four depths, averaged; each feature in units of its own size, so
     that all depths count.
 
-    `weights` is torchvision's file; without it, the one in torchvision's cache, or None where that is not there.
+    `weights` is torchvision's file; without it, the one in torch.hub's cache, or None where that is not there.
     Nothing is downloaded. Raises ValueError for a file that is not such.
     """
-    file = weights or Path(torch.hub.get_dir()) / "checkpoints" / _VGG_FILE
-    if weights is None and not file.is_file():
+    file = weights or VGG19_WEIGHTS.cached
+    if file is None:
         return None
     network = VGG19(layers=_VGG_LAYERS, weights=str(file), before_activation=False)
     to_unit = ValueRange(*value_range).to_unit

@@ -4,17 +4,15 @@ Johnson, Alahi, Fei-Fei 2016: Perceptual Losses for Real-Time Style Transfer and
 https://arxiv.org/abs/1603.08155; before the activation since ESRGAN, section 3.3, https://arxiv.org/abs/1809.00219.
 """
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.losses.precision import at_least_float32
+from i2i.pretrained import PublishedWeights, load_or_download
 from i2i.registry import did_you_mean, perceptual
 
 # Of images in [0, 1], as torchvision normalises them for its classifiers.
@@ -23,6 +21,9 @@ IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 VGG19_BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
 VGG19_LAYERS = [f"conv{i}_{j + 1}" for i, (count, _) in enumerate(VGG19_BLOCKS, 1) for j in range(count)]
 ESRGAN_LAYERS = {"conv5_4": 1.0}
+VGG19_WEIGHTS = PublishedWeights(
+    "torchvision's VGG19", "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth", "dcbb9e9d"
+)
 
 
 class Perceptual(nn.Module, ABC):
@@ -42,8 +43,8 @@ class VGG19(Perceptual):
     """Perceptual loss (Johnson 2016): L1 between features of VGG19, before or after their activation.
 
     `layers` are weights by the name of a layer. `weights` is a local file of torchvision's VGG19 (`.pth` or
-    `.safetensors`); without one torchvision finds them in its cache or downloads them. Raises ValueError where neither
-    is possible. On the meta device no weights are read.
+    `.safetensors`), by default the one in torch.hub's cache, or downloaded to it. Raises ValueError if there is
+    none. On the meta device no weights are read.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class VGG19(Perceptual):
 def _vgg19_tensors(file: str, names: Sequence[str]) -> dict[str, Tensor]:
     """`conv1_1_weight`, `conv1_1_bias` and so on for these convolutions."""
     on_meta = torch.get_default_device().type == "meta"
-    state = {} if on_meta else _read(Path(file).expanduser()) if file else _torchvision_vgg19()
+    state = {} if on_meta else _load_vgg19(file)
     tensors, in_channels = {}, 3
     for name in names:
         channels = VGG19_BLOCKS[int(name[4]) - 1][1]
@@ -109,29 +110,13 @@ def _torchvision_key(name: str) -> str:
     return f"features.{2 * VGG19_LAYERS.index(name) + int(name[4]) - 1}"
 
 
-def _read(file: Path) -> Mapping[str, Tensor]:
-    """A file of tensors, as data only."""
-    if not file.is_file():
-        raise ValueError(f"method.perceptual.weights: {file}: no such file")
+def _load_vgg19(file: str) -> Mapping[str, Tensor]:
     try:
-        if file.suffix == ".safetensors":
-            return safetensors.torch.load_file(file)
-        return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # readers of damaged files raise anything
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(f"method.perceptual.weights: {file}: not a file of tensors ({reason})") from error
-
-
-def _torchvision_vgg19() -> Mapping[str, Tensor]:
-    from torchvision.models import VGG19_Weights  # here, because it takes two seconds
-
-    published = VGG19_Weights.IMAGENET1K_V1
-    try:
-        return published.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
-    except Exception as error:  # no network, no space, a damaged file: all end the same way
-        cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(published.url).name
-        reason = re.sub(r"\s+", " ", str(error))[:120] or type(error).__name__
-        raise ValueError(
-            f"method.perceptual: VGG19's weights can't be had ({reason}); download {published.url} to {cached}, or say "
-            "where it is with --set method.perceptual.weights=FILE, or train without: --set method.perceptual_weight=0"
-        ) from error
+        return load_or_download(VGG19_WEIGHTS, file).state
+    except ValueError as error:
+        instead = (
+            ""
+            if file
+            else " with --set method.perceptual.weights=FILE, or train without: --set method.perceptual_weight=0"
+        )
+        raise ValueError(f"method.perceptual.weights: {error}{instead}") from error

@@ -14,24 +14,26 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from i2i.metrics.pretrained import read_state_dict, torch_hub_file
+from i2i.pretrained import PublishedWeights, read_state_dict
 
 
 class Backbone(NamedTuple):
-    """Network of LPIPS: torchvision's weights file, its last layer, and its least height and width in pixels."""
+    """Network of LPIPS: torchvision's weights, its last layer, and its least height and width in pixels."""
 
-    title: str
-    file: str
+    weights: PublishedWeights
     last_layer: int
     min_size: int
 
 
+def _torchvision(title: str, file: str) -> PublishedWeights:
+    return PublishedWeights(title, f"https://download.pytorch.org/models/{file}.pth", file.rpartition("-")[2])
+
+
 BACKBONES = {
-    "alex": Backbone("AlexNet", "alexnet-owt-7be5be79.pth", 10, 31),
-    "squeeze": Backbone("SqueezeNet 1.1", "squeezenet1_1-b8a52dc0.pth", 12, 17),
-    "vgg": Backbone("VGG16", "vgg16-397923af.pth", 28, 16),
+    "alex": Backbone(_torchvision("AlexNet", "alexnet-owt-7be5be79"), 10, 31),
+    "squeeze": Backbone(_torchvision("SqueezeNet 1.1", "squeezenet1_1-b8a52dc0"), 12, 17),
+    "vgg": Backbone(_torchvision("VGG16", "vgg16-397923af"), 28, 16),
 }
-_ADDRESS = "https://download.pytorch.org/models/"
 
 
 class Lpips:
@@ -58,7 +60,7 @@ class Lpips:
             trained = {key: state["features." + key.partition(".")[2]] for key in network.net.state_dict()}
             network.net.load_state_dict(trained)
         except (KeyError, RuntimeError):
-            raise ValueError(f"{file}: looks like {self._backbone.title}, but is not torchvision's") from None
+            raise ValueError(f"{file}: looks like {self._backbone.weights.title}, but is not torchvision's") from None
         self._network = network.to(self._device)
 
     def __call__(self, image: Tensor, truth: Tensor) -> Tensor:
@@ -72,15 +74,13 @@ class Lpips:
 
 
 def _cached_alexnet() -> Path:
-    backbone = BACKBONES["alex"]
-    file = torch_hub_file(backbone.file)
-    if not file.is_file():
-        choices = ", ".join(each.title for each in BACKBONES.values())
+    published = BACKBONES["alex"].weights
+    if published.cached is None:
+        choices = ", ".join(each.weights.title for each in BACKBONES.values())
         raise ValueError(
-            f"LPIPS needs {file}; download it from {_ADDRESS}{backbone.file}, "
-            f"or give a file of torchvision's weights (--lpips-weights; choose from: {choices})"
+            f"LPIPS needs torchvision's AlexNet: {published.advice} (--lpips-weights; choose from: {choices})"
         )
-    return file
+    return published.cached
 
 
 def _recognise_backbone(state: Mapping[str, Any], file: Path) -> str:
@@ -88,5 +88,5 @@ def _recognise_backbone(state: Mapping[str, Any], file: Path) -> str:
     for kind, backbone in BACKBONES.items():
         if max(layers, default=-1) == backbone.last_layer:
             return kind
-    choices = ", ".join(f"{each.title} ({each.file})" for each in BACKBONES.values())
+    choices = ", ".join(f"{each.weights.title} ({each.weights.files[0].name})" for each in BACKBONES.values())
     raise ValueError(f"{file}: not a network that LPIPS has weights for; choose from: torchvision's {choices}")

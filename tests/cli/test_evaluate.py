@@ -94,7 +94,7 @@ def test_nothing_measured_has_exit_code_3(tmp_path: Path, capsys: pytest.Capture
         (["--out", "results.txt"], "name ends in .csv"),
         (["--out", "gone/results.csv"], "cannot be written"),
         (["--low", "gone"], "gone: no such folder"),
-        (["--lpips"], "download it from"),
+        (["--lpips"], "download https://"),
         (["--lpips-weights", "gone.pth"], "gone.pth: no such file"),
         (["gone"], "gone"),
     ],

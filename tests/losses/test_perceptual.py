@@ -1,3 +1,4 @@
+import hashlib
 import pickle
 from urllib.error import URLError
 
@@ -6,7 +7,7 @@ import torch
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from i2i.losses.perceptual import VGG19, VGG19_LAYERS
+from i2i.losses.perceptual import VGG19, VGG19_LAYERS, VGG19_WEIGHTS
 from i2i.registry import perceptual
 from tests.vgg import SHALLOW, vgg19_state, write_vgg19
 
@@ -141,16 +142,21 @@ def test_files_are_read_as_data_only(tmp_path):
             return (tmp_path / "sprung").touch, ()
 
     (tmp_path / "trap.pth").write_bytes(pickle.dumps({"features.0.weight": Trap()}))
-    with pytest.raises(ValueError, match="not a file of tensors"):
+    with pytest.raises(ValueError, match="not a file of weights"):
         perceptual["vgg19"](weights=str(tmp_path / "trap.pth"))
     assert not (tmp_path / "sprung").exists()
 
 
-def test_weights_come_from_torchvisions_cache(tmp_path, monkeypatch):
+def test_weights_come_from_torch_hubs_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     (tmp_path / "hub/checkpoints").mkdir(parents=True)
     state = vgg19_state(convolutions=1)
-    torch.save(state, tmp_path / "hub/checkpoints/vgg19-dcbb9e9d.pth")
+    file = tmp_path / "hub/checkpoints/vgg19-dcbb9e9d.pth"
+    torch.save(state, file)
+    with pytest.raises(ValueError, match=r"sha256 is .* not torchvision's VGG19; delete it"):
+        perceptual["vgg19"](layers={"conv1_1": 1.0})
+    checksum = hashlib.sha256(file.read_bytes()).hexdigest()
+    monkeypatch.setattr("i2i.losses.perceptual.VGG19_WEIGHTS", VGG19_WEIGHTS._replace(sha256=checksum))
     loss = perceptual["vgg19"](layers={"conv1_1": 1.0})
     assert torch.equal(loss.conv1_1_weight, state["features.0.weight"])
 
@@ -169,3 +175,10 @@ def test_without_network_a_sentence_says_what_can_be_done(tmp_path, monkeypatch)
     assert str(tmp_path / "hub/checkpoints/vgg19-dcbb9e9d.pth") in sentence
     assert "--set method.perceptual.weights=FILE" in sentence
     assert "--set method.perceptual_weight=0" in sentence
+
+
+def test_files_of_before_pytorch_1_6_are_read(tmp_path):
+    state = vgg19_state(convolutions=1)
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    loss = perceptual["vgg19"](layers={"conv1_1": 1.0}, weights=str(tmp_path / "old.pth"))
+    assert torch.equal(loss.conv1_1_weight, state["features.0.weight"])

@@ -72,7 +72,7 @@ def test_small_images_raise(backbone: tuple[nn.Module, Path]) -> None:
 
 def test_missing_weights_raise_with_the_address_and_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(ValueError, match=r"download it from https://.*--lpips-weights") as error:
+    with pytest.raises(ValueError, match=r"download https://.*--lpips-weights") as error:
         Lpips()
     assert str(tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth") in str(error.value)
     assert not list(tmp_path.rglob("*.pth")), "nothing was downloaded"

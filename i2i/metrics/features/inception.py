@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from i2i.metrics.features.base import FeatureExtractor
-from i2i.metrics.pretrained import LoadedWeights, PublishedWeights, load_or_download, name_with_weights
+from i2i.pretrained import LoadedWeights, PublishedWeights, load_or_download, name_with_weights
 from i2i.registry import features
 
 PUBLISHED = PublishedWeights(

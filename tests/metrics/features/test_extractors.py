@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.metrics.features import dinov2, inception, open_extractor
-from i2i.metrics.pretrained import PublishedWeights
+from i2i.pretrained import PublishedWeights
 
 torchvision = pytest.importorskip("torchvision")
 
@@ -188,7 +188,7 @@ def test_missing_weights_raise_with_the_address_and_the_place(tmp_path: Path, mo
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
     for name in ("inception", "dinov2_vitl14", "squeezenet1_1"):
-        with pytest.raises(ValueError, match=r"can't be had \(no network\); download https://.*\.pth to ") as error:
+        with pytest.raises(ValueError, match=r"be downloaded \(no network\); download https://.*\.pth to ") as error:
             open_extractor(name)
         assert str(tmp_path / "hub/checkpoints") in str(error.value) and "\n" not in str(error.value)
 

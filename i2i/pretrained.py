@@ -1,11 +1,13 @@
-"""Weights of the pretrained networks that metrics use: found or downloaded, and checked."""
+"""Weights of published feature networks (VGG19, Inception, DINOv2): found or downloaded, checked and read."""
 
 import hashlib
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import safetensors.torch
 import torch
 
 
@@ -20,7 +22,18 @@ class PublishedWeights(NamedTuple):
     @property
     def files(self) -> list[Path]:
         """Files in torch.hub's cache that may hold the weights; a download goes to the first."""
-        return [torch_hub_file(name) for name in (self.url.rpartition("/")[2], *self.also)]
+        names = (self.url.rpartition("/")[2], *self.also)
+        return [Path(torch.hub.get_dir()) / "checkpoints" / name for name in names]
+
+    @property
+    def cached(self) -> Path | None:
+        """The file in torch.hub's cache, if there is one."""
+        return next((file for file in self.files if file.is_file()), None)
+
+    @property
+    def advice(self) -> str:
+        """What to do without a download, for the end of a sentence."""
+        return f"download {self.url} to {self.files[0]}, or name a file of it"
 
 
 class LoadedWeights(NamedTuple):
@@ -31,17 +44,12 @@ class LoadedWeights(NamedTuple):
     sha256: str
 
 
-def torch_hub_file(name: str) -> Path:
-    """Path of a weights file in torch.hub's cache, which need not exist."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / name
-
-
 def load_or_download(published: PublishedWeights, given: Path | str | None = None) -> LoadedWeights:
     """Read the weights file `given`, unchecked; else the published one, from torch.hub's cache or downloaded to it.
 
     Raises ValueError with the address and the place for a download that fails, and for a damaged or wrong file.
     """
-    file = Path(given).expanduser() if given else _cached_or_downloaded(published)
+    file = Path(given).expanduser() if given else published.cached or _download(published)
     state = read_state_dict(file)
     with file.open("rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -56,11 +64,16 @@ def name_with_weights(name: str, published: PublishedWeights, weights: LoadedWei
 
 
 def read_state_dict(file: Path) -> Mapping[str, Any]:
-    """Tensors of a file that torch.save wrote, without its code. Raises ValueError for a missing or damaged file."""
+    """Tensors of a `.safetensors` file or of one that torch.save wrote, without its code. Raises ValueError for a
+    missing or damaged file.
+    """
     if not file.is_file():
         raise ValueError(f"{file}: no such file")
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        if file.suffix == ".safetensors":
+            return safetensors.torch.load_file(file)
+        # Files of before PyTorch 1.6 are no zip archives and cannot be mapped into memory.
+        state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except Exception as error:  # a damaged file makes the reader raise anything
         raise ValueError(f"{file}: not a file of weights or a damaged one ({type(error).__name__})") from error
     return state if isinstance(state, Mapping) else {}
@@ -76,16 +89,12 @@ def load_frozen(network: torch.nn.Module, weights: LoadedWeights, title: str) ->
     return network.requires_grad_(False).eval()
 
 
-def _cached_or_downloaded(published: PublishedWeights) -> Path:
-    if cached := next((file for file in published.files if file.is_file()), None):
-        return cached
+def _download(published: PublishedWeights) -> Path:
     file = published.files[0]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(published.url, str(file), hash_prefix=published.sha256, progress=False)
     except Exception as error:  # no network, no space, or another file
         reason = re.sub(r"\s+", " ", str(error))[:120] or type(error).__name__
-        raise ValueError(
-            f"{published.title} can't be had ({reason}); download {published.url} to {file}, or name a file of it"
-        ) from error
+        raise ValueError(f"{published.title} can't be downloaded ({reason}); {published.advice}") from error
     return file
