@@ -77,6 +77,12 @@ class Train(BaseModel):
     steps: int = Field(default=0, ge=0, description="Training steps. 0: `epochs` times the steps of an epoch.")
     epochs: int = Field(default=200, ge=1, description="Passes over the data, where `steps` is 0.")
     batch_size: int = Field(default=1, ge=1, description="Images per step, over all processes.")
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        description="Micro-batches of a step, whose gradients are accumulated: the step of the whole batch in less "
+        "memory and more time. Batch norm sees a micro-batch.",
+    )
     start: str = Field(
         default="",
         description="Weights that the generators start from: a run, a file, or a name of `i2i list weights`.",

@@ -35,6 +35,7 @@ def train_stage(recipe: Recipe, folder: Path, state: dict[str, Any] | None, cont
     """
     world, device = context.world, context.device
     shard = world.shard(recipe.train.batch_size)
+    _check_micro_batches(shard.stop - shard.start, recipe.train.accumulate)
     if device.type == "cpu":
         keep_freed_memory()
     with _seeded(recipe.train.seed, device):
@@ -90,6 +91,13 @@ def build_trainer(
     if state:
         trainer.load_state_dict(state)
     return recipe, samples, trainer
+
+
+def _check_micro_batches(images: int, parts: int) -> None:
+    """Raise ValueError where a rank's images of a step have no equal parts to accumulate gradients over."""
+    if images % parts:
+        allowed = ", ".join(str(number) for number in range(1, images + 1) if images % number == 0)
+        raise ValueError(f"train.accumulate = {parts}: a process has {images} images a step; choose from: {allowed}")
 
 
 def load_start_weights(model: str, method: Method) -> None:

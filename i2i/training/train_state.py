@@ -15,6 +15,7 @@ from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import Generator
 from i2i.networks.layers import set_test_time
 from i2i.recipe import Recipe
+from i2i.training.accumulation import accumulated_step
 from i2i.training.distributed import SINGLE_PROCESS, World
 from i2i.training.ema import moving_average
 from i2i.training.update import TrainingUpdate
@@ -55,7 +56,10 @@ class TrainState:
         self.update.begin_step(self.step, self._schedule(self.step, self.options.steps), with_norms=with_norms)
         self.method.train()
         with self._autocast():
-            self.method.training_step(batch, self.update)
+            if self.options.accumulate > 1:
+                accumulated_step(self.method, batch, self.update, self.options.accumulate)
+            else:
+                self.method.training_step(batch, self.update)
         self.step += 1
         products = self.method.products()
         for name, average in self._averages.items():
@@ -79,7 +83,9 @@ class TrainState:
             yield
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16")
+        # Its cache would keep the weights of a player from before its update, in the same step.
+        is_on = self.options.precision == "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=is_on, cache_enabled=False)
 
     def state_dict(self) -> dict[str, Any]:
         return {

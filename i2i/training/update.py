@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from i2i.losses.precision import at_least_float32
 from i2i.recipe import Optimizer
 from i2i.registry import did_you_mean
 from i2i.training.distributed import SINGLE_PROCESS, World
@@ -32,10 +33,11 @@ class TrainingUpdate:
         world: World = SINGLE_PROCESS,
     ) -> None:
         self.step = 0
+        self._accumulating = ""  # the player whose gradients wait for its update
         self.terms: dict[str, Tensor] = {}
         self.norms: dict[str, Tensor] = {}
         self._with_norms = False
-        self._parameters = {
+        self.parameters = {
             name: [p for p in player.parameters() if p.requires_grad] for name, player in players.items()
         }
         for name in options.players:
@@ -44,7 +46,7 @@ class TrainingUpdate:
         self._clip_norm, self._world = clip_norm, world
         self._kinds = {name: options.of(name)["name"] for name in players}
         self.optimizers = {
-            name: build_optimizer(options.of(name), parameters) for name, parameters in self._parameters.items()
+            name: build_optimizer(options.of(name), parameters) for name, parameters in self.parameters.items()
         }
         self._base_rates = {
             name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in self.optimizers.items()
@@ -60,9 +62,18 @@ class TrainingUpdate:
                 group["lr"] = base_rate * rate_factor
 
     def __call__(self, player: str, **terms: Tensor) -> None:
-        """One optimiser step for `player` on the sum of `terms`."""
+        """One optimiser step for `player` on the sum of `terms` and of those that were accumulated."""
         self.accumulate(player, **terms)
-        parameters = self._parameters[player]
+        self.apply_gradients(player)
+
+    def accumulate(self, player: str, **terms: Tensor) -> None:
+        """Back-propagate the sum of `terms` and free its graph; the next update must be that of `player`."""
+        self.terms |= self.back_propagate(player, terms)
+
+    def apply_gradients(self, player: str) -> None:
+        """Collective: one optimiser step for `player` on its gradients, averaged over ranks and clipped."""
+        self._accumulating = ""
+        parameters = self.parameters[player]
         gradients = [p.grad for p in parameters if p.grad is not None]
         self._world.all_reduce_mean(gradients)
         if self._with_norms:
@@ -72,15 +83,21 @@ class TrainingUpdate:
         self.optimizers[player].step()
         self.optimizers[player].zero_grad(set_to_none=True)
 
-    def accumulate(self, player: str, **terms: Tensor) -> None:
-        """Back-propagate `terms` into the gradients of `player`, and free their graph."""
+    def back_propagate(self, player: str, terms: Mapping[str, Tensor], share: float = 1.0) -> dict[str, Tensor]:
+        """Collective: add the gradient of the sum of `terms`, times `share`, to that of `player`; returns the means of
+        the terms over ranks, as `player.term`. Raises NotFinite.
+        """
+        if self._accumulating not in ("", player):
+            raise ValueError(f"accumulated gradients of {self._accumulating} wait for its update, not for {player}'s")
+        self._accumulating = player
         means = {name: term.detach().clone() for name, term in terms.items()}
         self._world.all_reduce_mean(list(means.values()))
         self._check_finite(player, means)  # on all ranks alike
         # Autocast is for forward passes only. `inputs` leaves the other players' gradients uncomputed.
         with torch.autocast(next(iter(terms.values())).device.type, enabled=False):
-            torch.stack([term.float() for term in terms.values()]).sum().backward(inputs=self._parameters[player])
-        self.terms |= {f"{player}.{name}": mean for name, mean in means.items()}
+            loss = torch.stack([at_least_float32(term) for term in terms.values()]).sum()
+            (share * loss).backward(inputs=self.parameters[player])
+        return {f"{player}.{name}": mean for name, mean in means.items()}
 
     def all_reduce_sum(self, tensor: Tensor) -> Tensor:
         """Collective: the sum of a tensor over ranks."""

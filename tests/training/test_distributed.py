@@ -78,15 +78,15 @@ def test_collectives_of_two_ranks(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_two_ranks_take_the_steps_of_one_process_with_the_whole_batch(world: Path, tmp_path: Path) -> None:
+def test_two_ranks_on_micro_batches_take_the_steps_of_one_process(world: Path, tmp_path: Path) -> None:
     (tmp_path / "means.py").write_text(PLUGIN)
     options = settings(
         "pix2pix", *SHARED_BY_RANKS, "train.batch_size=4", "train.steps=8", "train.log_every=1", "train.clip_norm=1",
         "evaluate.every=4", "evaluate.features=means", 'evaluate.metrics=["psnr","kid"]', "evaluate.best=psnr",
     )  # fmt: skip
-    for folder, count in (("one", 1), ("two", 2)):
-        plugin = ("--plugin", tmp_path / "means.py")
-        printed = train("pix2pix", world, "--out", tmp_path / folder, *plugin, "--processes", count, *options)
+    for folder, count, more in (("one", 1, []), ("two", 2, ["--set", "train.accumulate=2"])):
+        more += ["--plugin", tmp_path / "means.py", "--processes", count]
+        printed = train("pix2pix", world, "--out", tmp_path / folder, *options, *more)
         assert printed.count("recipe:") == printed.count("done:") == 1
     losses, metrics = (
         [read_log(tmp_path / run / name) for run in ("one", "two")] for name in ("losses.csv", "metrics.csv")

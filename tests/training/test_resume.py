@@ -28,6 +28,7 @@ SETTINGS = [
 OWN = {
     "dcgan": ["method.classes=10", "collapse.every=4", "collapse.least=2", "optimizer.players.generator.lr=1e-3"],
     "stylegan2": ["method.augment=ada"],
+    "pix2pix": ["train.accumulate=2"],
 }
 
 

@@ -12,6 +12,7 @@ from i2i import recipe
 from i2i.checkpoints import run as checkpoint
 from i2i.checkpoints.load import load_any
 from i2i.losses.adversarial import LeastSquares
+from i2i.methods.pix2pix import Pix2Pix
 from i2i.registry import adversarial
 from i2i.training import run
 from i2i.training.context import Interrupted
@@ -111,11 +112,45 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["00000001"], "and nothing half-written"
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
-def test_precision_clipping_and_layout_are_options(precision: str, world: Path, tmp_path: Path) -> None:
-    settings = [f"train.precision={precision}", "train.clip_norm=1", "train.channels_last=true", "train.steps=3"]
+def test_a_real_method_trains_in_bfloat16_with_channels_last_clipped(world: Path, tmp_path: Path) -> None:
+    settings = ["train.precision=bfloat16", "train.clip_norm=1", "train.channels_last=true", "train.steps=3"]
     folder = run.train(tiny_recipe("cyclegan", world, *settings), tmp_path / "run", reporter=Recorder())
     assert checkpoint.find(folder).name == "00000003"
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_batches_lie_in_memory_as_the_networks_do(
+    is_on: bool, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(Pix2Pix, "training_step", lambda method, batch, update: seen.append(batch))
+    settings = [f"train.channels_last={str(is_on).lower()}", "train.steps=1"]
+    run.train(tiny_recipe("pix2pix", world, *settings), tmp_path / "run", reporter=Recorder())
+    assert [field.is_contiguous(memory_format=torch.channels_last) for field in seen[0]] == [is_on, is_on]
+
+
+@pytest.mark.parametrize(("scores", "best"), [([3, 1, 2, 4], 2), ([1, 2, 3, 4], 1), ([4, 3, 2, 1], 4)])
+def test_the_best_checkpoint_has_the_lowest_score_and_is_kept(
+    scores: list[int], best: int, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = iter(scores)
+    monkeypatch.setattr(Pix2Pix, "score", lambda method, held_out, products: torch.tensor(float(next(given))))
+    settings = ["train.steps=4", "train.checkpoint_every=1", "train.keep=1"]
+    reporter = Recorder()
+    folder = run.train(tiny_recipe("pix2pix", world, *settings), tmp_path / "run", reporter=reporter)
+    assert checkpoint.find(folder / "best").name == f"{best:08d}"
+    assert [int(path.name) for path in checkpoint.list_checkpoints(folder)] == sorted({best, 4})
+    improved = [score == min(scores[: step + 1]) for step, score in enumerate(scores)]
+    saved = [message for message in reporter.messages if "held-out score" in message]
+    assert ["the best so far" in message for message in saved] == improved
+
+
+def test_a_resumed_run_keeps_its_best_score(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([1.0, 2.0])
+    monkeypatch.setattr(Pix2Pix, "score", lambda method, held_out, products: torch.tensor(next(scores)))
+    folder = run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", reporter=Recorder())
+    run.resume(folder, ["train.steps=2"], reporter=Recorder())
+    assert checkpoint.find(folder / "best").name == "00000001" and checkpoint.find(folder).name == "00000002"
 
 
 def test_small_sets_show_training_images(tmp_path: Path) -> None:
