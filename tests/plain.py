@@ -103,18 +103,18 @@ def _pix2pix(method: Pix2Pix, batch: Pair, generator: torch.optim.Adam, discrimi
 
 def _gan(method: GAN, batch: Images, generator: torch.optim.Adam, discriminator: torch.optim.Adam, number: int) -> None:
     real, label = batch
-    told = (label,) if method.classes else ()
-    fake = method.generator(torch.randn(len(real), method.generator.latent), *told)
+    labels = (label,) if method.classes else ()
+    fake = method.generator(torch.randn(len(real), method.generator.latent), *labels)
 
     def judge(image: Tensor) -> Tensor:
-        return method.discriminator(image, *told)
+        return method.discriminator(image, *labels)
 
     _set_trainable([method.discriminator], True)
     discriminator.zero_grad()
     loss = _discriminate(method.adversarial, judge, real, fake.detach())
     if method.r1_weight and number % method.r1_every == 0:
-        shown = real.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(judge(shown).flatten(1).mean(1).sum(), shown, create_graph=True)
+        image = real.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(judge(image).flatten(1).mean(1).sum(), image, create_graph=True)
         loss = loss + 0.5 * method.r1_weight * method.r1_every * slope.square().sum() / len(real)
     loss.backward()
     discriminator.step()
@@ -141,13 +141,13 @@ def _esrgan(
     method: AdversarialUpscaling, batch: Pair, generator: torch.optim.Adam, judge: torch.optim.Adam | None
 ) -> None:
     low, high = method.pool(batch) if isinstance(method, RealESRGAN) else batch
-    wanted = sharpen(high) if isinstance(method, RealESRGAN) else high
+    target = sharpen(high) if isinstance(method, RealESRGAN) else high
     fake = _upscaled(method.generator, low)
     generator.zero_grad()
-    loss = method.pixel_weight * method.pixel(fake, wanted)
+    loss = method.pixel_weight * method.pixel(fake, target)
     if method.perceptual_weight:
         assert isinstance(method.perceptual, VGG19)
-        loss = loss + method.perceptual_weight * _perceptual(method.perceptual, fake, wanted)
+        loss = loss + method.perceptual_weight * _perceptual(method.perceptual, fake, target)
     if judge is None or method.discriminator is None:
         loss.backward()
         generator.step()
@@ -184,11 +184,11 @@ def _upscaled(generator: nn.Module, low: Tensor) -> Tensor:
     return generator.head(image)
 
 
-def _perceptual(vgg: VGG19, fake: Tensor, wanted: Tensor) -> Tensor:
+def _perceptual(vgg: VGG19, fake: Tensor, target: Tensor) -> Tensor:
     found = _features(vgg, fake)
     with torch.no_grad():
-        aims = _features(vgg, wanted)
-    return _total({name: weight * F.l1_loss(found[name], aims[name]) for name, weight in vgg.layers.items()})
+        targets = _features(vgg, target)
+    return _total({name: weight * F.l1_loss(found[name], targets[name]) for name, weight in vgg.layers.items()})
 
 
 def _features(vgg: VGG19, image: Tensor) -> dict[str, Tensor]:

@@ -45,8 +45,8 @@ class Update(Protocol):
 
 
 class Outputs(NamedTuple):
-    """Images that a product makes of held-out samples, and real images of that kind; each (1, C, H, W) in the networks'
-    value range.
+    """A product's images of held-out samples, and real images of that kind; each (1, C, H, W) in the networks' value
+    range.
     """
 
     fake: list[Tensor]

@@ -67,7 +67,7 @@ class CycleGAN(Translation):
 
     def training_step(self, batch: Unpaired, update: Update) -> None:
         a, b = batch
-        # What is accumulated frees its graph before the next one is built.
+        # Each graph is freed before the next one is built.
         if self.identity_weight:
             update.accumulate("generators", identity_a_to_b=self._identity(self.a_to_b, b))
         fake_b = self.a_to_b(a)
@@ -115,7 +115,7 @@ class CycleGAN(Translation):
         return rows
 
     def score(self, held_out: Sequence[Unpaired], products: Mapping[str, nn.Module]) -> Tensor:
-        """Mean absolute error of both cycles: all that can be known without pairs; it says little about realism."""
+        """Mean absolute error of both cycles: what can be measured without pairs, but no measure of realism."""
         a_to_b, b_to_a = products["a_to_b"], products["b_to_a"]
         errors = [F.l1_loss(b_to_a(a_to_b(a)), a) + F.l1_loss(a_to_b(b_to_a(b)), b) for a, b in held_out]
         return torch.stack([error.float() for error in errors]).mean()

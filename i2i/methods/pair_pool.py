@@ -44,7 +44,7 @@ class PairPool(nn.Module):
         return old
 
     def _allocate(self, batch: Pair) -> Pair:
-        """The pool, made for batches of this shape when the first one comes."""
+        """The pool, allocated for batches of this shape when the first one comes."""
         if self._pairs is None:
             if self.size % len(batch.source):
                 raise ValueError(

@@ -99,8 +99,8 @@ class Translation(Method):
         return outputs
 
     def logits(self, product: str, source: Tensor, image: Tensor) -> Tensor | None:
-        """Logits of an image that a product made of `source`, or of a real one in its place; None where there is no
-        discriminator.
+        """Logits of a product's translation of `source`, or of a real image in its place, for the log; None where there
+        is no discriminator.
         """
         return None
 

@@ -58,7 +58,7 @@ def test_layers_add_up_and_embeddings_and_norms_do_not_count():
     )
 
 
-def test_of_spectral_norm_the_trained_weight_counts_and_nothing_moves():
+def test_with_spectral_norm_the_trained_weight_counts_and_nothing_advances():
     plain = linear(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
     expected = orthogonal_penalty(plain)
     normed = parametrizations.spectral_norm(plain).train()
@@ -70,7 +70,7 @@ def test_of_spectral_norm_the_trained_weight_counts_and_nothing_moves():
     assert before and all(map(torch.equal, before, normed.buffers()))
 
 
-def test_it_is_as_exact_under_autocast():
+def test_the_penalty_is_as_exact_under_autocast():
     torch.manual_seed(0)
     layer = nn.Linear(64, 64)
     nn.init.orthogonal_(layer.weight)

@@ -60,7 +60,7 @@ def test_distance_is_the_weighted_sum_of_the_layers_mean_absolute_distances(loss
     assert loss(images(0), images(0)).item() == 0
 
 
-def test_activation_comes_after_the_features_unless_it_is_asked_for(weights):
+def test_features_are_before_the_activation_or_after_it_by_option(weights):
     before, after = (
         perceptual["vgg19"](layers=SHALLOW, weights=weights, before_activation=choice).features(images(0))
         for choice in (True, False)
@@ -77,7 +77,7 @@ def test_only_the_fakes_have_gradients(loss):
     assert target.grad is None
 
 
-def test_targets_are_looked_at_once_and_without_a_graph(loss, monkeypatch):
+def test_targets_pass_once_and_without_a_graph(loss, monkeypatch):
     seen, target = [], images(1)
     features = loss.features
     monkeypatch.setattr(
@@ -107,7 +107,7 @@ def test_network_is_only_as_deep_as_the_deepest_layer(layer, convolutions, small
     assert loss(smallest_image, 1 - smallest_image) > 0
 
 
-def test_grey_images_are_seen_as_colour(loss):
+def test_grey_images_are_taken_as_rgb(loss):
     fake, target = images(0, channels=1), images(1, channels=1)
     torch.testing.assert_close(loss(fake, target), loss(fake.repeat(1, 3, 1, 1), target.repeat(1, 3, 1, 1)))
 
@@ -119,7 +119,7 @@ def test_distance_is_float32_under_autocast(loss):
     torch.testing.assert_close(found, loss(images(0), images(1)), rtol=2e-2, atol=0)
 
 
-def test_layers_that_are_none_are_refused(weights):
+def test_unknown_layers_are_refused(weights):
     with pytest.raises(ValueError, match=r"method.perceptual.layers: no layer 'conv5_5'; did you mean 'conv5_4'\?"):
         perceptual["vgg19"](layers={"conv5_5": 1.0}, weights=weights)
     with pytest.raises(ValueError, match=r"no layer ''; .*choose from: conv1_1"):

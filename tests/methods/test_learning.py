@@ -137,7 +137,7 @@ BREAKS: dict[str, dict[str, Break]] = {
 }
 
 
-TOLD_EVERY_TIME = {
+FAST = {
     "pix2pix": {"discriminator off", "sign flipped", "pairs shuffled"},
     "cyclegan": {"neither cycle nor identity"},
 }  # one for each measure that decides; the other breaks are slow tests
@@ -232,7 +232,7 @@ def clears_the_bar(method: str, scores: Scores) -> bool:
 def cases() -> Iterator[ParameterSet]:
     for method, breaks in BREAKS.items():
         for name in breaks:
-            marks = () if name in TOLD_EVERY_TIME[method] else pytest.mark.slow
+            marks = () if name in FAST[method] else pytest.mark.slow
             yield pytest.param(method, name, marks=marks, id=f"{method}-{name.replace(' ', '-')}")
 
 

@@ -59,7 +59,7 @@ def train(name: str, digits: Digits, steps: int, options: Optimizer, *settings: 
     update = TrainingUpdate(method.players(), options)
     if broken == "frozen discriminator":
         update.optimizers["discriminator"].step = lambda: None  # type: ignore[method-assign]
-    if broken == "gradient turned round":
+    if broken == "gradient negated":
         for weight in method.generator.parameters():
             weight.register_hook(torch.neg)
     random = torch.Generator().manual_seed(0)
@@ -73,7 +73,7 @@ def train(name: str, digits: Digits, steps: int, options: Optimizer, *settings: 
 class Learned(NamedTuple):
     classes: int  # that a sure classifier finds in 2% of the samples or more
     distance: float  # of the mean features, in mean distances of a digit from that mean
-    right: float  # the share of samples that the classifier takes for the class that was asked for
+    right: float  # the share of samples that the classifier takes for the class of their label
 
     def passes(self) -> bool:
         return self.classes >= 5 and self.distance < 0.8
@@ -81,18 +81,18 @@ class Learned(NamedTuple):
 
 def learned(method: GAN, digits: Digits) -> Learned:
     method.generator.eval()
-    asked = torch.arange(SAMPLES) % 10
+    labels = torch.arange(SAMPLES) % 10
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
         z = torch.randn(SAMPLES, method.generator.latent, generator=random)
-        samples = features(method.generator(z, asked if method.classes else None))
+        samples = features(method.generator(z, labels if method.classes else None))
     sureness = digits.classifier.predict_proba(samples)
     found = sureness.argmax(1)
     classes = sum(int(np.mean((found == each) & (sureness.max(1) > 0.9)) >= 0.02) for each in range(10))
     real = features(digits.images)
     spread = np.linalg.norm(real - real.mean(0), axis=1).mean()
     distance = float(np.linalg.norm(samples.mean(0) - real.mean(0)) / spread)
-    return Learned(classes, distance, float(np.mean(found == asked.numpy())))
+    return Learned(classes, distance, float(np.mean(found == labels.numpy())))
 
 
 # Measured: 7 classes and 0.14 (worst of three seeds 5 and 0.34); 7 and 0.24; conditional 9, 0.63, right 0.92
@@ -104,12 +104,12 @@ def test_wgan_gp_learns_the_digits(digits: Digits) -> None:
     assert learned(train("wgan-gp", digits, 300, CRITIC_ADAM, "method.critic_steps=2"), digits).passes()
 
 
-def test_a_conditional_dcgan_makes_the_digit_that_is_asked_for(digits: Digits) -> None:
+def test_a_conditional_dcgan_makes_the_digit_of_the_label(digits: Digits) -> None:
     result = learned(train("dcgan", digits, 200, ADAM, "method.classes=10"), digits)
     assert result.passes() and result.right > 0.7
 
 
-@pytest.mark.parametrize("broken", ["frozen discriminator", "gradient turned round"])
+@pytest.mark.parametrize("broken", ["frozen discriminator", "gradient negated"])
 def test_a_broken_game_teaches_nothing(broken: str, digits: Digits) -> None:
     result = learned(train("dcgan", digits, 100, ADAM, broken=broken), digits)
     assert not result.passes() and result.classes == 0 and result.distance > 1.2
@@ -175,7 +175,7 @@ def modes(objective: Adversarial, steps: int, *, critic_steps: int = 1, spoil: C
     return int((torch.bincount(nearest[distance < 4 * DEVIATION], minlength=25) >= 10).sum())
 
 
-@pytest.mark.slow  # a minute together
+@pytest.mark.slow  # a minute
 @pytest.mark.parametrize(
     ("objective", "steps", "critic_steps"),
     [(Vanilla(), 2000, 1), (LeastSquares(), 2000, 1), (WassersteinPenalty(penalty_weight=0.1), 3000, 3)],

@@ -172,7 +172,7 @@ ADVERSARIAL: dict[str, Patch] = {
 BREAKS = {method: PIXELS | (ADVERSARIAL if method in FIRST else {}) for method in BARS}
 # Not seen there: a discriminator with such large weights asks for texture before it has learned anything.
 del BREAKS["real-esrgan"]["discriminator frozen"]
-TOLD_EVERY_TIME = {
+FAST = {
     ("rrdb-psnr", "loss negated"),
     ("rrdb-psnr", "targets shuffled"),
     ("esrgan", "discriminator off"),
@@ -223,10 +223,10 @@ def score(method: str, photos: Path, out: Path) -> Scores:
     real = method.startswith("real")
     degradation = SecondOrder(scale=SCALE, **MILD) if real else Bicubic(scale=SCALE)
     low, high = degradation(batch, training=False)
-    wanted = sharpen(high) if real else high
+    target = sharpen(high) if real else high
     ours, bicubic = inference.load(out, device="cpu")(low), imresize(low, SIZE, SIZE).clamp(0, 1)
     return Scores(
-        (psnr(ours, wanted) - psnr(bicubic, wanted)).mean().item(),
+        (psnr(ours, target) - psnr(bicubic, target)).mean().item(),
         (texture(ours).mean() / texture(high).mean()).item(),
     )
 
@@ -238,7 +238,7 @@ def clears_the_bar(method: str, scores: Scores) -> bool:
 def cases() -> Iterator[ParameterSet]:
     for method, breaks in BREAKS.items():
         for name in breaks:
-            marks = () if (method, name) in TOLD_EVERY_TIME else pytest.mark.slow
+            marks = () if (method, name) in FAST else pytest.mark.slow
             yield pytest.param(method, name, marks=marks, id=f"{method}-{name.replace(' ', '-')}")
 
 

@@ -44,7 +44,7 @@ def vgg(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def build(name: str, vgg: dict[str, Any], *, judge: str = "vgg", objective: str = "relativistic", **more: Any) -> Any:
-    """A method in float64, with every term of a weight that it can be told by."""
+    """A method in float64, each term of which has a weight that shows in the gradients."""
     table: dict[str, Any] = {"name": name, "scale": SCALE, "generator": RRDB, "pixel": {"name": "l1"}}
     if "gan" in name:
         options = DISCRIMINATORS[judge]
@@ -162,7 +162,7 @@ BREAKS = {
 
 
 @pytest.mark.parametrize(("name", "broken"), [(name, broken) for name in BREAKS for broken in BREAKS[name]])
-def test_a_broken_step_is_told_from_the_published_one(
+def test_a_broken_step_differs_from_the_published_one(
     name: str, broken: Callable[[pytest.MonkeyPatch], None], vgg: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objective = "relativistic" if name == "esrgan" else "vanilla"

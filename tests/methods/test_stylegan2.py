@@ -232,11 +232,11 @@ def test_r1_goes_through_the_augmentation():
         ("method.path_every=0", "path_every = 0 is too small; allowed: 1 or more"),
     ],
 )
-def test_what_makes_no_run_is_refused(override, sentence):
+def test_options_that_make_no_run_are_refused(override, sentence):
     with pytest.raises(ValueError, match=sentence):
         components.build(registry.methods, load("method.size=32", override).method)
 
 
-def test_how_often_images_are_changed_is_observed() -> None:
+def test_the_probability_of_augmentation_is_logged() -> None:
     assert build("method.augment=ada").observed()["augmentation.probability"] == 0
     assert build("method.augment=none").observed() == {}

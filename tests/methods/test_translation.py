@@ -109,8 +109,8 @@ def test_a_product_is_measured_in_its_direction_whatever_its_name(
             assert np.array_equal(images.read(kept / part / file), images.read(world / domain / file))
     results = {result.name: result for result in generate_images(folder, 1).results}
     (result,) = (result for name, result in results.items() if product.replace("_", " ") in name)
-    shown = images.read(world / source / f"{result.name.partition(',')[0]}.png")
-    assert abs(result.given["input"].astype(int) - shown).max() <= 1
+    expected = images.read(world / source / f"{result.name.partition(',')[0]}.png")
+    assert abs(result.given["input"].astype(int) - expected).max() <= 1
 
 
 def test_four_members_are_enough_for_a_run(tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ class BigGANDiscriminator(FixedSizeDiscriminator):
             self.blocks.append(_Block(width, next_width, first=before == size, halved=after < before))
             if attention == after < before:
                 self.blocks.append(SelfAttention(next_width))
-        self.minibatch, seen = minibatch_layer(minibatch, widths[-1], 1)
-        self.head = nn.Linear(seen, 1)
+        self.minibatch, channels = minibatch_layer(minibatch, widths[-1], 1)
+        self.head = nn.Linear(channels, 1)
         self.embedding = nn.Embedding(classes, widths[-1]) if classes else None
         draw_weights(self, init)
         if spectral_norm:

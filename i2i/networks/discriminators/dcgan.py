@@ -56,8 +56,8 @@ class DCGANDiscriminator(FixedSizeDiscriminator):
             nn.Conv2d(in_channels + (classes > 0), features, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)
         )
         self.blocks = nn.Sequential(*(block(*pair) for pair in pairwise(widths)))
-        self.minibatch, seen = minibatch_layer(minibatch, widths[-1], LAST_SIZE**2)
-        self.head = nn.Conv2d(seen, 1, LAST_SIZE)
+        self.minibatch, channels = minibatch_layer(minibatch, widths[-1], LAST_SIZE**2)
+        self.head = nn.Conv2d(channels, 1, LAST_SIZE)
         initialise(self, init, init_gain)
         if spectral_norm:
             add_spectral_norm(self)

@@ -48,9 +48,9 @@ def test_a_block_keeps_the_mean_square_of_flat_features():
 
 def test_the_last_layers_see_how_much_a_batch_differs():
     judge, image = small(), torch.randn(1, 3, 32, 32)
-    alone, among_others = judge(image), judge(torch.cat([image, torch.randn(3, 3, 32, 32)]))[:1]
-    assert not torch.allclose(alone, among_others)
-    torch.testing.assert_close(judge(image.expand(4, -1, -1, -1))[:1], alone, atol=1e-4, rtol=1e-4)
+    single, among_others = judge(image), judge(torch.cat([image, torch.randn(3, 3, 32, 32)]))[:1]
+    assert not torch.allclose(single, among_others)
+    torch.testing.assert_close(judge(image.expand(4, -1, -1, -1))[:1], single, atol=1e-4, rtol=1e-4)
 
 
 def test_r1_has_a_gradient_for_every_weight_and_a_zero_for_the_last_bias():

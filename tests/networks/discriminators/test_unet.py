@@ -56,7 +56,7 @@ def test_calls_in_training_advance_the_power_iteration():
     assert not torch.equal(first, second)
 
 
-def test_it_learns_to_tell_stripes_from_noise():
+def test_it_learns_to_separate_stripes_from_noise():
     judge = small()
     real = torch.linspace(0, 10, 16).sin().expand(4, 3, 16, 16)
     fake = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))

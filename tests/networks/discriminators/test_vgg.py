@@ -31,7 +31,7 @@ def test_every_convolution_but_the_first_is_normalised():
     assert sum(isinstance(layer, nn.BatchNorm2d) for layer in judge.modules()) == len(convolutions) - 1
 
 
-def test_it_learns_to_tell_stripes_from_noise():
+def test_it_learns_to_separate_stripes_from_noise():
     judge = small()
     real = torch.linspace(0, 20, 32).sin().expand(4, 3, 32, 32)
     fake = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
