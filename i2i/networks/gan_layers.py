@@ -1,6 +1,4 @@
-"""Building blocks of networks that make images from noise, and of their judges: class-conditional batch norm,
-self-attention, layers that look at a whole batch.
-"""
+"""Layers of GANs on noise: class-conditional batch norm, self-attention, minibatch layers."""
 
 from collections.abc import Callable, Iterable
 from typing import Literal, get_args
@@ -15,8 +13,8 @@ from i2i.registry import did_you_mean
 Minibatch = Literal["none", "deviation", "discrimination"]
 StartingWeights = Literal["orthogonal", "normal"]
 
-_EPSILON = 1e-8  # under the root, whose slope at 0 has no bound
-_DEVIATION = 0.02  # of normally distributed weights at the start
+_EPSILON = 1e-8  # under the root, whose derivative at 0 is infinite
+_INITIAL_DEVIATION = 0.02
 
 
 def one_of(choices: Iterable[int], **options: int) -> None:
@@ -28,11 +26,11 @@ def one_of(choices: Iterable[int], **options: int) -> None:
 
 
 class ConditionalBatchNorm(nn.Module):
-    """Batch norm with a gain and a bias for each image (Dumoulin et al. 2017, section 2.2,
-    https://arxiv.org/abs/1610.07629; of classes: Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637).
+    """Conditional batch norm: a gain and a bias for each image (Dumoulin et al. 2017, section 2.2,
+    https://arxiv.org/abs/1610.07629; by class: Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637).
 
-    `table(channels)` makes a module from conditions to (N, channels): an embedding of labels, or a linear layer. There
-    are two of them, for the bias and for what the gain has beyond 1. Without a table it is plain batch norm.
+    `table(channels)` makes a layer from conditions to (N, channels), an embedding of labels or a linear layer: one for
+    the bias, one for gain - 1. Without a table it is plain batch norm.
     """
 
     def __init__(self, channels: int, table: Callable[[int], nn.Module] | None) -> None:
@@ -50,8 +48,8 @@ class ConditionalBatchNorm(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Adds to every place what it finds at all others, by a factor gamma that starts at 0 (Zhang et al. 2019, section
-    3, https://arxiv.org/abs/1805.08318).
+    """Self-attention over all pixels, added to its input by a factor gamma that starts at 0 (SAGAN, Zhang et al. 2019,
+    section 3, https://arxiv.org/abs/1805.08318).
 
     Shapes: (N, C, H, W) -> the same; H and W are even. As published, keys and values are max-pooled to half the height
     and width, and values have C / 2 channels.
@@ -71,16 +69,17 @@ class SelfAttention(nn.Module):
         key = F.max_pool2d(self.key(features), 2).flatten(2)
         value = F.max_pool2d(self.value(features), 2).flatten(2).transpose(1, 2)
         # Not scaled_dot_product_attention: its gradient has no gradient, which penalties of gradients need.
-        found = torch.softmax(query @ key, dim=-1) @ value
-        return features + self.gamma * self.out(found.transpose(1, 2).unflatten(2, features.shape[2:]))
+        attended = torch.softmax(query @ key, dim=-1) @ value
+        return features + self.gamma * self.out(attended.transpose(1, 2).unflatten(2, features.shape[2:]))
 
 
 class MinibatchStandardDeviation(nn.Module):
-    """One more channel that says how much the images of a group differ (Karras, Aila, Laine, Lehtinen 2018, section 3,
-    https://arxiv.org/abs/1710.10196): the standard deviation of every feature at every place, averaged over all.
+    """Minibatch standard deviation: one more channel with the standard deviation of the features within a group of
+    images, averaged over channels and pixels (Karras, Aila, Laine, Lehtinen 2018, section 3,
+    https://arxiv.org/abs/1710.10196).
 
-    Shapes: (N, C, H, W) -> (N, C + 1, H, W). Groups are of `group` images as in StyleGAN2; a batch that can't be
-    divided so is one group.
+    Shapes: (N, C, H, W) -> (N, C + 1, H, W). Groups have `group` images as in StyleGAN2; where N is no multiple of it
+    the batch is one group.
     """
 
     def __init__(self, *, group: int = 4) -> None:
@@ -99,42 +98,42 @@ class MinibatchStandardDeviation(nn.Module):
 
 
 class MinibatchDiscrimination(nn.Module):
-    """`kernels` more channels that say how near an image is to those of its batch (Salimans et al. 2016, section 3.2,
-    https://arxiv.org/abs/1606.03498): each makes `width` numbers of the image, and sums exp(-L1 distance) over all.
+    """Minibatch discrimination: `kernels` more channels, each the sum of exp(-L1 distance) over the batch in a learned
+    projection to `width` numbers (Salimans et al. 2016, section 3.2, https://arxiv.org/abs/1606.03498).
 
-    Shapes: (N, C, H, W) with C * H * W = `inputs` -> (N, C + kernels, H, W). The widths are those of the authors' code.
+    Shapes: (N, C, H, W) with C * H * W = `inputs` -> (N, C + kernels, H, W). Defaults are those of the authors' code.
     """
 
     def __init__(self, inputs: int, *, kernels: int = 100, width: int = 5) -> None:
         super().__init__()
         at_least(1, inputs=inputs, kernels=kernels, width=width)
-        # T. Numbers as large as the inputs are on average: far larger ones and all distances were infinite.
+        # T; scaled so that projections are about as large as the inputs, and no exp(-distance) is zero.
         self.weight = nn.Parameter(torch.randn(inputs, kernels, width) / inputs**0.5)
 
     def forward(self, features: Tensor) -> Tensor:
         points = torch.einsum("na,abc->nbc", features.flatten(1), self.weight)  # M
-        nearness = torch.exp(-(points[:, None] - points).abs().sum(3)).sum(1)  # o(x), equation 1
-        channels = nearness[:, :, None, None].expand(-1, -1, *features.shape[2:])
+        similarity = torch.exp(-(points[:, None] - points).abs().sum(3)).sum(1)  # o(x), equation 1
+        channels = similarity[:, :, None, None].expand(-1, -1, *features.shape[2:])
         return torch.cat([features, channels], dim=1)
 
 
-def minibatch_layer(kind: Minibatch, channels: int, places: int) -> tuple[nn.Module, int]:
-    """The layer called `kind` for maps of so many channels and places, and how many channels come out of it."""
+def minibatch_layer(kind: Minibatch, channels: int, pixels: int) -> tuple[nn.Module, int]:
+    """The layer called `kind` for maps of `channels` and `pixels`, and the number of channels of its output."""
     match kind:
         case "none":
             return nn.Identity(), channels
         case "deviation":
             return MinibatchStandardDeviation(), channels + 1
         case "discrimination":
-            layer = MinibatchDiscrimination(channels * places)
+            layer = MinibatchDiscrimination(channels * pixels)
             return layer, channels + layer.weight.shape[1]
         case _:
             raise ValueError(f"unknown minibatch {kind!r}; {did_you_mean(kind, get_args(Minibatch))}")
 
 
-def draw_weights(network: nn.Module, init: StartingWeights) -> None:
-    """Fill convolutions, linear layers and embeddings as BigGANs start, with "orthogonal" weights or "normal" ones of
-    standard deviation 0.02, and biases with 0; norms stay as they are. Call it before `add_spectral_norm`.
+def initialise_weights(network: nn.Module, init: StartingWeights) -> None:
+    """Initialise convolutions, linear layers and embeddings as in BigGAN: "orthogonal" weights or "normal" ones of
+    standard deviation 0.02, biases 0. Norms are left alone. Call it before `add_spectral_norm`.
     """
     if init not in get_args(StartingWeights):
         raise ValueError(f"unknown init {init!r}; {did_you_mean(init, get_args(StartingWeights))}")
@@ -144,6 +143,6 @@ def draw_weights(network: nn.Module, init: StartingWeights) -> None:
         if init == "orthogonal":
             nn.init.orthogonal_(layer.weight)
         else:
-            nn.init.normal_(layer.weight, 0.0, _DEVIATION)
+            nn.init.normal_(layer.weight, 0.0, _INITIAL_DEVIATION)
         if not isinstance(layer, nn.Embedding) and layer.bias is not None:
             nn.init.zeros_(layer.bias)

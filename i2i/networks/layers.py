@@ -1,4 +1,4 @@
-"""Building blocks that generators and discriminators share: norms, up-sampling, initialisation, spectral norm."""
+"""Layers that generators and discriminators share: norms, up-sampling, initialisation, spectral norm."""
 
 from typing import Any, Literal, TypeVar, get_args
 
@@ -13,7 +13,7 @@ Upsampling = Literal["transposed", "resize"]
 Initialisation = Literal["normal", "xavier", "kaiming", "orthogonal"]
 TestTime = Literal["published", "eval"]
 
-_POWER_ITERATIONS = 15  # as many as PyTorch's spectral norm begins with
+_POWER_ITERATIONS = 15  # PyTorch's own number at the beginning
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -56,7 +56,7 @@ class _ContiguousGradient(torch.autograd.Function):
 
 
 def normalisation(norm: Norm, channels: int) -> nn.Module:
-    """Instance norm (no affine, no running statistics), batch norm, or nothing, each as published."""
+    """Make an instance norm (no affine, no running statistics), a batch norm or an identity, each as published."""
     match norm:
         case "instance":
             return InstanceNorm2d(channels, eps=1e-5, affine=False, track_running_stats=False)
@@ -69,10 +69,9 @@ def normalisation(norm: Norm, channels: int) -> nn.Module:
 
 
 def has_bias(norm: Norm) -> bool:
-    """Whether a convolution in front of `norm` has a bias in the published networks.
+    """Whether a convolution before this norm has a bias in the published networks.
 
     Only with instance norm, although it has no effect there; not with "none", although it would have one.
-    Published weights depend on it.
     """
     return norm == "instance"
 
@@ -80,10 +79,10 @@ def has_bias(norm: Norm) -> bool:
 def upsample(
     in_channels: int, out_channels: int, *, kernel: Literal[3, 4], bias: bool, upsampling: Upsampling
 ) -> nn.Module:
-    """Doubles height and width.
+    """Make a layer that doubles height and width.
 
-    "transposed" is the published transposed convolution with a 3x3 or 4x4 kernel. "resize" repeats pixels and convolves
-    3x3 whatever `kernel` says, so that every output pixel sees equally many inputs: no checkerboards
+    "transposed" is the published transposed convolution with a 3x3 or 4x4 kernel. "resize" is
+    nearest-neighbour up-sampling and a 3x3 convolution whatever `kernel` says, which gives no checkerboard artefacts
     (Odena et al. 2016, Deconvolution and Checkerboard Artifacts, https://distill.pub/2016/deconv-checkerboard).
     """
     match upsampling:
@@ -103,10 +102,10 @@ def upsample(
 
 
 def initialise(network: nn.Module, init: Initialisation = "normal", gain: float = 0.02) -> None:
-    """Fill `network` as published: convolutions by `init`, biases 0, batch norm weights from N(1, gain).
+    """Initialise weights as published: convolutions by `init`, biases 0, batch norm weights from N(1, gain).
 
-    `gain` is the standard deviation for "normal", the factor for "xavier" and "orthogonal"; "kaiming" has no use for
-    it. Draws from torch's generator. Call it before `add_spectral_norm`, which hides the weights.
+    `gain` is the standard deviation for "normal", the factor for "xavier" and "orthogonal"; "kaiming" ignores it. Draws
+    from torch's random numbers. Call it before `add_spectral_norm`, which hides the weights.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
@@ -134,9 +133,9 @@ def _draw(weight: Tensor, init: Initialisation, gain: float) -> None:
 
 
 def add_spectral_norm(network: nn.Module) -> None:
-    """Divide every convolution's weight by its largest singular value (Miyato et al. 2018, https://arxiv.org/abs/1802.05957).
+    """Add spectral norm to all convolutions and linear layers (Miyato et al. 2018, https://arxiv.org/abs/1802.05957).
 
-    The value is followed by one power iteration at every forward pass in training mode.
+    Each forward pass in training mode takes one step of the power iteration.
     """
     for layer in list(network.modules()):
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
@@ -145,10 +144,10 @@ def add_spectral_norm(network: nn.Module) -> None:
 
 @torch.no_grad()
 def settle_spectral_norm(network: nn.Module) -> None:
-    """Let spectral norm find the largest singular values of the weights as they are now, in place.
+    """Run spectral norm's power iterations until they fit the current weights, in place.
 
-    A moving average needs it: mean singular vectors are none of the mean weight, and what is divided by the value that
-    they give may be several times too large.
+    A moving average of weights needs it: averaged singular vectors are not those of the averaged weight, whose norm
+    could come out several times too large.
     """
     for layer in network.modules():
         if parametrize.is_parametrized(layer, "weight"):
@@ -156,16 +155,16 @@ def settle_spectral_norm(network: nn.Module) -> None:
             training = norm.training
             norm.train()
             for _ in range(_POWER_ITERATIONS):
-                _ = layer.weight  # asked for in training mode, it takes a step of the power iteration
+                _ = layer.weight  # each access in training mode is a step of the power iteration
             norm.train(training)
 
 
 def set_test_time(network: Network, test_time: TestTime) -> Network:
-    """Make `network` ready for use after training, in place; returns it.
+    """Prepare a trained network for use, in place; returns it.
 
-    "eval" is batch norm with its running statistics, and no dropout. "published" is how Pix2Pix is shown (section 3.4):
-    dropout on, and batch norm with the statistics of the image at hand. Each image of a batch has its own here, since
-    instance norms take the batch norms' place: such a network is for looking at, not for training or saving.
+    "eval" is batch norm with its running statistics, and no dropout. "published" is the test time of Pix2Pix (section
+    3.4): dropout, and batch norm with the statistics of each image, by instance norms in place of the batch norms. Such
+    a network is neither trained nor saved.
     """
     if test_time not in get_args(TestTime):
         raise ValueError(f"unknown test time {test_time!r}; {did_you_mean(test_time, get_args(TestTime))}")
@@ -177,11 +176,11 @@ def set_test_time(network: Network, test_time: TestTime) -> Network:
                 layer.train()
             for name, child in layer.named_children():
                 if isinstance(child, nn.BatchNorm2d):
-                    setattr(layer, name, _with_own_statistics(child))
+                    setattr(layer, name, _as_instance_norm(child))
     return network
 
 
-def _with_own_statistics(norm: nn.BatchNorm2d) -> InstanceNorm2d:
+def _as_instance_norm(norm: nn.BatchNorm2d) -> InstanceNorm2d:
     instance = InstanceNorm2d(norm.num_features, eps=norm.eps, affine=norm.affine)
     instance.weight, instance.bias = norm.weight, norm.bias
     return instance.eval()

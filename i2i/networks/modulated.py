@@ -1,4 +1,4 @@
-"""Layers whose result a style decides: by weights modulated and demodulated, or by adaptive instance normalisation.
+"""Convolutions modulated by a style: with demodulated weights, or by adaptive instance normalisation.
 
 Karras, Laine, Aittala, Hellsten, Lehtinen, Aila 2020: Analyzing and Improving the Image Quality of StyleGAN, section 2,
 https://arxiv.org/abs/1912.04958.
@@ -26,31 +26,31 @@ def demodulation(weight: Tensor, style: Tensor, *, epsilon: float = _EPSILON) ->
 
 
 class StyledLayer(nn.Module):
-    """A 3x3 convolution to `size` pixels, from half of them where it is `doubling`; noise; a bias; a leaky ReLU; and
-    somewhere among these the style, which `affine` makes of w (A of the papers' figures).
+    """A 3x3 convolution to `size` pixels, from half of them with `upsampling`; then noise, a bias and a leaky ReLU. It
+    is modulated by the style that `affine` (A in the papers' figures) computes from w.
 
-    Shapes: features (N, inputs, S, S) and w (N, style) -> (N, outputs, size, size). The noise is drawn from torch's own
-    random numbers in training and always the same after, and begins with a strength of 0.
+    Shapes: features (N, inputs, S, S) and w (N, style) -> (N, outputs, size, size). The noise is random in training
+    mode, a constant buffer in eval mode, and starts with a strength of 0.
     """
 
     noise: Tensor
 
-    def __init__(self, inputs: int, outputs: int, size: int, affine: nn.Module, *, doubling: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, size: int, affine: nn.Module, *, upsampling: bool) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs, 1, 1))
         self.strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise", torch.randn(1, 1, size, size))
         self.activation = ScaledLeakyReLU()
-        # After the transposed convolution, whose result is cut by one pixel; three of four pixels were zeros.
-        self.blur = Blur(padding=1, gain=4.0) if doubling else None
+        # After the transposed convolution, whose output is cut by one pixel; three of four pixels are zeros.
+        self.blur = Blur(padding=1, gain=4.0) if upsampling else None
         self.scale = 1 / math.sqrt(inputs * 9)
         self.affine = affine
 
     def convolved(self, features: Tensor, weight: Tensor) -> Tensor:
         if self.blur is None:
             return F.conv2d(features, weight, padding=1)
-        # Convolved before it is filtered, which commutes, so that the work is at half the size.
+        # The convolution comes before the filter, with which it commutes, so that it works at half the size.
         return self.blur(F.conv_transpose2d(features, weight.transpose(0, 1), stride=2))
 
     def activated(self, features: Tensor) -> Tensor:
@@ -59,13 +59,13 @@ class StyledLayer(nn.Module):
 
 
 class DemodulatedLayer(StyledLayer):
-    """The style scales the weights, which are then brought back to norm 1 (2020, section 2.2).
+    """A convolution whose weights are modulated by the style and demodulated to norm 1 (2020, section 2.2).
 
-    Input and output are scaled instead, which is the same: so the weights are one constant for the whole batch.
+    Input and output are scaled instead of the weights, which is equivalent and needs one convolution for the batch.
     """
 
-    def __init__(self, inputs: int, outputs: int, size: int, *, style: int, doubling: bool) -> None:
-        super().__init__(inputs, outputs, size, EqualisedLinear(style, inputs, bias=1.0), doubling=doubling)
+    def __init__(self, inputs: int, outputs: int, size: int, *, style: int, upsampling: bool) -> None:
+        super().__init__(inputs, outputs, size, EqualisedLinear(style, inputs, bias=1.0), upsampling=upsampling)
 
     def forward(self, features: Tensor, w: Tensor) -> Tensor:
         # Demodulation undoes the scale, which keeps half precision in its range.
@@ -77,10 +77,10 @@ class DemodulatedLayer(StyledLayer):
 
 
 class AdaINLayer(StyledLayer):
-    """Every map of every image gets a mean and a deviation of the style's (2019, equation 1)."""
+    """A convolution followed by AdaIN: mean and deviation of every map are set by the style (2019, equation 1)."""
 
-    def __init__(self, inputs: int, outputs: int, size: int, *, style: int, doubling: bool) -> None:
-        super().__init__(inputs, outputs, size, EqualisedLinear(style, 2 * outputs), doubling=doubling)
+    def __init__(self, inputs: int, outputs: int, size: int, *, style: int, upsampling: bool) -> None:
+        super().__init__(inputs, outputs, size, EqualisedLinear(style, 2 * outputs), upsampling=upsampling)
         self.norm = InstanceNorm2d(outputs)
 
     def forward(self, features: Tensor, w: Tensor) -> Tensor:
@@ -88,8 +88,8 @@ class AdaINLayer(StyledLayer):
         return self.norm(self.activated(self.convolved(features, self.weight * self.scale))) * (1 + scale) + shift
 
 
-class ToImage(nn.Module):
-    """A 1x1 convolution to the channels of an image, its weights modulated but not demodulated.
+class ToRGB(nn.Module):
+    """A 1x1 convolution to the channels of an image, with modulated weights that are not demodulated.
 
     Shapes: features (N, inputs, S, S) and w (N, style) -> (N, out_channels, S, S).
     """

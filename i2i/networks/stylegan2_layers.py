@@ -1,5 +1,4 @@
-"""What StyleGAN2's generator and discriminator share: layers with equalised learning rates, the mapping network, and
-the filter that comes with every change of size.
+"""Layers of StyleGAN2's networks: equalised learning rates, filtered resampling, the mapping network.
 
 Karras, Aila, Laine, Lehtinen 2018: Progressive Growing of GANs, section 4.1, https://arxiv.org/abs/1710.10196 (rates).
 Karras, Laine, Aila 2019: A Style-Based Generator Architecture for GANs, sections 2 and C, https://arxiv.org/abs/1812.04948.
@@ -14,14 +13,14 @@ from torch.nn import functional as F
 
 from i2i.networks.layers import at_least
 
-FIRST_SIZE = 4  # pixels, of the smallest map of both networks
+FIRST_SIZE = 4  # pixels of the smallest map
 _EPSILON = 1e-8
 
 
 class EqualisedLinear(nn.Module):
-    """A fully connected layer whose weight is drawn from N(0, 1) / rate, and multiplied by rate / sqrt(inputs) when
-    used: for what comes out, an Adam step is then as large in layers of any width, and `rate` times as large as in
-    others.
+    """A fully connected layer with an equalised learning rate: its weight starts from N(0, 1) / rate and is multiplied
+    by rate / sqrt(inputs) at run time. So an Adam step changes the output of layers of any width equally, and `rate`
+    times as much as in others.
     """
 
     def __init__(self, inputs: int, outputs: int, *, bias: float = 0.0, rate: float = 1.0) -> None:
@@ -53,7 +52,9 @@ class LabelEmbedding(EqualisedLinear):
 
 
 class EqualisedConv(nn.Module):
-    """A convolution whose weight is drawn from N(0, 1) and divided by the root of its fan-in when used."""
+    """A convolution with an equalised learning rate: its weight starts from N(0, 1) and is divided by the root of its
+    fan-in at run time.
+    """
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0, bias: bool = True
@@ -69,14 +70,14 @@ class EqualisedConv(nn.Module):
 
 
 class ScaledLeakyReLU(nn.Module):
-    """A leaky ReLU that keeps the mean square of normally distributed features, nearly."""
+    """Leaky ReLU times sqrt(2), which nearly keeps the mean square of normally distributed features."""
 
     def forward(self, features: Tensor) -> Tensor:
         return F.leaky_relu(features, 0.2) * math.sqrt(2)
 
 
-class _Binomial(nn.Module):
-    """Holds the filter [1, 3, 3, 1], in both directions, with a sum of `gain`."""
+class _BinomialFilter(nn.Module):
+    """The filter [1, 3, 3, 1] in both directions, with a sum of `gain`."""
 
     kernel: Tensor
 
@@ -85,49 +86,49 @@ class _Binomial(nn.Module):
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
         self.register_buffer("kernel", gain * torch.outer(taps, taps)[None, None], persistent=False)
 
-    def of(self, features: Tensor) -> Tensor:
-        """The filter once for every channel."""
+    def kernel_for(self, features: Tensor) -> Tensor:
+        """The depth-wise kernel for the channels of `features`."""
         return self.kernel.expand(features.shape[1], -1, -1, -1)
 
 
-class Blur(_Binomial):
-    """Filters by [1, 3, 3, 1] with `padding` zeros around, and keeps every `stride`-th pixel."""
+class Blur(_BinomialFilter):
+    """A filter [1, 3, 3, 1] after `padding` with zeros; keeps every `stride`-th pixel."""
 
     def __init__(self, *, padding: int, stride: int = 1, gain: float = 1.0) -> None:
         super().__init__(gain=gain)
         self.padding, self.stride = padding, stride
 
     def forward(self, features: Tensor) -> Tensor:
-        return F.conv2d(features, self.of(features), None, self.stride, self.padding, groups=features.shape[1])
+        return F.conv2d(features, self.kernel_for(features), None, self.stride, self.padding, groups=features.shape[1])
 
 
-class Shrink(Blur):
-    """Halves height and width, filtered; a constant stays one, but for the border of zeros."""
+class FilteredDownsample(Blur):
+    """Filtered down-sampling to half the height and width."""
 
     def __init__(self) -> None:
         super().__init__(padding=1, stride=2)
 
 
-class Enlarge(_Binomial):
-    """Doubles height and width: zeros between, then the filter; a constant stays one, but for the border of zeros."""
+class FilteredUpsample(_BinomialFilter):
+    """Up-sampling to twice the height and width: zeros between the pixels, then the filter."""
 
     def __init__(self) -> None:
-        super().__init__(gain=4.0)  # three of four pixels were zeros
+        super().__init__(gain=4.0)  # three of four pixels are zeros
 
     def forward(self, features: Tensor) -> Tensor:
-        return F.conv_transpose2d(features, self.of(features), None, 2, padding=1, groups=features.shape[1])
+        return F.conv_transpose2d(features, self.kernel_for(features), None, 2, padding=1, groups=features.shape[1])
 
 
-def normalised(features: Tensor) -> Tensor:
-    """Every row (N, C) with a mean square of 1."""
+def normalise(features: Tensor) -> Tensor:
+    """Scale every row (N, C) to a mean square of 1."""
     return features * (features.square().mean(1, keepdim=True) + _EPSILON).rsqrt()
 
 
 class Mapping(nn.Module):
-    """Fully connected layers from a latent, a label, or both, each normalised, to a point.
+    """The mapping network: fully connected layers from a latent, a label, or both, each normalised, to a point w.
 
     Shapes: z (N, latent), where `latent` isn't 0, and labels int64 (N,), where `classes` isn't 0 -> (N, width). A label
-    is a learned vector of `width` beside the latent (Karras et al. 2020, ADA, appendix C, https://arxiv.org/abs/2006.06676).
+    becomes an embedding of `width`, concatenated with the latent (Karras et al. 2020, ADA, appendix C, https://arxiv.org/abs/2006.06676).
     """
 
     def __init__(self, *, latent: int, classes: int, width: int, layers: int, rate: float) -> None:
@@ -143,15 +144,15 @@ class Mapping(nn.Module):
             self.layers.append(ScaledLeakyReLU())
 
     def forward(self, z: Tensor | None, label: Tensor | None) -> Tensor:
-        parts = [] if z is None else [normalised(z)]
+        parts = [] if z is None else [normalise(z)]
         if self.embedding is not None:
-            parts.append(normalised(self.embedding(label)))
+            parts.append(normalise(self.embedding(label)))
         return self.layers(torch.cat(parts, dim=1))
 
 
 def widths(size: int, *, base: int, features: int) -> list[int]:
-    """Channels of the maps of 4, 8, ... `size` pixels: base / pixels, at most `features`. Raises ValueError where
-    `size` is no power of two from 8, or `base` leaves nothing at `size`.
+    """Channels of the maps of 4, 8, ... `size` pixels: base / pixels, at most `features`. Raises ValueError for a
+    `size` that is no power of two from 8, and a `base` below it.
     """
     at_least(1, features=features)
     if size < 2 * FIRST_SIZE or size & (size - 1):

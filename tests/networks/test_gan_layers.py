@@ -10,7 +10,7 @@ from i2i.networks.gan_layers import (
     MinibatchDiscrimination,
     MinibatchStandardDeviation,
     SelfAttention,
-    draw_weights,
+    initialise_weights,
     minibatch_layer,
     one_of,
 )
@@ -156,18 +156,18 @@ def test_an_unknown_minibatch_layer_is_refused():
 def test_orthogonal_weights_are_so_and_normal_ones_have_their_deviation():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(8, 4, 3), nn.Linear(64, 64), nn.Embedding(5, 64), nn.BatchNorm2d(4))
-    draw_weights(network, "orthogonal")
+    initialise_weights(network, "orthogonal")
     for layer in network[:3]:
         rows = layer.weight.flatten(1)
         torch.testing.assert_close(rows @ rows.T, torch.eye(len(rows)), rtol=0, atol=1e-5)
-    draw_weights(network, "normal")
+    initialise_weights(network, "normal")
     assert network[1].weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert not network[0].bias.any() and torch.equal(network[3].weight, torch.ones(4))
 
 
 def test_unknown_starting_weights_are_refused():
     with pytest.raises(ValueError, match="unknown init 'ortho'; did you mean 'orthogonal'"):
-        draw_weights(nn.Linear(2, 2), "ortho")
+        initialise_weights(nn.Linear(2, 2), "ortho")
 
 
 def test_a_number_that_is_not_legal_is_refused_with_those_that_are():

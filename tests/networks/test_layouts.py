@@ -83,7 +83,7 @@ def test_instance_norm_can_be_mapped_over_images_and_worked_on_in_place():
 @batches
 def test_adaptive_instance_norm_has_its_gradient_in_every_layout(batch):
     layer, w, features = (
-        AdaINLayer(4, 4, 6, style=3, doubling=False).double().eval(),
+        AdaINLayer(4, 4, 6, style=3, upsampling=False).double().eval(),
         torch.ones(batch, 3),
         example(batch),
     )

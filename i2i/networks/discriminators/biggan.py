@@ -12,7 +12,14 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
 from i2i.networks.discriminators.base import FixedSizeDiscriminator
-from i2i.networks.gan_layers import Minibatch, SelfAttention, StartingWeights, draw_weights, minibatch_layer, one_of
+from i2i.networks.gan_layers import (
+    Minibatch,
+    SelfAttention,
+    StartingWeights,
+    initialise_weights,
+    minibatch_layer,
+    one_of,
+)
 from i2i.networks.layers import add_spectral_norm, at_least
 from i2i.registry import discriminators
 
@@ -66,13 +73,13 @@ class BigGANDiscriminator(FixedSizeDiscriminator):
         self.blocks = nn.Sequential()
         steps = zip(pairwise([in_channels, *widths]), pairwise([size, *sizes]), strict=True)
         for (width, next_width), (before, after) in steps:
-            self.blocks.append(_Block(width, next_width, first=before == size, halved=after < before))
+            self.blocks.append(PreactivationBlock(width, next_width, first=before == size, halved=after < before))
             if attention == after < before:
                 self.blocks.append(SelfAttention(next_width))
         self.minibatch, channels = minibatch_layer(minibatch, widths[-1], 1)
         self.head = nn.Linear(channels, 1)
         self.embedding = nn.Embedding(classes, widths[-1]) if classes else None
-        draw_weights(self, init)
+        initialise_weights(self, init)
         if spectral_norm:
             add_spectral_norm(self)
             if self.embedding is not None:
@@ -87,7 +94,7 @@ class BigGANDiscriminator(FixedSizeDiscriminator):
         return logits
 
 
-class _Block(nn.Module):
+class PreactivationBlock(nn.Module):
     """Residual block: twice ReLU and convolution, then 2x2 average pooling where the size is halved (figure 15c). The
     shortcut has a 1x1 convolution where the shape changes; the first block has no ReLU in front.
     """

@@ -17,9 +17,9 @@ from i2i.networks.stylegan2_layers import (
     Blur,
     EqualisedConv,
     EqualisedLinear,
+    FilteredDownsample,
     Mapping,
     ScaledLeakyReLU,
-    Shrink,
     widths,
 )
 from i2i.registry import discriminators
@@ -57,7 +57,7 @@ class StyleGAN2Discriminator(FixedSizeDiscriminator):
         channels = widths(size, base=base, features=features)
         last = channels[0]
         self.stem = nn.Sequential(EqualisedConv(in_channels, channels[-1], 1), ScaledLeakyReLU())
-        self.blocks = nn.Sequential(*(ResidualBlock(*pair) for pair in pairwise(reversed(channels))))
+        self.blocks = nn.Sequential(*(DownsamplingBlock(*pair) for pair in pairwise(reversed(channels))))
         self.head = nn.Sequential(
             MinibatchStandardDeviation(group=group),
             EqualisedConv(last + 1, last, 3, padding=1),
@@ -80,7 +80,7 @@ class StyleGAN2Discriminator(FixedSizeDiscriminator):
         return (logits * point).sum(1, keepdim=True) / math.sqrt(point.shape[1])
 
 
-class ResidualBlock(nn.Module):
+class DownsamplingBlock(nn.Module):
     """Residual block: two 3x3 convolutions that end at half the size, and a 1x1 convolution as shortcut.
 
     Shapes: (N, inputs, S, S) -> (N, outputs, S / 2, S / 2).
@@ -95,7 +95,7 @@ class ResidualBlock(nn.Module):
             EqualisedConv(inputs, outputs, 3, stride=2),
             ScaledLeakyReLU(),
         )
-        self.skip = nn.Sequential(Shrink(), EqualisedConv(inputs, outputs, 1, bias=False))
+        self.skip = nn.Sequential(FilteredDownsample(), EqualisedConv(inputs, outputs, 1, bias=False))
 
     def forward(self, features: Tensor) -> Tensor:
         return (self.residual(features) + self.skip(features)) / math.sqrt(2)

@@ -1,4 +1,4 @@
-"""Networks that make images, of images or of noise, by name: one paper per file."""
+"""Generators, of images from images or from noise: one paper per file."""
 
 from i2i.networks.generators import biggan, dcgan, resnet, rrdb, srvgg, stylegan2, unet
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator

@@ -1,4 +1,4 @@
-"""What every generator promises: of images from images, and of images from noise."""
+"""The contract of generators, of images from images and of images from noise."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -8,20 +8,20 @@ from torch import Tensor, nn
 
 
 class Generator(nn.Module):
-    """A network that makes images (N, out_channels, H, W) in `value_range`; a subclass sets what differs from the
-    defaults below.
+    """A network that generates images (N, out_channels, H, W) in `value_range`; a subclass sets the attributes that
+    differ from the defaults below.
     """
 
     out_channels: int
     value_range: tuple[float, float] = (-1.0, 1.0)
-    # When training, a batch of two gives what two batches of one give (but for dropout's draws): calls can be batched
+    # In training mode a batch of two gives what two batches of one give (dropout aside), so calls may be batched.
     batch_independent: bool = True
-    # The name and options that made it, as its weights file keeps them; set by whoever builds it from a recipe.
+    # Its name and options in a recipe, as weights files keep them; set by whoever builds it from a recipe.
     spec: dict[str, Any]
 
 
 class ImageGenerator(Generator):
-    """A network from images to images.
+    """A generator of images from images.
 
     Shapes: (N, in_channels, H, W) in `value_range` -> (N, out_channels, scale * H, scale * W) in `value_range`.
     H and W must be multiples of `multiple_of` and at least `min_size`, in pixels; `check_size` says so in a sentence.
@@ -31,12 +31,12 @@ class ImageGenerator(Generator):
     scale: int = 1
     multiple_of: int = 1
     min_size: int = 1
-    # Pixels of the image that tiles must share to give the result of the whole: twice as many as the result depends on
-    # to each side; 0 where it takes the whole image
+    # Pixels of the image by which tiles overlap to give the result of the whole image: twice the radius of the
+    # receptive field; 0 where the network needs the whole image.
     overlap: int = 0
 
     def feature_layers(self) -> Iterable[nn.Module]:
-        """Layers that, one after another from the image on, give the maps of `features`; none by default."""
+        """Layers, applied one after another to the image, whose outputs are the `features`; none by default."""
         return ()
 
     def features(self, image: Tensor, layers: Sequence[int]) -> list[Tensor]:
@@ -60,7 +60,7 @@ class ImageGenerator(Generator):
         return [outputs[number] for number in layers]
 
     def check_size(self, height: int, width: int) -> None:
-        """Raises ValueError if the network can't take images of this size, in pixels."""
+        """Raises ValueError for a height and width, in pixels, that the network does not take."""
         if min(height, width) < self.min_size or height % self.multiple_of or width % self.multiple_of:
             raise ValueError(
                 f"{type(self).__name__} can't take images of height {height} and width {width}; "
@@ -69,28 +69,27 @@ class ImageGenerator(Generator):
 
 
 class LatentGenerator(Generator, ABC):
-    """A network from latents to images, in two parts: `map` makes of a latent z the point w that an image is made of by
-    `synthesise`. Of many networks w is z.
+    """A generator of images from noise, in two parts: a mapping from latents z to points w of an intermediate latent
+    space, and a synthesis of images from w. In many networks w is z.
 
-    Shapes: z (N, latent) and, where it has `classes`, labels int64 (N,) -> (N, out_channels, size, size) in
-    `value_range`.
+    Shapes: z (N, latent) and, with `classes`, labels int64 (N,) -> (N, out_channels, size, size) in `value_range`.
     """
 
     latent: int  # dimensions of z
     size: int  # pixels, height and width
     classes: int = 0  # 0: it takes no labels
-    # Points w between two are on a line; otherwise, as for a normal distribution, on the arc of a sphere
+    # Interpolation between points w is linear; otherwise spherical, as suits normally distributed latents.
     linear: bool = False
 
     def map(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
-        """The points w (N, ...) of latents. `truncation` is for networks that know the mean of their w; for others the
+        """Map latents to points w (N, ...). `truncation` is for networks that know the mean of their w; for others the
         latents themselves are truncated.
         """
         return z
 
     @abstractmethod
     def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
-        """The images of points w."""
+        """Generate images from points w."""
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         return self.synthesise(self.map(z, label), label)

@@ -1,4 +1,4 @@
-"""The generator of BigGAN: residual blocks whose batch norms are told the class, and with it parts of the latent.
+"""The BigGAN generator: residual blocks whose batch norms are conditional on the class and on parts of the latent.
 
 Brock, Donahue, Simonyan 2019: Large Scale GAN Training for High Fidelity Natural Image Synthesis, section 3 and
 appendix B, https://arxiv.org/abs/1809.11096. At 32 pixels, as in the authors' code, it is the network of Miyato,
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.networks.gan_layers import ConditionalBatchNorm, SelfAttention, StartingWeights, draw_weights, one_of
+from i2i.networks.gan_layers import ConditionalBatchNorm, SelfAttention, StartingWeights, initialise_weights, one_of
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import add_spectral_norm, at_least
 from i2i.registry import did_you_mean, generators
@@ -35,14 +35,16 @@ _SHARED_WIDTH = 128  # of the embedding that all blocks share
 
 @generators.register("biggan")
 class BigGANGenerator(LatentGenerator):
-    """A linear layer to a 4x4 map, residual blocks that double its size, then batch norm, ReLU, a convolution and tanh.
+    """BigGAN (Brock 2019): residual blocks that double the size, with class-conditional batch norm.
+
+    A linear layer gives a map of 4x4 pixels; after the blocks come batch norm, ReLU, a convolution and tanh.
 
     Shapes: z (N, latent), and labels int64 (N,) with `classes` -> (N, out_channels, size, size) in [-1, 1].
 
-    `conditioning` is what gains and biases of the blocks' batch norms are made of: for each norm a table of its own
-    ("separate"); one embedding of the labels for all ("shared"); or that and the block's own part of z ("hierarchical",
-    skip-z in the paper), also without classes. `attention` is the size in pixels of the map that has self-attention; 0:
-    none. The defaults are those of the authors' code for CIFAR-10; at 128 pixels the paper has 96 features, a latent of
+    `conditioning` says where gains and biases of the blocks' batch norms come from: from an embedding for each norm
+    ("separate"); from one embedding for all ("shared"); or from that and the block's own part of z ("hierarchical",
+    skip-z in the paper), also without classes. `attention` is the size in pixels of the map with self-attention, or 0.
+    The defaults are those of the authors' code for CIFAR-10; at 128 pixels the paper has 96 features, a latent of
     120, hierarchical conditioning and attention at 64.
     """
 
@@ -77,31 +79,32 @@ class BigGANGenerator(LatentGenerator):
         table = _table(classes, (_SHARED_WIDTH if shared else 0) + (own if self.parts > 1 else 0))
         self.stem = nn.Linear(own, widths[0] * _FIRST_SIZE**2)
         self.blocks = nn.ModuleList(
-            _Block(*pair, table, attended=size == attention) for pair, size in zip(pairwise(widths), sizes, strict=True)
+            UpsamplingBlock(*pair, table, has_attention=size == attention)
+            for pair, size in zip(pairwise(widths), sizes, strict=True)
         )
         self.head = nn.Sequential(
             nn.BatchNorm2d(widths[-1]), nn.ReLU(), nn.Conv2d(widths[-1], out_channels, 3, padding=1), nn.Tanh()
         )
-        draw_weights(self, init)
+        initialise_weights(self, init)
         if spectral_norm:
             add_spectral_norm(self)
 
     def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
         first, *parts = w.chunk(self.parts, dim=1)
-        known = label if self.classes else None
+        condition = label if self.classes else None
         if self.embedding is not None:
-            known = self.embedding(label)
+            condition = self.embedding(label)
         features = self.stem(first).unflatten(1, (-1, _FIRST_SIZE, _FIRST_SIZE))
         for block, part in zip_longest(self.blocks, parts):
-            features = block(features, _joined(known, part))
+            features = block(features, _concatenate(condition, part))
         return self.head(features)
 
 
-class _Block(nn.Module):
-    """Twice norm, ReLU, convolution, the first with up-sampling; added to the up-sampled input (figure 15b)."""
+class UpsamplingBlock(nn.Module):
+    """A residual block: twice norm, ReLU, convolution, the first with up-sampling (figure 15b)."""
 
     def __init__(
-        self, width: int, next_width: int, table: Callable[[int], nn.Module] | None, *, attended: bool
+        self, width: int, next_width: int, table: Callable[[int], nn.Module] | None, *, has_attention: bool
     ) -> None:
         super().__init__()
         self.norm1 = ConditionalBatchNorm(width, table)
@@ -109,7 +112,7 @@ class _Block(nn.Module):
         self.norm2 = ConditionalBatchNorm(next_width, table)
         self.conv2 = nn.Conv2d(next_width, next_width, 3, padding=1)
         self.shortcut = nn.Conv2d(width, next_width, 1)
-        self.attention = SelfAttention(next_width) if attended else nn.Identity()
+        self.attention = SelfAttention(next_width) if has_attention else nn.Identity()
 
     def forward(self, features: Tensor, condition: Tensor | None) -> Tensor:
         change = self.conv1(_double(F.relu(self.norm1(features, condition))))
@@ -118,10 +121,10 @@ class _Block(nn.Module):
         return self.attention(change + _double(self.shortcut(features)))
 
 
-def _joined(known: Tensor | None, part: Tensor | None) -> Tensor | None:
-    if known is None or part is None:
-        return part if known is None else known
-    return torch.cat([known, part], dim=1)
+def _concatenate(condition: Tensor | None, part: Tensor | None) -> Tensor | None:
+    if condition is None or part is None:
+        return part if condition is None else condition
+    return torch.cat([condition, part], dim=1)
 
 
 def _double(features: Tensor) -> Tensor:
@@ -129,14 +132,14 @@ def _double(features: Tensor) -> Tensor:
 
 
 def _table(classes: int, width: int) -> Callable[[int], nn.Module] | None:
-    """What makes gains and biases: of vectors of a `width`, else of labels, else nothing."""
+    """A factory of layers that give gains or biases: from vectors of a `width`, else from labels, else none."""
     if width:
         return partial(nn.Linear, width, bias=False)
     return partial(nn.Embedding, classes) if classes else None
 
 
 def _parts(conditioning: Conditioning, latent: int, blocks: int) -> int:
-    """Into how many parts the latent is divided."""
+    """Number of parts into which the latent is divided."""
     if conditioning not in get_args(Conditioning):
         raise ValueError(f"unknown conditioning {conditioning!r}; {did_you_mean(conditioning, get_args(Conditioning))}")
     parts = blocks + 1 if conditioning == "hierarchical" else 1

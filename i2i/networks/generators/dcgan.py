@@ -1,4 +1,4 @@
-"""The DCGAN generator: images from noise by transposed convolutions alone.
+"""The DCGAN generator.
 
 Radford, Metz, Chintala 2016: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
 Networks, section 3 and figure 1, https://arxiv.org/abs/1511.06434.
@@ -19,13 +19,14 @@ _FIRST_SIZE = 4  # pixels of the first map
 
 @generators.register("dcgan")
 class DCGANGenerator(LatentGenerator):
-    """4x4 transposed convolutions from 1x1 to 4x4 and then, each doubling the size, to `size`: batch norm and ReLU
-    after all but the last, which ends in tanh; no fully connected layer.
+    """DCGAN (Radford 2016): transposed 4x4 convolutions from 1x1 pixel to the image, with batch norm and ReLU.
+
+    The first gives 4x4 pixels, the others double the size; the last ends in tanh. There is no fully connected layer.
 
     Shapes: z (N, latent), and labels int64 (N,) with `classes` -> (N, out_channels, size, size) in [-1, 1]; `size` is a
-    power of two, at least 32. The paper's network is for 64 pixels; larger ones begin with more of its widest layer,
-    8 * features. A label is a learned vector beside the latent, as long as that (a cDCGAN, after Mirza and Osindero
-    2014, https://arxiv.org/abs/1411.1784).
+    power of two, at least 32. The paper's network is for 64 pixels; larger ones begin with more layers of 8 * features
+    channels. A label becomes an embedding as long as the latent, concatenated with it (conditional GAN, Mirza and
+    Osindero 2014, https://arxiv.org/abs/1411.1784).
     """
 
     def __init__(
@@ -47,8 +48,8 @@ class DCGANGenerator(LatentGenerator):
             raise ValueError(f"size = {size} is refused; allowed: a power of two, {SMALLEST_SIZE} or more")
         self.size, self.out_channels, self.latent, self.classes = size, out_channels, latent, classes
         self.batch_independent = norm != "batch"
-        doublings = (size // _FIRST_SIZE).bit_length() - 1
-        widths = [features * 2 ** min(level, 3) for level in reversed(range(doublings))]
+        upsamplings = (size // _FIRST_SIZE).bit_length() - 1
+        widths = [features * 2 ** min(level, 3) for level in reversed(range(upsamplings))]
 
         def block(width: int, narrower: int, stride: int) -> nn.Sequential:
             return nn.Sequential(

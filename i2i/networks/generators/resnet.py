@@ -1,4 +1,4 @@
-"""The residual generator of CycleGAN.
+"""The ResNet generator of CycleGAN.
 
 Johnson, Alahi, Li 2016: Perceptual Losses for Real-Time Style Transfer and Super-Resolution,
 https://arxiv.org/abs/1603.08155.
@@ -26,7 +26,7 @@ from i2i.registry import generators
 
 @generators.register("resnet")
 class ResnetGenerator(ImageGenerator):
-    """Two down-samplings, residual blocks at a quarter of the size, two up-samplings.
+    """ResNet (Johnson 2016; CycleGAN, Zhu 2017): residual blocks between two down-samplings and two up-samplings.
 
     Shapes: (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]; H and W multiples of 4, at least 8.
     CycleGAN uses 6 blocks for 128x128 images and 9 from 256x256 on.
@@ -88,7 +88,7 @@ class ResnetGenerator(ImageGenerator):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions whose result is added to their input, same shape out as in; no ReLU after the sum."""
+    """Two 3x3 convolutions added to their input, of the same shape; no ReLU after the sum."""
 
     def __init__(self, features: int, norm: Norm, dropout: bool) -> None:
         super().__init__()

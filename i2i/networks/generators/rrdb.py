@@ -22,20 +22,20 @@ RESIDUAL_SCALE = 0.2  # beta in figure 4
 INITIAL_SCALE = 0.1  # "smaller initialization", section 3.1
 CONVOLUTIONS = 5  # of a dense block
 DENSE_BLOCKS = 3  # of a residual-in-residual block
-BEYOND_BLOCKS = 4  # pixels that the convolutions outside of the blocks see further, at most
-# Pixels, at the size of the blocks, from where on trained networks see next to nothing: measured on x4plus, whose 23
-# blocks could see 349 pixels far, and on its version for anime with 6 blocks.
-REACH = 56
-UNSHUFFLED_SCALE = 4  # what a network with pixel-unshuffle magnifies by, counted from the unshuffled image
+BEYOND_BLOCKS = 4  # pixels that the convolutions outside of the blocks add to the receptive field, at most
+# Radius of the effective receptive field in pixels at the size of the blocks, measured on x4plus, whose 23 blocks have
+# one of 349 in theory, and on its version for anime with 6 blocks.
+EFFECTIVE_RADIUS = 56
+UNSHUFFLED_SCALE = 4  # factor by which a network with pixel-unshuffle enlarges the unshuffled image
 
 
 @generators.register("rrdb")
 class RRDBNet(ImageGenerator):
-    """Dense blocks at the size of the input, then up-samplings by nearest neighbour and convolution.
+    """RRDB (ESRGAN, Wang 2018): residual-in-residual dense blocks, then nearest-neighbour up-sampling and convolution.
 
     Shapes: (N, in_channels, H, W) in [0, 1] -> (N, out_channels, scale * H, scale * W), unbounded around [0, 1].
-    Any H and W, but with `unshuffle` multiples of 2 at scale 2 and of 4 at scale 1: there the blocks work at half and
-    at a quarter of the size, on pixels moved into channels, as Real-ESRGAN does; other scales have no use for it.
+    Any H and W; with `unshuffle` multiples of 2 at scale 2 and of 4 at scale 1, where the blocks work at a half and a
+    quarter of the size on pixels moved into channels, as in Real-ESRGAN; other scales ignore it.
     The published networks have 23 blocks, the one for anime 6.
     """
 
@@ -60,14 +60,16 @@ class RRDBNet(ImageGenerator):
         self.out_channels = out_channels
         self.scale = scale
         self.multiple_of = self.min_size = UNSHUFFLED_SCALE // scale if unshuffle and scale <= 2 else 1
-        self.overlap = 2 * self.multiple_of * min(REACH, DENSE_BLOCKS * CONVOLUTIONS * blocks + BEYOND_BLOCKS)
+        self.overlap = (
+            2 * self.multiple_of * min(EFFECTIVE_RADIUS, DENSE_BLOCKS * CONVOLUTIONS * blocks + BEYOND_BLOCKS)
+        )
 
         self.unshuffle = nn.PixelUnshuffle(self.multiple_of) if self.multiple_of > 1 else nn.Identity()
         self.stem = _convolution(in_channels * self.multiple_of**2, features)
         self.blocks = nn.Sequential(*(ResidualInResidualBlock(features, growth) for _ in range(blocks)))
         self.trunk = _convolution(features, features)
-        factors = _magnifications(scale * self.multiple_of)
-        self.up = nn.Sequential(*(Magnification(features, factor) for factor in factors))
+        factors = _upsampling_factors(scale * self.multiple_of)
+        self.up = nn.Sequential(*(UpsamplingConvolution(features, factor) for factor in factors))
         self.head = nn.Sequential(_convolution(features, features), _activation(), _convolution(features, out_channels))
 
     def forward(self, image: Tensor) -> Tensor:
@@ -76,7 +78,7 @@ class RRDBNet(ImageGenerator):
 
 
 class ResidualInResidualBlock(nn.Module):
-    """Dense blocks whose scaled result is added to their input, same shape out as in."""
+    """Dense blocks whose scaled output is added to their input, of the same shape."""
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
@@ -87,29 +89,30 @@ class ResidualInResidualBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Convolutions that each see all that came before; the last one's scaled result is added to the input."""
+    """Convolutions that each take all earlier maps; the last one's scaled output is added to the input."""
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
         widths = [growth] * (CONVOLUTIONS - 1) + [features]
         self.convolutions = nn.Sequential(
-            *(_small(_convolution(features + level * growth, width)) for level, width in enumerate(widths))
+            *(_with_small_weights(_convolution(features + level * growth, width)) for level, width in enumerate(widths))
         )
         self.activation = _activation()
 
     def forward(self, image: Tensor) -> Tensor:
         *inner, last = self.convolutions
-        seen = [image]
+        maps = [image]
         for convolution in inner:
-            seen.append(self.activation(convolution(torch.cat(seen, dim=1))))
-        return torch.add(image, last(torch.cat(seen, dim=1)), alpha=RESIDUAL_SCALE)
+            maps.append(self.activation(convolution(torch.cat(maps, dim=1))))
+        return torch.add(image, last(torch.cat(maps, dim=1)), alpha=RESIDUAL_SCALE)
 
 
-class Magnification(nn.Sequential):
-    """Up-sampling by nearest neighbour, a convolution and its activation: (N, features, H, W) -> `factor` as large.
+class UpsamplingConvolution(nn.Sequential):
+    """Nearest-neighbour up-sampling by `factor`, a 3x3 convolution and its activation.
 
-    In training the first two are one transposed convolution: of the products with `factor` equal pixels beside each
-    other it makes one with the sum of their weights, which for 2 is 2.25 times less arithmetic.
+    Shapes: (N, features, H, W) -> (N, features, factor * H, factor * W).
+    In training the first two are one transposed convolution: the weights that meet copies of the same pixel are summed
+    first, which for a factor of 2 takes 2.25 times fewer multiplications.
     """
 
     def __init__(self, features: int, factor: int) -> None:
@@ -132,7 +135,7 @@ def _convolution(before: int, after: int) -> nn.Conv2d:
     return nn.Conv2d(before, after, 3, padding=1)
 
 
-def _small(convolution: nn.Conv2d) -> nn.Conv2d:
+def _with_small_weights(convolution: nn.Conv2d) -> nn.Conv2d:
     nn.init.kaiming_normal_(convolution.weight, a=0, mode="fan_in")
     assert convolution.bias is not None
     nn.init.zeros_(convolution.bias)
@@ -145,6 +148,6 @@ def _activation() -> nn.Module:
     return nn.LeakyReLU(0.2, inplace=True)
 
 
-def _magnifications(scale: int) -> list[int]:
-    """Factors of the up-samplings one after another: 2 as often as it takes, but 3 at once."""
+def _upsampling_factors(scale: int) -> list[int]:
+    """Factors of the up-samplings one after another, whose product is `scale`: twos, or one three."""
     return [3] if scale == 3 else [2] * (scale.bit_length() - 1)

@@ -1,4 +1,4 @@
-"""The compact generator of Real-ESRGAN's small and video models (SRVGGNetCompact): plain convolutions in a row.
+"""The compact generator of Real-ESRGAN's small and video models (SRVGGNetCompact).
 
 Wang, Xie, Dong, Shan 2021: Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data,
 https://arxiv.org/abs/2107.10833; the network came with its code, https://github.com/xinntao/Real-ESRGAN.
@@ -18,10 +18,13 @@ Activation = Literal["prelu", "relu", "leakyrelu"]
 
 @generators.register("srvgg")
 class SRVGGNet(ImageGenerator):
-    """3x3 convolutions at the size of the input, whose result is shuffled into pixels and added to the magnified input.
+    """SRVGGNetCompact (Real-ESRGAN, Wang 2021): plain 3x3 convolutions at the size of the input, then pixel shuffle.
+
+    The result is added to the input, up-sampled by nearest neighbour.
 
     Shapes: (N, in_channels, H, W) in [0, 1] -> (N, in_channels, scale * H, scale * W), unbounded around [0, 1]; any H
-    and W. `convolutions` does not count the first and the last. The published video model has 16, the general one 32.
+    and W. `convolutions` are those between the first and the last; the published video model has 16, the general one
+    32.
     """
 
     value_range = (0.0, 1.0)
@@ -45,9 +48,11 @@ class SRVGGNet(ImageGenerator):
             )
         self.in_channels = self.out_channels = in_channels
         self.scale = scale
-        self.overlap = 2 * (convolutions + 2)  # exact: each convolution sees one pixel further
-        self.stem = _step(in_channels, features, activation)
-        self.body = nn.Sequential(*(_step(features, features, activation) for _ in range(convolutions)))
+        self.overlap = 2 * (convolutions + 2)  # each convolution adds one pixel to the radius of the receptive field
+        self.stem = _activated_convolution(in_channels, features, activation)
+        self.body = nn.Sequential(
+            *(_activated_convolution(features, features, activation) for _ in range(convolutions))
+        )
         self.head = nn.Conv2d(features, in_channels * scale**2, 3, padding=1)
         self.shuffle = nn.PixelShuffle(scale)
 
@@ -56,7 +61,7 @@ class SRVGGNet(ImageGenerator):
         return detail + F.interpolate(image, scale_factor=self.scale, mode="nearest")
 
 
-def _step(before: int, after: int, activation: Activation) -> nn.Sequential:
+def _activated_convolution(before: int, after: int, activation: Activation) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(before, after, 3, padding=1), _activation(activation, after))
 
 

@@ -1,4 +1,4 @@
-"""The StyleGAN2 generator: a latent becomes a style, and the styles of its layers make the image.
+"""The StyleGAN2 generator.
 
 Karras, Laine, Aittala, Hellsten, Lehtinen, Aila 2020: Analyzing and Improving the Image Quality of StyleGAN, sections 2
 and 4, https://arxiv.org/abs/1912.04958.
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import at_least
-from i2i.networks.modulated import AdaINLayer, DemodulatedLayer, StyledLayer, ToImage
-from i2i.networks.stylegan2_layers import FIRST_SIZE, Enlarge, Mapping, widths
+from i2i.networks.modulated import AdaINLayer, DemodulatedLayer, StyledLayer, ToRGB
+from i2i.networks.stylegan2_layers import FIRST_SIZE, FilteredUpsample, Mapping, widths
 from i2i.registry import did_you_mean, generators
 
 Modulation = Literal["demodulated", "adain"]
@@ -23,12 +23,12 @@ _MEAN_DECAY = 0.995  # of the mean style, at each call in training (2019, append
 
 @generators.register("stylegan2")
 class StyleGAN2Generator(LatentGenerator):
-    """A mapping network, and a skip generator: two styled convolutions at every size, whose images are summed.
+    """StyleGAN2 (Karras 2020): a mapping network, and two modulated convolutions at every size, with RGB skips.
 
     Shapes: z (N, latent), and labels int64 (N,) with `classes` -> w (N, layers, style) -> (N, out_channels, size,
     size), about [-1, 1] but not bounded; `size` is a power of two, at least 8. Maps of S pixels have base / S channels,
     at most `features`; the published `base` is 16384 for 256 pixels and 32768 for more. `mapping_lr` is relative to the
-    optimiser's. `modulation` "adain" is how styles worked before (2019). Noise is drawn in training and fixed after.
+    optimiser's. `modulation` "adain" is that of 2019. Noise is random in training mode, constant in eval mode.
     """
 
     linear = True
@@ -55,22 +55,24 @@ class StyleGAN2Generator(LatentGenerator):
             raise ValueError(f"unknown modulation {modulation!r}; {did_you_mean(modulation, get_args(Modulation))}")
         self.size, self.out_channels, self.classes, self.latent = size, out_channels, classes, latent
         channels = widths(size, base=base, features=features)
-        self.layers = 2 * len(channels)  # that have a style: all convolutions, and the last image's
+        self.layers = 2 * len(channels)  # number of styles: of all convolutions, and of the last to RGB
 
-        def layer(inputs: int, outputs: int, level: int, *, doubling: bool = False) -> StyledLayer:
-            return _LAYERS[modulation](inputs, outputs, FIRST_SIZE << level, style=style, doubling=doubling)
+        def layer(inputs: int, outputs: int, level: int, *, upsampling: bool = False) -> StyledLayer:
+            return _LAYERS[modulation](inputs, outputs, FIRST_SIZE << level, style=style, upsampling=upsampling)
 
         self.mapping = Mapping(latent=latent, classes=classes, width=style, layers=mapping_layers, rate=mapping_lr)
         self.register_buffer("mean_style", torch.zeros(style))
         self.constant = nn.Parameter(torch.randn(1, channels[0], FIRST_SIZE, FIRST_SIZE))
-        self.up = nn.ModuleList(layer(*pair, level, doubling=True) for level, pair in enumerate(pairwise(channels), 1))
+        self.up = nn.ModuleList(
+            layer(*pair, level, upsampling=True) for level, pair in enumerate(pairwise(channels), 1)
+        )
         self.flat = nn.ModuleList(layer(width, width, level) for level, width in enumerate(channels))
-        self.to_image = nn.ModuleList(ToImage(width, out_channels, style=style) for width in channels)
-        self.enlarge = Enlarge()
+        self.to_image = nn.ModuleList(ToRGB(width, out_channels, style=style) for width in channels)
+        self.upsample = FilteredUpsample()
 
     def map(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
-        """Styles (N, layers, style), the same for all layers; with a `truncation` below 1 only that many times as far
-        from the mean style, which calls in training keep track of (2019, appendix B).
+        """Map latents to styles (N, layers, style), the same for all layers. A `truncation` below 1 scales their
+        distance from the mean style, an average over the calls in training mode (2019, appendix B).
         """
         w = self.mapping(z, label)
         if self.training:
@@ -84,6 +86,6 @@ class StyleGAN2Generator(LatentGenerator):
         image = self.to_image[0](features, w[:, 1])
         for level, (up, flat) in enumerate(zip(self.up, self.flat[1:], strict=True), 1):
             features = flat(up(features, w[:, 2 * level - 1]), w[:, 2 * level])
-            # An image shares its style with the first layer of the next size.
-            image = self.enlarge(image) + self.to_image[level](features, w[:, 2 * level + 1])
+            # ToRGB shares its style with the first layer of the next size.
+            image = self.upsample(image) + self.to_image[level](features, w[:, 2 * level + 1])
         return image

@@ -20,13 +20,13 @@ from i2i.networks.layers import (
 )
 from i2i.registry import generators
 
-# From the fourth down-sampling on the network is 8 * features wide; dropout sits where two such levels meet.
+# The fourth and further down-samplings have 8 * features channels; dropout lies between two such levels.
 WIDEST_LEVEL = 3
 
 
 @generators.register("unet")
 class UnetGenerator(ImageGenerator):
-    """`depth` down-samplings, as many up-samplings, and at every level between them a skip connection.
+    """U-Net (Pix2Pix, Isola 2017): `depth` down-samplings and up-samplings with skip connections between them.
 
     Shapes: (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]; H and W multiples of 2 ** depth.
     The published unet_256 has depth 8, unet_128 depth 7.
@@ -63,13 +63,13 @@ class UnetGenerator(ImageGenerator):
             self.down.append(_down(widths[level - 1], widths[level], bias, level_norm))
         self.up = nn.Sequential()
         for level in range(innermost, 0, -1):
-            # All but the innermost level see what comes up beside what was skipped.
+            # All levels but the innermost take the skip connection beside the map from below.
             width = widths[level] if level == innermost else 2 * widths[level]
-            doubling = upsample(width, widths[level - 1], kernel=4, bias=bias, upsampling=upsampling)
+            up_convolution = upsample(width, widths[level - 1], kernel=4, bias=bias, upsampling=upsampling)
             level_dropout = dropout and WIDEST_LEVEL < level < innermost
-            self.up.append(_up(doubling, normalisation(norm, widths[level - 1]), level_dropout))
-        doubling = upsample(2 * features, out_channels, kernel=4, bias=True, upsampling=upsampling)
-        self.head = nn.Sequential(nn.ReLU(), doubling, nn.Tanh())
+            self.up.append(_up(up_convolution, normalisation(norm, widths[level - 1]), level_dropout))
+        up_convolution = upsample(2 * features, out_channels, kernel=4, bias=True, upsampling=upsampling)
+        self.head = nn.Sequential(nn.ReLU(), up_convolution, nn.Tanh())
         initialise(self, init, init_gain)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -91,5 +91,5 @@ def _down(outer: int, inner: int, bias: bool, norm: Norm) -> nn.Sequential:
     return nn.Sequential(nn.LeakyReLU(0.2), convolution, normalisation(norm, inner))
 
 
-def _up(doubling: nn.Module, norm: nn.Module, dropout: bool) -> nn.Sequential:
-    return nn.Sequential(nn.ReLU(), doubling, norm, nn.Dropout(0.5) if dropout else nn.Identity())
+def _up(up_convolution: nn.Module, norm: nn.Module, dropout: bool) -> nn.Sequential:
+    return nn.Sequential(nn.ReLU(), up_convolution, norm, nn.Dropout(0.5) if dropout else nn.Identity())

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from i2i.losses.penalties import r1_penalty
-from i2i.networks.discriminators.stylegan2 import ResidualBlock, StyleGAN2Discriminator
+from i2i.networks.discriminators.stylegan2 import DownsamplingBlock, StyleGAN2Discriminator
 from i2i.registry import discriminators
 
 
@@ -40,7 +40,7 @@ def test_a_label_is_projected_on():
 
 def test_a_block_keeps_the_mean_square_of_flat_features():
     torch.manual_seed(0)
-    block, features = ResidualBlock(128, 128), torch.randn(64, 128, 1, 1).expand(-1, -1, 16, 16)
+    block, features = DownsamplingBlock(128, 128), torch.randn(64, 128, 1, 1).expand(-1, -1, 16, 16)
     result = block(features)
     assert result.shape == (64, 128, 8, 8)
     assert result[..., 2:-2, 2:-2].square().mean().item() == pytest.approx(1, rel=0.15)

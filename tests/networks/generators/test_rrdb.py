@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from i2i.networks.generators.rrdb import DenseBlock, Magnification, ResidualInResidualBlock, RRDBNet
+from i2i.networks.generators.rrdb import DenseBlock, ResidualInResidualBlock, RRDBNet, UpsamplingConvolution
 from i2i.registry import generators
 
 # (scale, unshuffle) -> what height and width must be multiples of
@@ -64,17 +64,17 @@ def test_three_times_is_one_up_sampling_and_four_times_two():
 
 
 @pytest.mark.parametrize("factor", [2, 3])
-def test_magnification_in_training_is_up_sampling_and_convolution(factor):
+def test_layer_in_training_is_up_sampling_and_convolution(factor):
     torch.manual_seed(0)
-    magnification, image = Magnification(4, factor).double(), torch.randn(2, 4, 5, 6, dtype=torch.double)
+    layer, image = UpsamplingConvolution(4, factor).double(), torch.randn(2, 4, 5, 6, dtype=torch.double)
     slope = torch.randn(2, 4, 5 * factor, 6 * factor, dtype=torch.double)
     found = []
     for training in (True, False):
-        magnification.train(training).zero_grad()
+        layer.train(training).zero_grad()
         seen = image.clone().requires_grad_()
-        enlarged = magnification(seen)
+        enlarged = layer(seen)
         (enlarged * slope).sum().backward()
-        found.append([enlarged, seen.grad, *(weight.grad.clone() for weight in magnification.parameters())])
+        found.append([enlarged, seen.grad, *(weight.grad.clone() for weight in layer.parameters())])
     for trained, plain in zip(*found, strict=True):
         torch.testing.assert_close(trained, plain, rtol=1e-10, atol=1e-12)
 

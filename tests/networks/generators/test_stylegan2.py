@@ -6,12 +6,12 @@ from i2i.networks.generators.stylegan2 import StyleGAN2Generator
 from i2i.networks.modulated import AdaINLayer, DemodulatedLayer, demodulation
 from i2i.networks.stylegan2_layers import (
     Blur,
-    Enlarge,
     EqualisedConv,
     EqualisedLinear,
+    FilteredDownsample,
+    FilteredUpsample,
     Mapping,
     ScaledLeakyReLU,
-    Shrink,
 )
 from i2i.registry import generators
 
@@ -51,10 +51,10 @@ def test_demodulated_weights_have_unit_norm_whatever_the_style():
     torch.testing.assert_close(modulated.square().sum((2, 3, 4)), torch.ones(7, 5))
 
 
-@pytest.mark.parametrize("doubling", [False, True])
-def test_scaling_what_goes_in_and_out_is_convolving_with_demodulated_weights(doubling):
-    layer = DemodulatedLayer(4, 5, 8, style=3, doubling=doubling).double()
-    features, w = torch.randn(2, 4, 4 if doubling else 8, 4 if doubling else 8).double(), torch.randn(2, 3).double()
+@pytest.mark.parametrize("upsampling", [False, True])
+def test_scaling_what_goes_in_and_out_is_convolving_with_demodulated_weights(upsampling):
+    layer = DemodulatedLayer(4, 5, 8, style=3, upsampling=upsampling).double()
+    features, w = torch.randn(2, 4, 4 if upsampling else 8, 4 if upsampling else 8).double(), torch.randn(2, 3).double()
     style = layer.affine(w)
     coefficients = demodulation(layer.weight, style)
     expected = []
@@ -65,15 +65,15 @@ def test_scaling_what_goes_in_and_out_is_convolving_with_demodulated_weights(dou
 
 
 def test_doubling_before_the_convolution_is_the_same_inside():
-    layer = DemodulatedLayer(2, 3, 16, style=3, doubling=True)
+    layer = DemodulatedLayer(2, 3, 16, style=3, upsampling=True)
     features = torch.randn(1, 2, 8, 8)
     flipped = layer.weight.flip(2, 3)  # a transposed convolution turns its filters around
-    after = nn.functional.conv2d(Enlarge()(features), flipped, padding=1)
+    after = nn.functional.conv2d(FilteredUpsample()(features), flipped, padding=1)
     torch.testing.assert_close(layer.convolved(features, layer.weight)[..., 2:-2, 2:-2], after[..., 2:-2, 2:-2])
 
 
 def test_adain_gives_every_map_the_mean_and_the_deviation_of_its_style():
-    layer, w = AdaINLayer(4, 5, 32, style=3, doubling=False), torch.randn(2, 3)
+    layer, w = AdaINLayer(4, 5, 32, style=3, upsampling=False), torch.randn(2, 3)
     result = layer(torch.randn(2, 4, 32, 32), w)
     scale, shift = layer.affine(w).chunk(2, dim=1)
     torch.testing.assert_close(result.mean((2, 3)), shift, atol=1e-5, rtol=0)
@@ -105,7 +105,9 @@ def test_a_step_of_the_optimiser_changes_layers_of_any_width_equally_and_by_the_
     assert moved(512, 0.1) == pytest.approx(0.001, rel=0.1)
 
 
-@pytest.mark.parametrize(("resample", "size"), [(Enlarge(), 16), (Shrink(), 4), (Blur(padding=2), 9)])
+@pytest.mark.parametrize(
+    ("resample", "size"), [(FilteredUpsample(), 16), (FilteredDownsample(), 4), (Blur(padding=2), 9)]
+)
 def test_the_filter_keeps_a_constant_but_for_the_border(resample, size):
     image = resample(torch.full((2, 3, 8, 8), 0.7))
     assert image.shape == (2, 3, size, size)
@@ -116,9 +118,9 @@ def test_the_filter_keeps_a_constant_but_for_the_border(resample, size):
 def test_enlarging_is_bilinear_inside_and_shrinking_takes_a_ramp_to_a_ramp():
     image = torch.rand(1, 2, 8, 8)
     bilinear = nn.functional.interpolate(image, scale_factor=2.0, mode="bilinear", align_corners=False)
-    torch.testing.assert_close(Enlarge()(image)[..., 1:-1, 1:-1], bilinear[..., 1:-1, 1:-1])
+    torch.testing.assert_close(FilteredUpsample()(image)[..., 1:-1, 1:-1], bilinear[..., 1:-1, 1:-1])
     ramp = torch.arange(16.0).expand(1, 1, 16, 16)
-    torch.testing.assert_close(Shrink()(ramp)[0, 0, 3, 1:-1], torch.arange(2.5, 14, 2))
+    torch.testing.assert_close(FilteredDownsample()(ramp)[0, 0, 3, 1:-1], torch.arange(2.5, 14, 2))
 
 
 @pytest.mark.parametrize("modulation", MODULATIONS)
