@@ -199,6 +199,11 @@ def test_a_method_brings_a_recipe_of_its_own(tmp_path: Path) -> None:
     ("code", "line", "said"),
     [
         ("    def training_step(self, batch, update):\n        return batch.nothing\n", 9, "AttributeError: .*nothing"),
+        (
+            "    def training_step(self, batch, update):\n        update('generatr', l1=batch.source.sum())\n",
+            9,
+            "did you",
+        ),
         ("    def players(self):\n        return 1 / 0\n", 9, "ZeroDivisionError: division by zero"),
         ("    def products(self):\n        raise ValueError('no product')\n", 9, "no product"),
         (
@@ -208,7 +213,7 @@ def test_a_method_brings_a_recipe_of_its_own(tmp_path: Path) -> None:
         ),
         ("    def __init__(self, layers) -> None:\n        pass\n", 5, "parameter 'layers' must be keyword-only"),
     ],
-    ids=["step", "players", "products", "constructor", "signature"],
+    ids=["step", "player", "players", "products", "constructor", "signature"],
 )
 def test_an_error_in_a_plugin_is_one_sentence_with_file_and_line(
     code: str, line: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

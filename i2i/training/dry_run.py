@@ -44,10 +44,16 @@ def check_contract(method: Method) -> None:
     for member, wanted in (("players", nn.Module), ("products", kind)):
         networks = getattr(method, member)()
         if not isinstance(networks, Mapping) or not networks:
-            raise ValueError(f"{who}.{member} gives {networks!r}; allowed: a mapping of names to networks")
+            given = "nothing" if isinstance(networks, Mapping) else f"a {type(networks).__name__}"
+            raise ValueError(f"{who}.{member} gives {given}; allowed: a mapping of names to networks")
         for name, network in networks.items():
             if not isinstance(network, wanted):
                 raise ValueError(f"{who}.{member}: {name!r} is a {type(network).__name__}, no {wanted.__name__}")
+
+    owned = {id(weight) for player in method.players().values() for weight in player.parameters()}
+    for name, weight in method.named_parameters():
+        if weight.requires_grad and id(weight) not in owned:
+            raise ValueError(f"{who}.players: {name} belongs to no player, so that it would never be trained")
 
 
 def check_networks(method: Method, *sizes: Size) -> None:

@@ -85,8 +85,10 @@ class TrainingUpdate:
 
     def back_propagate(self, player: str, terms: Mapping[str, Tensor], share: float = 1.0) -> dict[str, Tensor]:
         """Collective: add the gradient of the sum of `terms`, times `share`, to that of `player`; returns the means of
-        the terms over ranks, as `player.term`. Raises NotFinite.
+        the terms over ranks, as `player.term`. Raises NotFinite, and ValueError for a player that the method has not.
         """
+        if player not in self.parameters:
+            raise ValueError(f"update: no player {player!r}; {did_you_mean(player, self.parameters)}")
         if self._accumulating not in ("", player):
             raise ValueError(f"accumulated gradients of {self._accumulating} wait for its update, not for {player}'s")
         self._accumulating = player

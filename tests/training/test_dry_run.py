@@ -109,6 +109,11 @@ class NoProducts(Pix2Pix):
         return {}
 
 
+class ForgetsPlayer(Pix2Pix):
+    def players(self) -> Any:
+        return {"generator": self.generator}
+
+
 class OddProducts(Pix2Pix):
     def products(self) -> Any:
         return {"fake": self.discriminator}
@@ -123,7 +128,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
             (Narrow, Unset, Shrinks, Greys, Fails, GivesATuple, LooksAtValues, NoGenerator, FromNoise),
         ),
         (registry.discriminators, (Pools, NoChannels)),
-        (registry.methods, (Lacks, NoBatch, NoProducts, OddProducts, nn.Linear)),
+        (registry.methods, (Lacks, NoBatch, NoProducts, OddProducts, ForgetsPlayer, nn.Linear)),
     ):
         for cls in classes:
             monkeypatch.setitem(kind._parts, cls.__name__, cls)
@@ -173,7 +178,8 @@ def test_a_wrong_discriminator_is_refused(name: str, said: str) -> None:
     [
         ("Lacks", "method 'Lacks': .*Lacks has no training_step, which every Method needs"),
         ("NoBatch", "never sets the attribute 'batch', which Method declares"),
-        ("NoProducts", "NoProducts.products gives {}; allowed: a mapping of names to networks"),
+        ("NoProducts", "NoProducts.products gives nothing; allowed: a mapping of names to networks"),
+        ("ForgetsPlayer", r"ForgetsPlayer.players: discriminator\.\S+ belongs to no player, so that it would never"),
         ("OddProducts", "OddProducts.products: 'fake' is a PatchGAN, no ImageGenerator"),
     ],
 )
