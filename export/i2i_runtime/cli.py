@@ -32,7 +32,9 @@ def main() -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    chosen = _parser().parse_args(arguments)
+    chosen, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        chosen.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return chosen.run(chosen)
 
 
@@ -65,7 +67,7 @@ def _add_command(commands: Any, name: str, run: Callable[[Namespace], int], desc
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     return parser
 
 

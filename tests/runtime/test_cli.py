@@ -98,7 +98,10 @@ def test_bench_prints_a_row_for_each_model(model: Path, capsys: pytest.CaptureFi
         (["paint"], "argument COMMAND: invalid choice: 'paint'"),
         (["translate", "blur.onnx"], "the following arguments are required: source, target (see i2i-runtime translate"),
         (["translate", "blur.onnx", "in", "out", "--tile", "x"], "argument --tile: invalid int value: 'x'"),
-        (["translate", "blur.onnx", "in", "out", "--over"], "unrecognized arguments: --over"),
+        (
+            ["translate", "blur.onnx", "in", "out", "--over"],
+            "unrecognized arguments: --over (see i2i-runtime translate",
+        ),
         (["translate", "blur.onnx", "gone", "out"], "gone: no such file or folder"),
         (["translate", "gone.onnx", "in", "out"], "gone.onnx: no such file"),
         (["info", "in"], "in: no such file"),

@@ -14,7 +14,7 @@ UPSCALER = Card(product="generator", in_channels=3, out_channels=3, scale=2, mul
 
 @pytest.mark.parametrize("size", [1, 2, 7, 16, 33])
 @pytest.mark.parametrize(("multiple_of", "min_size"), [(1, 1), (4, 1), (16, 64), (3, 10)])
-def test_padding_is_the_smallest_legal_size_and_begins_with_the_image(size, multiple_of, min_size):
+def test_padding_is_the_smallest_allowed_size_and_begins_with_the_image(size, multiple_of, min_size):
     padded = tiles.reflect_indices(size, multiple_of=multiple_of, min_size=min_size)
     assert len(padded) % multiple_of == 0
     assert max(size, min_size) <= len(padded) < max(size, min_size) + multiple_of
@@ -30,7 +30,7 @@ def test_padding_is_a_mirror_without_the_edge_again_and_again():
     ("tile", "overlap", "ramp", "multiple_of"),
     [(64, 32, 4, 1), (64, 7, 3, 1), (40, 20, 10, 1), (16, 0, 0, 1), (64, 30, 3, 4)],
 )
-def test_tiles_are_alike_legal_and_share_what_they_must(size, tile, overlap, ramp, multiple_of):
+def test_tiles_are_equal_allowed_and_overlap_as_they_must(size, tile, overlap, ramp, multiple_of):
     size = -(-size // multiple_of) * multiple_of
     found = tiles.spans(size, tile=tile, overlap=overlap, ramp=ramp, multiple_of=multiple_of)
     assert len({span.stop - span.start for span in found}) == 1 and found[0].stop - found[0].start <= max(tile, 1)

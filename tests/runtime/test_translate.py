@@ -53,7 +53,7 @@ def test_colour_with_alpha_through_a_grey_network_stays_rgba():
     np.testing.assert_array_equal(result[..., 3], given[..., 3])
 
 
-def test_the_network_sees_a_legal_batch():
+def test_the_network_gets_an_allowed_batch():
     seen = []
 
     def network(batch):

@@ -54,7 +54,7 @@ def test_tiles_without_their_overlap_would_not_give_it():
     assert np.abs(tiled.astype(int) - whole).max() > 5
 
 
-def test_tiles_of_a_network_with_sizes_of_its_own_are_legal():
+def test_tiles_of_a_network_with_sizes_of_its_own_are_allowed_ones():
     card = Card(product="generator", in_channels=3, out_channels=3, scale=4, overlap=16, multiple_of=4, min_size=8)
     seen: set[tuple[int, ...]] = set()
 
@@ -124,7 +124,7 @@ def test_the_smallest_images_and_odd_factors(tmp_path, size, outscale):
 
 
 @pytest.mark.parametrize("outscale", [0, -1, float("nan"), 17])
-def test_illegal_factors_are_refused_before_anything_is_done(tmp_path, outscale):
+def test_impossible_factors_are_refused_before_anything_is_done(tmp_path, outscale):
     images.write(tmp_path / "a.png", noise(4, 4, 3))
     with pytest.raises(ValueError, match=r"outscale: .* is refused; allowed: above 0, up to 16"):
         translate_folder(repeat, X4, tmp_path / "a.png", tmp_path / "out", FolderOptions(outscale=outscale))

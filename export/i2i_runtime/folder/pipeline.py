@@ -80,7 +80,7 @@ class Pipeline:
         self._depth = 2 * options.threads + pool.threads - 1
 
     def run(self, jobs: Iterable[Job], *, stops: Callable[[], bool]) -> Generator[Outcome, None, None]:
-        """The outcomes of the jobs in order, each when its result is there; `stops` is asked before each job."""
+        """The outcomes of the jobs in order, each when its result is there; `stops` is called before each job."""
         writing: deque[_Writing] = deque()
         try:
             with closing(self._read_ahead(jobs)) as readings:

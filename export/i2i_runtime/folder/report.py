@@ -60,7 +60,7 @@ class FolderReport:
         if self.failed:
             lines += [f"{len(self.failed)} failed:", *(f"  {message}" for _, message in self.failed)]
         if self.stopped:
-            lines += [f"stopped before the end: {self.stopped}; the same command goes on"]
+            lines += [f"stopped before the end ({self.stopped}); the same command goes on"]
         return lines
 
 

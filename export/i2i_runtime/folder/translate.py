@@ -41,7 +41,7 @@ def translate_folder(
     a folder, or a file if it has the suffix of an image, and there is no manifest.
 
     Files appear whole or not at all. An image that fails is reported and the rest goes on, except when the disk is
-    full. `stop` is asked before each image. The network, `progress` and `stop` are called in the caller's thread; with
+    full. `stop` is called before each image. The network, `progress` and `stop` are called in the caller's thread; with
     several images at once the network is not. Raises ValueError, before anything is done, for a wrong option, nothing
     to translate, or a target that cannot be written to, lies in the source, or has results of another model.
     """
@@ -111,7 +111,7 @@ def _make_writable(folder: Path) -> None:
 
 def _stops(report: FolderReport, stop: Callable[[], bool]) -> bool:
     if not report.stopped and stop():
-        report.stop("stopped on request")
+        report.stop("on request")
     return bool(report.stopped)
 
 

@@ -74,9 +74,9 @@ def test_bad_images_are_reported_and_the_others_done(tree, tmp_path):
     (tree / "3.png").write_bytes(b"")
     images.write(tree / "4.png", np.zeros((5, 5, 3), np.uint8))
     (tmp_path / "out" / "10.png").mkdir(parents=True)
-    heard: list[FolderProgress] = []
+    events: list[FolderProgress] = []
     report = translate_folder(
-        refuse_dark, CARD, tree, tmp_path / "out", FolderOptions(threads=1), progress=heard.append
+        refuse_dark, CARD, tree, tmp_path / "out", FolderOptions(threads=1), progress=events.append
     )
     assert report.done == listed(["1.png", *NAMES[3:]])
     assert [name for name, _ in report.failed] == listed(["2.png", "3.png", "4.png", "10.png"])
@@ -85,9 +85,9 @@ def test_bad_images_are_reported_and_the_others_done(tree, tmp_path):
     assert sentences[1] == f"{tree}/3.png: the file is empty"
     assert sentences[2] == f"{tree}/4.png: RuntimeError: out of memory"
     assert sentences[3].startswith(f"{tmp_path}/out/10.png: cannot be written (Is a directory")
-    assert [event.finished for event in heard] == list(range(1, 8))
-    assert {event.total for event in heard} == {7}
-    assert [event.error for event in heard if event.error] == sentences
+    assert [event.finished for event in events] == list(range(1, 8))
+    assert {event.total for event in events} == {7}
+    assert [event.error for event in events if event.error] == sentences
 
 
 def test_what_the_format_cannot_hold_is_reported(tmp_path):
@@ -128,7 +128,7 @@ def test_stop_leaves_the_rest_for_the_next_run(tree, tmp_path):
     answers = iter([False, False, True])
     report = translate_folder(identity, CARD, tree, tmp_path / "out", stop=lambda: next(answers))
     assert report.done == listed(NAMES[:2])
-    assert report.stopped == "stopped on request"
+    assert report.stopped == "on request"
     assert translate_folder(identity, CARD, tree, tmp_path / "out").done == listed(NAMES[2:])
 
 
@@ -162,7 +162,7 @@ def test_trees_that_cannot_be_translated_are_refused_first(tree, tmp_path, sourc
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_results_are_the_same_however_many_go_through_at_once(tree, tmp_path):
+def test_results_are_the_same_for_every_batch_and_number_of_workers(tree, tmp_path):
     for index in range(8):
         images.write(tree / f"equal{index}.png", np.full((9, 9, 3), index, np.uint8))
     for batch, workers in ((3, 1), (1, 3), (2, 2)):

@@ -172,6 +172,20 @@ def test_a_line_that_was_cut_off_is_left_out_and_the_next_one_is_whole(tree):
     assert len(Manifest(tree.parent / "out").entries) == 3
 
 
+def test_a_line_of_version_0_1_is_understood(tree):
+    out = tree.parent / "out"
+    translate(tree)
+    status = (tree / "1.png").stat()
+    (out / ".i2i-manifest.jsonl").write_text(
+        f'{{"source": "1.png", "result": "1.png", "source_bytes": {status.st_size}, "source_modified": '
+        f'{status.st_mtime_ns}, "source_checksum": "0", "result_bytes": {(out / "1.png").stat().st_size}, '
+        '"result_checksum": "0", "model": {"product": "a_to_b", "weights": "' + "1" * 64 + '", "precision": "float32", '
+        '"test_time": ""}, "size": [10, 11], "milliseconds": 1.7, "finished": 1796011405.5}\n'
+    )
+    report = translate(tree)
+    assert (names(report.unknown), names(report.skipped)) == (NAMES[1:], NAMES)
+
+
 @pytest.mark.parametrize(
     "line", [b"null", b"[]", b"3", b'{"source": "a"}', b'{"source": 1, "result": []}', b"\xff\xfe"]
 )

@@ -30,8 +30,8 @@ def test_bad_files_are_named_as_the_user_named_them_and_the_others_done(
 
     monkeypatch.setattr(MEMORY, "get_file", lose)
     monkeypatch.setattr(MEMORY, "put_file", refuse)
-    heard: list[str] = []
-    report = translate(low, HIGH, progress=lambda at: heard.append(at.error))
+    events: list[str] = []
+    report = translate(low, HIGH, progress=lambda at: events.append(at.error))
     assert names(report.done) == ["1.png", "a b/猫.PNG"] == sorted(there())
     sentences = [sentence for _, sentence in report.failed]
     assert sentences == [
@@ -39,13 +39,13 @@ def test_bad_files_are_named_as_the_user_named_them_and_the_others_done(
         "memory://bucket/low/10.png: cannot be read (403 Forbidden)",
         "memory://bucket/high/a b/deep/x.png: cannot be written (Access Denied)",
     ]
-    assert [error for error in heard if error] == sentences
+    assert [error for error in events if error] == sentences
     assert {line["error"] for line in lines() if "error" in line} == set(sentences)
     monkeypatch.undo()
     assert names(translate(low, HIGH).done) == ["10.png", "a b/deep/x.png"]
 
 
-def test_what_cannot_be_carried_from_afar_is_a_sentence(low: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_remote_file_that_cannot_be_carried_is_a_sentence(low: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not a file of zeros."""
     monkeypatch.setattr(MEMORY, "get_file", lambda *_, **__: 1 / 0)
     report = translate(low, HIGH, carry=["labels/**"])

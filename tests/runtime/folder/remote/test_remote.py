@@ -117,7 +117,7 @@ def test_an_interrupted_run_leaves_whole_files_and_the_next_one_goes_on(
 def test_stop_sends_what_was_made(low: str) -> None:
     answers = iter([False, False, True])
     report = translate(low, HIGH, stop=lambda: next(answers))
-    assert names(report.done) == NAMES[:2] == list(there()) and report.stopped == "stopped on request"
+    assert names(report.done) == NAMES[:2] == list(there()) and report.stopped == "on request"
     assert names(translate(low, HIGH).done) == NAMES[2:]
 
 
