@@ -27,7 +27,7 @@ def fit_gaussian(features: Tensor) -> Gaussian:
     if features.ndim != 2 or len(features) < 2:
         raise ValueError(f"FID: features of shape {tuple(features.shape)}; allowed: (N, D) of two or more images")
     mean = features.mean(0, dtype=torch.float64)
-    # Centred features are an exact root of a singular covariance, which an eigendecomposition is not.
+    # Few centred features are a root themselves, and a smaller one than an eigendecomposition gives.
     if len(features) <= features.shape[1]:
         return Gaussian(mean, (features.double() - mean) / (len(features) - 1) ** 0.5)
     covariance = mean.new_zeros(len(mean), len(mean))

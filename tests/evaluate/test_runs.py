@@ -142,9 +142,13 @@ def test_a_read_only_run_is_measured(runs: Callable[[str], Path], monkeypatch: p
 
 
 @pytest.mark.parametrize("method", ["cyclegan", "pix2pix", "rrdb-psnr"])
-def test_novelty_is_measured_against_the_training_images(method: str, runs: Callable[[str], Path]) -> None:
-    result = measure(runs(method), "novelty")
+def test_novelty_is_measured_against_the_training_images(
+    method: str, runs: Callable[[str], Path], tmp_path: Path
+) -> None:
+    result = measure(runs(method), "novelty", keep=tmp_path / "kept")
     names = {path.stem for path in (runs(method).parent / "world/trainB").iterdir()}
+    written = {path.stem for path in images.list_images(tmp_path / "kept/training")}
+    assert written <= names and len(written) >= 32
     assert result.nearest and {Path(each.training).stem for each in result.nearest} <= names
     with pytest.raises(ValueError, match="novelty: the training images are not known here"):
         data = runs(method).parent / "world" / ("trainB" if method == "rrdb-psnr" else "")

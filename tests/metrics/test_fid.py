@@ -37,6 +37,7 @@ def test_fid_of_fewer_images_than_features_keeps_its_digits() -> None:
     basis = torch.linalg.qr(torch.from_numpy(np.random.default_rng(3).normal(size=(2048, 3)))).Q
     fake, real = gaussian(40, 3, seed=1), gaussian(50, 3, seed=2) + 1
     assert fid(fake @ basis.T, real @ basis.T) == pytest.approx(fid(fake, real), rel=1e-9)
+    assert fit_gaussian(fake @ basis.T).root.shape == (40, 2048), "no decomposition of 2048 x 2048"
 
 
 def test_distance_of_diagonal_gaussians_is_that_of_means_and_deviations() -> None:

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from i2i.report import RunImages, collect_contents, find_run
-from i2i.report.curves import read_curves
+from i2i.report.contents import Curve
+from i2i.report.curves import HELD_OUT, read_curves
 from i2i.report.evaluation import read_evaluation
 from i2i.report.facts import duration
 from i2i.report.run_warnings import find_warnings
@@ -50,6 +51,12 @@ def test_mode_collapse_gives_a_warning_at_the_step_of_the_second_low_value(tmp_p
     assert "step 50" in warning and "a to b" in warning
 
 
+@pytest.mark.parametrize(("steps", "count"), [([10, 20], 0), ([990, 1000], 1)])
+def test_low_diversity_from_the_start_is_a_collapse_only_after_the_first_steps(steps: list[int], count: int) -> None:
+    curve = Curve(HELD_OUT, "a to b: diversity", steps, [0.1, 0.1], [])
+    assert len(find_warnings({}, [curve], [], [])) == count
+
+
 def test_a_saturated_discriminator_gives_a_warning(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     (folder / "diversity.csv").write_text("step,a_to_b.diversity,a_to_b.separation\n10,0.8,1.0\n20,0.7,1.0\n")
@@ -70,13 +77,20 @@ def test_metrics_of_evaluation_json_are_shown(tmp_path: Path) -> None:
     table = {
         "step": 30,
         "metrics": {"KID(x)": kid, "PSNR": psnr},
-        "images": [{"name": name, "PSNR": value, "L1": 1} for name, value in (("a", 9), ("b", "inf"), ("c", None))],
+        "images": [
+            {"name": "a", "PSNR": 9, "L1": 1},
+            {"name": "b", "PSNR": "inf", "L1": 3},
+            {"name": "c", "PSNR": None, "L1": 2},
+        ],
         "left_out": ["FID: no weights"],
     }
     (folder / "evaluation.json").write_text(json.dumps(table))
     found = read_evaluation(folder)
     assert found.metrics == [("KID(x)", "0.5 ± 0.25", "of 9 images"), ("PSNR", "inf", "")]
-    assert found.extremes[0] == ("PSNR", "a (9), b (inf)", "b (inf), a (9)"), "the worst, then the best"
+    assert found.extremes == [
+        ("PSNR", "a (9), b (inf)", "b (inf), a (9)"),
+        ("L1", "b (3), c (2), a (1)", "a (1), c (2), b (3)"),
+    ], "the worst, then the best"
     assert found.notes == ["Measured by i2i evaluate at step 30.", "Not measured: FID: no weights"]
     assert "0.5 ± 0.25" in page_of([collect_contents(folder, "run", RunImages())], tmp_path / "page.html")
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from i2i import inference
 from i2i.report import write_report
 from i2i.report.run_images import generate_images
 from i2i.training import run
@@ -40,6 +41,15 @@ def test_held_out_images_are_translated_and_measured(
         assert len({pixels.shape for pixels in (*result.given.values(), *result.generated.values())}) == 1
     write_report([folder / "latest"], tmp_path / "page.html", images=2)
     assert PageElements((tmp_path / "page.html").read_text()).tags.count("figure") == count + 1, "and the sample sheets"
+
+
+def test_a_reconstruction_is_translated_back_by_the_other_product(world: Path, tmp_path: Path) -> None:
+    folder = trained("cyclegan", world, tmp_path / "run")
+    back = {"a to b": "b_to_a", "b to a": "a_to_b"}
+    for result in generate_images(folder, 1).results:
+        translate = inference.load(folder, product=back[result.name.partition(", ")[2]], device="cpu")
+        expected = translate(result.generated["result"]).astype(int)
+        assert np.abs(result.generated["reconstruction"] - expected).mean() < 4  # levels: the result is rounded
 
 
 def test_dropout_gives_the_same_images_on_every_page(world: Path, tmp_path: Path) -> None:
