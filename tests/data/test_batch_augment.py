@@ -1,4 +1,4 @@
-"""Augmentation on the batch: draws are shared where images belong together, and values stay in their range."""
+"""Augmentation on the batch: pairs share every draw, and values stay in their range."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def test_every_step_runs_and_keeps_range_and_type_and_shares_its_draw_in_a_pair(
     assert torch.equal(source, run(Pair(image, image), steps).source), "equal seeds give equal results"
 
 
-def test_steps_that_need_nothing_run_with_an_empty_table() -> None:
+def test_steps_without_required_options_run_with_an_empty_table() -> None:
     for name in registry.batch_augmentations:
         defaults = [default for _, _, default in options_of(registry.batch_augmentations[name]).values()]  # type: ignore[arg-type]
         assert (... in defaults) == (name in NEEDED)
@@ -61,7 +61,7 @@ def test_steps_that_need_nothing_run_with_an_empty_table() -> None:
             assert run(Pair(images(), images()), {name: {}}).source.shape == (2, 3, 32, 32)
 
 
-def test_unpaired_images_and_the_images_of_a_batch_have_draws_of_their_own() -> None:
+def test_unpaired_images_and_images_of_a_batch_have_draws_of_their_own() -> None:
     image = images(1).expand(2, -1, -1, -1)
     a, b = run(Unpaired(image, image), SEVERAL)
     assert not torch.equal(a, b) and not torch.equal(a[0], a[1])
@@ -85,21 +85,21 @@ def test_images_change_and_seeds_and_labels_do_not(kind: type[HighResolution | I
 
 
 @pytest.mark.parametrize("value_range", [(-1.0, 1.0), (0.0, 1.0), (0.0, 255.0)])
-def test_steps_see_images_from_0_to_1_whatever_range_the_networks_want(value_range: tuple[float, float]) -> None:
+def test_steps_run_on_images_in_0_to_1_whatever_the_range_of_the_networks(value_range: tuple[float, float]) -> None:
     low, high = value_range
     image = torch.rand(2, 3, 8, 8)
     inverted = run(Unpaired(*[image * (high - low) + low] * 2), {"RandomInvert": {"p": 1.0}}, value_range=value_range)
     assert torch.allclose(inverted.a, (1 - image) * (high - low) + low, atol=1e-5 * high)
 
 
-def test_steps_run_in_the_order_of_the_recipe_and_false_leaves_one_out() -> None:
+def test_steps_run_in_their_order_and_false_leaves_one_out() -> None:
     twice = {"RandomInvert": {"p": 1.0}, "RandomBrightness": {"brightness": [1.5, 1.5]}}
     batch = Unpaired(images(), images())
     assert not torch.allclose(run(batch, twice).a, run(batch, dict(reversed(twice.items()))).a)
     assert torch.equal(run(batch, {"RandomInvert": False}).a, run(batch, {}).a)
 
 
-def test_how_many_numbers_a_step_draws_changes_nothing_that_follows() -> None:
+def test_the_count_of_random_numbers_in_a_step_does_not_change_what_follows() -> None:
     def next_number(steps: dict[str, Any], channels: int) -> Tensor:
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -120,13 +120,13 @@ def test_a_pair_of_two_sizes_is_refused() -> None:
     ({"RandomAffine": {"degrees": 3, "resample": "cubicc"}}, 3, r"^augment\.batch\.RandomAffine: .*(?i:cubicc)"),
     ({"RandomPlanckianJitter": {"select_from": [1, 99]}}, 3, r"^augment\.batch\.RandomPlanckianJitter: .*99"),
 ])  # fmt: skip
-def test_what_a_step_cannot_take_is_refused_in_a_sentence(steps: dict[str, Any], channels: int, said: str) -> None:
+def test_refusals_of_kornia_are_sentences(steps: dict[str, Any], channels: int, said: str) -> None:
     with pytest.raises(ValueError, match=said) as error:
         run(Unpaired(*[images(channels=channels)] * 2), steps)
     assert "\n" not in str(error.value)
 
 
-def test_recipes_complete_the_steps_and_refuse_what_is_misspelt() -> None:
+def test_recipes_complete_the_options_of_steps_and_refuse_misspelt_ones() -> None:
     def steps(*overrides: str) -> dict[str, Any]:
         return recipe.load(recipe.find("cyclegan"), ["somewhere"], overrides).augment.batch
 
@@ -142,7 +142,7 @@ def test_recipes_complete_the_steps_and_refuse_what_is_misspelt() -> None:
 
 
 @pytest.mark.parametrize("assignment", ["augment.batch.RandomAffine.degrees=10", "augment.train.Affine={}"])
-def test_steps_with_options_of_no_value_are_saved_and_read_back(assignment: str) -> None:
+def test_steps_with_options_that_are_none_are_saved_and_loaded(assignment: str) -> None:
     first = recipe.load(recipe.find("cyclegan"), ["somewhere"], [assignment])
     assert "None" in str(first.augment) and recipe.Recipe.parse(tomllib.loads(first.toml())) == first
 

@@ -31,7 +31,7 @@ def unpaired(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_sound_set_has_no_problems(unpaired: Path) -> None:
+def test_a_good_data_set_has_no_problems(unpaired: Path) -> None:
     report = check(unpaired)
     assert report.problems == []
     assert [(split.name, len(split.facts)) for split in report.splits] == [
@@ -41,7 +41,7 @@ def test_a_sound_set_has_no_problems(unpaired: Path) -> None:
     assert report.lines()[-1] == "no problems"
 
 
-def test_sizes_and_modes_are_told_apart(tmp_path: Path) -> None:
+def test_sizes_and_modes_are_counted(tmp_path: Path) -> None:
     put(tmp_path / "a.png", (4, 4, 3))
     put(tmp_path / "b.png", (5, 9, 1))
     put(tmp_path / "deep" / "c.png", (20, 10, 4), bits=16)
@@ -78,12 +78,12 @@ def test_equal_bytes_of_another_shape_are_no_duplicate(tmp_path: Path) -> None:
     assert check(tmp_path).problems == []
 
 
-def test_repeats_within_a_folder_are_counted(unpaired: Path) -> None:
+def test_repeated_images_of_a_folder_are_counted(unpaired: Path) -> None:
     shutil.copy(unpaired / "trainB" / "zebra0.png", unpaired / "trainB" / "again.png")
     assert "trainB: 5 images; all 8x6; RGB 8-bit; 1 repeat another one" in check(unpaired).lines()
 
 
-def test_pairs_without_partner_and_of_unequal_size_are_named(tmp_path: Path) -> None:
+def test_images_without_partner_and_pairs_of_unequal_size_are_problems(tmp_path: Path) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
     fill(a, 10)
     fill(b / "x", 1)
@@ -94,11 +94,19 @@ def test_pairs_without_partner_and_of_unequal_size_are_named(tmp_path: Path) -> 
     assert second == f"{a} and {b}: unequal sizes in 1 of 10 pairs: 3 (8x6 and 8x7)"
 
 
-def test_domains_are_held_for_pairs_only_when_told_or_by_their_names(unpaired: Path) -> None:
+def test_domains_are_pairs_only_if_paired_is_set_or_by_their_names(unpaired: Path) -> None:
     assert check(unpaired).problems == []
     (train, test) = check(unpaired, paired=True).problems
     assert train.startswith("trainA and trainB: no partner of the same name for 7 of 7 images: trainA/horse0.png, ")
     assert test.startswith("testA and testB: no partner of the same name for 3 of 3")
+
+
+def test_two_folders_are_no_pairs_where_fewer_than_nine_names_in_ten_agree(tmp_path: Path) -> None:
+    fill(tmp_path / "a", 10)
+    fill(tmp_path / "b", 8, seed=10)
+    fill(tmp_path / "b", 2, seed=30, name="other{}.png")
+    report = check(tmp_path / "a", tmp_path / "b")
+    assert report.problems == report.facts == []
 
 
 def test_unpaired_images_of_one_name_may_differ_in_size(tmp_path: Path) -> None:
@@ -116,7 +124,7 @@ def test_an_unreadable_image_still_counts_as_a_partner(tmp_path: Path) -> None:
     assert "trainB/0.png" in problem and "partner" not in problem
 
 
-def test_two_images_of_one_name_in_a_folder_are_ambiguous(tmp_path: Path) -> None:
+def test_two_images_of_one_stem_in_a_folder_are_a_problem(tmp_path: Path) -> None:
     fill(tmp_path / "trainA", 2)
     put(tmp_path / "trainA" / "1.jpg", seed=5)
     fill(tmp_path / "trainB", 2, seed=10)
@@ -140,24 +148,24 @@ def test_names_that_are_not_text_can_be_printed(tmp_path: Path) -> None:
     "\n".join(check(tmp_path).lines()).encode()
 
 
-def test_label_maps_belong_to_their_images(unpaired: Path) -> None:
+def test_label_maps_are_partners_of_their_images(unpaired: Path) -> None:
     fill(unpaired / "trainA_labels", 3, seed=50, name="horse{}.png")
-    # Equal label maps are nothing special.
+    # Equal label maps are no leak.
     shutil.copytree(unpaired / "trainA_labels", unpaired / "testA_labels")
     put(unpaired / "trainA_labels" / "horse0.png", (6, 9, 1))
-    size, alone = check(unpaired).problems
+    size, missing = check(unpaired).problems
     assert size == "trainA and trainA_labels: unequal sizes in 1 of 3 pairs: horse0 (8x6 and 9x6)"
-    assert alone == "testA and testA_labels: no partner of the same name for 1 of 5 images: testA_labels/horse2.png"
+    assert missing == "testA and testA_labels: no partner of the same name for 1 of 5 images: testA_labels/horse2.png"
 
 
-def test_side_by_side_images_must_have_two_halves(tmp_path: Path) -> None:
+def test_side_by_side_images_of_odd_width_are_a_problem(tmp_path: Path) -> None:
     put(tmp_path / "train" / "1.png", (4, 8, 3))
     put(tmp_path / "train" / "2.png", (4, 9, 3))
     put(tmp_path / "val" / "3.png", (4, 8, 3), seed=3)
     sentence = "train: odd width, so not two halves, in 1 of 2 images: 2.png (9x4)"
     assert check(tmp_path).problems == [sentence]
     assert check(tmp_path, paired=False).problems == []
-    # A mere folder holds pairs only if told so.
+    # The images of a single folder are pairs with `paired` only.
     assert check(tmp_path / "val").problems == check(tmp_path / "val", paired=True).problems == []
     put(tmp_path / "val" / "4.png", (4, 9, 3))
     assert check(tmp_path / "val").problems == []
@@ -181,7 +189,7 @@ def low_and_high(folder: Path, factor: int, *, rest: int = 0, name: str = "{}.pn
 
 @pytest.mark.parametrize("name", ["{}.png", "{}x4.png"])
 @pytest.mark.parametrize("rest", [0, 3])
-def test_low_and_high_pairs_state_their_factor(tmp_path: Path, name: str, rest: int) -> None:
+def test_the_factor_of_low_and_high_resolution_is_reported(tmp_path: Path, name: str, rest: int) -> None:
     low, high = low_and_high(tmp_path, 4, rest=rest, name=name)
     for folders in ((low, high), (high, low)):
         report = check(*folders)
@@ -190,7 +198,7 @@ def test_low_and_high_pairs_state_their_factor(tmp_path: Path, name: str, rest: 
         assert f"{folders[0]} and {folders[1]}: 4 names in both" in report.facts
 
 
-def test_a_pair_of_another_factor_is_named(tmp_path: Path) -> None:
+def test_a_pair_of_another_factor_is_a_problem(tmp_path: Path) -> None:
     low, high = low_and_high(tmp_path, 3)
     put(low / "2.png", (18, 30, 3))
     assert check(low, high).problems == [f"{low} and {high}: another factor in 1 of 4 pairs: 2 (30x18 and 30x18)"]
@@ -198,14 +206,14 @@ def test_a_pair_of_another_factor_is_named(tmp_path: Path) -> None:
     assert check(low, high).problems == [f"{low} and {high}: another factor in 1 of 4 pairs: 2 (7x6 and 30x18)"]
 
 
-def test_label_maps_are_of_no_other_scale(unpaired: Path) -> None:
+def test_label_maps_of_another_scale_are_a_problem(unpaired: Path) -> None:
     for index in range(3):
         put(unpaired / "trainA_labels" / f"horse{index}.png", (12, 16, 1))
     (sentence,) = check(unpaired).problems
     assert sentence.startswith("trainA and trainA_labels: unequal sizes in 3 of 3 pairs: horse0 (8x6 and 16x12), ")
 
 
-def test_a_mere_folder_of_photos_is_advised(tmp_path: Path) -> None:
+def test_small_and_large_photos_of_a_single_folder_are_reported(tmp_path: Path) -> None:
     for index, shape in enumerate([(130, 140, 3), (127, 400, 3), (400, 100, 3)]):
         put(tmp_path / f"{index}.png", shape)
     report = check(tmp_path)
@@ -218,7 +226,7 @@ def test_a_mere_folder_of_photos_is_advised(tmp_path: Path) -> None:
     assert check(tmp_path).facts == [f"{tmp_path}: {small.replace('of 3', 'of 7')}", f"{tmp_path}: {large}"]
 
 
-def test_what_is_not_read_is_told(unpaired: Path) -> None:
+def test_ignored_files_are_reported(unpaired: Path) -> None:
     (unpaired / "notes.txt").write_text("")
     put(unpaired / "trainC" / "1.png")
     (unpaired / "trainA" / ".hidden.png").write_bytes(b"")
@@ -238,7 +246,7 @@ def test_progress_counts_every_image(unpaired: Path) -> None:
     assert steps == [(done, 10) for done in range(1, 11)]
 
 
-def test_a_long_list_of_problems_is_cut(tmp_path: Path) -> None:
+def test_a_long_list_of_problems_is_shortened(tmp_path: Path) -> None:
     for index in range(25):
         path = tmp_path / f"{index}.png"
         path.write_bytes(b"")
@@ -247,7 +255,7 @@ def test_a_long_list_of_problems_is_cut(tmp_path: Path) -> None:
     assert report.lines()[-1] == "! and 5 more"
 
 
-def test_nothing_to_read_is_one_sentence(tmp_path: Path) -> None:
+def test_folders_without_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"{tmp_path}: no images in it; known suffixes: .png "):
         check(tmp_path)
     with pytest.raises(ValueError, match="missing: no such folder"):
@@ -257,7 +265,7 @@ def test_nothing_to_read_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["facades", "carla2camvid"])
-def test_real_sets_are_sound(name: str, shared: Path) -> None:
+def test_real_data_sets_have_no_problems(name: str, shared: Path) -> None:
     report = check(shared / "data" / name)
     assert report.problems == []
     assert sum(len(split.facts) for split in report.splits) > 200

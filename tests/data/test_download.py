@@ -36,6 +36,9 @@ class Server:
         requested = handler.headers.get("Range")
         if requested and self.ranges and handler.headers.get("If-Range") == self.etag:
             start = int(requested.removeprefix("bytes=").removesuffix("-"))
+            if start >= len(self.content):
+                handler.send_error(416)
+                return
         handler.send_response(206 if start else 200)
         if start:
             handler.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
@@ -107,6 +110,13 @@ def test_a_complete_part_is_not_downloaded_again(server: Server, tmp_path: Path)
     download(f"{server.url}/b.zip", tmp_path / "b.zip")
     assert (tmp_path / "b.zip").read_bytes() == CONTENT
     assert server.sent == [1]
+
+
+def test_a_part_longer_than_the_file_is_deleted(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "b.zip.part").write_bytes(CONTENT * 2)
+    (tmp_path / "b.zip.part.tag").write_text(server.etag)
+    download(f"{server.url}/b.zip", tmp_path / "b.zip")
+    assert (tmp_path / "b.zip").read_bytes() == CONTENT
 
 
 def test_a_file_that_has_changed_is_downloaded_from_its_beginning(server: Server, tmp_path: Path) -> None:

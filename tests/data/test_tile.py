@@ -9,7 +9,7 @@ from i2i_runtime import images
 
 
 def picture(height: int, width: int, channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
-    """No two pixels of a 16-bit one are alike, so that a tile tells where it comes from."""
+    """An image whose 16-bit pixels are all different, so that a tile has one position."""
     values = np.arange(height * width * channels, dtype=np.uint64) * 40503
     return (values % (np.iinfo(dtype).max + 1)).astype(dtype).reshape(height, width, channels)
 
@@ -32,7 +32,7 @@ def test_tiles_cover_a_side_without_holes_and_end_at_its_border(length, size, st
 
 
 def test_the_published_grid_of_a_div2k_image():
-    # 2040x1404: 0..1560 in steps of 240 with a last one flush, and 0..720 with 924.
+    # 2040x1404 pixels; the last tile of a column ends at the border.
     assert offsets(2040, 480, 240) == [0, 240, 480, 720, 960, 1200, 1440, 1560]
     assert offsets(1404, 480, 240) == [0, 240, 480, 720, 924]
 
@@ -60,7 +60,7 @@ def test_a_side_shorter_than_a_tile_is_not_cut(tmp_path):
     assert len(images.list_images(tmp_path / "out")) == 3
 
 
-def test_a_second_call_makes_what_is_missing_and_nothing_else(tmp_path):
+def test_a_second_call_writes_missing_tiles_only(tmp_path):
     for name in ("1", "2"):
         put(tmp_path / f"in/{name}.png", picture(20, 20))
     grid = {"size": 16, "step": 8}
@@ -73,7 +73,7 @@ def test_a_second_call_makes_what_is_missing_and_nothing_else(tmp_path):
     assert lost.read_bytes() == whole and kept.read_bytes() == b"touched"
 
 
-def test_tiles_of_another_grid_are_not_mixed_in(tmp_path):
+def test_tiles_of_another_grid_are_refused(tmp_path):
     put(tmp_path / "in/1.png", picture(20, 20))
     tile_folder(tmp_path / "in", tmp_path / "out", size=16, step=8)
     there = sorted(path.name for path in (tmp_path / "out").iterdir())
@@ -82,7 +82,7 @@ def test_tiles_of_another_grid_are_not_mixed_in(tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == there
 
 
-def test_an_unreadable_image_is_named_and_the_rest_goes_on(tmp_path):
+def test_an_unreadable_image_is_reported_and_does_not_stop_the_rest(tmp_path):
     for name in ("1", "2", "3"):
         put(tmp_path / f"in/{name}.png", picture(20, 20))
     (tmp_path / "in/0.png").write_bytes(b"no image")
@@ -106,7 +106,7 @@ def test_the_result_is_the_same_whatever_the_threads(tmp_path):
 
 
 @pytest.mark.parametrize("size, step", [(16, 0), (16, 17), (0, 0)])
-def test_a_grid_with_holes_is_refused(tmp_path, size, step):
+def test_a_grid_with_gaps_is_refused(tmp_path, size, step):
     put(tmp_path / "in/1.png", picture(20, 20))
     with pytest.raises(ValueError, match=f"tile: size {size} and step {step}; allowed: a step of 1 pixel to size"):
         tile_folder(tmp_path / "in", tmp_path / "out", size=size, step=step)
@@ -128,7 +128,7 @@ def test_folders_that_cannot_be_cut_are_refused_before_anything_is_written(tmp_p
     assert not (tmp_path / "out").exists() and not (tmp_path / "in/tiles").exists()
 
 
-def test_tiles_of_low_and_high_are_pairs(tmp_path):
+def test_tiles_of_low_and_high_resolution_are_pairs(tmp_path):
     from i2i.data.folders import find_pairs
 
     low = picture(30, 26)
@@ -141,14 +141,14 @@ def test_tiles_of_low_and_high_are_pairs(tmp_path):
         assert (images.read(small).repeat(2, 0).repeat(2, 1) == images.read(large)).all()
 
 
-def test_the_mark_is_no_image_and_says_the_grid(tmp_path):
+def test_the_grid_file_is_hidden_and_holds_the_grid(tmp_path):
     put(tmp_path / "in/1.png", picture(8, 8))
     tile_folder(tmp_path / "in", tmp_path / "out")
-    (mark,) = (path for path in (tmp_path / "out").iterdir() if path.name.startswith("."))
-    assert json.loads(mark.read_text()) == {"size": 480, "step": 240}
+    (file,) = (path for path in (tmp_path / "out").iterdir() if path.name.startswith("."))
+    assert json.loads(file.read_text()) == {"size": 480, "step": 240}
 
 
-def test_the_command_counts_and_ends_with_3_for_an_unreadable_image(tmp_path, capsys):
+def test_the_command_prints_counts_and_returns_3_for_an_unreadable_image(tmp_path, capsys):
     from i2i.cli.data import tile
 
     put(tmp_path / "in/1.png", picture(20, 20))

@@ -1,4 +1,4 @@
-"""The built-in world shows the same street three times, whatever its size, and is worth learning."""
+"""The built-in world has three aligned images of every street, and a translation between them has to be learned."""
 
 from pathlib import Path
 
@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from i2i.data.world import CLASSES, Scene, draw_scene, held_out_count, make_world
-from i2i.data.world.render import SIM_COLOURS
+from i2i.data.world.layers import rasterise
+from i2i.data.world.render import SIM_COLOURS, render_real
+from i2i.data.world.scene import _street
 
 SIZE = 48
 
@@ -53,7 +55,7 @@ def test_another_seed_or_index_is_another_street(other: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [16, 17, 64, 129])
-def test_any_size_gives_three_pictures_of_that_size(size: int) -> None:
+def test_a_scene_is_three_images_of_its_size(size: int) -> None:
     scene = draw_scene(size=size, seed=0, index=0)
     assert scene.sim.shape == scene.real.shape == (size, size, 3)
     assert scene.labels.shape == (size, size)
@@ -61,14 +63,14 @@ def test_any_size_gives_three_pictures_of_that_size(size: int) -> None:
 
 
 @pytest.mark.parametrize("index", range(4))
-def test_another_size_shows_the_same_street(index: int) -> None:
+def test_at_every_size_a_scene_is_the_same_street(index: int) -> None:
     small, large = (draw_scene(size=size, seed=0, index=index) for size in (64, 192))
     centres = large.labels[1::3, 1::3]
     assert np.mean(small.labels == centres) > 0.93
     assert psnr(cv2.resize(large.real, (64, 64), interpolation=cv2.INTER_AREA), small.real) > 18
 
 
-def test_labels_can_be_read_off_the_hue_of_sim(scenes: list[Scene]) -> None:
+def test_the_hue_of_sim_is_that_of_the_label(scenes: list[Scene]) -> None:
     hues = SIM_COLOURS / np.linalg.norm(SIM_COLOURS, axis=1, keepdims=True)
     for scene in scenes:
         np.testing.assert_array_equal((scene.sim @ hues.T).argmax(axis=-1), scene.labels)
@@ -93,7 +95,7 @@ def test_real_has_texture_where_sim_is_flat(scenes: list[Scene]) -> None:
         assert sharpness(scene.real, where) > 3 * sharpness(scene.sim, where)
 
 
-def test_real_is_noisy_even_in_the_sky(scenes: list[Scene]) -> None:
+def test_real_has_sensor_noise(scenes: list[Scene]) -> None:
     sky = [inside(s.labels) & (s.labels == CLASSES.index("sky")) for s in scenes]
     # A Laplacian (weights 1, 1, 1, 1, -4) of the mean of three channels of white noise has deviation sqrt(20 / 3) times
     # theirs, and the mean of its magnitude is sqrt(2 / pi) of that.
@@ -102,21 +104,30 @@ def test_real_is_noisy_even_in_the_sky(scenes: list[Scene]) -> None:
     assert measured == pytest.approx(expected, rel=0.2)
 
 
-def test_leaving_sim_as_it_is_scores_badly_and_colouring_it_by_class_better(scenes: list[Scene]) -> None:
+def test_the_identity_scores_below_the_mean_colour_of_each_class(scenes: list[Scene]) -> None:
     sim, real, labels = (np.stack(images) for images in zip(*scenes, strict=True))
     means = np.stack([real[labels == index].mean(axis=0) for index in range(len(CLASSES))])
     assert psnr(sim, real) < 14
     assert 19 < psnr(means[labels], real) < 25
 
 
-def test_classes_look_different_in_real(scenes: list[Scene]) -> None:
+def test_distant_surfaces_fade_into_the_haze_at_the_horizon() -> None:
+    rng = np.random.default_rng(0)
+    street = _street(rng)
+    layers = rasterise(street, SIZE)
+    surfaces = layers.labels != CLASSES.index("sky")
+    near, far = (render_real(layers._replace(depth=np.full_like(layers.depth, z)), street, rng) for z in (1, 400))
+    assert far[surfaces].std(axis=0).max() < 10 < 30 < near[surfaces].std(axis=0).min()
+
+
+def test_classes_have_different_mean_colours_in_real(scenes: list[Scene]) -> None:
     _, real, labels = (np.stack(images) for images in zip(*scenes, strict=True))
     means = np.stack([real[labels == index].mean(axis=0) for index in range(len(CLASSES))])
     apart = np.linalg.norm(means[:, None] - means[None], axis=-1) + 1e3 * np.eye(len(CLASSES))
     assert apart.min() > 10
 
 
-def test_the_folder_holds_each_scene_under_one_stem(world: Path) -> None:
+def test_the_images_of_a_scene_have_one_name_in_the_folder(world: Path) -> None:
     for split, count in (("train", 6), ("test", held_out_count(6))):
         stems = [sorted(p.name for p in (world / f"{split}{part}").iterdir()) for part in ("A", "B", "A_labels")]
         assert stems[0] == stems[1] == stems[2]
@@ -135,13 +146,13 @@ def test_held_out_scenes_are_new_and_the_same_for_any_count(world: Path, tmp_pat
     assert held not in [p.read_bytes() for p in (tmp_path / "larger" / "trainA").iterdir()]
 
 
-def test_progress_reaches_the_end(tmp_path: Path) -> None:
+def test_progress_counts_scenes(tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     make_world(tmp_path / "out", count=5, size=16, seed=0, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(done, 6) for done in range(1, 7)]
 
 
-def test_a_folder_that_holds_something_is_left_alone(world: Path) -> None:
+def test_a_folder_that_is_not_empty_is_refused_and_stays_as_it_is(world: Path) -> None:
     before = sorted(world.rglob("*"))
     with pytest.raises(ValueError, match="exists and is not an empty folder"):
         make_world(world, count=1, size=16, seed=0)

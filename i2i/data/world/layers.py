@@ -51,11 +51,10 @@ def _first_ground_row(camera: Camera, size: int) -> int:
 
 
 def _fill(image: np.ndarray, polygons: list[np.ndarray], values: Iterable[int], camera: Camera) -> None:
-    """Draw (N, 3) polygons in metres in their order; corners nearer than NEAR are moved there."""
-    corners = np.concatenate(polygons)
-    depth = np.maximum(corners[:, 2], NEAR)
-    column = camera.vanishing + camera.focal * corners[:, 0] / depth
-    row = camera.horizon - camera.focal * (corners[:, 1] - camera.height) / depth
+    """Draw (N, 3) polygons in metres, all in front of the camera, in their order."""
+    x, y, z = np.concatenate(polygons).T
+    column = camera.vanishing + camera.focal * x / z
+    row = camera.horizon - camera.focal * (y - camera.height) / z
     # fillPoly counts from pixel centres, in fixed point.
     pixels = np.stack((column, row), axis=1) * len(image) - 0.5
     fixed = np.rint(pixels * (1 << _SUBPIXEL_BITS)).astype(np.int32)
