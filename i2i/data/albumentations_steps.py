@@ -13,12 +13,12 @@ from i2i.data.geometry import Aligned, common_size, is_label_map
 from i2i.data.third_party import as_component, first_line, subclasses
 from i2i.registry import augmentations
 
-# At import it would ask the network for a newer version of itself.
+# Without it, the import looks for updates on the network.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations
 
-# No steps on images alone: base classes, volumes and spectrograms, transforms that need boxes or further images; and
-# conversions of the value range or layout, which `i2i.data.reading` does.
+# Base classes; transforms of volumes and spectrograms, or with boxes or further images; and conversions of the value
+# range or layout, which `i2i.data.reading` does.
 _LEFT_OUT = {
     *("BasicTransform", "DualTransform", "ImageOnlyTransform", "Transform3D", "NoOp", "Lambda"),
     *("CenterCrop3D", "CoarseDropout3D", "CubicSymmetry", "Pad3D", "PadIfNeeded3D", "RandomCrop3D", "ToTensor3D"),

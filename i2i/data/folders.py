@@ -176,7 +176,7 @@ def _paths(folder: Path) -> tuple[Path, ...]:
 
 def _side_by_side(folder: Path) -> tuple[tuple[Path, Path], ...]:
     paths = _paths(folder)
-    # The header of the first one tells half of the folders of single images apart before anything is trained.
+    # The width in the first header refuses half of all folders of single images before training.
     half_width(images.header(paths[0]).width, paths[0])
     return tuple((path, path) for path in paths)
 

@@ -23,7 +23,7 @@ def is_label_map(image: Image) -> bool:
 class Resize:
     """Resizes to `size` (a square, or [height, width]) without keeping the aspect ratio.
 
-    Pix2Pix (Isola 2017, section 6.2) resizes to 286 before a crop to 256. The published code asks Pillow for bicubic,
+    Pix2Pix (Isola 2017, section 6.2) resizes to 286 before a crop to 256. The published code uses Pillow's bicubic,
     which averages where it shrinks; OpenCV's does not. "bicubic" here is cubic to enlarge and area to shrink: of all
     modes of OpenCV the nearest to Pillow's (49 and 45 dB on photographs).
     """
@@ -199,13 +199,13 @@ def _margins(step: str, images: Aligned, size: tuple[int, int], remedy: str = "r
     """Rows and columns beside a window of `size` in the largest image, in pixels of the smallest image."""
     factor = max(_factors(step, images))
     height, width = max(image.shape[:2] for image in images)
-    shown = str(size[0]) if size[0] == size[1] else f"{size[1]}x{size[0]}"
+    text = str(size[0]) if size[0] == size[1] else f"{size[1]}x{size[0]}"
     if size[0] % factor or size[1] % factor:
         raise ValueError(
-            f"{step}: size {shown} is no multiple of {factor}, by which the images of a pair differ in size"
+            f"{step}: size {text} is no multiple of {factor}, by which the images of a pair differ in size"
         )
     if height < size[0] or width < size[1]:
-        raise ValueError(f"{step}: {width}x{height} image is smaller than size {shown}; {remedy}")
+        raise ValueError(f"{step}: {width}x{height} image is smaller than size {text}; {remedy}")
     return (height - size[0]) // factor, (width - size[1]) // factor
 
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from i2i.data.third_party import as_component, first_line, subclasses
 from i2i.registry import batch_augmentations
 
-# No steps: base classes; conversions of the value range, which `i2i.data.reading` does; transforms that need a
-# diffusion model, or tensors as options; and RandomCrop, which pads a smaller image silently where `crop` of
-# augment.train refuses it. Mixtures of images (MixUp, Mosaic) have another base class.
+# Base classes; conversions of the value range, which `i2i.data.reading` does; transforms that have tensors or a diffusion
+# model as options; and RandomCrop, which pads a smaller image silently, where `crop` of augment.train refuses it.
+# Mixtures of images (MixUp, Mosaic) have another base class.
 _LEFT_OUT = {
     *("AugmentationBase2D", "GeometricAugmentationBase2D", "IntensityAugmentationBase2D"),
     *("RigidAffineAugmentationBase2D", "Normalize", "Denormalize", "RandomDissolving", "RandomFisheye", "RandomCrop"),

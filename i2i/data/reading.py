@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 
 class FieldFormat(NamedTuple):
-    """How an image of a sample is read: its number of channels, and whether it is a map of class indices."""
+    """The format of an image of a sample: its channels, and True for a map of class indices."""
 
     channels: int
     label_map: bool = False
@@ -59,7 +59,7 @@ def field_formats(
 
 
 def read_image(path: Path, field: FieldFormat) -> Image:
-    """One file as an array in the field's format. Raises ValueError where it cannot be read as such."""
+    """One file as an array in the field's format. Raises ValueError for an unreadable or unsuitable file."""
     return _convert(images.read(path), field, path)
 
 
@@ -101,16 +101,26 @@ def crop_to_scale(pair: Aligned, scale: int, paths: tuple[Path, Path]) -> Aligne
     source, target = pair
     height, width = source.shape[0] * scale, source.shape[1] * scale
     if not (0 <= target.shape[0] - height < scale and 0 <= target.shape[1] - width < scale):
+        sizes = [f"{path} is {image.shape[1]}x{image.shape[0]}" for path, image in zip(paths, pair, strict=True)]
         raise ValueError(
-            f"{paths[0]} is {dimensions(source)} and {paths[1]} is {dimensions(target)}, not {scale} times as large;"
+            f"{' and '.join(sizes)}, not {scale} times as large;"
             f" allowed for it: {width}x{height}, and up to {scale - 1} pixels more, which are cut off"
         )
     return source, target[:height, :width]
 
 
-def dimensions(image: Image) -> str:
-    """An image's size as text: WIDTHxHEIGHT."""
-    return f"{image.shape[1]}x{image.shape[0]}"
+def check_scale(source: Tensor, target: Tensor, scale: int, path: Path) -> None:
+    """Raise ValueError for a target (C, H, W) that is not `scale` times as large as its source after the pipeline."""
+    height, width = source.shape[-2:]
+    if target.shape[-2:] == (scale * height, scale * width):
+        return
+    sizes = f"{width}x{height} and {target.shape[-1]}x{target.shape[-2]}"
+    if scale == 1:
+        raise ValueError(f"{path}: the images of the pair differ in size, {sizes}; add a resize")
+    choices = "crop, center_crop, limit, flip, quarter_turns"
+    raise ValueError(
+        f"{path}: {sizes} after the augmentations, not {scale} times as large any more; choose from: {choices}"
+    )
 
 
 def to_tensor(image: Image, value_range: tuple[float, float]) -> Tensor:

@@ -16,7 +16,16 @@ from i2i.data.batch import HighResolution, Images, Pair, Unpaired
 from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles
 from i2i.data.geometry import Aligned, Image, fit_square
 from i2i.data.random_streams import RandomStream
-from i2i.data.reading import FieldFormat, ReadableItems, crop_to_scale, field_formats, read_image, read_pair, to_tensor
+from i2i.data.reading import (
+    FieldFormat,
+    ReadableItems,
+    check_scale,
+    crop_to_scale,
+    field_formats,
+    read_image,
+    read_pair,
+    to_tensor,
+)
 
 Item = TypeVar("Item")  # the file or files of a sample
 Sample = TypeVar("Sample")
@@ -42,7 +51,7 @@ class Draw(NamedTuple):
 class Samples(Dataset[Sample], ABC, Generic[Item, Sample]):
     """Samples of one kind: `samples[epoch, index]` to train on, `samples.held_out(index)` to test on.
 
-    A training sample depends on (seed, epoch, index) alone, whichever process makes it; a held-out one on its index. An
+    A training sample depends on (seed, epoch, index) alone, in whichever process; a held-out one on its index. An
     epoch has at least `min_samples` samples: items that are fewer are repeated, each time by another draw. An
     unreadable item is replaced in training by the next one, with one warning. Raises ValueError where none can be read,
     for an unreadable held-out item, and for images that the pipeline refuses.
@@ -79,10 +88,12 @@ class Samples(Dataset[Sample], ABC, Generic[Item, Sample]):
         return self.test_sample(index, (index,))
 
     def train_sample(self, index: int, key: tuple[int, ...]) -> Sample:
+        """The training item at `index`, which starts over at their number, by the random numbers of `key`."""
         item, images = self._train_items[index % len(self._train_items)]
         return self._sample(item, images, Draw(True, key))
 
     def test_sample(self, index: int, key: tuple[int, ...]) -> Sample:
+        """The held-out item at `index` by the random numbers of `key`."""
         item = self._test_items[index]
         return self._sample(item, self._read(item), Draw(False, key))
 
@@ -128,7 +139,7 @@ class PairedImages(Samples[tuple[Path, Path], Pair]):
         if self._scale > 1:
             images = crop_to_scale(images, self._scale, item[::-1] if self._swap else item)
         pair = Pair(*self._augment(images, draw, item[0]))
-        _check_scale(pair, self._scale, item[0])
+        check_scale(*pair, self._scale, item[0])
         return pair
 
 
@@ -158,7 +169,7 @@ class LabelledImages(SingleImages[Images]):
     """Square images of `size` pixels, fitted before they are augmented, with the number of their class.
 
     The class of an image is the innermost of its folders that is named in `classes`; without these it is 0. Raises
-    ValueError for an image in no such folder.
+    ValueError for an image in the folder of no class.
     """
 
     _train_stream = RandomStream.LABELLED_TRAIN_AUGMENTATION
@@ -237,16 +248,3 @@ def _label(path: Path, classes: Sequence[str]) -> int:
         if folder.name in classes:
             return classes.index(folder.name)
     raise ValueError(f"{path}: lies in none of the classes {', '.join(classes)}; move it into one")
-
-
-def _check_scale(pair: Pair, scale: int, path: Path) -> None:
-    source, target = (image.shape[-2:] for image in pair)
-    if target == (scale * source[0], scale * source[1]):
-        return
-    sizes = f"{source[1]}x{source[0]} and {target[1]}x{target[0]}"
-    if scale == 1:
-        raise ValueError(f"{path}: the images of the pair differ in size, {sizes}; add a resize")
-    choices = "crop, center_crop, limit, flip, quarter_turns"
-    raise ValueError(
-        f"{path}: {sizes} after the augmentations, not {scale} times as large any more; choose from: {choices}"
-    )

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.degradation [FOLDER] [--batches 4] [--repeats 5]
 
 FOLDER holds photographs of at least 400 pixels a side, or smaller ones, which are enlarged; without one, scenes of the
-built-in world are drawn. Both take the same images of 400 pixels with the same draws, in turn, in one thread, and make
+built-in world are drawn. Both degrade the same images of 400 pixels with the same draws, in turn and in one thread, to
 pairs of 256 pixel crops at scale 4.
 """
 
@@ -48,64 +48,64 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def photographs(folder: Path | None) -> list[Image]:
     """A batch of images (SIZE, SIZE, 3), float32 in [0, 1]."""
     if folder is None:
-        whole = [draw_scene(size=SIZE, seed=0, index=index).real for index in range(BATCH)]
+        photos = [draw_scene(size=SIZE, seed=0, index=index).real for index in range(BATCH)]
     else:
-        whole = [images.read(folder / path)[..., :3] for path in images.list_images(folder)[:BATCH]]
-    return [cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255 for image in whole]
+        photos = [images.read(folder / path)[..., :3] for path in images.list_images(folder)[:BATCH]]
+    return [cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255 for image in photos]
 
 
 def compare(high: list[Image], batches: int, repeats: int) -> None:
-    """Print the rates."""
+    """Print images per second."""
     degradation = SecondOrder(scale=SCALE, crop=CROP)
     batch = torch.from_numpy(np.stack(high)).permute(0, 3, 1, 2).contiguous()
 
-    def ours() -> None:
+    def batched() -> None:
         for index in range(batches):
             degradation(HighResolution(batch, torch.arange(index * BATCH, (index + 1) * BATCH)))
 
-    def plain() -> None:
+    def one_by_one() -> None:
         for seed in range(batches * BATCH):
             rng = np.random.default_rng(seed)
             plain_pair(high[seed % BATCH], degradation.draw(rng), rng)
 
-    rates: dict[str, list[float]] = {"ours": [], "plain": []}
+    rates: dict[str, list[float]] = {"i2i": [], "OpenCV and NumPy": []}
     for repeat in range(1 + repeats):
-        for name, work in (("ours", ours), ("plain", plain)):
+        for name, work in (("i2i", batched), ("OpenCV and NumPy", one_by_one)):
             seconds = cpu_seconds(work)
             if repeat:  # the first one warms up
                 rates[name].append(batches * BATCH / seconds)
-    print(f"{batches * BATCH} images of {SIZE} pixels, crops of {CROP}, scale {SCALE}; images a second of one core:")
+    print(f"{batches * BATCH} images of {SIZE} pixels, crops of {CROP}, scale {SCALE}; images per second of one core:")
     for name, measured in rates.items():
         print(f"  {name:26}{statistics.median(measured):8.1f}")
-    ratio = statistics.median(ours / plain for ours, plain in zip(rates["ours"], rates["plain"], strict=True))
-    print(f"  ours is {ratio:.2f} times as fast as plain (goal: at least 1)")
+    ratio = statistics.median(ours / theirs for ours, theirs in zip(*rates.values(), strict=True))
+    print(f"  i2i is {ratio:.2f} times as fast (goal: at least 1)")
 
 
-def plain_pair(high: Image, drawn: Parameters, rng: np.random.Generator) -> tuple[Image, Image]:
-    """One pair, step by step, by what OpenCV and NumPy have for it."""
-    first, second = drawn.passes
-    kernels = render([first.kernel, second.kernel, drawn.final_kernel], 21).numpy()
+def plain_pair(high: Image, parameters: Parameters, rng: np.random.Generator) -> tuple[Image, Image]:
+    """One pair, step by step, by OpenCV and NumPy."""
+    first, second = parameters.passes
+    kernels = render([first.kernel, second.kernel, parameters.final_kernel], 21).numpy()
     low = SIZE // SCALE
 
     def one_pass(image: Image, index: int, size: int) -> Image:
-        step = drawn.passes[index]
+        step = parameters.passes[index]
         length = max(1, int(size * step.factor))
         blurred = cv2.filter2D(image, -1, kernels[index]) if step.kernel.size > 1 else image
         resized = cv2.resize(blurred, (length, length), interpolation=MODES[step.mode])
         return np.clip(plain_noise(resized, step.noise, rng), 0, 1)
 
-    def at_low_resolution(image: Image) -> Image:
-        resized = cv2.resize(image, (low, low), interpolation=MODES[drawn.final_mode])
-        return cv2.filter2D(resized, -1, kernels[2]) if drawn.final_kernel.size > 1 else resized
+    def resize_and_filter(image: Image) -> Image:
+        resized = cv2.resize(image, (low, low), interpolation=MODES[parameters.final_mode])
+        return cv2.filter2D(resized, -1, kernels[2]) if parameters.final_kernel.size > 1 else resized
 
     image = plain_jpeg(one_pass(plain_sharpen(high), 0, SIZE), first.jpeg_quality)
     image = one_pass(image, 1, low)
-    if drawn.jpeg_last:
-        image = plain_jpeg(at_low_resolution(image), second.jpeg_quality)
+    if parameters.jpeg_last:
+        image = plain_jpeg(resize_and_filter(image), second.jpeg_quality)
     else:
-        image = at_low_resolution(plain_jpeg(image, second.jpeg_quality))
+        image = resize_and_filter(plain_jpeg(image, second.jpeg_quality))
     source = np.clip((image * 255).round(), 0, 255) / 255
-    top, left = (int(share * (low - CROP // SCALE + 1)) for share in drawn.corner)
+    top, left = (int(share * (low - CROP // SCALE + 1)) for share in parameters.corner)
     target = high[top * SCALE : top * SCALE + CROP, left * SCALE : left * SCALE + CROP]
     return source[top : top + CROP // SCALE, left : left + CROP // SCALE], target
 

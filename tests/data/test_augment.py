@@ -176,8 +176,8 @@ def test_label_maps_are_transformed_with_the_image_and_keep_their_values():
     nearest = Pipeline({"resize": {"size": 286, "interpolation": "nearest"}, "crop": {"size": 256}, "flip": {}})
     _, moved = pipeline((image, classes), 4)
     assert moved.dtype == np.int32 and set(np.unique(moved)) == {0, 7, 200}
-    together, moved = nearest((image, classes), 4)
-    assert (together == moved).all()
+    augmented, moved = nearest((image, classes), 4)
+    assert (augmented == moved).all()
 
 
 def test_equal_seeds_give_equal_results_and_others_do_not():

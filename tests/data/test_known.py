@@ -200,12 +200,12 @@ def test_an_archive_is_downloaded_checked_and_unpacked_once(
 def test_the_built_in_world_is_drawn_once_for_both_kinds(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def make_world(folder: Path, **options: object) -> None:
         folder.mkdir()
-        made.append((folder, options["seed"]))
+        calls.append((folder, options["seed"]))
 
-    made: list[tuple[Path, object]] = []
+    calls: list[tuple[Path, object]] = []
     monkeypatch.setattr("i2i.data.world.make_world", make_world)
     assert find("sim2real", kind="paired") == find("sim2real", kind="unpaired") == cache / "sim2real"
-    assert made == [(cache / "sim2real", 0)]
+    assert calls == [(cache / "sim2real", 0)]
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(

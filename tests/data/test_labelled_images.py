@@ -54,7 +54,7 @@ def test_a_conditional_run_records_the_classes_in_the_order_of_their_numbers(tmp
     folder = digits(tmp_path / "digits", each=3, classes=range(3, 6))
     chosen = run.with_classes(tiny_recipe("dcgan", folder, "train.steps=1"))
     reporter = Recorder()
-    made = run.train(chosen, tmp_path / "run", reporter=reporter)
-    assert "classes: 0 3, 1 4, 2 5" in reporter.messages and recipe.load_run(made).data.classes == ["3", "4", "5"]
+    folder = run.train(chosen, tmp_path / "run", reporter=reporter)
+    assert "classes: 0 3, 1 4, 2 5" in reporter.messages and recipe.load_run(folder).data.classes == ["3", "4", "5"]
     with pytest.raises(ValueError, match="cyclegan knows no classes"):
         run.with_classes(tiny_recipe("cyclegan", folder))

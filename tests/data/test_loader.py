@@ -82,15 +82,15 @@ def test_an_epoch_has_every_sample_at_most_once_in_its_own_order():
 
 
 def test_samples_left_over_by_an_epoch_are_in_others():
-    shown = {index for batch in keys(Keys(), 30) for _, index in batch}
-    assert shown == set(range(COUNT))
+    indices = {index for batch in keys(Keys(), 30) for _, index in batch}
+    assert indices == set(range(COUNT))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_stream_started_at_a_step_continues_an_uninterrupted_one(workers):
-    whole = keys(Keys(), 12)
+    uninterrupted = keys(Keys(), 12)
     for start in (0, 1, 3, 7):
-        assert keys(Keys(), 12 - start, start_step=start, workers=workers) == whole[start:]
+        assert keys(Keys(), 12 - start, start_step=start, workers=workers) == uninterrupted[start:]
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -66,11 +66,11 @@ def test_a_second_call_writes_missing_tiles_only(tmp_path):
     grid = {"size": 16, "step": 8}
     assert tile_folder(tmp_path / "in", tmp_path / "out", **grid).written == 8
     lost, kept = tmp_path / "out/1_s002.png", tmp_path / "out/1_s003.png"
-    whole = lost.read_bytes()
+    content = lost.read_bytes()
     lost.unlink(), kept.write_bytes(b"touched")
     report = tile_folder(tmp_path / "in", tmp_path / "out", **grid)
     assert (report.images, report.written, report.skipped) == (2, 1, 7)
-    assert lost.read_bytes() == whole and kept.read_bytes() == b"touched"
+    assert lost.read_bytes() == content and kept.read_bytes() == b"touched"
 
 
 def test_tiles_of_another_grid_are_refused(tmp_path):
@@ -88,11 +88,11 @@ def test_an_unreadable_image_is_reported_and_does_not_stop_the_rest(tmp_path):
     (tmp_path / "in/0.png").write_bytes(b"no image")
     cut_off = tmp_path / "in/2.png"
     cut_off.write_bytes(cut_off.read_bytes()[:-80])
-    shown: list[tuple[int, int]] = []
-    report = tile_folder(tmp_path / "in", tmp_path / "out", size=16, step=8, progress=lambda *at: shown.append(at))
+    progress: list[tuple[int, int]] = []
+    report = tile_folder(tmp_path / "in", tmp_path / "out", size=16, step=8, progress=lambda *at: progress.append(at))
     assert report.images == 2 and report.written == 8
     assert ["0.png" in report.failed[0], "2.png" in report.failed[1], len(report.failed)] == [True, True, 2]
-    assert shown == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert progress == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert {path.name.split("_")[0] for path in images.list_images(tmp_path / "out")} == {"1", "3"}
 
 

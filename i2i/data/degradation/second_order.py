@@ -46,10 +46,10 @@ class SecondOrder:
     """Real-ESRGAN's degradation (Wang 2021, section 3): blur, resize, noise and JPEG, twice, then a final sinc filter.
 
     A sample depends on its image and seed alone (the published code draws the resizing and the kind of noise once for a
-    batch). The target is the image, cropped to a multiple of `scale`; the source is made from its sharpened version if
+    batch). The target is the image, cropped to a multiple of `scale`; the source comes from its sharpened version if
     `sharpen` is set. Options of two values or two ranges are of the first and the second pass.
 
-    `crop`: training pairs are random windows of as many target pixels; 0 for the whole image.
+    `crop`: training pairs are random windows of as many target pixels; 0 for no crop.
     `kernel_size`: smallest and largest, in pixels, odd; `kernel_kinds`: probabilities of kernels other than sincs.
     `blur_probability`: that a pass blurs; `sinc_probability`: that its kernel is then a sinc.
     `generalised_shape`, `plateau_shape`: beta; half of the draws are below 1. `blur_sigma`: in pixels.

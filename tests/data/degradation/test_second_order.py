@@ -144,13 +144,13 @@ def test_held_out_images_are_not_cropped():
 def test_a_sample_depends_on_its_image_and_seed_alone():
     degradation, images = SecondOrder(crop=64), batch(11, 22, 33)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
-    together = degradation(images)
-    apart = [degradation(HighResolution(images.image[i : i + 1], images.seed[i : i + 1])) for i in (2, 1, 0)]
+    batched = degradation(images)
+    single = [degradation(HighResolution(images.image[i : i + 1], images.seed[i : i + 1])) for i in (2, 1, 0)]
     for field in ("source", "target"):
-        assert getattr(together, field).equal(torch.cat([getattr(one, field) for one in reversed(apart)]))
+        assert getattr(batched, field).equal(torch.cat([getattr(one, field) for one in reversed(single)]))
     assert torch.get_rng_state().equal(before[0]) and (np.random.get_state()[1] == before[1]).all()
     other = degradation(HighResolution(images.image, images.seed + 1))
-    assert not other.source.equal(together.source)
+    assert not other.source.equal(batched.source)
 
 
 def test_the_source_is_made_from_the_sharpened_image():
