@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from i2i.data.geometry import Aligned, common_size, is_label_map
-from i2i.data.third_party import as_component, first_line, subclasses
+from i2i.data.third_party import describe, first_line, register_all
 from i2i.registry import augmentations
 
 # Without it, the import looks for updates on the network.
@@ -54,7 +54,7 @@ class AlbumentationsStep:
         return tuple(outputs[key].reshape(*outputs[key].shape[:2], -1) for key in keys)
 
 
-def _factory(transform: type[albumentations.BasicTransform]) -> Callable[..., AlbumentationsStep]:
+def _component(transform: type[albumentations.BasicTransform]) -> Callable[..., AlbumentationsStep]:
     def create(**options: Any) -> AlbumentationsStep:
         try:
             return AlbumentationsStep(transform(**options))
@@ -65,8 +65,7 @@ def _factory(transform: type[albumentations.BasicTransform]) -> Callable[..., Al
             raise ValueError(f"{transform.__name__}: {': '.join(lines[1:] if details else lines)}") from None
 
     types = {name: field.annotation for name, field in transform.InitSchema.model_fields.items()}
-    return as_component(create, transform, inspect.signature(transform).parameters.values(), types)
+    return describe(create, transform, inspect.signature(transform).parameters.values(), types)
 
 
-for _name, _transform in subclasses(albumentations, albumentations.BasicTransform, _LEFT_OUT).items():
-    augmentations.register(_name)(_factory(_transform))
+register_all(augmentations, albumentations, albumentations.BasicTransform, _LEFT_OUT, _component)

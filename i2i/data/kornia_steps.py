@@ -11,12 +11,11 @@ from kornia import augmentation as kornia
 from kornia.core.exceptions import BaseError
 from torch import Tensor
 
-from i2i.data.third_party import as_component, first_line, subclasses
+from i2i.data.third_party import describe, first_line, register_all
 from i2i.registry import batch_augmentations
 
-# Base classes; conversions of the value range, which `i2i.data.reading` does; transforms that have tensors or a diffusion
-# model as options; and RandomCrop, which pads a smaller image silently, where `crop` of augment.train refuses it.
-# Mixtures of images (MixUp, Mosaic) have another base class.
+# Base classes; conversions of the value range, which `i2i.data.reading` does; transforms with a diffusion model or with
+# tensors as options; and RandomCrop, which pads a smaller image silently, where `crop` of augment.train refuses it.
 _LEFT_OUT = {
     *("AugmentationBase2D", "GeometricAugmentationBase2D", "IntensityAugmentationBase2D"),
     *("RigidAffineAugmentationBase2D", "Normalize", "Denormalize", "RandomDissolving", "RandomFisheye", "RandomCrop"),
@@ -43,7 +42,7 @@ def _refusal(transform: type, error: BaseException) -> ValueError:
     return ValueError(f"augment.batch.{transform.__name__}: {first_line(error)}")
 
 
-def _factory(transform: type[kornia.AugmentationBase2D]) -> Callable[..., KorniaStep]:
+def _component(transform: type[kornia.AugmentationBase2D]) -> Callable[..., KorniaStep]:
     def create(**options: Any) -> KorniaStep:
         try:
             return KorniaStep(transform(**{name: _from_toml(value, types[name]) for name, value in options.items()}))
@@ -57,7 +56,7 @@ def _factory(transform: type[kornia.AugmentationBase2D]) -> Callable[..., Kornia
         for option in inspect.signature(transform).parameters.values()
         if types[option.name] is not NoneType and option.name != "keepdim"
     ]
-    return as_component(create, transform, options, types)
+    return describe(create, transform, options, types)
 
 
 def _toml_type(hint: Any) -> Any:
@@ -74,5 +73,4 @@ def _from_toml(value: Any, hint: Any) -> Any:
     return tuple(value) if isinstance(value, list) and needs_tuple else value
 
 
-for _name, _transform in subclasses(kornia, kornia.AugmentationBase2D, _LEFT_OUT).items():
-    batch_augmentations.register(_name)(_factory(_transform))
+register_all(batch_augmentations, kornia, kornia.AugmentationBase2D, _LEFT_OUT, _component)

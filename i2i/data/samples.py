@@ -11,25 +11,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from i2i.data import reading
 from i2i.data.augment import Pipeline
 from i2i.data.batch import HighResolution, Images, Pair, Unpaired
 from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles
 from i2i.data.geometry import Aligned, Image, fit_square
 from i2i.data.random_streams import RandomStream
-from i2i.data.reading import (
-    FieldFormat,
-    ReadableItems,
-    check_scale,
-    crop_to_scale,
-    field_formats,
-    read_image,
-    read_pair,
-    to_tensor,
-)
 
 Item = TypeVar("Item")  # the file or files of a sample
 Sample = TypeVar("Sample")
-RGB = FieldFormat(3)
+RGB = reading.FieldFormat(3)
 
 
 class Preprocessing(NamedTuple):
@@ -62,7 +53,7 @@ class Samples(Dataset[Sample], ABC, Generic[Item, Sample]):
     def __init__(
         self, train: Sequence[Item], test: Sequence[Item], preprocessing: Preprocessing, *, min_samples: int = 1
     ) -> None:
-        self._train_items, self._test_items = ReadableItems(train, self._read), test
+        self._train_items, self._test_items = reading.ReadableItems(train, self._read), test
         self._preprocessing, self._min_samples = preprocessing, min_samples
 
     @abstractmethod
@@ -107,7 +98,7 @@ class Samples(Dataset[Sample], ABC, Generic[Item, Sample]):
             augmented = pipeline(images, stream.generator(*draw.key))
         except ValueError as error:
             raise ValueError(f"{error} ({path})") from error
-        return [to_tensor(image, self._preprocessing.value_range) for image in augmented]
+        return [reading.to_tensor(image, self._preprocessing.value_range) for image in augmented]
 
 
 class PairedImages(Samples[tuple[Path, Path], Pair]):
@@ -128,18 +119,18 @@ class PairedImages(Samples[tuple[Path, Path], Pair]):
         label_maps: Collection[str] = (),
         scale: int = 1,
     ) -> None:
-        self._fields = field_formats(Pair._fields, channels, label_maps)
+        self._fields = reading.field_formats(Pair._fields, channels, label_maps)
         self._side_by_side, self._swap, self._scale = files.side_by_side, direction == "b_to_a", scale
         super().__init__(files.train, files.test, preprocessing)
 
     def _read(self, item: tuple[Path, Path]) -> Aligned:
-        return read_pair(item, self._fields, side_by_side=self._side_by_side, swap=self._swap)
+        return reading.read_pair(item, self._fields, side_by_side=self._side_by_side, swap=self._swap)
 
     def _sample(self, item: tuple[Path, Path], images: Aligned, draw: Draw) -> Pair:
         if self._scale > 1:
-            images = crop_to_scale(images, self._scale, item[::-1] if self._swap else item)
+            images = reading.crop_to_scale(images, self._scale, item[::-1] if self._swap else item)
         pair = Pair(*self._augment(images, draw, item[0]))
-        check_scale(*pair, self._scale, item[0])
+        reading.check_scale(*pair, self._scale, item[0])
         return pair
 
 
@@ -147,13 +138,18 @@ class SingleImages(Samples[Path, Sample]):
     """Samples of one file each."""
 
     def __init__(
-        self, files: SingleFiles, preprocessing: Preprocessing, *, field: FieldFormat = RGB, min_samples: int = 1
+        self,
+        files: SingleFiles,
+        preprocessing: Preprocessing,
+        *,
+        field: reading.FieldFormat = RGB,
+        min_samples: int = 1,
     ) -> None:
         self._field = field
         super().__init__(files.train, files.test, preprocessing, min_samples=min_samples)
 
     def _read(self, item: Path) -> Image:
-        return read_image(item, self._field)
+        return reading.read_image(item, self._field)
 
 
 class HighResolutionImages(SingleImages[HighResolution]):
@@ -182,7 +178,7 @@ class LabelledImages(SingleImages[Images]):
         *,
         size: int,
         classes: Sequence[str] = (),
-        field: FieldFormat = RGB,
+        field: reading.FieldFormat = RGB,
         min_samples: int = 1,
     ) -> None:
         self._size = size
@@ -216,7 +212,7 @@ class UnpairedImages(Dataset[Unpaired]):
         label_maps: Collection[str] = (),
     ) -> None:
         self._seed = preprocessing.seed
-        fields = field_formats(Unpaired._fields, channels, label_maps)
+        fields = reading.field_formats(Unpaired._fields, channels, label_maps)
         self._a, self._b = (
             _Domain(SingleFiles(train, test, files.held_out_from_train), preprocessing, field=field)
             for train, test, field in zip(files.train, files.test, fields, strict=True)

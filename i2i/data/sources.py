@@ -3,18 +3,10 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from i2i.data import known
+from i2i.data import folders, known
 from i2i.data.augment import Pipeline
 from i2i.data.batch import Images, Pair
-from i2i.data.folders import (
-    PairedFiles,
-    SingleFiles,
-    UnpairedFiles,
-    find_classes,
-    find_pairs,
-    find_single,
-    find_unpaired,
-)
+from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles
 from i2i.data.reading import FieldFormat
 from i2i.data.samples import HighResolutionImages, LabelledImages, PairedImages, Preprocessing, UnpairedImages
 from i2i.recipe import Recipe
@@ -45,14 +37,16 @@ def find_files(samples: SampleKind, recipe: Recipe, log: Callable[[str], None]) 
     if samples.batch is Images:
         if len(sources) != 1:
             raise ValueError(f"data: {len(sources)} sources given; a generator of images from noise has one")
-        return find_single(known.find(sources[0], log=log))
+        return folders.find_single(known.find(sources[0], log=log))
     if recipe.degradation and not is_degraded(recipe):
         log("two folders: pairs of low and high resolution, to which the recipe's degradation is not applied")
     kind = "high" if is_degraded(recipe) else "paired" if samples.batch is Pair else "unpaired"
-    folders = [known.find(source, kind=kind, log=log) for source in sources]
+    found = [known.find(source, kind=kind, log=log) for source in sources]
     if is_degraded(recipe):
-        return find_single(*folders)
-    return find_pairs(*folders, scale=samples.scale) if samples.batch is Pair else find_unpaired(*folders)
+        return folders.find_single(*found)
+    if samples.batch is Pair:
+        return folders.find_pairs(*found, scale=samples.scale)
+    return folders.find_unpaired(*found)
 
 
 def is_degraded(recipe: Recipe) -> bool:
@@ -80,7 +74,7 @@ def open_samples(samples: SampleKind, recipe: Recipe, files: Files) -> Samples:
 
 def _classes(samples: SampleKind, recipe: Recipe) -> list[str]:
     folder = known.find(recipe.data.source[0])
-    classes = (recipe.data.classes or find_classes(folder)) if samples.classes else []
+    classes = (recipe.data.classes or folders.find_classes(folder)) if samples.classes else []
     if len(classes) != samples.classes:
         raise ValueError(
             f"{folder}: {len(classes)} classes, but method.classes = {samples.classes}; set it to {len(classes)}"

@@ -1,24 +1,11 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from i2i.data.check import check
 from i2i_runtime import images
-
-
-def put(path: Path, shape: tuple[int, ...] = (6, 8, 3), *, seed: int = 0, bits: int = 8) -> Path:
-    """A noise image of that (height, width, channels); another seed, other pixels."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).integers(0, 2**bits, shape)
-    images.write(path, noise.astype(np.uint8 if bits == 8 else np.uint16))
-    return path
-
-
-def fill(folder: Path, count: int, *, seed: int = 0, name: str = "{}.png") -> None:
-    for index in range(count):
-        put(folder / name.format(index), seed=seed + index)
+from tests.data.files import fill, put
 
 
 @pytest.fixture
@@ -41,17 +28,6 @@ def test_a_good_data_set_has_no_problems(unpaired: Path) -> None:
     assert report.lines()[-1] == "no problems"
 
 
-def test_sizes_and_modes_are_counted(tmp_path: Path) -> None:
-    put(tmp_path / "a.png", (4, 4, 3))
-    put(tmp_path / "b.png", (5, 9, 1))
-    put(tmp_path / "deep" / "c.png", (20, 10, 4), bits=16)
-    put(tmp_path / "deep" / "d.jpg", (20, 10, 1))
-    (line, *_) = check(tmp_path).lines()
-    assert line == (
-        f"{tmp_path}: 4 images; 4x4 to 10x20, median 10x20, 3 sizes; 2 grey 8-bit, 1 RGB 8-bit, 1 RGBA 16-bit"
-    )
-
-
 def test_every_unreadable_file_is_named_with_its_reason(unpaired: Path) -> None:
     (unpaired / "trainA" / "empty.jpg").write_bytes(b"")
     cut = unpaired / "testB" / "zebra0.png"
@@ -68,14 +44,6 @@ def test_the_same_pixels_in_training_and_test_are_found_whatever_the_format(unpa
     images.write(unpaired / "testA" / "copy.bmp", images.read(unpaired / "trainA" / "horse1.png"))
     (problem,) = check(unpaired).problems
     assert problem == "testA: in training too are 1 of 3 images: testA/copy.bmp is trainA/horse1.png"
-
-
-def test_equal_bytes_of_another_shape_are_no_duplicate(tmp_path: Path) -> None:
-    for name, shape in (("train/1.png", (2, 6, 1)), ("test/2.png", (3, 4, 1))):
-        path = tmp_path / name
-        path.parent.mkdir()
-        images.write(path, np.full(shape, 7, np.uint8))
-    assert check(tmp_path).problems == []
 
 
 def test_repeated_images_of_a_folder_are_counted(unpaired: Path) -> None:

@@ -141,6 +141,12 @@ def test_a_name_keeps_its_scale_where_another_file_has_the_shorter_name(tmp_path
         find_pairs(low, high, scale=4)
 
 
+def test_a_partner_of_the_same_name_is_preferred_to_one_without_the_scale(tmp_path):
+    low, high = fill(tmp_path / "low", "1x4.png"), fill(tmp_path / "high", "1.png", "1x4.png")
+    with pytest.raises(ValueError, match=r"1 of 3 images have no partner .*: .*high/1\.png$"):
+        find_pairs(low, high, scale=4)
+
+
 def test_hidden_files_are_ignored(tmp_path):
     a, b = fill(tmp_path / "a", "1.png"), fill(tmp_path / "b", "1.png")
     (a / "._1.png").write_bytes(b"left by another system")
