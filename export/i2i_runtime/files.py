@@ -5,8 +5,8 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 _LONGEST_SUFFIX = 16  # characters that a temporary name takes over
 
@@ -16,7 +16,7 @@ def printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def open_regular_file(path: Path) -> BinaryIO:
+def open_regular_file(path: Path) -> BufferedReader:
     """Open a regular file for reading. Raises ValueError that names it where there is none or it can't be opened."""
     with read_errors(path):
         mode = os.stat(path).st_mode

@@ -37,12 +37,10 @@ class Tiling:
         self.tile = self._default() if tile is None else tile
 
     def _default(self) -> int:
-        if not self._card.overlap:
-            return 0
-        if self._card.size is not None:
-            side = min(self._card.size[1:])
-            return side if side >= self._smallest else 0
-        return max(DEFAULT_TILE, 3 * self._overlap, self._smallest)
+        if self._card.size is None:
+            return max(DEFAULT_TILE, 3 * self._overlap, self._smallest) if self._card.overlap else 0
+        side = min(self._card.size[1:])
+        return side if self._card.overlap and side >= self._smallest else 0
 
     def spans(self, size: int) -> list["Span"]:
         """Cut an axis of `size` pixels, a size that the network takes, into tiles."""
@@ -67,10 +65,7 @@ def padded_axes(card: Card, height: int, width: int) -> tuple[NDArray[np.intp], 
 
 
 def reflect_indices(size: int, *, multiple_of: int, min_size: int) -> NDArray[np.intp]:
-    """Indices into an axis of `size` that reflect-pad it at the end, to a multiple that is not below the minimum.
-
-    A small axis is reflected again and again. The indices are for arrays and tensors.
-    """
+    """Indices that reflect-pad an axis of `size` at its end, a small one again and again, to a size that is allowed."""
     padded = -(-max(size, min_size) // multiple_of) * multiple_of
     return np.pad(np.arange(size), (0, padded - size), mode="reflect")
 

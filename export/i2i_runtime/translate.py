@@ -121,11 +121,10 @@ def _fill_transparent(pixels: Array) -> Array:
 def _translate(network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling, banded: Banded | None) -> None:
     """Fill `out` with the network's output, resampled if `out` is of another size."""
     size = (pixels.shape[0] * card.scale, pixels.shape[1] * card.scale)
-    if out.shape[:2] == size:
-        return _translate_whole(network, card, pixels, out, tiling, banded)
-    output = np.empty((*size, out.shape[2]), out.dtype)
+    output = out if out.shape[:2] == size else np.empty((*size, out.shape[2]), out.dtype)
     _translate_whole(network, card, pixels, output, tiling, banded)
-    resize(output, out, by=Resampling.LANCZOS)
+    if output is not out:
+        resize(output, out, by=Resampling.LANCZOS)
 
 
 def _translate_whole(
@@ -146,12 +145,10 @@ def _translate_whole(
 
 
 def _run_in_bands(banded: Banded, card: Card, pixels: Array, out: Array) -> None:
-    pixels = with_channels(pixels, card.in_channels)
-    if out.shape[2] == card.out_channels:
-        return banded(pixels, out)
-    output = np.empty((*out.shape[:2], card.out_channels), out.dtype)
-    banded(pixels, output)
-    out[...] = with_channels(output, out.shape[2])
+    output = out if out.shape[2] == card.out_channels else np.empty((*out.shape[:2], card.out_channels), out.dtype)
+    banded(with_channels(pixels, card.in_channels), output)
+    if output is not out:
+        out[...] = with_channels(output, out.shape[2])
 
 
 def _run_in_tiles(network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling) -> None:

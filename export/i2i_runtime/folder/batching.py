@@ -65,10 +65,9 @@ class BatchingPool:
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Run a task, which may call `network`, in one of the threads."""
-        with self._changed:
-            self._tasks += 1
+        self._count_tasks(1)
         future = self._pool.submit(function, *arguments)
-        future.add_done_callback(self._end_task)
+        future.add_done_callback(lambda _: self._count_tasks(-1))
         return future
 
     def shutdown(self) -> None:
@@ -97,9 +96,9 @@ class BatchingPool:
                     self._running.remove(len(batch))
                     self._changed.notify_all()
 
-    def _end_task(self, future: "Future[Any]") -> None:
+    def _count_tasks(self, change: int) -> None:
         with self._changed:
-            self._tasks -= 1
+            self._tasks += change
             self._changed.notify_all()
 
     def _next_batch(self) -> list[_Request]:
@@ -115,10 +114,13 @@ class BatchingPool:
         if len(batch) > 1 and self._run_batch(batch):
             return
         for request in batch:
-            try:
-                request.result.set_result(self._run_single(request.images))
-            except Exception as error:  # goes to the thread that the image is from
-                request.result.set_exception(error)
+            self._run_request(request)
+
+    def _run_request(self, request: _Request) -> None:
+        try:
+            request.result.set_result(self._run_single(request.images))
+        except Exception as error:  # goes to the thread that the image is from
+            request.result.set_exception(error)
 
     def _run_batch(self, batch: list[_Request]) -> bool:
         try:

@@ -22,27 +22,26 @@ def carry(job: Job, manifest: Manifest, *, link: bool) -> None:
         status = job.source.stat()  # before the contents: what changes meanwhile looks changed the next time
     job.result.parent.mkdir(parents=True, exist_ok=True)
     with write_atomically(job.result) as temporary:
-        checksum = _link(job, temporary) if link else _copy(job.source, temporary)
+        digest = _link(job, temporary) if link else _copy(job.source, temporary)
         entry = Entry(
             source_bytes=status.st_size,
             source_modified=status.st_mtime_ns,
-            source_checksum=checksum,
+            source_checksum=digest,
             result_bytes=temporary.stat().st_size,
-            result_checksum=checksum,
+            result_checksum=digest,
         )
         manifest.add(entry.for_job(job))
 
 
 def _link(job: Job, temporary: Path) -> str:
-    digest = hashlib.sha256()
-    for piece in _pieces(job.source):
-        digest.update(piece)
+    with read_errors(job.source), open_regular_file(job.source) as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     try:
         os.link(job.source.resolve(), temporary)
     except OSError as error:
         why = f"cannot be linked ({error.strerror}); leave out --link"
         raise ValueError(f"{printable(job.result)}: {why}") from error
-    return digest.hexdigest()
+    return digest
 
 
 def _copy(source: Path, temporary: Path) -> str:

@@ -114,8 +114,7 @@ def _check_outside(jobs: Sequence[Job], source: Path, target: Path) -> None:
 def _check_distinct(jobs: Iterable[Job]) -> None:
     by_result: dict[Path, Path] = {}
     for job in jobs:
-        other = by_result.setdefault(job.result_name, job.name)
-        if other != job.name:
+        if (other := by_result.setdefault(job.result_name, job.name)) != job.name:
             both = f"{printable(other)} and {printable(job.name)}"
             raise ValueError(f"format: {both} would both become {printable(job.result_name)}")
 

@@ -53,12 +53,7 @@ _DEFAULTS = {each.name: each.default for each in fields(Entry)}
 
 def model_identity(card: Card) -> dict[str, str]:
     """The facts that tell one model from another: two that differ here give different results."""
-    return {
-        "product": card.product,
-        "weights": card.weights,
-        "precision": card.precision,
-        "test_time": card.test_time,
-    }
+    return {name: getattr(card, name) for name in ("product", "weights", "precision", "test_time")}
 
 
 def checksum(path: Path) -> str:
@@ -75,12 +70,10 @@ class Manifest:
     """
 
     def __init__(self, folder: Path | None, shard: str = "") -> None:
-        self.entries: dict[str, Entry] = {}
-        self._file: int | None = None
+        entries = [] if folder is None else sorted(_read(folder), key=lambda entry: entry.finished)
+        self.entries = {entry.result: entry for entry in entries}
         self.path = None if folder is None else folder / f"{_NAME}{shard}{_SUFFIX}"
-        if folder is not None:
-            for entry in sorted(_read(folder), key=lambda entry: entry.finished):
-                self.entries[entry.result] = entry
+        self._file: int | None = None
 
     def add(self, *entries: Entry) -> None:
         """Write lines, from any thread. Raises OSError when the disk cannot take them."""

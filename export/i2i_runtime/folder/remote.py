@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from i2i_runtime.files import printable
+from i2i_runtime.folder.batching import completed
 from i2i_runtime.folder.jobs import Job, Outcome
 from i2i_runtime.folder.manifest import Manifest
 from i2i_runtime.folder.remote_manifest import RemoteManifest
@@ -169,8 +170,5 @@ class _RemoteTrees(Trees):
 
 def _failure(upload: Callable[[Any], None], path: Path, argument: Any) -> ValueError | None:
     """Why a file could not be uploaded; None if it was."""
-    try:
-        upload(argument)
-    except Exception as error:  # each file system has classes of its own
-        return ValueError(f"{printable(path)}: cannot be written ({reason(error)})")
-    return None
+    error = completed(upload, argument).exception()  # of any class: each file system has its own
+    return None if error is None else ValueError(f"{printable(path)}: cannot be written ({reason(error)})")

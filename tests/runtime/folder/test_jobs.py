@@ -111,9 +111,10 @@ def test_hidden_files_and_loops_of_links_are_not_carried(tree):
     assert names(translate(tree, carry=["labels/**"]).carried) == LABELS
 
 
-def test_a_pipe_among_the_labels_is_a_sentence_and_the_rest_is_carried(tree):
+@pytest.mark.parametrize("link", [False, True])
+def test_a_pipe_among_the_labels_is_a_sentence_and_the_rest_is_carried(tree, link):
     os.mkfifo(tree / "labels" / "pipe")
-    report = translate(tree, carry=["labels/**"])
+    report = translate(tree, carry=["labels/**"], link=link)
     assert names(report.carried) == LABELS and report.failed[0][1].startswith(f"{tree}/labels/pipe: a device or pipe")
 
 
