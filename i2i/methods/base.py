@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from i2i import registry
 from i2i.losses.adversarial import Adversarial
@@ -13,7 +14,7 @@ from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import Generator, ImageGenerator
 from i2i.networks.layers import TestTime
 from i2i.networks.value_range import ValueRange
-from i2i.recipe.components import Part
+from i2i.recipe.components import Part, options_of
 
 # Constructor parameters that are components; the method supplies the channels, the recipe everything else.
 GeneratorFactory = Annotated[
@@ -120,6 +121,21 @@ class Method(nn.Module, ABC):
 def scaled(factor: float, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Loss terms times a factor."""
     return {name: factor * term for name, term in terms.items()}
+
+
+def check_penalty(option: str, weight: float, *discriminators: Discriminator) -> None:
+    """Raises ValueError for a discriminator with batch norm where `option` gives a gradient penalty this weight: the
+    penalty would be on the gradient of a whole batch, not of one image.
+    """
+    for discriminator in discriminators if weight else ():
+        if any(isinstance(layer, _BatchNorm) for layer in discriminator.modules()):
+            kind: Any = type(discriminator)
+            has_norm = "norm" in options_of(kind)
+            remedy = "set method.discriminator.norm=instance" if has_norm else "choose another method.discriminator"
+            raise ValueError(
+                f"{option} = {weight:g}: a gradient penalty is on one image's own gradient, but {kind.__name__} has "
+                f"batch norm, which mixes the images of a batch; {remedy}"
+            )
 
 
 def mean_logits(logits: Iterable[Tensor | None]) -> Tensor:

@@ -10,7 +10,14 @@ from torch.nn import functional as F
 
 from i2i.data.batch import Unpaired
 from i2i.losses.penalties import penalty_terms
-from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, GeneratorFactory, Update, scaled
+from i2i.methods.base import (
+    AdversarialFactory,
+    DiscriminatorFactory,
+    GeneratorFactory,
+    Update,
+    check_penalty,
+    scaled,
+)
 from i2i.methods.history import ImageHistory
 from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.discriminators.base import Discriminator
@@ -52,6 +59,7 @@ class CycleGAN(Translation):
         self.judge_a = discriminator(in_channels=a_channels)  # D_X
         self.judge_b = discriminator(in_channels=b_channels)  # D_Y
         self.adversarial = adversarial()
+        check_penalty("method.adversarial.penalty_weight", self.adversarial.penalty_weight, self.judge_a)
         self.cycle_weight = cycle_weight  # lambda
         self.identity_weight = identity_weight
         self.history_a, self.history_b = ImageHistory(history), ImageHistory(history)

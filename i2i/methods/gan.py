@@ -14,7 +14,7 @@ from i2i import registry
 from i2i.data.batch import Images
 from i2i.losses.orthogonal import orthogonal_penalty
 from i2i.losses.penalties import penalty_terms, r1_penalty
-from i2i.methods.base import AdversarialFactory, Outputs, Update, mean_logits
+from i2i.methods.base import AdversarialFactory, Outputs, Update, check_penalty, mean_logits
 from i2i.methods.generation import Generation
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import LatentGenerator
@@ -64,6 +64,8 @@ class GAN(Generation):
             raise ValueError(f"method.classes = {classes}: {kind} takes no labels; choose another method.discriminator")
         self.discriminator.check_size(size, size)
         self.adversarial = adversarial()
+        check_penalty("method.adversarial.penalty_weight", self.adversarial.penalty_weight, self.discriminator)
+        check_penalty("method.r1_weight", r1_weight, self.discriminator)
         self.critic_steps = critic_steps  # n_critic
         self.r1_weight = r1_weight  # gamma
         self.r1_every = r1_every

@@ -11,7 +11,14 @@ from torch.nn import functional as F
 
 from i2i.data.batch import Pair
 from i2i.losses.penalties import penalty_terms
-from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, GeneratorFactory, Update, scaled
+from i2i.methods.base import (
+    AdversarialFactory,
+    DiscriminatorFactory,
+    GeneratorFactory,
+    Update,
+    check_penalty,
+    scaled,
+)
 from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime
@@ -45,6 +52,7 @@ class Pix2Pix(Translation):
         require_same_size(self.generator)
         self.discriminator = discriminator(in_channels=target_channels + (source_channels if conditional else 0))
         self.adversarial = adversarial()
+        check_penalty("method.adversarial.penalty_weight", self.adversarial.penalty_weight, self.discriminator)
         self.l1_weight = l1_weight  # lambda
         self.conditional = conditional
         self.test_time = test_time

@@ -9,6 +9,7 @@ from torch.nn.utils import parametrizations, parametrize
 from i2i.registry import did_you_mean
 
 Norm = Literal["instance", "batch", "none"]
+DiscriminatorNorm = Literal["instance", "batch", "layer", "none"]
 Upsampling = Literal["transposed", "resize"]
 Initialisation = Literal["normal", "xavier", "kaiming", "orthogonal"]
 TestTime = Literal["published", "eval"]
@@ -55,25 +56,29 @@ class _ContiguousGradient(torch.autograd.Function):
         return gradients[0].contiguous()
 
 
-def normalisation(norm: Norm, channels: int) -> nn.Module:
-    """Make an instance norm (no affine, no running statistics), a batch norm or an identity, each as published."""
+def normalisation(norm: Norm | DiscriminatorNorm, channels: int) -> nn.Module:
+    """Make an instance norm (no affine, no running statistics), a batch norm, a layer norm or an identity, each as
+    published; layer norm is over channels and pixels of an image, with a weight and a bias for each channel.
+    """
     match norm:
         case "instance":
             return InstanceNorm2d(channels, eps=1e-5, affine=False, track_running_stats=False)
         case "batch":
             return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1)
+        case "layer":
+            return nn.GroupNorm(1, channels, eps=1e-5)
         case "none":
             return nn.Identity()
         case _:
-            raise ValueError(f"unknown norm {norm!r}; {did_you_mean(norm, get_args(Norm))}")
+            raise ValueError(f"unknown norm {norm!r}; {did_you_mean(norm, get_args(DiscriminatorNorm))}")
 
 
-def has_bias(norm: Norm) -> bool:
-    """Whether a convolution before this norm has a bias in the published networks.
+def has_bias(norm: Norm | DiscriminatorNorm) -> bool:
+    """True for a norm after which the published networks' convolutions have a bias.
 
-    Only with instance norm, although it has no effect there; not with "none", although it would have one.
+    With instance norm, although it has no effect there, and layer norm; not with "none", although it would have one.
     """
-    return norm == "instance"
+    return norm in ("instance", "layer")
 
 
 def upsample(

@@ -132,3 +132,11 @@ def test_settled_spectral_norm_knows_weights_it_has_never_seen():
     set_test_time(network, "eval")
     assert largest(network[0].weight.flatten(1)).item() == pytest.approx(1, abs=0.05)
     assert not network[0].parametrizations.weight.training
+
+
+def test_layer_norm_is_over_all_channels_and_pixels_of_an_image():
+    torch.manual_seed(0)
+    features = torch.randn(3, 4, 5, 6, dtype=torch.float64) * 7 + 2
+    normed = normalisation("layer", 4).double()(features)
+    mean, variance = features.mean((1, 2, 3), keepdim=True), features.var((1, 2, 3), keepdim=True, correction=0)
+    torch.testing.assert_close(normed, (features - mean) / (variance + 1e-5).sqrt())

@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from i2i.networks.discriminators.base import LAST_SIZE, FixedSizeDiscriminator
 from i2i.networks.gan_layers import Minibatch, minibatch_layer
-from i2i.networks.layers import Initialisation, Norm, add_spectral_norm, at_least, has_bias, initialise, normalisation
+from i2i.networks.layers import (
+    DiscriminatorNorm,
+    Initialisation,
+    add_spectral_norm,
+    at_least,
+    has_bias,
+    initialise,
+    normalisation,
+)
 from i2i.registry import discriminators
 
 
@@ -33,7 +41,7 @@ class DCGANDiscriminator(FixedSizeDiscriminator):
         size: int = 64,
         classes: int = 0,
         features: int = 64,
-        norm: Norm = "batch",
+        norm: DiscriminatorNorm = "batch",
         minibatch: Minibatch = "none",
         spectral_norm: bool = False,
         init: Initialisation = "normal",

@@ -7,7 +7,15 @@ Isola, Zhu, Zhou, Efros 2017: Image-to-Image Translation with Conditional Advers
 from torch import Tensor, nn
 
 from i2i.networks.discriminators.base import Discriminator
-from i2i.networks.layers import Initialisation, Norm, add_spectral_norm, at_least, has_bias, initialise, normalisation
+from i2i.networks.layers import (
+    DiscriminatorNorm,
+    Initialisation,
+    add_spectral_norm,
+    at_least,
+    has_bias,
+    initialise,
+    normalisation,
+)
 from i2i.registry import discriminators
 
 
@@ -27,7 +35,7 @@ class PatchGAN(Discriminator):
         in_channels: int = 3,
         features: int = 64,
         layers: int = 3,
-        norm: Norm = "batch",
+        norm: DiscriminatorNorm = "batch",
         spectral_norm: bool = False,
         init: Initialisation = "normal",
         init_gain: float = 0.02,
@@ -73,7 +81,7 @@ class PixelGAN(Discriminator):
         *,
         in_channels: int = 3,
         features: int = 64,
-        norm: Norm = "batch",
+        norm: DiscriminatorNorm = "batch",
         spectral_norm: bool = False,
         init: Initialisation = "normal",
         init_gain: float = 0.02,
