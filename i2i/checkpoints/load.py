@@ -70,7 +70,8 @@ def load_any(
     if path.is_file():
         return _load_ours(path)
     folder = checkpoint.find(path)
-    import_plugins(folder.parent.parent)
+    if folder.parent.name == "checkpoints":  # of a run
+        import_plugins(folder.parent.parent)
     return _load_ours(_product_file(folder, product))
 
 

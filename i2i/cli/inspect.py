@@ -11,6 +11,22 @@ import typer
 
 from i2i.cli.train import Plugins, Set
 
+# Registries by the name of their list.
+_LISTS = {
+    "methods": "methods",
+    "generators": "generators",
+    "discriminators": "discriminators",
+    "losses": "adversarial",
+    "pixel losses": "pixel_losses",
+    "perceptual losses": "perceptual",
+    "augmentations": "augmentations",
+    "batch augmentations": "batch_augmentations",
+    "degradations": "degradations",
+    "schedules": "schedules",
+    "optimizers": "optimizers",
+    "datasets": "datasets",
+}
+
 
 def list_components(
     kind: Annotated[
@@ -26,25 +42,12 @@ def list_components(
     from i2i.checkpoints.published import overview
 
     registry.load_plugins(plugins)
-    kinds = {
-        "methods": registry.methods,
-        "generators": registry.generators,
-        "discriminators": registry.discriminators,
-        "losses": registry.adversarial,
-        "pixel losses": registry.pixel_losses,
-        "perceptual losses": registry.perceptual,
-        "augmentations": registry.augmentations,
-        "batch augmentations": registry.batch_augmentations,
-        "degradations": registry.degradations,
-        "schedules": registry.schedules,
-        "optimizers": registry.optimizers,
-        "datasets": registry.datasets,
-    }
-    if kind is not None and kind not in (*kinds, "weights", "recipes"):
-        raise ValueError(f"list {kind!r}: {registry.did_you_mean(kind, (*kinds, 'weights', 'recipes'))}")
-    for name, parts in kinds.items():
-        if kind in (None, name, name.split()[-1]):  # all losses are losses
-            _print(name, {part: _summary(parts[part]) for part in parts})
+    if kind is not None and kind not in (*_LISTS, "weights", "recipes"):
+        raise ValueError(f"list {kind!r}: {registry.did_you_mean(kind, (*_LISTS, 'weights', 'recipes'))}")
+    for title, name in _LISTS.items():
+        if kind in (None, title, title.split()[-1]):  # all losses are losses
+            parts: registry.Registry = getattr(registry, name)
+            _print(title, {part: _summary(parts[part]) for part in parts})
     if kind in (None, "weights"):
         print("weights:", *overview(), sep="\n  ")
     if kind in (None, "recipes"):

@@ -147,4 +147,5 @@ def load_run(run: Path, overrides: Overrides = ()) -> Recipe:
 def import_plugins(run: Path) -> None:
     """Import the plugins that a run's folder remembers, if it has a recipe. Raises ValueError."""
     if (run / RECIPE).is_file():
-        load_remembered_plugins(read(run / RECIPE).get("plugins", []))
+        plugins = read(run / RECIPE).get("plugins", [])
+        load_remembered_plugins(filter(lambda plugin: isinstance(plugin, str), plugins))

@@ -11,6 +11,7 @@ def override(table: dict[str, Any], assignments: Overrides) -> dict[str, Any]:
     """Apply assignments in place. Naming another component (`method.generator.name=unet`, or short
     `method.generator=unet`) starts from its defaults. Raises ValueError.
     """
+    assignments = [assignments] if isinstance(assignments, str) else assignments
     pairs = (
         [(_path(key, key), value) for key, value in assignments.items()]
         if isinstance(assignments, Mapping)

@@ -34,8 +34,8 @@ def schema() -> Schema:
 
 
 def own_names(kind: Registry) -> list[str]:
-    """Names of this package's components, which are in lower case; the transforms of other libraries are not."""
-    return [name for name in kind if name.islower()]
+    """Names of this package's components: not of plugins', nor of the transforms of other libraries, in capitals."""
+    return [name for name in kind if name.islower() and kind[name].__module__.startswith("i2i.")]
 
 
 def paragraphs(component: Any) -> str:

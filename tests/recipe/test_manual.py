@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from i2i import recipe
+from i2i import recipe, registry
 from i2i.recipe import Recipe, manual
 from i2i.recipe.schema import schema
 from i2i.recipe.types import as_schema, in_words
@@ -19,6 +19,11 @@ CHECK = jsonschema.Draft7Validator(schema())
 def test_the_manual_and_the_schema_are_those_of_today() -> None:
     for file, text in manual.files(FOLDER).items():
         assert file.read_text() == text, f"{file} is out of date: python -m i2i.recipe.manual"
+
+
+def test_a_plugin_changes_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.schedules._parts, "mine", type("Mine", (), {}))
+    test_the_manual_and_the_schema_are_those_of_today()
 
 
 def test_every_key_of_every_section_has_a_sentence() -> None:
