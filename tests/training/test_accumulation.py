@@ -126,7 +126,7 @@ def test_updates_that_differ_between_micro_batches_are_refused(second: list[str]
         accumulated_step(method, Pair(torch.ones(2, 1), torch.ones(2, 1)), update, 2)
 
 
-def test_a_player_s_accumulated_gradients_wait_for_its_own_update() -> None:
+def test_accumulated_gradients_wait_for_the_update_of_their_player() -> None:
     update = TrainingUpdate({"a": nn.Linear(1, 1), "b": (other := nn.Linear(1, 1))}, Optimizer())
     update.accumulate("a", loss=sum(parameter.sum() for parameter in update.parameters["a"]))
     with pytest.raises(ValueError, match="accumulated gradients of a wait for its update, not for b's"):

@@ -1,4 +1,4 @@
-"""A run that augments its batches on the device: resumed, refused, and different from one that does not."""
+"""Augmentation of batches on the device, in a run."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("method", ["cyclegan", "pix2pix", "rrdb-psnr"])
-def test_a_resumed_run_draws_the_same_whatever_the_workers(method: str, tmp_path: Path) -> None:
+def test_batch_augmentations_resume_bit_for_bit_with_any_number_of_workers(method: str, tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
     world = world / "trainB" if upscales(method) else world
     short = [*SHORT, "train.steps=4"]
@@ -42,13 +42,13 @@ def test_a_resumed_run_draws_the_same_whatever_the_workers(method: str, tmp_path
     assert same(uninterrupted, weights(whole))
 
 
-def test_sizes_after_the_batch_steps_are_checked_before_training(tmp_path: Path) -> None:
+def test_a_size_that_batch_augmentation_makes_wrong_is_refused_before_training(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
     with pytest.raises(ValueError, match="15"):
         run.train(tiny_recipe("cyclegan", world, "augment.batch.Resize.size=[15, 15]"), tmp_path / "run")
 
 
-def test_label_maps_are_refused(tmp_path: Path) -> None:
+def test_batch_augmentation_of_label_maps_is_refused(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
     chosen = tiny_recipe("pix2pix", world, *BATCH, 'data.label_maps=["source"]')
     with pytest.raises(ValueError, match=r"augment\.batch.*label_maps"):

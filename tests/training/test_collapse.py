@@ -43,7 +43,7 @@ def settings(*more: str) -> list[str]:
     return overrides("dcgan", "train.batch_size=16", "train.steps=200", "optimizer.lr=2e-3", "collapse.every=40", *more)
 
 
-def test_a_collapse_is_seen_and_ends_the_run_if_it_is_to(
+def test_a_collapse_is_reported_once_and_ends_the_run_with_collapse_stop(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(generators._parts, "forgetful", Forgetful)
@@ -52,17 +52,17 @@ def test_a_collapse_is_seen_and_ends_the_run_if_it_is_to(
     reporter = Recorder()
     with pytest.raises(Collapsed, match=r"times as diverse as real images .*: try "):
         run.train(chosen, tmp_path / "run", reporter=reporter)
-    assert len([said for said in reporter.messages if "warning: step 160" in said]) == 1
-    assert checkpoint.find(tmp_path / "run").name == "00000160", "within two looks of the collapse, and saved"
+    assert len([message for message in reporter.messages if "warning: step 160" in message]) == 1
+    assert checkpoint.find(tmp_path / "run").name == "00000160", "within two checks of the collapse, and saved"
     log = read_log(tmp_path / "run/diversity.csv")
     assert log["step"] == [40, 80, 120, 160] and log["generator.diversity"][-1] < 0.01 < log["generator.diversity"][1]
 
 
-def test_a_healthy_run_is_left_alone(folder: Path, tmp_path: Path) -> None:
+def test_a_healthy_run_is_not_reported(folder: Path, tmp_path: Path) -> None:
     reporter = Recorder()
     chosen = recipe.load(recipe.find("dcgan"), [str(folder)], settings())
     run.train(chosen, tmp_path / "run", reporter=reporter)
-    assert not [said for said in reporter.messages if "warning" in said]
+    assert not [message for message in reporter.messages if "warning" in message]
     log = read_log(tmp_path / "run/diversity.csv")
     assert log["generator.diversity"][-1] > 0.5
     assert all(0 <= share <= 1 for share in log["generator.separation"])
@@ -71,7 +71,7 @@ def test_a_healthy_run_is_left_alone(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["pix2pix", "cyclegan"])
-def test_translators_are_checked_too(method: str, tmp_path: Path) -> None:
+def test_diversity_of_every_product_of_a_translator_is_logged(method: str, tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
     run.train(tiny_recipe(method, world, "train.steps=4", "collapse.every=2"), tmp_path / "run", reporter=Recorder())
     log = read_log(tmp_path / "run/diversity.csv")
@@ -82,7 +82,7 @@ def outputs(fake: Tensor, real: Tensor) -> dict[str, Outputs]:
     return {"a_to_b": Outputs(list(fake.split(1)), list(real.split(1)), fake.mean((1, 2, 3)), real.mean((1, 2, 3)))}
 
 
-def test_outputs_that_stop_depending_on_their_inputs_are_a_collapse() -> None:
+def test_translators_that_ignore_their_inputs_have_collapsed() -> None:
     detector, real = CollapseDetector(Collapse()), torch.rand(6, 3, 16, 16)
     assert detector.check(100, outputs(real.flip(0), real))[1] == []
     same = real[:1].expand(6, -1, -1, -1)
@@ -91,7 +91,7 @@ def test_outputs_that_stop_depending_on_their_inputs_are_a_collapse() -> None:
     assert detector.check(400, outputs(same, real))[1] == []  # said once
 
 
-def test_what_was_never_diverse_is_given_time() -> None:
+def test_a_generator_that_was_never_diverse_has_a_grace_period() -> None:
     detector, real = CollapseDetector(Collapse()), torch.rand(6, 3, 16, 16)
     same = real[:1].expand(6, -1, -1, -1)
     assert [len(detector.check(step, outputs(same, real))[1]) for step in (100, 900, 1000, 1100)] == [0, 0, 0, 1]
@@ -102,7 +102,7 @@ def test_diversity_is_the_mean_distance_of_pairs() -> None:
     assert diversity(flat) == pytest.approx(0.4)
 
 
-def test_separation_is_the_chance_that_the_real_one_of_two_is_found() -> None:
+def test_separation_is_the_area_under_the_roc_curve() -> None:
     real, fake = torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0])
     assert separation(real, fake) == pytest.approx((3 + 0.5) / 4)
 

@@ -1,4 +1,4 @@
-"""Logs whose rows have terms that others have not."""
+"""CSV logs of terms that not every step has."""
 
 import math
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from i2i.training.log import Log, read_log
 
 
-def test_a_term_that_comes_later_has_a_column_and_earlier_rows_none_of_it(tmp_path: Path) -> None:
+def test_a_later_term_gets_a_column_that_is_empty_in_earlier_rows(tmp_path: Path) -> None:
     with Log(tmp_path) as log:
         log.losses(1, {"a": 1.0})
         log.losses(2, {"a": 2.0, "b": 5.0})
@@ -16,7 +16,7 @@ def test_a_term_that_comes_later_has_a_column_and_earlier_rows_none_of_it(tmp_pa
     assert read["a"][:2] == [1, 2] and math.isnan(read["a"][2]) and math.isnan(read["b"][0]) and read["b"][1:] == [5, 6]
 
 
-def test_rows_after_the_step_of_a_resume_are_dropped_whatever_columns_they_have(tmp_path: Path) -> None:
+def test_rows_after_the_resumed_step_are_dropped(tmp_path: Path) -> None:
     with Log(tmp_path) as log:
         log.losses(1, {"a": 1.0})
         log.losses(2, {"b": 2.0})

@@ -1,4 +1,4 @@
-"""A run that was killed and resumed ends with the same bits as one that was left alone."""
+"""A killed and resumed run ends with the same bits as an uninterrupted one."""
 
 import shutil
 import signal
@@ -48,7 +48,7 @@ OWN = {
         ("stylegan2", 0),
     ],
 )
-def test_killed_and_resumed_is_bit_for_bit_the_uninterrupted_run(method: str, workers: int, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_bit_for_bit(method: str, workers: int, tmp_path: Path) -> None:
     world = tiny_data(method, tmp_path / "world")
     options = [*SETTINGS, f"train.workers={workers}", "train.ema=0.9", "train.batch_size=2", *OWN.get(method, [])]
     whole = run.train(tiny_recipe(method, world, *options), tmp_path / "whole", reporter=Recorder())
@@ -116,7 +116,7 @@ def assert_equal(first: object, second: object) -> None:
         assert first == second
 
 
-def test_a_finished_run_says_so_and_can_be_made_longer(tmp_path: Path) -> None:
+def test_a_finished_run_is_refused_and_can_be_made_longer(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
     folder = run.train(tiny_recipe("pix2pix", world, "train.steps=2"), tmp_path / "run", reporter=Recorder())
     with pytest.raises(ValueError, match=r"finished at step 2; .*train\.steps"):
@@ -143,7 +143,7 @@ def test_the_run_is_reproducible_from_the_recipe_in_it(tmp_path: Path) -> None:
     assert_equal_weights(first, second)
 
 
-def test_a_run_goes_on_from_another_folder_than_it_began_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_resumes_from_another_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_world(tmp_path / "world")
     monkeypatch.chdir(tmp_path)
     folder = run.train(tiny_recipe("pix2pix", Path("world"), "train.steps=1")).resolve()
@@ -178,7 +178,7 @@ def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
         run.resume(folder, ["train.steps=2"], reporter=Recorder())
 
 
-def test_resuming_before_the_latest_checkpoint_gives_up_what_came_after(tmp_path: Path) -> None:
+def test_resuming_an_earlier_checkpoint_drops_later_ones(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
     chosen = tiny_recipe(
         "pix2pix", world, "train.steps=6", "train.checkpoint_every=2", "train.log_every=1", "train.keep=9"
@@ -194,7 +194,7 @@ def test_resuming_before_the_latest_checkpoint_gives_up_what_came_after(tmp_path
     assert rows == [str(step) for step in range(1, 7)]
 
 
-def test_a_run_may_change_its_memory_layout_when_it_goes_on(tmp_path: Path) -> None:
+def test_a_resume_may_change_the_memory_layout(tmp_path: Path) -> None:
     """The fused Adam would take the saved moments for others, without an error."""
     world = tiny_world(tmp_path / "world")
     options = ["train.steps=3", "train.channels_last=false", "method.generator.dropout=false", "optimizer.lr=1e-2"]

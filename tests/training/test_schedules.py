@@ -16,22 +16,22 @@ def test_linear_is_the_published_schedule_of_200_epochs(epoch: int, factor: floa
         assert Linear()(step, steps) == pytest.approx(factor)
 
 
-def test_a_short_run_decays_all_the_way() -> None:
+def test_linear_decays_nearly_to_zero_in_a_short_run() -> None:
     factors = [Linear()(step, 10) for step in range(10)]
     assert factors[:5] == [1] * 5 and sorted(factors, reverse=True) == factors and 0 < factors[-1] < 0.25
 
 
 @pytest.mark.parametrize("options", [{"constant": 1.5}, {"constant": -0.1}, {"stairs": 0}])
-def test_impossible_shapes_are_refused(options: dict[str, float]) -> None:
+def test_linear_refuses_impossible_options(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="schedule linear"):
         Linear(**options)  # type: ignore[arg-type]
 
 
-def test_cosine_falls_from_one_by_a_half_in_the_middle() -> None:
+def test_cosine_is_one_half_in_the_middle() -> None:
     assert [Cosine()(step, 8) for step in (0, 4, 8)] == pytest.approx([1, 0.5, 0])
 
 
-def test_constant_stays() -> None:
+def test_constant_is_one() -> None:
     assert {Constant()(step, 8) for step in range(8)} == {1.0}
 
 
@@ -53,6 +53,6 @@ def test_multistep_halves_where_esrgan_does() -> None:
 @pytest.mark.parametrize(
     ("kind", "options"), [(MultiStep, {"milestones": [1.5]}), (MultiStep, {"gamma": 0}), (Cosine, {"periods": 0})]
 )
-def test_shapes_outside_the_run_are_refused(kind: type, options: dict[str, object]) -> None:
+def test_multistep_and_cosine_refuse_impossible_options(kind: type, options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="schedule"):
         kind(**options)

@@ -1,4 +1,4 @@
-"""A run of two stages: the second starts from the generator that the first one made."""
+"""A run of two stages: the second starts from the generator of the first."""
 
 import json
 from pathlib import Path
@@ -36,19 +36,19 @@ def test_the_first_stage_shares_generator_data_and_scale_and_keeps_its_own_sched
     assert first.method["name"] == "rrdb-psnr" and first.method["scale"] == 2
     assert first.method["generator"] == chosen.method["generator"]
     assert first.degradation == chosen.degradation and first.data == chosen.data and first.augment == chosen.augment
-    assert first.optimizer.lr == 2e-4 and first.optimizer.betas == chosen.optimizer.betas == (0.9, 0.99)
+    assert first.optimizer.lr == 2e-4 and first.optimizer.betas == chosen.optimizer.betas == [0.9, 0.99]
     assert first.schedule["name"] == "cosine" and chosen.schedule["name"] == "multistep"
     assert first.train.steps == 3 and first.train.batch_size == chosen.train.batch_size
 
 
-def test_the_second_stage_starts_from_the_average_that_the_first_one_made(photos: Path, tmp_path: Path) -> None:
+def test_the_second_stage_starts_from_the_averaged_generator_of_the_first(photos: Path, tmp_path: Path) -> None:
     chosen = tiny_recipe("esrgan", photos, "first.train.steps=3", "train.steps=1", "optimizer.lr=1e-30")
     chosen = chosen.model_copy(update={"first": chosen.first.model_copy(update={"optimizer": {"lr": 1e-2}})})
     reporter = Recorder()
     folder = run.train(chosen, tmp_path / "run", reporter=reporter)
     first, second = checkpoint.find(folder / run.FIRST), checkpoint.find(folder)
     assert first.name == "00000003" and second.name == "00000001"
-    assert reporter.steps == [1, 2, 3, 1] and any("first stage" in said for said in reporter.messages)
+    assert reporter.steps == [1, 2, 3, 1] and any("first stage" in message for message in reporter.messages)
     assert all(
         bool(((ours - theirs).abs() < 1e-6).all())
         for ours, theirs in zip(  # type: ignore[operator]
@@ -57,7 +57,7 @@ def test_the_second_stage_starts_from_the_average_that_the_first_one_made(photos
     )
 
 
-def test_stopped_in_its_first_stage_a_run_goes_on_with_both(photos: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_interrupted_in_its_first_stage_resumes_both(photos: Path, tmp_path: Path) -> None:
     whole = run.train(tiny_recipe("esrgan", photos, *SHORT), tmp_path / "whole", reporter=Recorder())
     stops = iter([False, True])
     with pytest.raises(Interrupted, match=str(tmp_path / "stopped")):
@@ -72,7 +72,7 @@ def test_stopped_in_its_first_stage_a_run_goes_on_with_both(photos: Path, tmp_pa
     assert same(weights(checkpoint.find(whole)), weights(checkpoint.find(resumed)))
 
 
-def test_a_first_stage_that_is_done_is_not_done_again(photos: Path, tmp_path: Path) -> None:
+def test_a_finished_first_stage_is_not_trained_again(photos: Path, tmp_path: Path) -> None:
     stops = iter([False, False, False, True])  # after the first step of the second stage
     with pytest.raises(Interrupted):
         run.train(tiny_recipe("esrgan", photos, *SHORT), tmp_path, reporter=Recorder(), stop=lambda: next(stops, False))
@@ -83,7 +83,7 @@ def test_a_first_stage_that_is_done_is_not_done_again(photos: Path, tmp_path: Pa
     assert reporter.steps == [1, 2]
 
 
-def test_weights_to_start_from_take_the_place_of_the_first_stage(photos: Path, tmp_path: Path) -> None:
+def test_train_start_replaces_the_first_stage(photos: Path, tmp_path: Path) -> None:
     stage = run.train(tiny_recipe("rrdb-psnr", photos, "train.steps=2"), tmp_path / "psnr", reporter=Recorder())
     start = f"train.start={stage / 'latest'}"
     chosen = tiny_recipe("esrgan", photos, start, "train.steps=1", "optimizer.lr=1e-30")
@@ -95,7 +95,7 @@ def test_weights_to_start_from_take_the_place_of_the_first_stage(photos: Path, t
         run.train(other, tmp_path / "other", reporter=Recorder())
 
 
-def test_without_a_first_stage_training_starts_from_nothing(photos: Path, tmp_path: Path) -> None:
+def test_first_false_trains_the_second_stage_from_scratch(photos: Path, tmp_path: Path) -> None:
     folder = run.train(tiny_recipe("esrgan", photos, "first=false", "train.steps=1"), tmp_path, reporter=Recorder())
     assert not (folder / run.FIRST).exists()
     assert recipe.load(folder / run.RECIPE).first is None
@@ -109,25 +109,25 @@ def test_without_a_first_stage_training_starts_from_nothing(photos: Path, tmp_pa
         ("first.schedul.name=cosine", "did you mean 'schedule'"),
     ],
 )
-def test_what_is_wrong_in_the_first_stage_is_named(photos: Path, assignment: str, sentence: str) -> None:
+def test_errors_in_the_first_stage_are_named(photos: Path, assignment: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         tiny_recipe("esrgan", photos, assignment)
 
 
-def test_the_checkpoint_says_which_generator_it_holds(photos: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_keeps_the_scale_of_its_generator(photos: Path, tmp_path: Path) -> None:
     folder = run.train(tiny_recipe("rrdb-psnr", photos, "train.steps=1"), tmp_path, reporter=Recorder())
     _, facts = checkpoint.load_product(checkpoint.find(folder) / "low_to_high.safetensors")
     assert json.loads(facts["generator"])["scale"] == 2
 
 
-def test_what_the_second_stage_lacks_is_said_before_the_first_one_is_trained(photos: Path, tmp_path: Path) -> None:
+def test_errors_of_the_second_stage_are_raised_before_the_first_is_trained(photos: Path, tmp_path: Path) -> None:
     chosen = tiny_recipe("esrgan", photos, "method.perceptual_weight=1", "method.perceptual.weights=none.pth")
     with pytest.raises(ValueError, match=r"none\.pth"):
         run.train(chosen, tmp_path / "run", reporter=Recorder())
     assert not (tmp_path / "run").exists()
 
 
-def test_files_that_a_recipe_names_are_found_from_anywhere(
+def test_relative_weight_files_are_found_from_another_working_directory(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_vgg19(tmp_path / "vgg19.safetensors", convolutions=1)

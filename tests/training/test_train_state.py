@@ -69,7 +69,7 @@ def test_the_schedule_scales_the_rate_of_every_step() -> None:
     assert weights(state(Falling(), lambda step, steps: 1 - step / steps), 4) == [-1, -1.75, -2.25, -2.5]
 
 
-def test_gradients_are_clipped_and_logged_before() -> None:
+def test_gradients_are_clipped_after_their_norm_is_logged() -> None:
     trained = state(Falling(), clip_norm=0.25)
     assert weights(trained, 2) == pytest.approx([-0.25, -0.5], rel=1e-5)
     trained.take_step(BATCH, with_norms=True)
@@ -96,7 +96,7 @@ def test_in_bfloat16_a_loss_sees_the_weights_after_an_earlier_update() -> None:
     assert bool((trained.method.seen == -1).all())
 
 
-def test_weights_lie_in_memory_as_the_recipe_says() -> None:
+def test_weights_are_channels_last_if_the_recipe_says_so() -> None:
     for is_on in (True, False):
         weight = state(Falling(channels=2, kernel=3), channels_last=is_on).method.generator.layer.weight
         assert weight.is_contiguous(memory_format=torch.channels_last) == is_on
@@ -119,7 +119,7 @@ def test_networks_are_compiled_and_nothing_else(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("decay", [0.2, 0.999])
-def test_the_average_warms_up_to_its_decay(decay: float) -> None:
+def test_ema_warms_up_to_its_decay(decay: float) -> None:
     trained = state(Falling(), ema=decay)
     average = None
     for step, weight in enumerate(weights(trained, 4)):

@@ -1,4 +1,4 @@
-"""When things happen in a run, and what it leaves behind."""
+"""When a run logs, draws samples and saves, and what it leaves in its folder."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_a_run_leaves_recipe_logs_sheets_and_checkpoints(world: Path, tmp_path: 
     assert list((folder / "tensorboard").iterdir())
 
 
-def test_weights_carry_what_is_needed_to_use_them(world: Path, tmp_path: Path) -> None:
+def test_saved_generators_carry_the_facts_to_use_them(world: Path, tmp_path: Path) -> None:
     folder = run.train(tiny_recipe("cyclegan", world, "train.steps=1"), tmp_path / "run", reporter=Recorder())
     with safe_open(checkpoint.find(folder) / "a_to_b.safetensors", framework="pt") as file:
         facts = file.metadata()
@@ -58,14 +58,14 @@ def test_weights_carry_what_is_needed_to_use_them(world: Path, tmp_path: Path) -
     assert json.loads(facts["value_range"]) == [-1.0, 1.0]
 
 
-def test_a_checkpoint_without_its_weights_is_one_sentence(world: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_without_weights_is_refused(world: Path, tmp_path: Path) -> None:
     folder = run.train(tiny_recipe("pix2pix", world, "train.steps=1"), tmp_path / "run", reporter=Recorder())
     (checkpoint.find(folder) / "source_to_target.safetensors").unlink()
     with pytest.raises(ValueError, match="no weights in this checkpoint; name an earlier one"):
         load_any(folder)
 
 
-def test_asked_to_stop_it_saves_and_says_where(world: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_saved_and_names_its_folder(world: Path, tmp_path: Path) -> None:
     reporter = Recorder()
     with pytest.raises(Interrupted, match=str(tmp_path / "run")):
         run.train(
@@ -119,7 +119,7 @@ def test_a_real_method_trains_in_bfloat16_with_channels_last_clipped(world: Path
 
 
 @pytest.mark.parametrize("is_on", [True, False])
-def test_batches_lie_in_memory_as_the_networks_do(
+def test_batches_are_channels_last_if_the_recipe_says_so(
     is_on: bool, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
@@ -153,7 +153,7 @@ def test_a_resumed_run_keeps_its_best_score(world: Path, tmp_path: Path, monkeyp
     assert checkpoint.find(folder / "best").name == "00000001" and checkpoint.find(folder).name == "00000002"
 
 
-def test_small_sets_show_training_images(tmp_path: Path) -> None:
+def test_training_images_stand_in_for_missing_held_out_ones(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for side in "AB":
         (tmp_path / side).mkdir()

@@ -1,4 +1,4 @@
-"""Metrics on the way: logged, the best checkpoint by them kept, and the run itself left as it was."""
+"""Metrics during training: logged, deciding on the best checkpoint, and without an effect on the run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,15 +23,15 @@ SETTINGS = ["train.steps=6", "train.checkpoint_every=3", "evaluate.features=mean
 
 
 class Means(FeatureExtractor):
-    """Mean and deviation of each channel; `asked` counts the images that any has seen."""
+    """Mean and deviation of each channel; `seen` counts the images of all instances."""
 
-    asked = 0
+    seen = 0
 
     def __init__(self, *, weights: str = "", device: str = "cpu") -> None:
         super().__init__("means", "0", device)
 
     def extract(self, images: Tensor) -> Tensor:
-        type(self).asked += len(images)
+        type(self).seen += len(images)
         assert images.dtype == torch.float32 and images.min() >= 0 and images.max() <= 1
         return torch.cat([images.mean((2, 3)), images.std((2, 3))], 1)
 
@@ -39,7 +39,7 @@ class Means(FeatureExtractor):
 @pytest.fixture(autouse=True)
 def means(monkeypatch: pytest.MonkeyPatch) -> type[Means]:
     monkeypatch.setitem(features._parts, "means", Means)
-    monkeypatch.setattr(Means, "asked", 0)
+    monkeypatch.setattr(Means, "seen", 0)
     return Means
 
 
@@ -48,7 +48,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_world(tmp_path_factory.mktemp("data") / "world", count=40)
 
 
-def wanted(method: str, data: Path, *more: str) -> Recipe:
+def chosen(method: str, data: Path, *more: str) -> Recipe:
     return tiny_recipe(method, data, *SETTINGS, *more)
 
 
@@ -56,40 +56,41 @@ def weights(folder: Path) -> Sequence[dict[str, Tensor]]:
     return [load_file(file) for file in sorted(checkpoint.find(folder).glob("*.safetensors"))]
 
 
-def test_metrics_of_every_product_are_logged_and_said(world: Path, tmp_path: Path) -> None:
+def test_metrics_of_every_product_are_logged_and_reported(world: Path, tmp_path: Path) -> None:
     reporter = Recorder()
-    run.train(wanted("cyclegan", world, "evaluate.every=2"), tmp_path / "run", reporter=reporter)
+    run.train(chosen("cyclegan", world, "evaluate.every=2"), tmp_path / "run", reporter=reporter)
     log = read_log(tmp_path / "run/metrics.csv")
     names = {f"{product}.KID(means){end}" for product in ("a_to_b", "b_to_a") for end in ("", " error")}
     assert log["step"] == [2, 4, 6] and log.keys() == {"step", *names}
-    assert any("every 2 steps kid on 8 images; they are few" in said for said in reporter.messages)
-    assert any(said.startswith("step 4: a_to_b.KID(means) ") for said in reporter.messages)
+    assert any("every 2 steps kid on 8 images; they are few" in message for message in reporter.messages)
+    assert any(message.startswith("step 4: a_to_b.KID(means) ") for message in reporter.messages)
 
 
-def test_the_last_step_is_measured_too(world: Path, tmp_path: Path) -> None:
-    run.train(wanted("pix2pix", world, "evaluate.every=4"), tmp_path / "run", reporter=Recorder())
+def test_metrics_are_computed_at_the_last_step_too(world: Path, tmp_path: Path) -> None:
+    run.train(chosen("pix2pix", world, "evaluate.every=4"), tmp_path / "run", reporter=Recorder())
     assert read_log(tmp_path / "run/metrics.csv")["step"] == [4, 6]
 
 
-def test_real_images_are_looked_at_once(world: Path, tmp_path: Path, means: type[Means]) -> None:
-    run.train(wanted("pix2pix", world, "evaluate.every=2"), tmp_path / "run", reporter=Recorder())
+def test_features_of_real_images_are_computed_once(world: Path, tmp_path: Path, means: type[Means]) -> None:
+    run.train(chosen("pix2pix", world, "evaluate.every=2"), tmp_path / "run", reporter=Recorder())
     held_out = 8
-    assert means.asked == held_out + 3 * held_out
+    assert means.seen == held_out + 3 * held_out
 
 
 @pytest.mark.parametrize("method", ["cyclegan", "pix2pix", "dcgan"])
-def test_a_run_that_is_measured_ends_with_the_same_weights(method: str, world: Path, tmp_path: Path) -> None:
+def test_evaluation_does_not_change_the_weights_of_a_run(method: str, world: Path, tmp_path: Path) -> None:
     data = digits(tmp_path / "digits", each=4) if method == "dcgan" else world
-    for name, every in (("measured", 2), ("left", 0)):
-        run.train(wanted(method, data, f"evaluate.every={every}"), tmp_path / name, reporter=Recorder())
-    measured, left = weights(tmp_path / "measured"), weights(tmp_path / "left")
-    assert all(torch.equal(ours[key], theirs[key]) for ours, theirs in zip(measured, left, strict=True) for key in ours)
-    assert not (tmp_path / "left/metrics.csv").exists()
+    for name, every in (("measured", 2), ("plain", 0)):
+        run.train(chosen(method, data, f"evaluate.every={every}"), tmp_path / name, reporter=Recorder())
+    measured, plain = weights(tmp_path / "measured"), weights(tmp_path / "plain")
+    for ours, theirs in zip(measured, plain, strict=True):
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert not (tmp_path / "plain/metrics.csv").exists()
 
 
-def test_the_best_checkpoint_is_that_of_the_metric(world: Path, tmp_path: Path) -> None:
+def test_evaluate_best_decides_which_checkpoint_is_the_best(world: Path, tmp_path: Path) -> None:
     settings = ["evaluate.every=1", 'evaluate.metrics=["psnr", "kid"]', "evaluate.best=psnr", "train.keep=1"]
-    folder = run.train(wanted("pix2pix", world, *settings), tmp_path / "run", reporter=Recorder())
+    folder = run.train(chosen("pix2pix", world, *settings), tmp_path / "run", reporter=Recorder())
     log = read_log(folder / "metrics.csv")
     levels = log["source_to_target.PSNR"]
     best = int(log["step"][levels.index(max(levels))])
@@ -97,10 +98,10 @@ def test_the_best_checkpoint_is_that_of_the_metric(world: Path, tmp_path: Path) 
     assert checkpoint.load_state(checkpoint.find(folder))["best"] == pytest.approx(-max(levels), rel=1e-4)
 
 
-def test_resumed_it_goes_on_as_if_nothing_had_happened(world: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_logs_the_same_metrics_and_keeps_the_same_best(world: Path, tmp_path: Path) -> None:
     settings = ["evaluate.every=2", "evaluate.best=kid", "train.keep=9"]
-    whole = run.train(wanted("cyclegan", world, *settings), tmp_path / "whole", reporter=Recorder())
-    parts = run.train(wanted("cyclegan", world, *settings), tmp_path / "parts", reporter=Recorder())
+    whole = run.train(chosen("cyclegan", world, *settings), tmp_path / "whole", reporter=Recorder())
+    parts = run.train(chosen("cyclegan", world, *settings), tmp_path / "parts", reporter=Recorder())
     run.resume(parts / "checkpoints/00000003", reporter=Recorder())
     assert (whole / "metrics.csv").read_text() == (parts / "metrics.csv").read_text()
     assert (whole / "best").resolve().name == (parts / "best").resolve().name
@@ -108,16 +109,16 @@ def test_resumed_it_goes_on_as_if_nothing_had_happened(world: Path, tmp_path: Pa
     assert states[0]["best"] == states[1]["best"] and torch.equal(states[0]["random"], states[1]["random"])
 
 
-def test_what_was_best_by_another_measure_is_forgotten(world: Path, tmp_path: Path) -> None:
-    folder = run.train(wanted("pix2pix", world), tmp_path / "run", reporter=Recorder())
+def test_a_best_score_by_another_metric_is_dropped_on_a_resume(world: Path, tmp_path: Path) -> None:
+    folder = run.train(chosen("pix2pix", world), tmp_path / "run", reporter=Recorder())
     reporter = Recorder()
     more = ["train.steps=8", "evaluate.every=2", "evaluate.best=kid"]
     run.resume(folder, more, reporter=reporter)
-    assert any("step 8: saved" in said for said in reporter.messages)
+    assert any("step 8: saved" in message for message in reporter.messages)
     assert (folder / "best").resolve().name == "00000008", "the only one that was measured by it"
 
 
-def test_as_many_samples_of_noise_as_there_are_images_each_from_its_own_latent(
+def test_every_sample_of_an_evaluation_has_its_own_latent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[int] = []
@@ -130,16 +131,16 @@ def test_as_many_samples_of_noise_as_there_are_images_each_from_its_own_latent(
     monkeypatch.setattr("i2i.training.evaluation.latents", drawing)
     monkeypatch.setattr(GAN, "score", lambda *_: torch.zeros(()))
     monkeypatch.setattr(GAN, "preview", lambda _, held_out, products: [{"real": held_out[0].image}])
-    run.train(wanted("dcgan", data, "evaluate.every=6", "evaluate.samples=20"), tmp_path / "run", reporter=Recorder())
+    run.train(chosen("dcgan", data, "evaluate.every=6", "evaluate.samples=20"), tmp_path / "run", reporter=Recorder())
     assert sorted(drawn) == list(range(20))
     assert "generator.KID(means)" in read_log(tmp_path / "run/metrics.csv")
 
 
-def test_one_metric_that_fails_is_a_warning(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_that_fails_is_a_warning(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Means, "extract", lambda _, images: torch.full((len(images), 4), float("nan")))
     reporter = Recorder()
-    run.train(wanted("pix2pix", world, "evaluate.every=3", "evaluate.best=kid"), tmp_path / "run", reporter=reporter)
-    assert any("warning: evaluate.metrics kid" in said and "not finite" in said for said in reporter.messages)
+    run.train(chosen("pix2pix", world, "evaluate.every=3", "evaluate.best=kid"), tmp_path / "run", reporter=reporter)
+    assert any("warning: evaluate.metrics kid" in message and "not finite" in message for message in reporter.messages)
     assert checkpoint.find(tmp_path / "run").name == "00000006"
 
 
@@ -155,20 +156,20 @@ def test_one_metric_that_fails_is_a_warning(world: Path, tmp_path: Path, monkeyp
         (["evaluate.features=squeezent"], "unknown feature extractor 'squeezent'"),
     ],
 )
-def test_what_cannot_be_measured_is_said_before_the_first_step(
+def test_wrong_evaluation_options_are_refused_before_the_first_step(
     settings: list[str], sentence: str, world: Path, tmp_path: Path
 ) -> None:
     reporter = Recorder()
     with pytest.raises(ValueError) as raised:
-        run.train(wanted("cyclegan", world, "evaluate.every=2", *settings), tmp_path / "run", reporter=reporter)
+        run.train(chosen("cyclegan", world, "evaluate.every=2", *settings), tmp_path / "run", reporter=reporter)
     assert sentence in str(raised.value) and not reporter.steps
 
 
-def test_without_held_out_images_there_is_nothing_to_measure(tmp_path: Path) -> None:
+def test_evaluation_without_held_out_images_is_refused(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world", count=4)
     for name in ("testA", "testB"):
         for file in (world / name).iterdir():
             file.unlink()
         (world / name).rmdir()
     with pytest.raises(ValueError, match="0 images are held out; put some into test/"):
-        run.train(wanted("cyclegan", world, "evaluate.every=2"), tmp_path / "run", reporter=Recorder())
+        run.train(chosen("cyclegan", world, "evaluate.every=2"), tmp_path / "run", reporter=Recorder())

@@ -1,0 +1,238 @@
+"""The list of mutations. It grows with the project: add the line that a bug report showed to be untested."""
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    """`old` must occur exactly once in the file; the mutant has `new` in its place, and `tests` must fail for it."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str  # words for pytest
+
+
+STATE, TEST_STATE = "i2i/training/train_state.py", "tests/training/test_train_state.py"
+TRAINER, TEST_TRAINER = "i2i/training/trainer.py", "tests/training/test_trainer.py"
+ACCUMULATION, TEST_ACCUMULATION = "i2i/training/accumulation.py", "tests/training/test_accumulation.py"
+UPDATE = "i2i/training/update.py"
+
+MUTATIONS = [
+    # What the trainer does around a method.
+    Mutation("the schedule is never applied", UPDATE, "= base_rate * rate_factor", "= base_rate", TEST_STATE),
+    Mutation("clip_norm is ignored", UPDATE, "if self._clip_norm:", "if False:", TEST_STATE),
+    Mutation("bfloat16 is ignored", STATE, 'self.options.precision == "bfloat16"', "False", TEST_STATE),
+    Mutation("autocast keeps old weights", STATE, "cache_enabled=False", "cache_enabled=True", TEST_STATE),
+    Mutation("channels_last: weights", STATE, "if self.options.channels_last:", "if False:", TEST_STATE),
+    Mutation(
+        "channels_last: batches",
+        TRAINER,
+        "layout = torch.channels_last if self.options.channels_last else torch.preserve_format",
+        "layout = torch.preserve_format",
+        TEST_TRAINER,
+    ),
+    Mutation("compile is ignored", STATE, "if self.options.compile:", "if False:", TEST_STATE),
+    Mutation(
+        "EMA does not warm up",
+        "i2i/training/ema.py",
+        "get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))",
+        "get_ema_multi_avg_fn(decay)",
+        TEST_STATE,
+    ),
+    Mutation("every save is the best", TRAINER, "score is None or score < self.best", "True", TEST_TRAINER),
+    Mutation(
+        "a resume forgets the best score",
+        TRAINER,
+        'self.best = state["best"] if',
+        'self.best = float("inf") if',
+        TEST_TRAINER,
+    ),
+    Mutation(
+        "norms are those of clipped gradients",
+        UPDATE,
+        "nn.utils.get_total_norm(gradients).detach()",
+        "nn.utils.get_total_norm(gradients).detach().clamp(max=self._clip_norm or 1e9)",
+        TEST_STATE,
+    ),
+    # Gradient accumulation.
+    Mutation("passes draw other numbers", ACCUMULATION, "set_random_state(random, device)", "pass", TEST_ACCUMULATION),
+    Mutation(
+        "passes change the buffers",
+        ACCUMULATION,
+        "method.load_state_dict(deepcopy(state), strict=False)",
+        "pass",
+        TEST_ACCUMULATION,
+    ),
+    Mutation(
+        "passes change the image pools",
+        ACCUMULATION,
+        "method.load_state_dict(deepcopy(state), strict=False)",
+        "method.load_state_dict(state, strict=False)",
+        TEST_ACCUMULATION,
+    ),
+    Mutation("earlier updates are forgotten", ACCUMULATION, "< self._number:", "< 0:", TEST_ACCUMULATION),
+    Mutation(
+        "micro-batches are added, not averaged", ACCUMULATION, "share=1 / micro_batches", "share=1.0", TEST_ACCUMULATION
+    ),
+    # Optimisers.
+    Mutation(
+        "moments in another layout",
+        "i2i/training/optimizers.py",
+        "moments[name] = torch.empty_like(parameter).copy_(moment)",
+        "moments[name] = moment",
+        "tests/training/test_optimizers.py",
+    ),
+    Mutation(
+        "a resume keeps the old options",
+        "i2i/training/optimizers.py",
+        "group.update(own)",
+        "pass",
+        "tests/training/test_optimizers.py",
+    ),
+    # Ranks.
+    Mutation(
+        "gradients are added over ranks",
+        "i2i/training/distributed.py",
+        "flat /= self.size",
+        "flat /= 1",
+        "tests/training/test_distributed.py::test_collectives_of_two_ranks",
+    ),
+    Mutation(
+        "ranks share no batch",
+        "i2i/training/distributed.py",
+        "return slice(self.rank * share, (self.rank + 1) * share)",
+        "return slice(0, share)",
+        "tests/training/test_distributed.py::test_collectives_of_two_ranks",
+    ),
+    # Checkpoints.
+    Mutation(
+        "prune deletes the best",
+        "i2i/checkpoints/run.py",
+        "not in earlier[-keep:] and (folder.name != best or best > newest.name)",
+        "not in earlier[-keep:]",
+        "tests/checkpoints/test_run.py",
+    ),
+    Mutation(
+        "weights that are not finite are saved",
+        "i2i/checkpoints/run.py",
+        "if not bool(torch.isfinite(value).all())]",
+        "if False]",
+        "tests/training/test_trainer.py -k not_finite",
+    ),
+    Mutation(
+        "latest is left where it was",
+        "i2i/checkpoints/run.py",
+        'point(run / "latest", final)',
+        "pass",
+        "tests/training/test_trainer.py tests/test_inference.py",
+    ),
+    # Methods and losses.
+    Mutation(
+        "the image pool never returns an old image",
+        "i2i/methods/history.py",
+        "if torch.rand(()) < 0.5:",
+        "if True:",
+        "tests/methods/test_history.py",
+    ),
+    Mutation(
+        "a method imports another",
+        "i2i/methods/pix2pix.py",
+        "from i2i.registry import methods\n",
+        "from i2i.registry import methods\nfrom i2i.methods.esrgan import ESRGAN  # noqa\n",
+        "tests/test_floors.py -k imports_only_go_down",
+    ),
+    Mutation(
+        "hinge of fakes has the sign of real images",
+        "i2i/losses/adversarial.py",
+        '"fake": hinge(-fake_logits)}',
+        '"fake": hinge(fake_logits)}',
+        "tests/losses/test_adversarial.py",
+    ),
+    Mutation(
+        "WGAN clips only from above",
+        "i2i/losses/adversarial.py",
+        "weight.clamp_(-self.clip, self.clip)",
+        "weight.clamp_(max=self.clip)",
+        "tests/losses/test_adversarial.py tests/losses/test_penalties.py",
+    ),
+    Mutation(
+        "the gradient penalty pulls to a slope of 0",
+        "i2i/losses/penalties.py",
+        "(gradient.norm(dim=1) - 1)",
+        "(gradient.norm(dim=1))",
+        "tests/losses/test_penalties.py",
+    ),
+    Mutation(
+        "the relativistic mean of real logits has a gradient",
+        "i2i/losses/adversarial.py",
+        "fake_logits - mean(real_logits).detach(), 0.0)",
+        "fake_logits - mean(real_logits), 0.0)",
+        "tests/losses/test_adversarial.py",
+    ),
+    # Data.
+    Mutation(
+        "epochs are all in one order",
+        "i2i/data/loader.py",
+        "EPOCH_ORDER.generator(self._seed, epoch)",
+        "EPOCH_ORDER.generator(self._seed, 0)",
+        "tests/data/test_loader.py",
+    ),
+    Mutation(
+        "a resume begins an epoch anew",
+        "i2i/data/loader.py",
+        "for step in range(first, self._steps):",
+        "for step in range(0, self._steps):",
+        "tests/data/test_loader.py",
+    ),
+    Mutation(
+        "only the first image of a pair is flipped",
+        "i2i/data/geometry.py",
+        "return tuple(_with_channels(cv2.flip(image, 1)) for image in images)",
+        "return (_with_channels(cv2.flip(images[0], 1)), *images[1:])",
+        "tests/data/test_samples.py tests/data/test_augment.py",
+    ),
+    Mutation(
+        "crops of a low and a high resolution are not of one place",
+        "i2i/data/geometry.py",
+        "image[top * factor : top * factor + height,",
+        "image[top : top + height,",
+        "tests/data/test_samples.py tests/data/test_augment.py",
+    ),
+    # Tiles and folders.
+    Mutation(
+        "tiles are not blended",
+        "export/i2i_runtime/tiles.py",
+        "seam + weights * (first - seam)",
+        "first",
+        "tests/runtime/test_tiles.py",
+    ),
+    Mutation(
+        "seams lie at the edge of a tile",
+        "export/i2i_runtime/tiles.py",
+        "(start + before + tile - ramp) // 2",
+        "start",
+        "tests/runtime/test_tiles.py",
+    ),
+    Mutation(
+        "padding repeats nothing",
+        "export/i2i_runtime/tiles.py",
+        'mode="reflect")',
+        'mode="edge")',
+        "tests/runtime/test_tiles.py",
+    ),
+    Mutation(
+        "an older line of the manifest counts",
+        "export/i2i_runtime/folder/manifest.py",
+        "key=lambda entry: entry.finished)",
+        "key=lambda entry: -entry.finished)",
+        "tests/runtime/folder/test_manifest.py",
+    ),
+    Mutation(
+        "models of another precision count as the same",
+        "export/i2i_runtime/folder/manifest.py",
+        '        "precision": card.precision,\n',
+        "",
+        "tests/runtime/folder/test_manifest.py tests/runtime/folder/test_jobs.py",
+    ),
+]
