@@ -36,7 +36,10 @@ def plan_bands(model: ModelProto, card: Card) -> list[FeatureMap]:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A tensor in a band, with fields as in `FeatureMap`; `inputs` are the feature maps it is computed from."""
+    """A tensor in a band, with fields as in `FeatureMap`; `inputs` are the feature maps it is computed from.
+
+    `excess` is how many rows it has beyond `scale` times those of the image.
+    """
 
     channels: int
     elem_type: int
@@ -44,6 +47,7 @@ class _Tensor:
     stride: int
     halo: tuple[int, int]
     inputs: tuple[str, ...]
+    excess: int = 0
 
 
 class _Planner:
@@ -77,6 +81,8 @@ class _Planner:
     def _cut(self, output: str, name: str, norm: InstanceNorm | None = None) -> None:
         """End a subgraph at the tensor `output`, which later subgraphs read as `name`."""
         tensor = self._tensors[output]
+        if tensor.excess:
+            raise ValueError("its feature maps do not line up with the image (a convolution without padding)")
         # As large as the image, it would need the most room, and is computed again in no time from what is stored.
         inputs = [self._plan[each] for each in tensor.inputs]
         is_cheap = tensor.scale >= 1 and all(each.stored or not each.inputs for each in inputs)
@@ -108,31 +114,38 @@ class _Planner:
         stride, _ = options.get("strides", [1, 1])
         # Zeros in place of the rows beyond the cut are wrong, and so is every row that depends on a wrong one.
         halo = (ceil((tensor.halo[0] + top) / stride), ceil((tensor.halo[1] + bottom) / stride))
-        return replace(tensor, channels=self._shape(node.input[1])[0], scale=tensor.scale / stride, halo=halo)
+        channels, _, kernel, _ = self._shape(node.input[1])
+        extent = (kernel - 1) * options.get("dilations", [1, 1])[0] + 1
+        excess = (tensor.excess + top + bottom - extent) // stride + 1
+        return replace(tensor, channels=channels, scale=tensor.scale / stride, halo=halo, excess=excess)
 
     def _transposed(self, node: NodeProto, tensor: _Tensor, options: dict[str, Any]) -> _Tensor:
         top, _, bottom, _ = options.get("pads", [0] * 4)
         stride, _ = options.get("strides", [1, 1])
-        kernel = (options["kernel_shape"][0] - 1) * options.get("dilations", [1, 1])[0] + 1
-        output_padding = options.get("output_padding", [0, 0])[0]
-        # Row i adds to `kernel` rows from i * stride - top on; the sums of rows beyond the cut are missing.
+        _, channels, kernel, _ = self._shape(node.input[1])
+        extent = (kernel - 1) * options.get("dilations", [1, 1])[0] + 1
+        bottom -= options.get("output_padding", [0, 0])[0]
+        # Row i adds to `extent` rows from i * stride - top on; the sums of rows beyond the cut are missing.
         halo = (
-            max(0, stride * (tensor.halo[0] - 1) + kernel - top),
-            max(0, stride * (tensor.halo[1] - 1) + kernel + output_padding - bottom),
+            max(0, stride * (tensor.halo[0] - 1) + extent - top),
+            max(0, stride * (tensor.halo[1] - 1) + extent - bottom),
         )
-        channels = self._shape(node.input[1])[1] * options.get("group", 1)
-        return replace(tensor, channels=channels, scale=tensor.scale * stride, halo=halo)
+        excess = (tensor.excess - 1) * stride + extent - top - bottom
+        channels *= options.get("group", 1)
+        return replace(tensor, channels=channels, scale=tensor.scale * stride, halo=halo, excess=excess)
 
     def _padding(self, node: NodeProto, tensor: _Tensor, options: dict[str, Any]) -> _Tensor:
         _, _, top, _, _, _, bottom, _ = self._values(node.input[1])
-        return replace(tensor, halo=(tensor.halo[0] + int(top), tensor.halo[1] + int(bottom)))
+        halo = (tensor.halo[0] + int(top), tensor.halo[1] + int(bottom))
+        return replace(tensor, halo=halo, excess=tensor.excess + int(top + bottom))
 
     def _resizing(self, node: NodeProto, tensor: _Tensor, options: dict[str, Any]) -> _Tensor:
         factor = self._values(node.input[2])[2] if node.input[2:3] and node.input[2] else 0
         if options.get("mode") != b"nearest" or factor < 1 or factor != int(factor):
             raise ValueError("up-sampling other than nearest-neighbour by a whole factor is unknown here")
-        halo = (tensor.halo[0] * int(factor), tensor.halo[1] * int(factor))
-        return replace(tensor, scale=tensor.scale * int(factor), halo=halo)
+        factor = int(factor)
+        halo = (tensor.halo[0] * factor, tensor.halo[1] * factor)
+        return replace(tensor, scale=tensor.scale * factor, halo=halo, excess=tensor.excess * factor)
 
     def _values(self, name: str) -> list[float]:
         if name not in self._constants:

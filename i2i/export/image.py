@@ -26,7 +26,8 @@ from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time
 from i2i_runtime.bands.plan import BANDS, FeatureMap, to_json
 from i2i_runtime.card import Card, Io, Precision
-from i2i_runtime.engines.onnxruntime import CARD, Session
+from i2i_runtime.engines import open_model
+from i2i_runtime.engines.base import CARD
 
 
 def export(
@@ -71,7 +72,7 @@ def _write_proven(
         _write(model, card, unproven)
         check_rules(unproven)
         batches = int8[1::2] or list(pictures(card))
-        run = Session(unproven, providers=["cpu"]).network
+        run = open_model(unproven, engine="onnxruntime", providers=["cpu"]).network
         proof = prove(run, card, network, batches, least_psnr=least_psnr)
         if not proof.holds:
             raise ValueError(refusal(card, proof))

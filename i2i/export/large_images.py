@@ -33,6 +33,7 @@ class LargeImages:
         if self._device.type != "cpu":
             with suppress(MemoryError):
                 return self._run_whole(image, out)
+            torch.cuda.empty_cache()  # memory that torch keeps is not free for ONNX Runtime
         with self._lock:
             if self._in_bands is None:
                 self._in_bands = self._open_in_bands()

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import onnx
 
 from i2i_runtime.card import Card
-from i2i_runtime.engines.onnxruntime import CARD
+from i2i_runtime.engines.base import CARD
 
 MAX_BATCH = 8  # images in a batch that the server forms from requests
 _TYPES = {onnx.TensorProto.FLOAT: "TYPE_FP32", onnx.TensorProto.UINT8: "TYPE_UINT8"}

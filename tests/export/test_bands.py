@@ -131,7 +131,7 @@ def test_a_torch_generator_whose_bands_give_something_else_is_refused(monkeypatc
     [
         (Pooled, "whole, since ReduceMean is unknown here"),
         (Bilinear, "whole, since up-sampling other than nearest-neighbour by a whole factor is unknown here"),
-        (Shrinking, "whole, since generator: not exported, ONNX Runtime can't run it"),
+        (Shrinking, "whole, since its feature maps do not line up with the image (a convolution without padding)"),
         (lambda: SRVGGNet(features=2, convolutions=1, scale=2), "in tiles that share 6 pixels"),
     ],
     ids=["pooled", "bilinear", "shrinking", "tiles"],
