@@ -182,7 +182,10 @@ def describe(part: object) -> str:
     name = getattr(part, "__qualname__", repr(part))
     if str(getattr(part, "__module__", "")).partition(".")[0] not in _imported.values():
         return name
-    return f"{name} ({inspect.getsourcefile(part)}, line {inspect.getsourcelines(part)[1]})"  # type: ignore[arg-type]
+    try:
+        return f"{name} ({inspect.getsourcefile(part)}, line {inspect.getsourcelines(part)[1]})"  # type: ignore[arg-type]
+    except (OSError, TypeError):  # no class or function, or its file is gone
+        return name
 
 
 def _package_of(frame: FrameType) -> str:
