@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from i2i_runtime import bench, engines, stream
 from i2i_runtime.conflicts import conflicts
 from i2i_runtime.engines.base import ExportedModel, LatentModelError
-from i2i_runtime.engines.sampler import Sampler
+from i2i_runtime.engines.sampler import ExportedSampler
 from i2i_runtime.folder import FolderOptions
 from i2i_runtime.folder.command import run_translation, workers_for
 from i2i_runtime.folder.samples import sample_folder
@@ -146,10 +146,10 @@ def _translate(chosen: Namespace) -> int:
 def _sample(chosen: Namespace) -> int:
     if min(chosen.n, chosen.batch) < 1:
         raise ValueError(f"--n {chosen.n} --batch {chosen.batch} is refused; allowed: from 1")
-    sampler = Sampler(chosen.model, providers=chosen.providers.split(","), threads=chosen.threads)
+    sampler = ExportedSampler(chosen.model, providers=chosen.providers.split(","), threads=chosen.threads)
     print(f"{sampler.card.product} on {sampler.engine} {sampler.provider}", flush=True)
     with stop_on_signals() as stop:
-        report = sample_folder(
+        counts = sample_folder(
             sampler,
             chosen.target,
             range(chosen.seed, chosen.seed + chosen.n),
@@ -160,7 +160,7 @@ def _sample(chosen: Namespace) -> int:
             progress=_Count(),
             stop=stop,
         )
-    print(f"{report.made} made, {report.kept} were there already (--overwrite makes them again)")
+    print(f"{counts.written} written, {counts.existing} there already (--overwrite writes them again)")
     return stop.exit_code()
 
 
@@ -184,11 +184,11 @@ class _Count:
 
 def _info(chosen: Namespace) -> int:
     options = _engine_options(chosen)
-    model: ExportedModel | Sampler
+    model: ExportedModel | ExportedSampler
     try:
         model = engines.open_model(chosen.model, **options)
     except LatentModelError:
-        model = Sampler(chosen.model, providers=options["providers"], threads=options["threads"])
+        model = ExportedSampler(chosen.model, providers=options["providers"], threads=options["threads"])
     for key, value in model.card.to_dict().items():
         print(f"{key:<14} {value}")
     print(f"{'runs on':<14} {model.engine} {model.provider}")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from i2i.cli.invert import Likeliest, Restarts, Source, Steps, Stopped, count_steps, say_failed
+from i2i.cli.invert import Likeliest, Restarts, Source, Steps, Stopped, count_steps, notify_failed
 from i2i.cli.sample import Batch, Model, check_new
 from i2i.cli.train import Device, Plugins
 from i2i_runtime.files import write_atomically
@@ -23,7 +23,7 @@ def anomaly(
     out: Annotated[Path, typer.Argument(help="File for the scores, .csv.")],
     maps: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder for pictures: image, the nearest that could be made, heat map."),
+        typer.Option(metavar="DIR", help="Folder for pictures: image, reconstruction, heat map."),
     ] = None,
     weight: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the discriminator's features in a score.")
@@ -31,16 +31,16 @@ def anomaly(
     steps: Steps = 200,
     restarts: Restarts = 2,
     label: Likeliest = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the latents to start from.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the starting points.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
     batch: Batch = 8,
     device: Device = "auto",
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
-    """Score how unlike its training images others are: i2i anomaly runs/dcgan/parts/latest photos/ scores.csv.
+    """Score images by how unlike the training images they are: i2i anomaly runs/dcgan/parts/latest photos/ scores.csv.
 
-    The score grows with what the generator cannot make of an image, in pixels (residual) and as the discriminator sees
-    it (feature). An image that can't be read is left out and said at the end.
+    The score is the distance to the nearest image of the generator, in pixels (residual) and in the discriminator's
+    features (feature). Images that can't be read are left out and listed at the end.
     """
     from i2i import registry
     from i2i.cli.progress import ProgressLine, stop_on_signals
@@ -64,17 +64,16 @@ def anomaly(
                 found = scorer(images, seed=seed, label=label, progress=progress)
                 measures = zip(found.score.tolist(), found.residual.tolist(), found.feature.tolist(), strict=True)
                 rows += [(name.as_posix(), *each) for name, each in zip(some, measures, strict=True)]
-                _write(out, rows)  # every time, so that nothing is lost whatever ends the program
+                _write(out, rows)  # after each batch, so that nothing is lost when the program is killed
                 if maps is not None:
                     scoring.write_maps(maps, some, images, found, scorer.generator.value_range)
         worst = max(rows, key=lambda row: row[1], default=None)
         line.notify(f"{out}: {len(rows)} scores" + (f", highest {worst[1]:.3g} of {worst[0]}" if worst else ""))
-        say_failed(line, failed)
+        notify_failed(line, failed)
     return stop.exit_code(3 if failed else 0)
 
 
 def _write(out: Path, rows: Sequence[Row]) -> None:
-    """The file is whole, or as it was."""
     with write_atomically(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["name", "score", "residual", "feature"])

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 # As in i2i.latent.invert, which imports torch.
 Space = Literal["z", "w"]
 Source = Annotated[Path, typer.Argument(help="Folder of images (or one image).")]
-Steps = Annotated[int, typer.Option(min=1, help="Of the descent.")]
-Restarts = Annotated[int, typer.Option(min=1, max=256, help="Descents for each image, of which the best counts.")]
+Steps = Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")]
+Restarts = Annotated[
+    int, typer.Option(min=1, max=256, help="Starting points for each image, of which the best counts.")
+]
 Likeliest = Annotated[
     int | None, typer.Option("--class", help="Number of the images' class.", show_default="the likeliest")
 ]
@@ -35,9 +37,7 @@ def invert(
     model: Model,
     source: Source,
     out: Annotated[Path, typer.Argument(help="Folder for reconstructions and latents.")],
-    space: Annotated[
-        Space, typer.Option(help="z, the noise; or w, what the network maps it to: closer, less typical.")
-    ] = "z",
+    space: Annotated[Space, typer.Option(help="z, the noise; or w, the mapped latents: closer, less typical.")] = "z",
     steps: Steps = 300,
     restarts: Restarts = 4,
     label: Likeliest = None,
@@ -47,19 +47,17 @@ def invert(
             help="torchvision's VGG19, for a distance in its features.", show_default="if in torchvision's cache"
         ),
     ] = None,
-    vgg_weight: Annotated[
-        float, typer.Option(min=0, help="Of that beside the distance of pixels; 0: pixels alone.")
-    ] = 0.01,
-    seed: Annotated[int, typer.Option(min=0, help="Of the latents to start from.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is there already.")] = False,
+    vgg_weight: Annotated[float, typer.Option(min=0, help="Weight of VGG19 beside pixels; 0: only pixels.")] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the starting points.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Invert again images that were.")] = False,
     batch: Batch = 8,
     device: Device = "auto",
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
     """Find the latents of images: i2i invert runs/dcgan/faces/latest photo.png inverted/.
 
-    Of photo.png these are photo.safetensors; photo.png is their image, and photo-beside.png shows it beside the one
-    given, which is fitted as in training: the shorter side resized, the middle kept.
+    photo.png gives photo.safetensors, the latent; photo.png, its image; and photo-beside.png, both images side by side.
+    Images are prepared as in training: the shorter side resized, the middle cropped.
     """
     from i2i import registry
     from i2i.checkpoints.card import checksum
@@ -80,23 +78,25 @@ def invert(
         options = {"space": space, "steps": steps, "restarts": restarts, "label": label}
         facts = {"weights": checksum(sampler.generator), "distance": by, "seed": seed, **options}
         claim(out, [name.with_suffix(".safetensors") for name in names], facts, overwrite=overwrite)
-        due = [name for name in names if overwrite or not (out / name.with_suffix(".safetensors")).exists()]
+        missing = [name for name in names if overwrite or not (out / name.with_suffix(".safetensors")).exists()]
         line.notify(f"nearest by {by}, on {sampler.device}")
-        progress = count_steps(line, stop, math.ceil(len(due) / batch))
+        progress = count_steps(line, stop, math.ceil(len(missing) / batch))
         find = _finder(sampler, seed, distance=distance, progress=progress, **options)
         with suppress(Stopped):
-            for done in invert_files(sampler.generator, find, root, due, out, space=space, batch=batch, failed=failed):
+            for done in invert_files(
+                sampler.generator, find, root, missing, out, space=space, batch=batch, failed=failed
+            ):
                 for name, level in done:
                     line.notify(f"{name}: {level:.1f} dB")
                     levels.append(level)
         mean = f", {sum(levels) / len(levels):.1f} dB on average" if levels else ""
-        line.notify(f"{out}: {len(levels)} made{mean}, {len(names) - len(due)} were there already")
-        say_failed(line, failed)
+        line.notify(f"{out}: {len(levels)} inverted{mean}, {len(names) - len(missing)} there already")
+        notify_failed(line, failed)
     return stop.exit_code(3 if failed else 0)
 
 
 def _finder(sampler: "Sampler", seed: int, **options: Any) -> "Callable[[Tensor], Inversion]":
-    """`invert` with its options, that begins with the same candidates at every call."""
+    """`invert` with these options and the same candidates at every call."""
     import torch
 
     from i2i.latent.invert import invert as latents_of
@@ -107,12 +107,12 @@ def _finder(sampler: "Sampler", seed: int, **options: Any) -> "Callable[[Tensor]
 
 
 class Stopped(Exception):
-    """The program is to end, and is in the midst of a descent."""
+    """The command was stopped during an inversion."""
 
 
 def count_steps(line: "ProgressLine", stop: "StopSignal", batches: int) -> "Callable[[int, int], None]":
-    """The callback (steps done, steps) of as many descents as there are `batches`: shows how far they are in all, and
-    raises Stopped where the program is to end.
+    """A callback (steps done, steps) for as many inversions as there are `batches`, which shows the progress over all
+    of them and raises Stopped on a signal.
     """
     show, finished = line.count("steps"), 0
 
@@ -126,18 +126,18 @@ def count_steps(line: "ProgressLine", stop: "StopSignal", batches: int) -> "Call
     return progress
 
 
-def say_failed(line: "ProgressLine", failed: list[str]) -> None:
-    """One line for each image that could not be read, if there are any."""
+def notify_failed(line: "ProgressLine", failed: list[str]) -> None:
+    """Print one line for each image that could not be read."""
     if failed:
         line.notify("\n".join([f"{len(failed)} failed:", *(f"  {sentence}" for sentence in failed)]))
 
 
 def _distance(generator: "LatentGenerator", vgg: Path | None, weight: float) -> tuple["Distance", str]:
-    """What the images are to be near by, and that in words."""
-    from i2i.latent.distances import SMALLEST_SEEN, pixel_distance, vgg_distance, weighted
+    """The distance to minimise, and its name, which the folder's note keeps."""
+    from i2i.latent.distances import VGG_MIN_SIZE, pixel_distance, vgg_distance, weighted
 
     pixels = pixel_distance(generator.value_range)
-    if not weight or generator.size < SMALLEST_SEEN:
+    if not weight or generator.size < VGG_MIN_SIZE:
         return pixels, "pixels alone"
     features = vgg_distance(generator.value_range, vgg)
     if features is None:

@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from i2i.cli.progress import ProgressLine
-    from i2i_runtime.folder.samples import Seeded
+    from i2i_runtime.folder.samples import SeededGenerator
     from i2i_runtime.translate import ImageModel
 
 Engine = Annotated[str, typer.Option(help="For .onnx: onnxruntime, openvino, or auto, the fastest one installed.")]
@@ -75,19 +75,17 @@ def open_for_folder(
     return translator, inference.share_cores(translator, workers)
 
 
-def open_sampler(model: Path, *, device: str) -> "tuple[Seeded, str]":
-    """Open a generator of images from noise, and say what it runs on. Raises ValueError."""
+def open_sampler(model: Path, *, device: str) -> "SeededGenerator":
+    """Open a generator of images from noise. Raises ValueError."""
     from i2i_runtime.engines import is_exported
 
     if is_exported(model):
-        from i2i_runtime.engines.sampler import Sampler
+        from i2i_runtime.engines.sampler import ExportedSampler
 
-        exported = Sampler(model, providers=[device])
-        return exported, f"{exported.engine} {exported.provider}"
+        return ExportedSampler(model, providers=[device])
     from i2i.latent import sampler
 
-    loaded = sampler.load(model, device=device)
-    return loaded, f"torch {loaded.device}"
+    return sampler.load(model, device=device)
 
 
 def _refuse(options: dict[str, str | None]) -> None:

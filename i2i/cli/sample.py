@@ -13,26 +13,26 @@ Label = Annotated[int | None, typer.Option("--class", help="Number of the class.
 Truncation = Annotated[
     float, typer.Option(min=0, max=1, help="From 0, all typical and alike, to 1, all the variety there is.")
 ]
-Batch = Annotated[int, typer.Option(min=1, help="Images that go through the network together.")]
+Batch = Annotated[int, typer.Option(min=1, help="Batch size of the network.")]
 
 
 def sample(
     model: Model,
     out: Annotated[Path, typer.Argument(help="Folder for the samples; with --grid a .png.")],
     number: Annotated[int, typer.Option("--n", min=1, help="How many.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="The first; each sample has its own, one after the other.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first sample; the others have the next ones.")] = 0,
     label: Label = None,
     truncation: Truncation = 1.0,
-    grid: Annotated[bool, typer.Option("--grid", help="All in one picture.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make again what is there already.")] = False,
+    grid: Annotated[bool, typer.Option("--grid", help="All samples in one picture.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write again files that exist.")] = False,
     batch: Batch = 16,
     device: Device = "auto",
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
-    """Make images from noise: i2i sample runs/dcgan/faces/latest faces/ --n 5000.
+    """Generate images from noise: i2i sample runs/dcgan/faces/latest faces/ --n 5000.
 
-    Files are called by their seed, which makes the same image again at any time; where there are classes they lie in a
-    folder for each. Given again the command goes on where it was stopped.
+    Files are named by their seed, which always gives the same image; with classes each has a folder. The command goes
+    on where it was stopped.
     """
     from i2i import registry
     from i2i.cli.progress import ProgressLine, stop_on_signals
@@ -46,7 +46,8 @@ def sample(
     elif out.suffix.lower() == ".png":
         raise ValueError(f"{out}: samples go into a folder; with --grid they are one .png")
     with ProgressLine() as line:
-        (sampler, where), seeds = open_sampler(model, device=device), range(seed, seed + number)
+        sampler, seeds = open_sampler(model, device=device), range(seed, seed + number)
+        where = f"{sampler.engine} {sampler.provider}"
         count = line.count("samples")
         if grid:
             sheet = sample_sheet(sampler, seeds, label=label, truncation=truncation, batch=batch, progress=count)
@@ -54,7 +55,7 @@ def sample(
             line.notify(f"{out} (seeds {seeds[0]} to {seeds[-1]}, on {where})")
             return 0
         with stop_on_signals() as stop:
-            report = sample_folder(
+            counts = sample_folder(
                 sampler,
                 out,
                 seeds,
@@ -65,19 +66,19 @@ def sample(
                 progress=count,
                 stop=stop,
             )
-        line.notify(f"{out}: {report.made} made, {report.kept} were there already, on {where}")
+        line.notify(f"{out}: {counts.written} written, {counts.existing} there already, on {where}")
     return stop.exit_code()
 
 
 def check_picture(file: Path, *, overwrite: bool) -> None:
-    """Before anything is computed; makes the folder of the picture. Raises ValueError where it can't be written."""
+    """Create the folder of a picture. Raises ValueError for a name that is no .png or exists."""
     if file.suffix.lower() != ".png":
         raise ValueError(f"{file}: allowed: a file whose name ends in .png")
     check_new(file, overwrite=overwrite)
 
 
 def check_new(file: Path, *, overwrite: bool) -> None:
-    """Raises ValueError for a file that is there; makes its folder."""
+    """Create the folder of a file. Raises ValueError for a file that exists."""
     if file.is_dir() or (file.exists() and not overwrite):
         raise ValueError(f"{file}: is there already; name another" + ("" if file.is_dir() else ", or --overwrite"))
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -40,10 +40,10 @@ def walk(
     device: Device = "auto",
     plugins: Plugins = [],  # noqa: B006
 ) -> None:
-    """Go from sample to sample: i2i walk runs/dcgan/faces/latest faces.mp4 --from 3 --to 9.
+    """Interpolate between samples: i2i walk runs/dcgan/faces/latest faces.mp4 --from 3 --to 9.
 
-    Or add and subtract them, all on one sheet: i2i walk RUN faces.png --add 1,4,5 --subtract 2,7,8 --add 3,6,9. Seeds
-    are those of i2i sample.
+    Or add and subtract their latents, on one sheet: i2i walk RUN faces.png --add 1,4,5 --subtract 2,7,8 --add 3,6,9.
+    Seeds are those of i2i sample.
     """
     from i2i import registry
     from i2i.cli.progress import ProgressLine
@@ -58,13 +58,13 @@ def walk(
         check_can_film()
     with ProgressLine() as line:
         sampler = sampling.load(model, device=device)
-        told = _numbers(labels, "--class") if labels else []
+        classes = _parse_numbers(labels, "--class") if labels else []
         if start is None:
-            _arithmetic(sampler, out, add, subtract, told, truncation)
+            _arithmetic(sampler, out, add, subtract, classes, truncation)
         else:
             stops = [start, *to]
             count = frames or (_FILM_FRAMES if film else _SHEET_FRAMES)
-            _walk(sampler, out, stops, _one_each(sampler, stops, told), count, truncation, rate if film else None)
+            _walk(sampler, out, stops, _labels_of(sampler, stops, classes), count, truncation, rate if film else None)
         line.notify(f"{out} (on {sampler.device})")
 
 
@@ -74,33 +74,35 @@ def _check(out: Path, film: bool, start: int | None, to: list[int], terms: list[
     if terms and (start is not None or to):
         raise ValueError("--from and --to are a walk, --add and --subtract are arithmetic; choose one of both")
     if terms and film:
-        raise ValueError(f"{out}: arithmetic makes a sheet; name a .png")
+        raise ValueError(f"{out}: arithmetic gives a sheet; name a .png")
     if not terms and (start is None or not to):
         raise ValueError(
             "name two seeds or more, for example: --from 3 --to 9; or add some: --add 1 --subtract 2 --add 3"
         )
 
 
-def _numbers(words: str, option: str) -> list[int]:
+def _parse_numbers(words: str, option: str) -> list[int]:
     if not all(word.isdecimal() for word in words.split(",")):
         raise ValueError(f"{option} {words}: allowed: whole numbers from 0, with commas between, such as 1,4,5")
     return [int(word) for word in words.split(",")]
 
 
-def _one_each(sampler: "Sampler", stops: list[int], told: list[int]) -> list[int]:
-    """The label of each seed of a walk."""
-    if len(told) not in (0, 1, len(stops)):
+def _labels_of(sampler: "Sampler", stops: list[int], classes: list[int]) -> list[int]:
+    """The label of each seed of a walk, from one class for all, one for each, or none."""
+    if not classes:
+        return sampler.labels_of(stops)
+    if len(classes) not in (1, len(stops)):
         raise ValueError(
-            f"--class names {len(told)} classes for {len(stops)} seeds; allowed: one for all, or one for each"
+            f"--class names {len(classes)} classes for {len(stops)} seeds; allowed: one for all, or one for each"
         )
-    each: list[int | None] = [*told] * len(stops) if len(told) == 1 else [*told] or [None] * len(stops)
-    return [label for seed, one in zip(stops, each, strict=True) for label in sampler.labels_of([seed], one)]
+    each = classes if len(classes) == len(stops) else classes * len(stops)
+    return [label for one in each for label in sampler.labels_of([0], one)]
 
 
 def _walk(
     sampler: "Sampler", out: Path, stops: list[int], labels: list[int], frames: int, truncation: float, rate: int | None
 ) -> None:
-    """A film at a `rate`, or without one a sheet."""
+    """Write a film at a `rate`, or without one a sheet."""
     import numpy as np
 
     from i2i.latent.film import write_film
@@ -112,12 +114,12 @@ def _walk(
     if rate is not None:
         write_film(out, pictures, rate=rate)
     else:
-        shown = np.stack(list(pictures))
-        images.write(out, grid(shown, columns=min(len(shown), _SHEET_FRAMES)))
+        sheet = np.stack(list(pictures))
+        images.write(out, grid(sheet, columns=min(len(sheet), _SHEET_FRAMES)))
 
 
 def _arithmetic(
-    sampler: "Sampler", out: Path, add: list[str], subtract: list[str], told: list[int], truncation: float
+    sampler: "Sampler", out: Path, add: list[str], subtract: list[str], classes: list[int], truncation: float
 ) -> None:
     import torch
 
@@ -126,12 +128,13 @@ def _arithmetic(
     from i2i.training.sheet import draw_sheet
     from i2i_runtime import images
 
-    if len(told) > 1:
-        raise ValueError(f"--class names {len(told)} classes; arithmetic is within one")
+    if len(classes) > 1:
+        raise ValueError(f"--class names {len(classes)} classes; arithmetic is within one")
     plus, minus = (
-        [_numbers(words, option) for words in given] for option, given in (("--add", add), ("--subtract", subtract))
+        [_parse_numbers(words, option) for words in given]
+        for option, given in (("--add", add), ("--subtract", subtract))
     )
-    terms, result = combine(sampler, plus, minus, told[0] if told else None, truncation=truncation)
+    terms, result = combine(sampler, plus, minus, classes[0] if classes else None, truncation=truncation)
     letters = [chr(ord("a") + at) for at in range(len(terms))]
     titles = [f"{letter}: {words}" for letter, words in zip(letters, [*add, *subtract], strict=True)]
     titles.append(" + ".join(letters[: len(add)]) + "".join(f" - {letter}" for letter in letters[len(add) :]))

@@ -24,7 +24,7 @@ from i2i.networks.layers import set_test_time
 from i2i.networks.value_range import ValueRange
 from i2i_runtime.card import Io, NoiseCard
 from i2i_runtime.engines.base import NOISE_CARD
-from i2i_runtime.engines.sampler import LABEL, LATENT, TRUNCATION, Sampler
+from i2i_runtime.engines.sampler import LABEL, LATENT, TRUNCATION, ExportedSampler
 
 _IMAGE = "image"
 _SEED = 0  # of the latents in the proof
@@ -55,7 +55,7 @@ def export_latent(
     with files.written_whole(file) as unproven:
         _write(model, card, unproven)
         graph.check_rules(unproven)
-        proof = _prove(Sampler(unproven, providers=["cpu"]), generator, least_psnr)
+        proof = _prove(ExportedSampler(unproven, providers=["cpu"]), generator, least_psnr)
         if not proof.holds:
             raise ValueError(refusal(card, proof))
         card = replace(card, proof=proof.facts())
@@ -125,7 +125,7 @@ def _write(model: ModelProto, card: NoiseCard, file: Path) -> None:
     onnx.save_model(model, file)
 
 
-def _prove(sampler: Sampler, generator: LatentGenerator, least_psnr: float | None) -> Proof:
+def _prove(sampler: ExportedSampler, generator: LatentGenerator, least_psnr: float | None) -> Proof:
     """Compare one image and a batch of three, over all classes, with and without truncation where the file takes it."""
     batches = list(_batches(sampler.card))
     expected = [_expected(generator, each) for each in batches]

@@ -1,8 +1,8 @@
-"""How unlike the images that a GAN has learned from an image is: what its generator cannot make is not of their kind.
+"""Anomaly detection with a GAN: an image that its generator cannot reconstruct is unlike the training images.
 
 Schlegl, Seeböck, Waldstein, Schmidt-Erfurth, Langs 2017: Unsupervised Anomaly Detection with Generative Adversarial
 Networks to Guide Marker Discovery (AnoGAN), sections 2.2 and 2.3, https://arxiv.org/abs/1703.05921. Sums over pixels
-and features are means here, so that scores of images of all sizes compare.
+and features are means here, so that scores of images of different sizes can be compared.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,15 +27,15 @@ from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.value_range import ValueRange
 from i2i.recipe import RECIPE, load_run
 from i2i.recipe.components import build
-from i2i_runtime import images
+from i2i_runtime.images import with_channels, write
 
 FEATURE_WEIGHT = 0.1  # lambda, section 3
-_BRIGHTEST = 0.5  # residual, of the range of an image
+_BRIGHTEST = 0.5  # residual of the brightest colour, in units of the value range
 
 
 class Anomaly(NamedTuple):
-    """Of N images: `score` = (1 - weight) * `residual` + weight * `feature`, each (N,), higher for what is unlike; the
-    `map` (N, size, size) of residuals, in [0, 1]; and the nearest `images` (N, C, size, size) that the generator makes.
+    """Anomaly scores of N images: `score` = (1 - weight) * `residual` + weight * `feature`, each (N,), higher for
+    anomalies; the `map` (N, size, size) of residuals in [0, 1]; and the reconstructions `images` (N, C, size, size).
     """
 
     score: Tensor
@@ -45,9 +45,9 @@ class Anomaly(NamedTuple):
     images: Tensor
 
 
-class Scorer:
-    """A generator and the discriminator it was trained with, as a measure of images. Both are made ready for good: on
-    `device`, in eval mode, their weights constants.
+class AnomalyScorer:
+    """A generator and its discriminator as a measure of anomaly; both are moved to `device`, put into eval mode and
+    frozen.
 
     `weight` (lambda) is the share of the discriminator's features; `steps` and `restarts` are as in `invert`.
     """
@@ -78,9 +78,9 @@ class Scorer:
         label: int | None = None,
         progress: Callable[[int, int], None] = lambda step, steps: None,
     ) -> Anomaly:
-        """Of images (N, C, size, size) in the generator's range; `label` is their class, by default the likeliest.
+        """Score images (N, C, size, size) in the generator's range; `label` is their class, by default the likeliest.
 
-        The same images always get the same scores. `progress` and what raises ValueError are as in `invert`.
+        The same images always get the same scores. `progress` is as in `invert`, which raises ValueError.
         """
         images = images.to(self.device)
         found = invert(
@@ -102,28 +102,28 @@ class Scorer:
 
 
 def write_maps(
-    folder: Path, names: Sequence[Path], given: Tensor, found: Anomaly, value_range: tuple[float, float]
+    folder: Path, names: Sequence[Path], images: Tensor, found: Anomaly, value_range: tuple[float, float]
 ) -> None:
-    """Of each name a PNG: the image, the nearest that the generator makes, and the residuals, from black to bright
-    yellow where they are half the range of an image and more.
+    """Write a PNG for each name: the image, its reconstruction, and a heat map of the residuals, from black to bright
+    yellow at half the value range.
     """
-    shown = [ValueRange(*value_range).to_pixels(each) for each in (given, found.images)]
+    pixels = [ValueRange(*value_range).to_pixels(each) for each in (images, found.images)]
     levels = (found.map.cpu() * (255 / _BRIGHTEST)).clamp(0, 255).byte().numpy()
     for at, name in enumerate(names):
         heat = cv2.cvtColor(cv2.applyColorMap(levels[at], cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
         file = folder / name.with_suffix(".png")
         file.parent.mkdir(parents=True, exist_ok=True)
-        images.write(file, np.hstack([*(images.with_channels(each[at], 3) for each in shown), heat]))
+        write(file, np.hstack([*(with_channels(each[at], 3) for each in pixels), heat]))
 
 
 def load(
     run: Path, *, device: str = "auto", weight: float = FEATURE_WEIGHT, steps: int = 200, restarts: int = 2
-) -> Scorer:
-    """The scorer of a run or of one of its checkpoints, which hold both networks. Raises ValueError."""
+) -> AnomalyScorer:
+    """Load a scorer from a run or one of its checkpoints, which hold both networks. Raises ValueError."""
     if run.is_file():
-        raise ValueError(f"{run}: holds a generator alone; name the run, whose checkpoints hold the discriminator too")
+        raise ValueError(f"{run}: holds only a generator; name the run, whose checkpoints hold the discriminator too")
     sampler = load_sampler(run, device=device)
-    return Scorer(
+    return AnomalyScorer(
         sampler.generator,
         load_discriminator(run),
         device=choose_device(device),
@@ -134,12 +134,12 @@ def load(
 
 
 def load_discriminator(run: Path) -> Discriminator:
-    """The discriminator of a run or checkpoint, as its training left it. Raises ValueError where there is none."""
+    """Load the discriminator of a run or checkpoint. Raises ValueError where there is none."""
     saved = checkpoint.find(run)
     run_folder = saved.parent.parent
     if not (run_folder / RECIPE).is_file():
         raise ValueError(
-            f"{run_folder / RECIPE}: no such file, so the discriminator of {saved.name} can't be made; name a whole run"
+            f"{run_folder / RECIPE}: no such file, without which no discriminator can be built; name a whole run"
         )
     method: Method = build(registry.methods, load_run(run_folder).method)
     method.load_state_dict(checkpoint.load_state(saved)["method"])
@@ -150,29 +150,29 @@ def load_discriminator(run: Path) -> Discriminator:
 
 
 def feature_distance(discriminator: Discriminator) -> Distance:
-    """Mean absolute difference of the discriminator's last hidden activations: what its last layer sees."""
+    """Mean absolute difference of the discriminator's last hidden activations."""
 
     def distance(fake: Tensor, target: Tensor, labels: Tensor | None) -> Tensor:
         with torch.no_grad():
-            wanted = last_activations(discriminator, target, labels)
-        return (last_activations(discriminator, fake, labels) - wanted).abs().flatten(1).mean(1)
+            expected = last_activations(discriminator, target, labels)
+        return (last_activations(discriminator, fake, labels) - expected).abs().flatten(1).mean(1)
 
     return distance
 
 
 def last_activations(discriminator: Discriminator, images: Tensor, labels: Tensor | None = None) -> Tensor:
-    """What goes into the last layer with weights, convolution or linear, of a discriminator in eval mode: (N, ...).
+    """The input (N, ...) of the last layer with weights, convolution or linear, of a discriminator in eval mode.
 
-    What one image gives does not depend on the others, also where layers compare the images of a batch: each is seen as
-    a batch of its own. Raises ValueError for a discriminator without a `head`.
+    Each image is a batch of its own, so that minibatch layers do not mix them. Raises ValueError for a discriminator
+    without a `head`.
     """
     layer = _last_layer(discriminator)
 
     def of_one(image: Tensor, label: Tensor | None) -> Tensor:
-        seen: list[Tensor] = []
-        with layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
+        given: list[Tensor] = []
+        with layer.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0])):
             discriminator(image[None], *() if label is None else (label[None],))
-        return seen[0][0]
+        return given[0][0]
 
     return torch.func.vmap(of_one, in_dims=(0, None if labels is None else 0))(images, labels)
 
@@ -180,13 +180,13 @@ def last_activations(discriminator: Discriminator, images: Tensor, labels: Tenso
 def _last_layer(discriminator: Discriminator) -> nn.Module:
     layer = dict(discriminator.named_children()).get("head")
     if layer is None:
-        raise ValueError(f"{type(discriminator).__name__}: has no layer `head`, whose inputs would be its features")
+        raise ValueError(f"{type(discriminator).__name__}: has no layer `head`, whose input anomalies are scored by")
     while inner := [child for name, child in layer.named_children() if name != "parametrizations"]:
         layer = inner[-1]
     return layer
 
 
 def _residual_distance(value_range: tuple[float, float]) -> Distance:
-    """Mean absolute difference of images in [0, 1]."""
+    """Mean absolute difference of pixels in [0, 1]."""
     width = ValueRange(*value_range).width
     return lambda fake, target, labels: (fake - target).abs().flatten(1).mean(1) / width

@@ -1,4 +1,4 @@
-"""A film of images, where PyAV is installed."""
+"""Writes images as a film, with PyAV."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from i2i_runtime.files import write_atomically
 from i2i_runtime.images import with_channels
 
-_LEAST_SIZE = 256  # pixels; smaller images are shown whole times larger
-_QUALITY = "18"  # constant rate factor of x264: hardly to be told from the original
+_MIN_SIZE = 256  # pixels; smaller images are enlarged by a whole factor
+_QUALITY = "18"  # constant rate factor of x264, visually lossless
 
 
 def check_can_film() -> None:
@@ -24,10 +24,10 @@ def check_can_film() -> None:
 
 
 def write_film(file: Path, frames: Iterable[NDArray[np.uint8]], *, rate: int = 30) -> int:
-    """Write uint8 images (H, W, C), all of one size, as H.264 at `rate` frames per second; returns how many they were.
+    """Write uint8 images (H, W, C) of one size as H.264 at `rate` frames per second; returns their number.
 
-    Small ones are enlarged, odd sizes get one more row or column. The file appears when it is whole. Raises ValueError
-    where PyAV is missing or knows no such kind of file.
+    Small ones are enlarged, odd sizes get one more row or column. The file is written atomically. Raises ValueError
+    where PyAV is missing or does not know the file's suffix.
     """
     check_can_film()
     import av
@@ -47,7 +47,7 @@ def write_film(file: Path, frames: Iterable[NDArray[np.uint8]], *, rate: int = 3
 
 
 def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    zoom = max(1, round(_LEAST_SIZE / max(picture.shape[:2])))
+    zoom = max(1, round(_MIN_SIZE / max(picture.shape[:2])))
     picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
     odd_rows, odd_columns = picture.shape[0] % 2, picture.shape[1] % 2
     return np.pad(picture, ((0, odd_rows), (0, odd_columns), (0, 0)), mode="edge")

@@ -1,4 +1,4 @@
-"""Images back into latents: the point of a generator's latent space whose image is nearest to a given one.
+"""GAN inversion: finds the latent whose image is nearest to a given one.
 
 Zhu, Krähenbühl, Shechtman, Efros 2016: Generative Visual Manipulation on the Natural Image Manifold, section 3.1,
 https://arxiv.org/abs/1609.03552.
@@ -18,13 +18,13 @@ from i2i.networks.generators.base import LatentGenerator
 
 Space = Literal["z", "w"]
 
-_FINEST_SEARCHED = 32  # pixels, of images that are compared to choose where to start
-_SEARCHED_AT_ONCE = 16
+_SEARCH_SIZE = 32  # pixels of the images by which the starting points are chosen
+_SEARCH_BATCH = 16
 
 
 class Inversion(NamedTuple):
-    """What was found for N images: their points in the space asked for (N, ...), their labels (N,) where the generator
-    has classes, their reconstructions (N, C, size, size) in the generator's range, and the distances to those (N,).
+    """Latents of N images: points in the chosen space (N, ...), labels (N,) where the generator has classes,
+    reconstructions (N, C, size, size) in the generator's range, and their distances (N,).
     """
 
     latents: Tensor
@@ -48,14 +48,14 @@ def invert(
     sphere_weight: float = 0.01,
     progress: Callable[[int, int], None] = lambda step, steps: None,
 ) -> Inversion:
-    """The latents whose images are nearest to `images` (N, C, size, size), in the generator's range, by `distance`
+    """Find the latents whose images are nearest to `images` (N, C, size, size) in the generator's range, by `distance`
     (`pixel_distance` by default).
 
-    Of `candidates` drawn from `random` the nearest start `restarts` descents for each image, by Adam with a rate that
-    falls to 0 by half a cosine; the best end counts. For the first half of the way z is drawn towards the sphere where
-    the latents of a normal distribution lie. Without `label` the candidates are of all classes in turn. Images of one
-    batch do not influence each other. `progress` is told (steps done, steps). Raises ValueError for a generator in
-    training mode and for what can't be.
+    The nearest of `candidates` drawn from `random` start `restarts` descents for each image, by Adam with a cosine
+    schedule to 0; the best result counts. For the first half of the steps z is penalised for leaving the sphere where
+    normally distributed latents lie. Without `label` the candidates are of all classes in turn. Images of a batch do
+    not influence each other. `progress` is called with (steps done, steps). Raises ValueError for a generator in
+    training mode, other shapes and numbers below 1.
     """
     check_label(generator, label)
     _check(generator, images, steps=steps, restarts=restarts, candidates=candidates)
@@ -67,14 +67,14 @@ def invert(
             starts = generator.map(starts, labels)
     points = starts.clone().requires_grad_()
 
-    def made() -> Tensor:
+    def fakes() -> Tensor:
         return generator.synthesise(generator.map(points, labels) if space == "z" else points, labels)
 
-    # Distances fall to a millionth, and gradients with them: Adam's usual epsilon would stop it there.
+    # Distances and gradients fall to a millionth, below Adam's usual epsilon.
     optimiser = torch.optim.Adam([points], lr=learning_rate, eps=1e-12)
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-        loss = distance(made(), targets, labels)
+        loss = distance(fakes(), targets, labels)
         if space == "z" and step < steps / 2:
             loss = loss + sphere_weight * _off_sphere(points)
         optimiser.zero_grad()
@@ -82,8 +82,8 @@ def invert(
         optimiser.step()
         progress(step + 1, steps)
     with torch.no_grad():
-        reached = distance(made(), targets, labels)
-        return _best(made(), points.detach(), labels, reached, restarts)
+        final = distance(fakes(), targets, labels)
+        return _best(fakes(), points.detach(), labels, final, restarts)
 
 
 def _check(generator: LatentGenerator, images: Tensor, **counts: int) -> None:
@@ -104,31 +104,31 @@ def _check(generator: LatentGenerator, images: Tensor, **counts: int) -> None:
 def _starts(
     generator: LatentGenerator, images: Tensor, random: torch.Generator, label: int | None, number: int, restarts: int
 ) -> tuple[Tensor, Tensor | None]:
-    """(N * restarts, latent) of the candidates whose images are nearest, seen small, and their labels."""
+    """Latents (N * restarts, latent) of the candidates whose down-sampled images are nearest, and their labels."""
     device = images.device
     z = torch.randn(number, generator.latent, generator=random).to(device)
     labels = None
     if classes := generator.classes:
         labels = torch.arange(number, device=device) % classes if label is None else z.new_full((number,), label).long()
-    factor = max(1, generator.size // _FINEST_SEARCHED)
+    factor = max(1, generator.size // _SEARCH_SIZE)
     small = []
     with torch.no_grad():
-        for begin in range(0, number, _SEARCHED_AT_ONCE):
-            part = slice(begin, begin + _SEARCHED_AT_ONCE)
-            made = generator(z[part], None if labels is None else labels[part])
-            small.append(F.avg_pool2d(made, factor).flatten(1))
+        for begin in range(0, number, _SEARCH_BATCH):
+            part = slice(begin, begin + _SEARCH_BATCH)
+            fake = generator(z[part], None if labels is None else labels[part])
+            small.append(F.avg_pool2d(fake, factor).flatten(1))
         distances = torch.cdist(F.avg_pool2d(images, factor).flatten(1), torch.cat(small))
     nearest = distances.topk(restarts, dim=1, largest=False).indices.flatten()
     return z[nearest], labels[nearest] if labels is not None else None
 
 
 def _off_sphere(z: Tensor) -> Tensor:
-    """(N,): how far mean squares are from 1, which those of normal latents are."""
+    """Squared difference (N,) of the mean squares from 1, the expectation for normally distributed latents."""
     return (z.square().mean(1) - 1).square()
 
 
 def _best(images: Tensor, points: Tensor, labels: Tensor | None, distances: Tensor, restarts: int) -> Inversion:
-    """Of each image's restarts the one that came nearest."""
+    """The nearest of each image's restarts."""
     best = distances.reshape(-1, restarts).argmin(1)
     chosen = torch.arange(len(best), device=best.device) * restarts + best
     return Inversion(points[chosen], labels[chosen] if labels is not None else None, images[chosen], distances[chosen])

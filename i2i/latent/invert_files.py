@@ -1,4 +1,4 @@
-"""Image files to invert, and what was found as files."""
+"""Inversion of image files, with reconstructions and latents as files."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +21,9 @@ from i2i_runtime.images import SUFFIXES, list_images
 
 
 def find_images(source: Path) -> tuple[Path, list[Path]]:
-    """A folder and the images in it, by their names relative to it; or the folder of one image, and that.
+    """A folder with the names of its images, relative to it; or the folder of one image, with its name.
 
-    Raises ValueError where there are none, or two whose names differ in the suffix alone.
+    Raises ValueError where there are none, or two whose names differ only in the suffix.
     """
     if source.is_file():
         return source.parent, [Path(source.name)]
@@ -39,7 +39,7 @@ def find_images(source: Path) -> tuple[Path, list[Path]]:
 
 
 def check_apart(source: Path, folder: Path) -> None:
-    """Raises ValueError where pictures written into `folder` would replace those of `source`, or be taken for such."""
+    """Raises ValueError where results in `folder` would replace images of `source`, or be read as such."""
     source, folder = source.resolve(), folder.resolve()
     if folder == (source.parent if source.is_file() else source) or source in folder.parents:
         raise ValueError(f"{folder}: lies among the images themselves; name a folder of its own")
@@ -48,23 +48,23 @@ def check_apart(source: Path, folder: Path) -> None:
 def read_batches(
     generator: LatentGenerator, root: Path, names: Sequence[Path], *, batch: int, failed: list[str]
 ) -> Iterator[tuple[list[Path], Tensor]]:
-    """Names, and their images (N, C, size, size) as of `read_for`, `batch` at a time. What can't be read is left out,
-    and the reason added to `failed`.
+    """Names with their images (N, C, size, size), `batch` at a time, as read by `read_for`. Files that can't be read
+    are left out, and the reason added to `failed`.
     """
     for begin in range(0, len(names), batch):
-        found = {}
+        read = {}
         for name in names[begin : begin + batch]:
             try:
-                found[name] = read_for(generator, root / name)
+                read[name] = read_for(generator, root / name)
             except ValueError as error:
                 failed.append(str(error))
-        if found:
-            yield list(found), torch.stack(list(found.values()))
+        if read:
+            yield list(read), torch.stack(list(read.values()))
 
 
 def read_for(generator: LatentGenerator, file: Path) -> Tensor:
-    """An image file as the generator would make it, (C, size, size) in its range: fitted as in training, the shorter
-    side resized and the middle kept. Raises ValueError for a file that can't be read.
+    """Read an image in the generator's format, (C, size, size) in its range: the shorter side resized, the middle
+    cropped, as in training. Raises ValueError for a file that can't be read.
     """
     image = read_image(file, FieldFormat(generator.out_channels))
     return to_tensor(fit_square(image, generator.size), generator.value_range)
@@ -81,15 +81,15 @@ def invert_files(
     batch: int,
     failed: list[str],
 ) -> Iterator[list[tuple[Path, float]]]:
-    """Save what `find` finds for images under `root`, `batch` at a time; after each the names, and the PSNR in dB of
-    their reconstructions. What can't be read is left out, and the reason added to `failed`.
+    """Invert images under `root` by `find`, `batch` at a time, and save the results; yields the names of a batch with
+    the PSNR of the reconstructions in dB. Files that can't be read are left out, and the reason added to `failed`.
     """
     value_range = ValueRange(*generator.value_range)
     for some, targets in read_batches(generator, root, names, batch=batch, failed=failed):
         found = find(targets)
         save(folder, some, targets, found, space=space, value_range=value_range)
-        made, given = (value_range.to_unit(each.cpu()).clamp(0, 1) for each in (found.images, targets))
-        yield list(zip(some, psnr(made, given).tolist(), strict=True))
+        fakes, reals = (value_range.to_unit(each.cpu()).clamp(0, 1) for each in (found.images, targets))
+        yield list(zip(some, psnr(fakes, reals).tolist(), strict=True))
 
 
 def save(
@@ -101,15 +101,15 @@ def save(
     space: Space,
     value_range: ValueRange,
 ) -> None:
-    """Of each name its image as `NAME.png`, that beside the one to be found as `NAME-beside.png`, and, last of all, its
-    latent, called `space`, and its label as `NAME.safetensors`. Each file appears whole.
+    """Save each reconstruction as `NAME.png`, beside the original as `NAME-beside.png`, and last the latent, called
+    `space`, with the label as `NAME.safetensors`. Each file is written atomically.
     """
-    given, made = (value_range.to_pixels(each) for each in (targets, found.images))
+    reals, fakes = (value_range.to_pixels(each) for each in (targets, found.images))
     for at, name in enumerate(names):
         file = folder / name.with_suffix(".png")
         file.parent.mkdir(parents=True, exist_ok=True)
-        images.write(file, made[at])
-        images.write(file.with_stem(f"{file.stem}-beside"), np.hstack([given[at], made[at]]))
+        images.write(file, fakes[at])
+        images.write(file.with_stem(f"{file.stem}-beside"), np.hstack([reals[at], fakes[at]]))
         tensors: dict[str, Tensor] = {space: found.latents[at].cpu().contiguous()}
         if found.labels is not None:
             tensors["label"] = found.labels[at].cpu()

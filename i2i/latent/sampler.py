@@ -1,4 +1,4 @@
-"""Images from noise: a trained generator as a function of seeds.
+"""A trained generator of images from noise as a function of seeds.
 
 from i2i.latent import sampler
 images = sampler.load("runs/dcgan/faces/latest")(range(16), truncation=0.7)  # uint8 (16, H, W, C)
@@ -24,83 +24,85 @@ GAP = 2  # pixels, between the images of a grid
 
 
 class Sampler:
-    """A generator that is asked by seeds, whole numbers from 0. An image depends on its own seed, label and truncation
-    alone: not on those it is made with, nor on the device (where batches of other sizes, and other devices, add up in
-    another order, a value may round to the next grey level).
+    """A generator as a function of seeds, whole numbers from 0. An image depends on its own seed, label and truncation,
+    not on the rest of its batch nor on the device, up to rounding to the next grey level.
 
-    The generator is made ready for use and for good: on `device`, in eval mode, its weights constants.
+    The generator is moved to `device`, put into eval mode and frozen.
     """
 
+    engine = "torch"
+
     def __init__(self, generator: LatentGenerator, *, device: torch.device | str = "cpu") -> None:
-        self.device = torch.device(device)
+        self.device, self.provider = torch.device(device), str(device)
         self.generator = set_test_time(generator, "eval").requires_grad_(False).to(self.device)
 
     @property
     def classes(self) -> int:
-        """How many it has; 0: it takes no labels."""
+        """Number of classes; 0: it takes no labels."""
         return self.generator.classes
 
     @property
     def weights(self) -> str:
-        """The checksum of the weights."""
+        """Checksum of the weights."""
         return checksum(self.generator)
 
     def __call__(
         self, seeds: Sequence[int], labels: Sequence[int] | None = None, *, truncation: float = 1.0
     ) -> NDArray[np.uint8]:
-        """(N, size, size, out_channels), one image for each seed; `labels` are by default those of `labels_of`.
+        """Generate (N, size, size, out_channels), an image for each seed; `labels` are by default those of `labels_of`.
 
-        A `truncation` from 0 to 1 trades variety for typical images. Raises ValueError for what can't be asked.
+        A `truncation` from 0 to 1 trades variety for typical images. Raises ValueError for a seed, label or truncation
+        out of its range.
         """
         labels = self.labels_of(seeds) if labels is None else labels
         w = self.map(self.draw(seeds, truncation=truncation), labels, truncation=truncation)
         return self.picture(w, labels)
 
     def labels_of(self, seeds: Sequence[int], label: int | None = None) -> list[int]:
-        """The class of each seed: `label`, or all classes in turn. Empty where the generator has no classes.
-
-        Raises ValueError for a label that it doesn't have.
+        """The class of each seed: `label`, or all classes in turn; empty without classes. Raises ValueError for a label
+        that the generator does not have.
         """
         return labels_of(seeds, label, self.classes)
 
     def draw(self, seeds: Sequence[int], *, truncation: float = 1.0) -> Tensor:
-        """The latents z of seeds, (N, latent). Raises ValueError for a truncation or a seed that can't be."""
+        """The latents z of seeds, (N, latent). Raises ValueError for a seed or truncation out of its range."""
         check_seeds(seeds, truncation)
-        # Where points are on lines, `map` draws them towards their mean instead.
+        # With linear points `map` truncates, towards their mean.
         cut = 1.0 if self.generator.linear else truncation
         return torch.from_numpy(latents(seeds, self.generator.latent, truncation=cut)).to(self.device)
 
     def map(self, z: Tensor, labels: Sequence[int], *, truncation: float = 1.0) -> Tensor:
-        """The points w (N, ...) of latents."""
+        """Map latents to points w (N, ...)."""
         with torch.inference_mode():
-            return self.generator.map(z, self._told(labels), truncation=truncation)
+            return self.generator.map(z, self._label_tensor(labels), truncation=truncation)
 
     def picture(self, w: Tensor, labels: Sequence[int]) -> NDArray[np.uint8]:
-        """The images (N, size, size, out_channels) of points w."""
+        """Generate the images (N, size, size, out_channels) of points w."""
         with torch.inference_mode():
-            return ValueRange(*self.generator.value_range).to_pixels(self.generator.synthesise(w, self._told(labels)))
+            return ValueRange(*self.generator.value_range).to_pixels(
+                self.generator.synthesise(w, self._label_tensor(labels))
+            )
 
-    def _told(self, labels: Sequence[int]) -> Tensor | None:
+    def _label_tensor(self, labels: Sequence[int]) -> Tensor | None:
         return torch.tensor(labels, device=self.device) if self.generator.classes else None
 
 
 def load(path: str | Path, *, product: str | None = None, device: str = "auto") -> Sampler:
-    """The generator of a run, a checkpoint folder or a file, ready to be sampled.
-
-    Raises ValueError, also for a generator that makes images from images.
+    """Load the generator of a run, a checkpoint folder or a file as a sampler. Raises ValueError, also for a generator
+    of images from images.
     """
     generator, _ = load_latent(path, product)
     return Sampler(generator, device=choose_device(device))
 
 
 def check_label(generator: LatentGenerator, label: int | None) -> None:
-    """Raises ValueError for a class that the generator doesn't have."""
+    """Raises ValueError for a class that the generator does not have."""
     labels_of([], label, generator.classes)
 
 
 def grid(pictures: NDArray[np.uint8], *, columns: int) -> NDArray[np.uint8]:
-    """(N, H, W, C) side by side in rows of `columns`, as one (rows * (H + GAP) - GAP, columns * (W + GAP) - GAP, C);
-    gaps, and places left over, are white.
+    """Arrange images (N, H, W, C) in rows of `columns`, as one (rows * (H + GAP) - GAP, columns * (W + GAP) - GAP, C)
+    with white gaps.
     """
     number, height, width, channels = pictures.shape
     rows, height, width = -(-number // columns), height + GAP, width + GAP

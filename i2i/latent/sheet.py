@@ -1,4 +1,4 @@
-"""Samples side by side in one picture."""
+"""A sample sheet: samples side by side in one picture."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i.latent.sampler import grid
-from i2i_runtime.folder.samples import Seeded
+from i2i_runtime.folder.samples import SeededGenerator
 
-_MOST_COLUMNS = 16
+_MAX_COLUMNS = 16
 
 
 def sample_sheet(
-    sampler: Seeded,
+    sampler: SeededGenerator,
     seeds: Sequence[int],
     *,
     label: int | None = None,
@@ -21,8 +21,8 @@ def sample_sheet(
     batch: int = 16,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.uint8]:
-    """All samples in one picture (height, width, channels): of all classes a column for each, if they are not too many,
-    else as many rows as columns.
+    """Draw all samples in one picture (height, width, channels): a column for each class where all are drawn and they
+    are at most 16, else as many rows as columns.
     """
     labels = sampler.labels_of(seeds, label)
     parts = []
@@ -31,5 +31,5 @@ def sample_sheet(
         parts.append(sampler(seeds[now], labels[now], truncation=truncation))
         progress(len(seeds[: now.stop]), len(seeds))
     classes = sampler.classes
-    by_class = label is None and 1 < classes <= _MOST_COLUMNS
+    by_class = label is None and 1 < classes <= _MAX_COLUMNS
     return grid(np.concatenate(parts), columns=classes if by_class else math.ceil(math.sqrt(len(seeds))))

@@ -1,4 +1,4 @@
-"""Ways between samples: walks from one to the next, and sums and differences of them.
+"""Latent space interpolation between samples, and vector arithmetic on them.
 
 Radford, Metz, Chintala 2016, sections 6.1 and 6.3.2, https://arxiv.org/abs/1511.06434; walks along the sphere after
 White 2016: Sampling Generative Networks, section 2.1, https://arxiv.org/abs/1609.04468.
@@ -18,16 +18,16 @@ _TINY = 1e-6  # of a sine or a length: too small to divide by
 
 
 def lerp(start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
-    """Points (T, ...) on the line between two (...), at `fractions` (T,) of the way, from 0 to 1."""
+    """Linear interpolation: points (T, ...) between two (...), at `fractions` (T,) from 0 to 1."""
     fractions = fractions.reshape(-1, *[1] * start.ndim)
     return (1 - fractions) * start + fractions * end
 
 
 def slerp(start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
-    """Points (T, D) between two (D,), at `fractions` (T,) of the angle between them: equal fractions, equal steps.
+    """Spherical interpolation: points (T, D) between two (D,), at `fractions` (T,) of the angle between them.
 
-    Their length changes evenly from one's to the other's, where a line's would shrink midway: latents of many
-    dimensions all lie near a sphere. Vectors of one direction, or of opposite ones, have a line between them.
+    Lengths are interpolated linearly, where those on a line would shrink midway: latents of many dimensions lie near a
+    sphere. Parallel and opposite vectors are interpolated linearly.
     """
     a, b = start / start.norm(), end / end.norm()
     angle = torch.acos((a @ b).clamp(-1, 1))
@@ -47,12 +47,12 @@ def walk(
     truncation: float = 1.0,
     batch: int = 16,
 ) -> Iterator[NDArray[np.uint8]]:
-    """The images (H, W, C) from the sample of one seed to the next: `frames` for each way with both ends, which are the
-    samples themselves and shown once.
+    """Generate images (H, W, C) from the sample of one seed to the next, `frames` from stop to stop including both; a
+    stop between two legs comes once.
 
-    Along the sphere of latents; for a generator whose points w are `linear` in a line between those, so that also the
-    class passes from one to the other. Others' class, one for each stop in `labels`, changes midway. Raises ValueError
-    for fewer than two stops or frames.
+    Latents are interpolated spherically; the points w of a `linear` generator linearly, and the class with them. In
+    other generators the class, one for each stop in `labels`, changes midway. Raises ValueError for fewer than two
+    stops or frames.
     """
     if len(stops) < 2 or frames < 2:
         raise ValueError(f"a walk of {len(stops)} seeds in {frames} frames is refused; allowed: 2 or more of both")
@@ -66,9 +66,9 @@ def walk(
         between = (lerp if linear else slerp)(start, end, fractions).float().to(sampler.device)
         nearest = [labels[leg + round(at)] for at in fractions.tolist()] if labels else []
         for begin in range(1 if leg else 0, frames, batch):
-            part, told = between[begin : begin + batch], nearest[begin : begin + batch]
-            w = part if linear else sampler.map(part, told, truncation=truncation)
-            yield from sampler.picture(w, told)
+            part, label = between[begin : begin + batch], nearest[begin : begin + batch]
+            w = part if linear else sampler.map(part, label, truncation=truncation)
+            yield from sampler.picture(w, label)
 
 
 def combine(
@@ -79,12 +79,11 @@ def combine(
     *,
     truncation: float = 1.0,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Arithmetic of samples: the images (terms, H, W, C) of all terms, those to add first, and the result's (H, W, C).
+    """Vector arithmetic: the images (terms, H, W, C) of all terms, those to `add` first, and of the result (H, W, C).
 
-    A term is the mean of its seeds: the paper takes three each, since single ones gave unstable results. Terms and
-    result are brought back to the mean length of the latents that they are made of, but for generators whose points w
-    are `linear`. All are of the class `label`; by default of the first seed's. Raises ValueError where there is nothing
-    to add.
+    A term is the mean of its seeds, in the paper of three, since single ones gave unstable results. Terms and result
+    are scaled to the mean length of their latents, unless points w are `linear`. All are of the class `label`, by
+    default that of the first seed. Raises ValueError where there is nothing to add.
     """
     if not add or not all([*add, *subtract]):
         raise ValueError("arithmetic of seeds: nothing to add; for example: --add 1,4,5 --subtract 2 --add 3")
@@ -95,11 +94,11 @@ def combine(
     if linear:
         points = sampler.map(points, sampler.labels_of(seeds, label), truncation=truncation)
 
-    def settled(point: Tensor, origins: Tensor) -> Tensor:
+    def rescaled(point: Tensor, origins: Tensor) -> Tensor:
         return point if linear else point * origins.norm(dim=1).mean() / point.norm().clamp_min(_TINY)
 
-    terms = torch.stack([settled(part.mean(0), part) for part in points.split([len(group) for group in groups])])
-    result = settled(terms[: len(add)].sum(0) - terms[len(add) :].sum(0), points)
+    terms = torch.stack([rescaled(part.mean(0), part) for part in points.split([len(group) for group in groups])])
+    result = rescaled(terms[: len(add)].sum(0) - terms[len(add) :].sum(0), points)
     w, labels = torch.stack([*terms, result]), sampler.labels_of(range(len(groups) + 1), label)
     pictures = sampler.picture(w if linear else sampler.map(w, labels, truncation=truncation), labels)
     return pictures[:-1], pictures[-1]

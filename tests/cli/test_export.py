@@ -20,7 +20,7 @@ from i2i.export import image as exporting
 from i2i.training import run
 from i2i_runtime import images
 from i2i_runtime.engines.onnxruntime import Session
-from i2i_runtime.engines.sampler import Sampler
+from i2i_runtime.engines.sampler import ExportedSampler
 from tests.export.test_latent import generator_of
 from tests.published import published_srvgg
 from tests.worlds import Recorder, tiny_recipe, tiny_world
@@ -114,7 +114,7 @@ def test_a_latent_generator_is_exported_and_sampled(stored: str, capsys: pytest.
     code, printed, _ = run_command("export", stored, "-o", "faces.onnx", capsys=capsys)
     assert code == 0 and "test time eval, float32, opset 18" in printed and "4 of 32x32" in printed
     assert "i2i sample faces.onnx" in printed
-    assert Sampler("faces.onnx", providers=["cpu"]).card.step == 7
+    assert ExportedSampler("faces.onnx", providers=["cpu"]).card.step == 7
     for model in (stored, "faces.onnx"):  # the second goes on where the first stopped
         code, printed, _ = run_command("sample", model, "samples", "--n", "3", capsys=capsys)
         assert code == 0

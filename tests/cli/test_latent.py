@@ -36,15 +36,15 @@ def conditional(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run.train(recipe, tmp_path_factory.mktemp("runs") / "conditional", device="cpu")
 
 
-def test_samples_go_into_a_folder_and_are_not_made_again(trained: Path, tmp_path: Path, capsys: Run) -> None:
+def test_samples_go_into_a_folder_and_are_not_written_again(trained: Path, tmp_path: Path, capsys: Run) -> None:
     out = tmp_path / "out"
     code, said, _ = i2i_run("sample", trained, out, "--n", "5", "--seed", "3", "--batch", "2", capsys=capsys)
-    assert code == 0 and "5 made, 0 were there already" in said
+    assert code == 0 and "5 written, 0 there already" in said
     assert [path.name for path in images.list_images(out)] == [f"seed{seed:04d}.png" for seed in range(3, 8)]
     code, said, _ = i2i_run("sample", trained, out, "--n", "6", "--seed", "3", capsys=capsys)
-    assert code == 0 and "1 made, 5 were there already" in said
+    assert code == 0 and "1 written, 5 there already" in said
     code, _, errors = i2i_run("sample", trained, out, "--n", "5", "--truncation", "0.5", capsys=capsys)
-    assert code == 1 and "made with other weights, options or version" in errors
+    assert code == 1 and "written with other weights, options or version" in errors
 
 
 def test_samples_of_classes_lie_in_a_folder_each(conditional: Path, tmp_path: Path, capsys: Run) -> None:
@@ -121,9 +121,9 @@ def test_an_inverted_image_has_three_files(conditional: Path, data: Path, tmp_pa
     with safe_open(out / f"{photo.stem}.safetensors", framework="np") as file:
         assert file.get_tensor("z").shape == (8,) and file.get_tensor("label") == 2
     code, said, _ = i2i_run(*words, capsys=capsys)
-    assert code == 0 and "0 made, 1 were there already" in said
+    assert code == 0 and "0 inverted, 1 there already" in said
     code, _, errors = i2i_run(*words, "--space", "w", capsys=capsys)
-    assert code == 1 and "made with other weights, options or version" in errors
+    assert code == 1 and "written with other weights, options or version" in errors
 
 
 def test_a_descent_is_counted_step_by_step_and_stopped_in_its_midst() -> None:
@@ -161,7 +161,7 @@ def test_a_signal_ends_a_descent_and_leaves_what_was_done(
     code, said, _ = i2i_run(verb, trained, data / "1", out, "--steps", "5", "--batch", "2", capsys=capsys)
     assert code == 130
     done = len(list(csv.DictReader(out.open()))) if verb == "anomaly" else len(list(out.glob("*.safetensors")))
-    assert done == 2 and ("2 scores" if verb == "anomaly" else "2 made") in said
+    assert done == 2 and ("2 scores" if verb == "anomaly" else "2 inverted") in said
 
 
 def test_one_bad_image_never_stops_scoring(trained: Path, data: Path, tmp_path: Path, capsys: Run) -> None:
@@ -207,7 +207,7 @@ def test_the_images_themselves_are_never_written_over(trained: Path, data: Path,
         (["walk", "RUN", "a.png", "--from", "1"], "--from 3 --to 9"),
         (["walk", "RUN", "a.gif", "--from", "1", "--to", "2"], "ends in .png, .mp4, .mkv or .mov"),
         (["walk", "RUN", "a.png", "--from", "1", "--to", "2", "--add", "3"], "choose one of both"),
-        (["walk", "RUN", "a.mp4", "--add", "3"], "arithmetic makes a sheet"),
+        (["walk", "RUN", "a.mp4", "--add", "3"], "arithmetic gives a sheet"),
         (["walk", "RUN", "a.png", "--add", "3,x"], "--add 3,x: allowed: whole numbers"),
         (["walk", "RUN", "a.png", "--from", "1", "--to", "2", "--class", "1,2,3"], "3 classes for 2 seeds"),
         (["invert", "RUN", "nowhere", "out"], "nowhere: no such file or folder"),

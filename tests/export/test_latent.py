@@ -23,7 +23,7 @@ from i2i.networks.generators.dcgan import DCGANGenerator
 from i2i.networks.generators.stylegan2 import StyleGAN2Generator
 from i2i.registry import generators
 from i2i_runtime.card import NoiseCard
-from i2i_runtime.engines.sampler import Sampler
+from i2i_runtime.engines.sampler import ExportedSampler
 
 GENERATORS: dict[str, tuple[type[LatentGenerator], dict[str, Any]]] = {
     "dcgan": (DCGANGenerator, {"size": 32, "latent": 20, "features": 4, "init": "orthogonal", "init_gain": 1.0}),
@@ -100,7 +100,7 @@ def test_the_same_seeds_give_the_same_images_as_torch(name: str, tmp_path: Path)
     assert generator.training and generator.state_dict().keys() == before.keys()
     assert all(torch.equal(before[key], value) for key, value in generator.state_dict().items())
     assert proof.holds and proof.max_error < 1e-4 and proof.scale > 0.3, "and there is something to compare"
-    sampler, torch_sampler = Sampler(file, providers=["cpu"]), TorchSampler(generator)
+    sampler, torch_sampler = ExportedSampler(file, providers=["cpu"]), TorchSampler(generator)
     assert sampler.card == exported and exported.step == 7 and exported.classes == generator.classes
     for truncation in (1.0, 0.4):
         result, expected = (each(range(5, 10), truncation=truncation) for each in (sampler, torch_sampler))
@@ -117,7 +117,7 @@ def test_the_same_seeds_give_the_same_images_as_torch(name: str, tmp_path: Path)
 def test_classes_reach_the_image_with_and_without_truncation(tmp_path: Path) -> None:
     generator = generator_of("stylegan2", classes=2)
     export(generator, tmp_path / "x.onnx")
-    sampler = Sampler(tmp_path / "x.onnx", providers=["cpu"])
+    sampler = ExportedSampler(tmp_path / "x.onnx", providers=["cpu"])
     for truncation in (1.0, 0.4):
         by_label = [sampler([4], [label], truncation=truncation).astype(int) for label in (0, 1)]
         expected = [TorchSampler(generator)([4], [label], truncation=truncation) for label in (0, 1)]
@@ -130,7 +130,7 @@ def test_truncation_is_an_optional_input(tmp_path: Path) -> None:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(tmp_path / "x.onnx", options, providers=["CPUExecutionProvider"])
-    sampler = Sampler(tmp_path / "x.onnx", providers=["cpu"])
+    sampler = ExportedSampler(tmp_path / "x.onnx", providers=["cpu"])
     latents = sampler.draw([1, 2])
     np.testing.assert_array_equal(session.run(None, {"latent": latents})[0], sampler.network(latents))
 
@@ -146,7 +146,7 @@ def test_half_precision_with_pixels_as_output(name: str, tmp_path: Path) -> None
     assert model.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
     assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
     expected = TorchSampler(generator)(range(3), truncation=0.7)
-    sampler = Sampler(tmp_path / "x.onnx", providers=["cpu"])
+    sampler = ExportedSampler(tmp_path / "x.onnx", providers=["cpu"])
     assert np.abs(sampler(range(3), truncation=0.7).astype(int) - expected).max() <= 2
     assert sampler.weights == f"{exported.weights} in float16"
 

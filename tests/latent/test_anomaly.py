@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.latent.anomaly import Anomaly, Scorer, last_activations, load, load_discriminator, write_maps
+from i2i.latent.anomaly import Anomaly, AnomalyScorer, last_activations, load, load_discriminator, write_maps
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.discriminators.biggan import BigGANDiscriminator
 from i2i.networks.discriminators.dcgan import DCGANDiscriminator
@@ -62,7 +62,7 @@ def separation(classes: Collection[int], *, features: int, steps: int, each: int
     """
     pictures, digits_shown = digit_images()
     known = torch.isin(digits_shown, torch.tensor(list(classes)))
-    scorer = Scorer(*train(pictures[:1400][known[:1400]], features=features, steps=steps), steps=60)
+    scorer = AnomalyScorer(*train(pictures[:1400][known[:1400]], features=features, steps=steps), steps=60)
     seen, unseen = pictures[1400:][known[1400:]], pictures[digits_shown == 0]
     scores = [scorer(some[:each]).score for some in (seen, unseen)]
     return float(roc_auc_score([0] * each + [1] * each, torch.cat(scores).tolist()))
@@ -84,7 +84,7 @@ def test_what_the_generator_makes_scores_next_to_nothing_and_noise_much() -> Non
     with torch.no_grad():
         own = generator(torch.randn(4, 16, generator=random))
     noise = torch.rand(4, 1, 32, 32, generator=random) * 2 - 1
-    scorer = Scorer(generator, discriminator, steps=60)
+    scorer = AnomalyScorer(generator, discriminator, steps=60)
     found, far = scorer(own), scorer(noise)
     assert found.score.max() < 0.1 * far.score.min()
     assert torch.allclose(far.score, 0.9 * far.residual + 0.1 * far.feature)
@@ -97,10 +97,12 @@ def test_what_the_generator_makes_scores_next_to_nothing_and_noise_much() -> Non
 def test_weight_goes_from_residual_to_features() -> None:
     generator, discriminator = dcgan(), DCGANDiscriminator(in_channels=1, size=32, features=8)
     picture = torch.zeros(1, 1, 32, 32)
-    alone, features = (Scorer(generator, discriminator, weight=weight, steps=5)(picture) for weight in (0.0, 1.0))
+    alone, features = (
+        AnomalyScorer(generator, discriminator, weight=weight, steps=5)(picture) for weight in (0.0, 1.0)
+    )
     assert torch.equal(alone.score, alone.residual) and torch.equal(features.score, features.feature)
     with pytest.raises(ValueError, match="allowed: 0 to 1"):
-        Scorer(generator, discriminator, weight=2.0)
+        AnomalyScorer(generator, discriminator, weight=2.0)
 
 
 @pytest.mark.parametrize("classes", [0, 3])
@@ -139,7 +141,7 @@ def test_a_run_holds_all_that_scoring_needs(tmp_path: Path) -> None:
     state = torch.load(folder / "latest" / "state.pt", weights_only=True)["method"]
     kept = load_discriminator(folder).state_dict()
     assert kept and all(torch.equal(tensor, state[f"discriminator.{name}"]) for name, tensor in kept.items())
-    with pytest.raises(ValueError, match="holds a generator alone; name the run"):
+    with pytest.raises(ValueError, match="holds only a generator; name the run"):
         load(folder / "latest" / "generator.safetensors")
     (folder / "recipe.toml").unlink()
     with pytest.raises(ValueError, match=r"recipe.toml: no such file"):

@@ -169,12 +169,12 @@ def test_options_may_change_as_long_as_nothing_was_made(tmp_path: Path) -> None:
     assert sample_folder(sampler, tmp_path / "out", range(3), truncation=0.5) == (3, 0)
 
 
-def test_others_files_are_never_taken_for_samples(tmp_path: Path) -> None:
+def test_files_of_others_are_never_taken_for_samples(tmp_path: Path) -> None:
     (tmp_path / "seed0001.png").write_bytes(b"somebody's own")
     with pytest.raises(ValueError, match=r"seed0001.png: is there, but not by this program"):
         sample_folder(Sampler(dcgan()), tmp_path, range(3))
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="a file, where a folder is to be made"):
+    with pytest.raises(ValueError, match="a file, not a folder"):
         sample_folder(Sampler(dcgan()), tmp_path / "file", range(3))
     assert not (tmp_path / "seed0000.png").exists()
 

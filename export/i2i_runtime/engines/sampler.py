@@ -1,6 +1,6 @@
-"""An exported .onnx file that makes images of noise, as a function of seeds, run by ONNX Runtime.
+"""An exported generator of images from noise as a function of seeds, run by ONNX Runtime.
 
-sampler = Sampler("faces.onnx")
+sampler = ExportedSampler("faces.onnx")
 images = sampler(range(16), truncation=0.7)  # uint8 (16, H, W, C)
 """
 
@@ -19,9 +19,9 @@ from i2i_runtime.seeds import check_seeds, labels_of, latents
 LATENT, LABEL, TRUNCATION = "latent", "label", "truncation"
 
 
-class Sampler:
-    """An exported generator that is asked by seeds: the same seeds, labels and truncation give the images that torch
-    makes of them, where the file has its precision but for a value that rounds to the next grey level.
+class ExportedSampler:
+    """An exported generator of images from noise. Seeds, labels and truncation give the images that they give in torch,
+    but for rounding to the next grey level where the file's precision is full.
 
     `providers` and `threads` are those of `Session`. Raises ValueError like it, and for a generator of images from
     images.
@@ -36,29 +36,29 @@ class Sampler:
 
     @property
     def classes(self) -> int:
-        """How many it has; 0: it takes no labels."""
+        """Number of classes; 0: it takes no labels."""
         return self.card.classes
 
     @property
     def weights(self) -> str:
-        """What its images depend on beside seeds, labels and truncation, in words."""
+        """Checksum of the weights, and the precision where it is reduced."""
         card = self.card
         return card.weights if card.precision == "float32" else f"{card.weights} in {card.precision}"
 
     def __call__(
         self, seeds: Sequence[int], labels: Sequence[int] | None = None, *, truncation: float = 1.0
     ) -> NDArray[np.uint8]:
-        """(N, size, size, out_channels), one image for each seed; `labels` are by default those of `labels_of`.
+        """Generate (N, size, size, out_channels), an image for each seed; `labels` are by default those of `labels_of`.
 
-        A `truncation` from 0 to 1 trades variety for typical images. Raises ValueError for what can't be asked, and
-        MemoryError where the device has too little memory.
+        A `truncation` from 0 to 1 trades variety for typical images. Raises ValueError for a seed, label or truncation
+        out of its range, and MemoryError where the device has too little memory.
         """
         labels = self.labels_of(seeds) if labels is None else labels
         images = self.network(self.draw(seeds, truncation=truncation), labels, truncation=truncation)
         return from_float(images.transpose(0, 2, 3, 1), np.uint8)
 
     def labels_of(self, seeds: Sequence[int], label: int | None = None) -> list[int]:
-        """The class of each seed: `label`, or all classes in turn; empty where the generator has none."""
+        """The class of each seed: `label`, or all classes in turn; empty without classes."""
         return labels_of(seeds, label, self.card.classes)
 
     def draw(self, seeds: Sequence[int], *, truncation: float = 1.0) -> NDArray[np.float32]:
@@ -70,8 +70,8 @@ class Sampler:
     def network(
         self, latents: NDArray[np.float32], labels: Sequence[int] = (), *, truncation: float = 1.0
     ) -> NDArray[np.float32]:
-        """Latents (N, latent) to images (N, C, size, size) in [0, 1]. Only a file with an input for it takes notice of
-        `truncation`.
+        """Generate images (N, C, size, size) in [0, 1] from latents (N, latent). `truncation` has an effect only in a
+        file with an input for it.
         """
         given: dict[str, Array] = {LATENT: latents}
         if self.card.classes:

@@ -17,29 +17,32 @@ _NOTE = ".i2i-made.json"
 _WRITERS = 4  # threads; compressing a PNG takes a CPU's time, not Python's
 
 
-class Seeded(Protocol):
-    """A generator that is asked by seeds."""
+class SeededGenerator(Protocol):
+    """A generator of images from noise as a function of seeds; `engine` and `provider` say what runs it."""
+
+    engine: str
+    provider: str
 
     @property
     def classes(self) -> int:
-        """How many it has; 0: it takes no labels."""
+        """Number of classes; 0: it takes no labels."""
 
     @property
     def weights(self) -> str:
-        """What its images depend on beside seeds, labels and truncation."""
+        """Checksum of the weights, and the precision where it is reduced."""
 
     def labels_of(self, seeds: Sequence[int], label: int | None = None) -> list[int]:
-        """The class of each seed: `label`, or all classes in turn; empty where the generator has none."""
+        """The class of each seed: `label`, or all classes in turn; empty without classes."""
 
     def __call__(self, seeds: Sequence[int], labels: Sequence[int], *, truncation: float) -> NDArray[np.uint8]:
         """The images (N, H, W, C)."""
 
 
-class Report(NamedTuple):
-    """How many samples were made now, and how many were there already."""
+class SampleCounts(NamedTuple):
+    """Numbers of samples written now and of those that existed before."""
 
-    made: int
-    kept: int
+    written: int
+    existing: int
 
 
 def _never() -> bool:
@@ -47,7 +50,7 @@ def _never() -> bool:
 
 
 def sample_folder(
-    sampler: Seeded,
+    sampler: SeededGenerator,
     folder: Path,
     seeds: Sequence[int],
     *,
@@ -57,13 +60,12 @@ def sample_folder(
     overwrite: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     stop: Callable[[], bool] = _never,
-) -> Report:
-    """Write `seed0003.png` for every seed; of a generator with classes `class7/seed0003.png`, all classes in turn or
-    the one of `label`.
+) -> SampleCounts:
+    """Write `seed0003.png` for every seed; with classes `class7/seed0003.png`, all classes in turn or the one `label`.
 
-    What is there is not made again, but with `overwrite`. Files appear whole; `progress` is told (files there, files in
-    all), and `stop` is asked before each batch. Raises ValueError where the folder holds other samples, and OSError
-    where the disk is full, with nothing lost.
+    Existing files are kept, unless `overwrite`. Files are written atomically; `progress` is called with (files there,
+    all files), and `stop` before each batch. Raises ValueError where the folder holds other samples, and OSError where
+    the disk is full, with nothing lost.
     """
     check_seeds(seeds, truncation)
     labels = sampler.labels_of(seeds, label)
@@ -71,44 +73,44 @@ def sample_folder(
     claim(
         folder, names, {"weights": sampler.weights, "truncation": truncation, "latents": LATENTS}, overwrite=overwrite
     )
-    due = [at for at, name in enumerate(names) if overwrite or not (folder / name).exists()]
-    report = Report(0, len(names) - len(due))
-    for parent in {folder / names[at].parent for at in due}:
+    missing = [at for at, name in enumerate(names) if overwrite or not (folder / name).exists()]
+    counts = SampleCounts(0, len(names) - len(missing))
+    for parent in {folder / names[at].parent for at in missing}:
         parent.mkdir(exist_ok=True)
     with ThreadPoolExecutor(_WRITERS) as writers:
-        for begin in range(0, len(due), batch):
+        for begin in range(0, len(missing), batch):
             if stop():
                 break
-            now = due[begin : begin + batch]
+            now = missing[begin : begin + batch]
             pictures = sampler([seeds[at] for at in now], [labels[at] for at in now if labels], truncation=truncation)
             try:
                 list(writers.map(images.write, [folder / names[at] for at in now], pictures))
             except OSError as error:
-                done = f"{report.made + report.kept} of {len(names)} are there; make room and give the command again"
+                done = f"{sum(counts)} of {len(names)} are there; make room and give the command again"
                 raise OSError(f"{folder}: {error.strerror or error}; {done}") from error
-            report = report._replace(made=report.made + len(now))
-            progress(report.kept + report.made, len(names))
-    return report
+            counts = counts._replace(written=counts.written + len(now))
+            progress(sum(counts), len(names))
+    return counts
 
 
 def name_of(seed: int, label: int | None = None) -> str:
-    """The file of a sample in its folder."""
+    """File name of a sample in its folder."""
     return f"seed{seed:04d}.png" if label is None else f"class{label}/seed{seed:04d}.png"
 
 
 def claim(folder: Path, names: Sequence[Path], facts: Mapping[str, Any], *, overwrite: bool) -> None:
-    """Make the folder, with a note of the `facts` (as JSON can hold them) that its files `names` depend on.
+    """Create the folder with a note of the `facts` (as JSON) that its files `names` depend on.
 
-    Raises ValueError where it holds such files of other facts, or of somebody else, unless told to `overwrite`.
+    Raises ValueError where it holds files of other facts, or files without a note, unless `overwrite`.
     """
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder}: a file, where a folder is to be made; name another")
+        raise ValueError(f"{folder}: a file, not a folder; name another")
     note, text = folder / _NOTE, json.dumps(facts, indent=1)
     if note.exists() and not overwrite:
-        # A note alone is of work that was ended before it made anything.
+        # Without other files the note is of a command that was stopped before its first result.
         if note.read_text(encoding="utf-8") != text and any(path != note for path in folder.iterdir()):
             raise ValueError(
-                f"{folder}: made with other weights, options or version; name another folder, or --overwrite"
+                f"{folder}: written with other weights, options or version; name another folder, or --overwrite"
             )
     elif not overwrite and (there := next((name for name in names if (folder / name).exists()), None)):
         raise ValueError(f"{folder / there}: is there, but not by this program; name another folder, or --overwrite")

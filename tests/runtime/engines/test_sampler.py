@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, save_model
 from i2i_runtime import engines, images
 from i2i_runtime.card import NoiseCard
 from i2i_runtime.engines.base import NOISE_CARD, LatentModelError
-from i2i_runtime.engines.sampler import Sampler
+from i2i_runtime.engines.sampler import ExportedSampler
 from i2i_runtime.seeds import latents
 from tests.runtime.engines.test_onnxruntime import BLUR
 from tests.runtime.engines.test_onnxruntime import write as write_blur
@@ -56,8 +56,8 @@ def write(file: Path, card: NoiseCard = SHOWN) -> Path:
     return file
 
 
-def opened(folder: Path, **facts: object) -> Sampler:
-    return Sampler(write(folder / "shown.onnx", replace(SHOWN, **facts)), providers=["cpu"])
+def opened(folder: Path, **facts: object) -> ExportedSampler:
+    return ExportedSampler(write(folder / "shown.onnx", replace(SHOWN, **facts)), providers=["cpu"])
 
 
 def test_an_image_is_its_seed_s_whatever_it_is_made_with(tmp_path: Path) -> None:
@@ -107,27 +107,27 @@ def test_where_images_go_in_the_file_is_one_sentence(engine: str, tmp_path: Path
     with pytest.raises(LatentModelError, match=r"shown\.onnx: makes images of noise, not of images; use sample"):
         engines.open_model(write(tmp_path / "shown.onnx"), engine=engine)
     with pytest.raises(ValueError, match=r"blur\.onnx: makes images of images, not of noise; use translate"):
-        Sampler(write_blur(tmp_path / "blur.onnx", BLUR))
+        ExportedSampler(write_blur(tmp_path / "blur.onnx", BLUR))
     with pytest.raises(ValueError, match=r"blur\.onnx: no card in it"):
-        Sampler(write_blur(tmp_path / "blur.onnx", None))
+        ExportedSampler(write_blur(tmp_path / "blur.onnx", None))
 
 
 def test_a_folder_is_filled_and_goes_on_where_it_was_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model, out = write(tmp_path / "shown.onnx", replace(SHOWN, classes=2)), tmp_path / "out"
     code, said, progress = run("sample", model, out, "--n", "5", "--seed", "3", "--batch", "2", capsys=capsys)
-    assert code == 0 and "shown on onnxruntime cpu" in said and "5 made, 0 were there already" in said
+    assert code == 0 and "shown on onnxruntime cpu" in said and "5 written, 0 there already" in said
     assert "5 of 5 files" in progress
     names = [f"class{seed % 2}/seed{seed:04d}.png" for seed in range(3, 8)]
     assert sorted(path.as_posix() for path in images.list_images(out)) == sorted(names)
-    expected = Sampler(model, providers=["cpu"])([4])[0]
+    expected = ExportedSampler(model, providers=["cpu"])([4])[0]
     np.testing.assert_array_equal(images.read(out / "class0/seed0004.png"), expected)
-    assert "1 made, 5 were there already" in run("sample", model, out, "--n", "6", "--seed", "3", capsys=capsys)[1]
+    assert "1 written, 5 there already" in run("sample", model, out, "--n", "6", "--seed", "3", capsys=capsys)[1]
     code, _, error = run("sample", model, out, "--truncation", "0.5", capsys=capsys)
-    assert code == 1 and "made with other weights, options or version; name another folder, or --overwrite" in error
+    assert code == 1 and "written with other weights, options or version; name another folder, or --overwrite" in error
     words = ("sample", model, tmp_path / "one", "--n", "3", "--class", "1", "--truncation", "0.5")
     assert run(*words, capsys=capsys)[0] == 0
     assert {path.parent.name for path in images.list_images(tmp_path / "one")} == {"class1"}
-    assert "3 made" in run(*words, "--overwrite", capsys=capsys)[1]
+    assert "3 written" in run(*words, "--overwrite", capsys=capsys)[1]
 
 
 def test_info_prints_the_card_of_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,7 +149,7 @@ def test_info_prints_the_card_of_noise(tmp_path: Path, capsys: pytest.CaptureFix
         (["sample", "shown.onnx", "out", "--truncation", "2"], "truncation 2 is refused; allowed: 0 (all alike) to 1"),
         (["sample", "shown.onnx", "out", "--seed", "-1"], "seed -1 to 62 is refused; allowed: whole numbers from 0"),
         (["sample", "shown.onnx", "out", "--n", "0"], "--n 0 --batch 16 is refused; allowed: from 1"),
-        (["sample", "shown.onnx", "shown.onnx"], "shown.onnx: a file, where a folder is to be made"),
+        (["sample", "shown.onnx", "shown.onnx"], "shown.onnx: a file, not a folder"),
         (["translate", "shown.onnx", "in", "out"], "shown.onnx: makes images of noise, not of images"),
         (["bench", "shown.onnx"], "shown.onnx: makes images of noise, not of images"),
     ],
