@@ -82,7 +82,7 @@ def download(
 
     registry.load_plugins(plugins)
     with ProgressLine() as line:
-        folder = cached(name, progress=StageProgress(line), log=line.notify)
+        folder = cached(name, progress=StageProgress(line), notify=line.notify)
     print(folder)
 
 
@@ -94,11 +94,7 @@ def make(
     size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 64,
     seed: Annotated[int, typer.Option(help="Another seed draws other streets.")] = 0,
 ) -> None:
-    """Draw the built-in world of street scenes.
-
-    trainA and testA are images as rendered by a simulator, trainB and testB as seen by a camera, of the same scenes,
-    with label maps.
-    """
+    """Draw the built-in world of street scenes. A is simulated and B real, of the same scenes, with label maps."""
     from i2i.cli.progress import ProgressLine
     from i2i.data.world import make_world
     from i2i.registry import did_you_mean

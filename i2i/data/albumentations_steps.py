@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from i2i.data.geometry import Aligned, common_size, is_label_map
-from i2i.data.third_party import describe, first_line, register_all
+from i2i.data.third_party import describe, register_all
 from i2i.registry import augmentations
 
 # Without it, the import looks for updates on the network.
@@ -50,7 +50,7 @@ class AlbumentationsStep:
         try:
             outputs = self._transform(**inputs)
         except (TypeError, ValueError, NotImplementedError, cv2.error) as error:
-            raise ValueError(f"{name}: {first_line(error)}") from error
+            raise ValueError(f"{name}: {str(error).strip().splitlines()[0]}") from error
         return tuple(outputs[key].reshape(*outputs[key].shape[:2], -1) for key in keys)
 
 

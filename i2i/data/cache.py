@@ -20,7 +20,7 @@ Kind = Literal["data", "weights", "features"]
 
 def cache_folder(kind: Kind) -> Path:
     """The folder of downloads: $I2I_DATA, $I2I_WEIGHTS, or i2i/KIND in the user's cache folder (~/.cache on Linux)."""
-    if chosen := os.environ.get(_variable(kind)):
+    if chosen := os.environ.get(f"I2I_{kind.upper()}"):
         return Path(chosen).expanduser()
     caches = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
     return Path(caches or Path.home() / ".cache") / "i2i" / kind
@@ -38,13 +38,9 @@ def exclusive_lock(target: Path, kind: Kind) -> Iterator[None]:
         lock.touch()
     except OSError as error:
         raise ValueError(
-            f"{lock}: can't be written ({error.strerror}); name another folder in ${_variable(kind)}"
+            f"{lock}: can't be written ({error.strerror}); name another folder in $I2I_{kind.upper()}"
         ) from error
     with open(lock) as file:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _variable(kind: Kind) -> str:
-    return f"I2I_{kind.upper()}"

@@ -26,8 +26,8 @@ class PairedFiles:
 
     train: tuple[tuple[Path, Path], ...]
     test: tuple[tuple[Path, Path], ...]
-    side_by_side: bool
     held_out_from_train: bool
+    side_by_side: bool
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,20 @@ def find_pairs(*folders: Path, scale: int = 1) -> PairedFiles:
     ValueError for a folder that is missing, empty or of another layout, and for images without a partner.
     """
     if len(folders) == 2:
-        return _split_pairs(_match(*folders, scale), (), side_by_side=False)
+        return PairedFiles(*_split(_match(*folders, scale), ()), side_by_side=False)
     folder = _one_folder(folders)
     if _has(folder, "trainA") or _has(folder, "trainB"):
         has_test = _has(folder, "testA") and _has(folder, "testB")
         test = _match(folder / "testA", folder / "testB", scale) if has_test else ()
-        return _split_pairs(_match(folder / "trainA", folder / "trainB", scale), test, side_by_side=False)
+        return PairedFiles(*_split(_match(folder / "trainA", folder / "trainB", scale), test), side_by_side=False)
     if scale > 1:
         raise _unknown_layout(folder, "trainA/ and trainB/")
     if _has(folder, "train"):
         tests = [folder / name for name in ("test", "val") if _has(folder, name)]
-        return _split_pairs(
-            _side_by_side(folder / "train"), _side_by_side(tests[0]) if tests else (), side_by_side=True
-        )
+        test = _side_by_side(tests[0]) if tests else ()
+        return PairedFiles(*_split(_side_by_side(folder / "train"), test), side_by_side=True)
     if any(path.parent == folder for path in _paths(folder)):
-        return _split_pairs(_side_by_side(folder), (), side_by_side=True)
+        return PairedFiles(*_split(_side_by_side(folder), ()), side_by_side=True)
     raise _unknown_layout(folder, "train/ of side-by-side images, trainA/ and trainB/, or side-by-side images")
 
 
@@ -203,13 +202,6 @@ def _unique_stems(folder: Path) -> dict[Path, Path]:
                 f"{folder / others[0]} and {first.name} have the same name, so the partner is ambiguous; keep one"
             )
     return {stem: folder / path for stem, (path,) in stems.items()}
-
-
-def _split_pairs(
-    train: tuple[tuple[Path, Path], ...], test: tuple[tuple[Path, Path], ...], *, side_by_side: bool
-) -> PairedFiles:
-    train, test, held_out = _split(train, test)
-    return PairedFiles(train, test, side_by_side, held_out)
 
 
 def _split(train: tuple[Item, ...], test: tuple[Item, ...]) -> tuple[tuple[Item, ...], tuple[Item, ...], bool]:

@@ -141,28 +141,22 @@ for each in _SETS:
     datasets.register(each.name)(each)
 
 
-def find(
-    name: str | Path,
-    *,
-    kind: str = "",
-    progress: Progress | None = None,
-    log: Callable[[str], None] = lambda sentence: None,
-) -> Path:
+def find(name: str | Path, *, kind: str = "", notify: Callable[[str], None] = lambda message: None) -> Path:
     """The folder `name`, else that of the known data set `name` (see `cached`).
 
-    `log` gets a line about where the data come from, where that is not obvious. Raises ValueError, with the nearest
+    `notify` gets a line about where the data come from, where that is not obvious. Raises ValueError, with the nearest
     known name, for a name that is neither.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
         if str(name) in datasets:
-            log(f"{name}: the folder {folder.resolve()}, not the known data set of that name")
+            notify(f"{name}: the folder {folder.resolve()}, not the known data set of that name")
         return folder
     if folder.exists():
         raise ValueError(f"{folder}: a file; give the folder that holds the images")
     if str(name) != folder.name:
         raise ValueError(f"{name}: no such folder")
-    return cached(str(name), kind=kind, progress=progress, log=log)
+    return cached(str(name), kind=kind, notify=notify)
 
 
 def cached(
@@ -170,7 +164,7 @@ def cached(
     *,
     kind: str = "",
     progress: Progress | None = None,
-    log: Callable[[str], None] = lambda sentence: None,
+    notify: Callable[[str], None] = lambda message: None,
 ) -> Path:
     """The folder of a known data set in the cache, prepared by one process at a time where it is missing.
 
@@ -180,12 +174,12 @@ def cached(
     dataset = _lookup(name, kind)
     folder = cache_folder("data") / dataset.name
     if not folder.exists():
-        log(f"{dataset.name}: {dataset.description} ({dataset.size}), into {folder}")
+        notify(f"{dataset.name}: {dataset.description} ({dataset.size}), into {folder}")
         with exclusive_lock(folder, "data"):
             if not folder.exists():
                 dataset.prepare(folder, progress)
     else:
-        log(f"{dataset.name}: from {folder}")
+        notify(f"{dataset.name}: from {folder}")
     return folder
 
 

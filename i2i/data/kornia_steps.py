@@ -11,7 +11,7 @@ from kornia import augmentation as kornia
 from kornia.core.exceptions import BaseError
 from torch import Tensor
 
-from i2i.data.third_party import describe, first_line, register_all
+from i2i.data.third_party import describe, register_all
 from i2i.registry import batch_augmentations
 
 # Base classes; conversions of the value range, which `i2i.data.reading` does; transforms with a diffusion model or with
@@ -39,7 +39,7 @@ class KorniaStep:
 
 
 def _refusal(transform: type, error: BaseException) -> ValueError:
-    return ValueError(f"augment.batch.{transform.__name__}: {first_line(error)}")
+    return ValueError(f"augment.batch.{transform.__name__}: {str(error).strip().splitlines()[0]}")
 
 
 def _component(transform: type[kornia.AugmentationBase2D]) -> Callable[..., KorniaStep]:

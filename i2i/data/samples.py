@@ -48,7 +48,7 @@ class Samples(Dataset[Sample], ABC, Generic[Item, Sample]):
     for an unreadable held-out item, and for images that the pipeline refuses.
     """
 
-    _train_stream, _test_stream = RandomStream.TRAIN_AUGMENTATION, RandomStream.TEST_AUGMENTATION
+    _streams = RandomStream.TEST_AUGMENTATION, RandomStream.TRAIN_AUGMENTATION
 
     def __init__(
         self, train: Sequence[Item], test: Sequence[Item], preprocessing: Preprocessing, *, min_samples: int = 1
@@ -89,13 +89,9 @@ class Samples(Dataset[Sample], ABC, Generic[Item, Sample]):
         return self._sample(item, self._read(item), Draw(False, key))
 
     def _augment(self, images: Aligned, draw: Draw, path: Path) -> list[Tensor]:
-        pipeline, stream = (
-            (self._preprocessing.train, self._train_stream)
-            if draw.training
-            else (self._preprocessing.test, self._test_stream)
-        )
+        pipeline = self._preprocessing.train if draw.training else self._preprocessing.test
         try:
-            augmented = pipeline(images, stream.generator(*draw.key))
+            augmented = pipeline(images, self._streams[draw.training].generator(*draw.key))
         except ValueError as error:
             raise ValueError(f"{error} ({path})") from error
         return [reading.to_tensor(image, self._preprocessing.value_range) for image in augmented]
@@ -168,8 +164,7 @@ class LabelledImages(SingleImages[Images]):
     ValueError for an image in the folder of no class.
     """
 
-    _train_stream = RandomStream.LABELLED_TRAIN_AUGMENTATION
-    _test_stream = RandomStream.LABELLED_TEST_AUGMENTATION
+    _streams = RandomStream.LABELLED_TEST_AUGMENTATION, RandomStream.LABELLED_TRAIN_AUGMENTATION
 
     def __init__(
         self,

@@ -26,8 +26,8 @@ class SampleKind(NamedTuple):
     classes: int = 0  # of `Images`; 0 for images without classes
 
 
-def find_files(samples: SampleKind, recipe: Recipe, log: Callable[[str], None]) -> Files:
-    """The files of the recipe's data; `log` gets sentences about where they come from.
+def find_files(samples: SampleKind, recipe: Recipe, notify: Callable[[str], None]) -> Files:
+    """The files of the recipe's data; `notify` gets sentences about where they come from.
 
     Raises ValueError for data that are missing or not of this kind.
     """
@@ -37,11 +37,11 @@ def find_files(samples: SampleKind, recipe: Recipe, log: Callable[[str], None]) 
     if samples.batch is Images:
         if len(sources) != 1:
             raise ValueError(f"data: {len(sources)} sources given; a generator of images from noise has one")
-        return folders.find_single(known.find(sources[0], log=log))
+        return folders.find_single(known.find(sources[0], notify=notify))
     if recipe.degradation and not is_degraded(recipe):
-        log("two folders: pairs of low and high resolution, to which the recipe's degradation is not applied")
+        notify("two folders: pairs of low and high resolution, to which the recipe's degradation is not applied")
     kind = "high" if is_degraded(recipe) else "paired" if samples.batch is Pair else "unpaired"
-    found = [known.find(source, kind=kind, log=log) for source in sources]
+    found = [known.find(source, kind=kind, notify=notify) for source in sources]
     if is_degraded(recipe):
         return folders.find_single(*found)
     if samples.batch is Pair:

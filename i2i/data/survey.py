@@ -63,16 +63,13 @@ def find_splits(folders: tuple[Path, ...]) -> list[tuple[str, Path, list[Path]]]
         raise ValueError(f"data: {len(folders)} folders given; allowed: one folder or two")
     splits = [(str(folder), folder) for folder in folders]
     if len(folders) == 1 and folders[0].is_dir():
-        inside = sorted((path for path in folders[0].iterdir() if path.is_dir()), key=_train_first)
-        splits = [(path.name, path) for path in inside if SPLIT.fullmatch(path.name)] or splits
+        inside = [path for path in folders[0].iterdir() if path.is_dir() and SPLIT.fullmatch(path.name)]
+        inside.sort(key=lambda path: (not path.name.startswith("train"), path.name))
+        splits = [(path.name, path) for path in inside] or splits
     found = [(name, folder, images.list_images(folder)) for name, folder in splits]
     if not any(paths for _, _, paths in found):
         raise no_images(folders[0])
     return found
-
-
-def _train_first(folder: Path) -> tuple[bool, str]:
-    return not folder.name.startswith("train"), folder.name
 
 
 def read_facts(folder: Path, paths: list[Path], pool: ThreadPoolExecutor) -> Iterator[tuple[Path, ImageFacts | str]]:

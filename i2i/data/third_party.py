@@ -27,8 +27,3 @@ def describe(
     factory.__annotations__ = {option.name: types[option.name] for option in options if option.name in types}
     factory.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     return factory
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message."""
-    return str(error).strip().splitlines()[0]

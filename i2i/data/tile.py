@@ -5,8 +5,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
 from i2i.data.folders import by_stem, list_images
 from i2i.data.progress import Progress
@@ -23,12 +23,6 @@ class TileReport:
     written: int = 0
     skipped: int = 0
     failed: list[str] = field(default_factory=list)
-
-
-class _Tile(NamedTuple):
-    top: int
-    left: int
-    path: Path
 
 
 def tile_folder(
@@ -102,18 +96,14 @@ def _cut(source: Path, target: Path, path: Path, *, size: int, step: int) -> tup
     """(tiles written, tiles that existed) of one image, or the sentence that says why it can't be read."""
     try:
         header = images.header(source / path)
-        corners = [
-            (top, left) for top in offsets(header.height, size, step) for left in offsets(header.width, size, step)
-        ]
+        corners = list(product(offsets(header.height, size, step), offsets(header.width, size, step)))
         stem = target / path.with_suffix("")
-        tiles = [
-            _Tile(*corner, stem.with_name(f"{stem.name}_s{number:03d}.png")) for number, corner in enumerate(corners, 1)
-        ]
-        missing = [tile for tile in tiles if not tile.path.is_file()]
+        tiles = {stem.with_name(f"{stem.name}_s{number:03d}.png"): corner for number, corner in enumerate(corners, 1)}
+        missing = {file: corner for file, corner in tiles.items() if not file.is_file()}
         if missing:
             image = images.read(source / path)
             stem.parent.mkdir(parents=True, exist_ok=True)
-            for top, left, file in missing:
+            for file, (top, left) in missing.items():
                 images.write(file, image[top : top + size, left : left + size])
     except ValueError as error:
         return str(error)

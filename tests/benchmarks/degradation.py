@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from i2i.data.batch import HighResolution
+from i2i.data.degradation.distribution import Parameters
 from i2i.data.degradation.kernels import render
 from i2i.data.degradation.noise import Noise
-from i2i.data.degradation.parameters import Parameters
 from i2i.data.degradation.second_order import SecondOrder
 from i2i.data.world import draw_scene
 from i2i.training.malloc import keep_freed_memory

@@ -69,8 +69,8 @@ def test_no_two_sets_share_a_file_in_the_cache() -> None:
 
 def test_the_data_set_of_a_plugin_is_prepared_once(dots: Dots, cache: Path) -> None:
     lines: list[str] = []
-    assert find("dots", kind="unpaired", log=lines.append) == cache / "dots"
-    assert find("dots", log=lines.append) == cache / "dots"
+    assert find("dots", kind="unpaired", notify=lines.append) == cache / "dots"
+    assert find("dots", notify=lines.append) == cache / "dots"
     assert dots.calls == [cache / "dots"]
     assert [line.startswith("dots: ") for line in lines] == [True, True]
 
@@ -78,7 +78,7 @@ def test_the_data_set_of_a_plugin_is_prepared_once(dots: Dots, cache: Path) -> N
 def test_a_folder_is_preferred_to_a_known_set_of_its_name_and_that_is_logged(dots: Dots) -> None:
     Path("dots").mkdir()
     lines: list[str] = []
-    assert find("dots", log=lines.append) == Path("dots")
+    assert find("dots", notify=lines.append) == Path("dots")
     assert lines == [f"dots: the folder {Path('dots').resolve()}, not the known data set of that name"]
     assert not dots.calls
     assert cached("dots").parent == cache_folder("data")
@@ -86,7 +86,7 @@ def test_a_folder_is_preferred_to_a_known_set_of_its_name_and_that_is_logged(dot
 
 def test_a_folder_of_another_name_is_not_logged(tmp_path: Path) -> None:
     lines: list[str] = []
-    assert find(tmp_path, kind="paired", log=lines.append) == tmp_path
+    assert find(tmp_path, kind="paired", notify=lines.append) == tmp_path
     assert lines == []
 
 
@@ -187,7 +187,7 @@ def test_an_archive_is_downloaded_checked_and_unpacked_once(
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         monkeypatch.setenv("I2I_MIRROR", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("no_proxy", "127.0.0.1")
-        find("dots", progress=lambda stage, done, total: stages.append(stage))
+        cached("dots", progress=lambda stage, done, total: stages.append(stage))
         datasets.register("damaged")(replace(archive, name="damaged", sha256="00"))
         with pytest.raises(ValueError, match="sha256 is"):
             find("damaged")

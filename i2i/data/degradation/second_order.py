@@ -10,21 +10,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from i2i.data.batch import HighResolution, Pair
+from i2i.data.degradation import distribution
 from i2i.data.degradation.blur import blur
+from i2i.data.degradation.distribution import Parameters, PassOptions
 from i2i.data.degradation.jpeg import jpeg
 from i2i.data.degradation.kernels import Kernel, KernelOptions, Kind, Range, draw_sinc, render
 from i2i.data.degradation.noise import add_noise
-from i2i.data.degradation.parameters import (
-    Mode,
-    Parameters,
-    PassOptions,
-    check_crop,
-    check_kernels,
-    check_pass,
-    check_probability,
-    draw_mode,
-    draw_pass,
-)
 from i2i.data.degradation.resize import crop_to_multiple, round_to_8bit
 from i2i.data.degradation.sharpen import sharpen as sharpen_images
 from i2i.registry import degradations
@@ -83,19 +74,19 @@ class SecondOrder:
         final_sinc_probability: float = 0.8,
         jpeg_last_probability: float = 0.5,
     ) -> None:
-        check_crop(scale, crop)
-        check_probability("final_sinc_probability", final_sinc_probability)
-        check_probability("jpeg_last_probability", jpeg_last_probability)
+        distribution.check_crop(scale, crop)
+        distribution.check_probability("final_sinc_probability", final_sinc_probability)
+        distribution.check_probability("jpeg_last_probability", jpeg_last_probability)
         self._scale, self._crop, self._sharpen = scale, crop, sharpen
         self._final_sinc, self._jpeg_last = final_sinc_probability, jpeg_last_probability
         self._kernels = KernelOptions(kernel_size, kernel_kinds, generalised_shape, plateau_shape)
-        check_kernels(self._kernels)
+        distribution.check_kernels(self._kernels)
         blurs = (blur_probability, sinc_probability, blur_sigma)
         resizes = (enlarge_probability, shrink_probability, resize_range)
         noises = (gaussian_probability, gaussian_sigma, poisson_scale, grey_probability)
         self._passes = [PassOptions(*one) for one in zip(*blurs, *resizes, *noises, jpeg_quality, strict=True)]
         for options in self._passes:
-            check_pass(options)
+            distribution.check_pass(options)
 
     @torch.no_grad()
     def __call__(self, batch: HighResolution, *, training: bool = True) -> Pair:
@@ -119,11 +110,13 @@ class SecondOrder:
 
     def draw(self, rng: np.random.Generator) -> Parameters:
         """The parameters of one sample."""
-        first, second = (draw_pass(rng, options, self._kernels) for options in self._passes)
+        first, second = (distribution.draw_pass(rng, options, self._kernels) for options in self._passes)
         final = draw_sinc(rng, self._kernels, np.pi / 3) if rng.random() < self._final_sinc else Kernel()
         jpeg_last = bool(rng.random() < self._jpeg_last)
         noise_seed = int(rng.integers(2**63))
-        return Parameters((first, second), final, draw_mode(rng), jpeg_last, noise_seed, (rng.random(), rng.random()))
+        return Parameters(
+            (first, second), final, distribution.draw_mode(rng), jpeg_last, noise_seed, (rng.random(), rng.random())
+        )
 
     def _tensors(self, parameters: list[Parameters], device: torch.device) -> tuple[Tensor, Tensor]:
         """Kernels (N, 3, K, K) and JPEG qualities (N, 2), copied to the device at once."""
@@ -175,7 +168,7 @@ def _filter(image: Tensor, kernel: Kernel, rendered: Tensor) -> Tensor:
     return image if kernel.size == 1 else blur(image, rendered[None])
 
 
-def _resize(image: Tensor, size: list[int], mode: Mode) -> Tensor:
+def _resize(image: Tensor, size: list[int], mode: distribution.Mode) -> Tensor:
     """Without antialiasing, as in the published code: bilinear and bicubic alias where they shrink."""
     if list(image.shape[-2:]) == size:
         return image

@@ -17,14 +17,9 @@ def sharpen(images: Tensor) -> Tensor:
     the threshold would be three steps of half precision.
     """
     with torch.autocast(images.device.type, enabled=False):
-        return _sharpened(images)
-
-
-def _sharpened(images: Tensor) -> Tensor:
-    offset = torch.arange(WINDOW, device=images.device, dtype=images.dtype) - WINDOW // 2
-    taps = torch.exp(-(offset**2) / (2 * SIGMA**2))
-    taps /= taps.sum()
-    detail = images - blur_separable(images, taps)
-    mask = blur_separable(detail.abs().gt_(THRESHOLD), taps)
-    sharpened = torch.add(images, detail, alpha=WEIGHT).clamp_(0, 1)
-    return torch.lerp(images, sharpened, mask)
+        offset = torch.arange(WINDOW, device=images.device, dtype=images.dtype) - WINDOW // 2
+        taps = torch.exp(-(offset**2) / (2 * SIGMA**2))
+        taps /= taps.sum()
+        detail = images - blur_separable(images, taps)
+        mask = blur_separable(detail.abs().gt_(THRESHOLD), taps)
+        return torch.lerp(images, torch.add(images, detail, alpha=WEIGHT).clamp_(0, 1), mask)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from i2i.data.batch import HighResolution
+from i2i.data.degradation.distribution import Parameters
 from i2i.data.degradation.jpeg import jpeg
 from i2i.data.degradation.kernels import Kernel
-from i2i.data.degradation.parameters import Parameters
 from i2i.data.degradation.second_order import KINDS, SecondOrder
 from i2i.data.degradation.sharpen import sharpen
 from i2i.data.world import draw_scene

@@ -116,9 +116,9 @@ def check_pass(options: PassOptions) -> None:
     if options.enlarge_probability + options.shrink_probability > 1 + 1e-6:
         both = (options.enlarge_probability, options.shrink_probability)
         _refuse("enlarge_probability and shrink_probability", both, "a sum up to 1; the rest keeps its size")
-    _check_range("blur_sigma", options.blur_sigma, 0.01, math.inf)
-    _check_range("gaussian_sigma", options.gaussian_sigma, 0, math.inf)
-    _check_range("poisson_scale", options.poisson_scale, 0, math.inf)
+    _check_range("blur_sigma", options.blur_sigma, 0.01)
+    _check_range("gaussian_sigma", options.gaussian_sigma, 0)
+    _check_range("poisson_scale", options.poisson_scale, 0)
     _check_range("jpeg_quality", options.jpeg_quality, 1, 100)
     smallest, largest = options.resize_range
     if not 0 < smallest <= 1 <= largest:
@@ -130,7 +130,7 @@ def check_probability(name: str, value: float) -> None:
         _refuse(name, value, "0 to 1")
 
 
-def _check_range(name: str, value: Range, lowest: float, highest: float) -> None:
+def _check_range(name: str, value: Range, lowest: float, highest: float = math.inf) -> None:
     if not lowest <= value[0] <= value[1] <= highest:
         limits = f"from {lowest:g} on" if math.isinf(highest) else f"from {lowest:g} to {highest:g}"
         _refuse(name, value, f"two numbers {limits}, the lower one first")
