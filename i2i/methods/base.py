@@ -37,8 +37,8 @@ class Update(Protocol):
         """Back-propagate the sum of `terms`, take one optimiser step for `player`, and log each term by its name."""
 
     def accumulate(self, player: str, **terms: Tensor) -> None:
-        """Back-propagate the sum of `terms` and free its graph; the gradients are added to those of the next step of
-        `player`.
+        """Back-propagate the sum of `terms` and free its graph; the gradients are added to those of the next update,
+        which must be for `player`.
         """
 
     def all_reduce_sum(self, tensor: Tensor) -> Tensor:
