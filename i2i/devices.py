@@ -1,4 +1,4 @@
-"""Which device to compute on, and its random numbers."""
+"""Choice of a device, and its random numbers."""
 
 from contextlib import AbstractContextManager
 
@@ -6,7 +6,7 @@ import torch
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """`auto` is CUDA, else Apple's GPU, else the CPU. Raises ValueError where a named device is not there."""
+    """The device of a name; "auto" is CUDA, else Apple's GPU, else the CPU. Raises ValueError for a missing device."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -20,6 +20,6 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def kept_random_numbers(device: torch.device) -> AbstractContextManager[None]:
-    """Afterwards torch's random numbers on the CPU and on this device are what they were; not those of others."""
+def preserve_random_state(device: torch.device) -> AbstractContextManager[None]:
+    """A context that restores torch's random state of the CPU and of this device at its end."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])

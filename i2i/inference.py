@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from i2i.checkpoints.card import card_of
 from i2i.checkpoints.load import list_products, load_generator
 from i2i.data.download import Progress
-from i2i.devices import choose_device, kept_random_numbers
+from i2i.devices import choose_device, preserve_random_state
 from i2i.export.large_images import LargeImages
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time
@@ -28,17 +28,17 @@ from i2i_runtime.translate import Banded, translate_image
 
 __all__ = ["Translator", "list_products", "load", "share_cores"]
 
-# How the allocator of CPUs says that it is out of memory; it has no error class of its own.
+# Messages of torch's CPU allocator, which has no error class of its own for a lack of memory.
 _ALLOCATOR = re.compile("DefaultCPUAllocator|not enough memory|can't allocate memory")
 
 
 class Translator:
-    """A generator that takes any image: converted to the channels and sizes that it wants, and back.
+    """A generator as a function on images of any size, which are converted to its channels and sizes and back.
 
     Called with a NumPy image (H, W) or (H, W, C), uint8, uint16 or float32 in [0, 1], it returns the same type; with a
     float tensor (C, H, W) or (N, C, H, W) in [0, 1], the same on the same device. Other values and shapes raise
-    ValueError. The same image always gives the same result, also with dropout on. Large NumPy images go through in
-    tiles, where the generator can take them; tensors whole.
+    ValueError. The same image always gives the same result, also with dropout. Large NumPy images are cut into tiles,
+    where the generator allows it; tensors are not.
     """
 
     engine = "torch"
@@ -49,11 +49,11 @@ class Translator:
         self.card, self.device = card, torch.device(device)
         self.provider = str(self.device)
         self._tiling = Tiling(card)
-        self._one_at_a_time = Lock()  # random numbers are the whole process's
-        self._draws = True  # random numbers, as far as is known
+        self._random_lock = Lock()  # the random state is global
+        self._is_random = True  # until a forward pass on a CPU has drawn nothing
         self._generator = set_test_time(generator, test_time).to(self.device)
         if not any(isinstance(layer, nn.InstanceNorm2d) for layer in self._generator.modules()):
-            # Up to twice as fast with channels last, and in two thirds of the memory; instance norm is slower with it.
+            # Up to twice as fast and two thirds of the memory, but slower with instance norm.
             self._generator.to(memory_format=torch.channels_last)
         self._large_images = LargeImages(self._generator, card, self.network, self.device)
 
@@ -74,7 +74,7 @@ class Translator:
         return None if self.card.overlap else self._large_images
 
     def network(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, C, H, W) in [0, 1] to the same but not clipped, as an exported model does it; sizes must suit the card.
+        """Forward pass of the generator: (N, C, H, W) in [0, 1] -> the same, not clipped; sizes must suit the card.
 
         Raises MemoryError where the device has too little memory.
         """
@@ -83,19 +83,19 @@ class Translator:
 
     def _run(self, images: Tensor) -> Tensor:
         value_range = ValueRange(*self._generator.value_range)
-        with torch.inference_mode(), self._own_random_numbers() if self._draws else nullcontext():
+        with torch.inference_mode(), self._fixed_seed() if self._is_random else nullcontext():
             result = self._generator(value_range.from_unit(images.to(self.device)))
         return value_range.to_unit(result)
 
     @contextmanager
-    def _own_random_numbers(self) -> Iterator[None]:
-        """Dropout at test time draws from a seed of its own: a picture does not depend on the ones before it."""
-        with self._one_at_a_time, kept_random_numbers(self.device):
+    def _fixed_seed(self) -> Iterator[None]:
+        """Dropout at test time draws from a fixed seed: a result does not depend on the images before it."""
+        with self._random_lock, preserve_random_state(self.device):
             torch.manual_seed(0)
             before = torch.get_rng_state()
             yield
-            # What drew nothing need not wait for others the next time. Other devices have random numbers of their own.
-            self._draws = self.device.type != "cpu" or not torch.equal(before, torch.get_rng_state())
+            # A network that drew nothing needs no lock the next time; only the CPU's random state can be compared.
+            self._is_random = self.device.type != "cpu" or not torch.equal(before, torch.get_rng_state())
 
     def _translate_tensor(self, image: Tensor) -> Tensor:
         if image.ndim not in (3, 4) or not image.is_floating_point() or image.shape[-3] != self.card.in_channels:
@@ -107,7 +107,7 @@ class Translator:
         height, width = batch.shape[2:]
         rows, columns = tiles.padded_axes(self.card, height, width)
         padded = batch[:, :, rows][..., columns].float()
-        # One by one: with batch norm at its published test time the statistics are an image's own.
+        # One by one, for the statistics of each image at the published test time.
         result = torch.cat([self._run(single) for single in padded.split(1)]).clamp(0, 1)
         result = result[..., : height * self.card.scale, : width * self.card.scale].to(image.device, image.dtype)
         return result if image.ndim == 4 else result[0]
@@ -115,7 +115,7 @@ class Translator:
 
 @contextmanager
 def _memory_errors() -> Iterator[None]:
-    """Raises MemoryError instead of the errors that torch has for it."""
+    """Turns torch's errors for a lack of memory into MemoryError."""
     try:
         yield
     except RuntimeError as error:
@@ -133,7 +133,8 @@ def load(
     progress: Progress | None = None,
     notify: Callable[[str], None] = lambda message: None,
 ) -> Translator:
-    """The generator of a run, of a checkpoint folder, of a file, ours or published, or of a name in `i2i list weights`.
+    """Load a generator as a function on images, from a run, a checkpoint folder, a weights file, ours or published, or
+    by a name of `i2i list weights`.
 
     `product` names the direction where there are several (the first by default). `test_time` "published" runs batch
     norm on the image's own statistics with dropout on, "eval" does neither; by default what the method was published
@@ -153,15 +154,15 @@ def translator_of(
 
 
 def share_cores(translator: Translator, workers: int | None = None) -> int:
-    """How many threads should call `network` at once, `workers` if that is given; each gets its share of a CPU.
+    """Number of threads that should call `network` at once, `workers` if given; a CPU's cores are divided among them.
 
-    Two images beside each other are done sooner than one after the other on all cores, where threads wait for the last
-    of them at every layer. The share holds for the whole process.
+    Two images at once, each on half of the cores, are done sooner than one after the other on all cores, which wait for
+    each other at every layer. The division holds for the whole process.
     """
     on_cpu = translator.device.type == "cpu"
     threads = torch.get_num_threads()
     if workers is None:
-        # With dropout they would take turns.
+        # Dropout takes the lock of the random state.
         workers = min(2, threads) if on_cpu and not translator.card.test_time.startswith("published") else 1
     if on_cpu and workers > 1:
         torch.set_num_threads(max(1, threads // workers))

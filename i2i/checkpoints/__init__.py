@@ -1,1 +1,1 @@
-"""What a run keeps, generators wherever they are kept, and published weights."""
+"""Checkpoints of runs, loading of generators from any kind of file, and published weights."""

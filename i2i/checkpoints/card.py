@@ -1,4 +1,4 @@
-"""The card of a torch generator: what it promises, and where its weights come from."""
+"""The card of a torch generator: its channels and sizes, and the origin of its weights."""
 
 import hashlib
 import tomllib
@@ -15,7 +15,7 @@ from i2i_runtime.card import Card, NoiseCard
 
 
 def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
-    """The card of a generator with the facts that came with its weights, as `load_generator` gives them."""
+    """Card of a generator of images from images, with the facts of its weights file, as `load_generator` gives them."""
     return Card(
         **_common(generator, facts),
         in_channels=generator.in_channels,
@@ -27,7 +27,7 @@ def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
 
 
 def noise_card_of(generator: LatentGenerator, facts: Mapping[str, str]) -> NoiseCard:
-    """The card of a generator of images from noise, likewise."""
+    """Card of a generator of images from noise, likewise."""
     return NoiseCard(
         **_common(generator, facts),
         latent=generator.latent,
@@ -50,7 +50,7 @@ def _common(generator: Generator, facts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def checksum(network: nn.Module) -> str:
-    """SHA-256 of the weights: their names, shapes and values, in the order of the names."""
+    """SHA-256 of the names, shapes and values of the weights, in the order of the names."""
     digest = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
@@ -59,7 +59,7 @@ def checksum(network: nn.Module) -> str:
 
 
 def _without_folders(recipe: str) -> str:
-    """A recipe whose paths are names alone: a file that is passed on says nothing about its maker's folders."""
+    """Recipe whose paths are cut to their last part: an exported file does not reveal the folders of a computer."""
 
     def shortened(value: Any) -> Any:
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Generators from wherever they are kept: runs, checkpoints, single files of ours or of others, published names."""
+"""Loading of generators from any place: runs, checkpoints, weights files of ours or of others, published names."""
 
 import json
 import tomllib

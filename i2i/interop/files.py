@@ -1,4 +1,4 @@
-"""Checkpoint files of others, as state dicts."""
+"""State dicts from checkpoint files of others."""
 
 import pickle
 import re
@@ -12,14 +12,14 @@ from torch import Tensor
 
 from i2i.interop.ncnn import read_ncnn
 
-# What a state dict is wrapped in, the average of the weights before the weights themselves.
+# Keys under which a state dict may lie, the moving average of the weights before the weights.
 WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model")
-PARALLEL = "module."  # before every key of a network that was trained on several GPUs
+PARALLEL = "module."  # prefix of all keys of a network trained on several GPUs
 
 
 def read(path: Path) -> Mapping[str, Tensor]:
-    """The state dict in a `.pth` or `.safetensors` file, without its wrapper, or in a pair of ncnn's. Raises ValueError
-    if there is none.
+    """Read the state dict of a `.pth` or `.safetensors` file, without its wrapper, or of an ncnn pair. Raises
+    ValueError for any other file.
     """
     if path.suffix == ".param" or (path.suffix == ".bin" and path.with_suffix(".param").is_file()):
         return read_ncnn(path)
@@ -36,15 +36,14 @@ def _content(path: Path) -> Any:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    # Whatever a damaged file makes the readers raise, there is one thing to say about it.
-    except Exception as error:
+    except Exception as error:  # a damaged file makes the readers raise anything
         if code := re.search(r"GLOBAL (\S+)", str(error)):
             raise ValueError(
-                f"{path}: asks for {code[1]} to be run, but only data is loaded; save its state dict alone"
+                f"{path}: contains code ({code[1]}), but only data is loaded; save only its state dict"
             ) from error
-        # What torch says of a pickle is how to run what is in it.
-        said = "" if isinstance(error, pickle.UnpicklingError) else str(error).partition("\n")[0]
-        reason = said or type(error).__name__
+        # Torch's message about a pickle is how to run the code in it.
+        message = "" if isinstance(error, pickle.UnpicklingError) else str(error).partition("\n")[0]
+        reason = message or type(error).__name__
         raise ValueError(f"{path}: no checkpoint or a damaged one ({reason}); copy or download it again") from error
 
 

@@ -1,4 +1,4 @@
-"""The layers of a published state dict, in the order in which our networks hold theirs."""
+"""Layers of a published state dict in the order of our networks."""
 
 import re
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ LEAVES = (
     "weight", "bias", "running_mean", "running_var", "num_batches_tracked", "weight_orig", "weight_u", "weight_v",
 )  # fmt: skip
 
-# Spectral norm as it was when the checkpoints were published <- as PyTorch does it now.
+# Keys of spectral norm: today's of PyTorch -> those of the published checkpoints.
 SPECTRAL_NORM = {
     "parametrizations.weight.original": "weight_orig",
     "parametrizations.weight.0._u": "weight_u",
     "parametrizations.weight.0._v": "weight_v",
 }
 
-# Where the first word of a key tells the place of its layer, since no number does; all other words stand for 0.
+# Positions of layers whose keys have no number, by the first word; all other words stand for 0.
 STAGES = {
     "RRDB_trunk": 1, "trunk_conv": 2, "upconv": 3, "HRconv": 4,
     "body": 1, "conv_body": 2, "conv_up": 3, "conv_hr": 4,
@@ -25,15 +25,15 @@ STAGES = {
     "linear": 1,
 }  # fmt: skip
 
-# Convolutions, norms and their like: what a layer of either side holds, by the last part of its keys.
+# The tensors of a layer with weights, by the last part of their keys.
 Layer = dict[str, Tensor]
 
 
 def rename(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """A published state dict, of a generator or a discriminator, named as `network` names it, ours of equal options.
+    """Rename the keys of a published state dict, of a generator or discriminator, to those of our `network`.
 
-    Left out are the running statistics that instance norms of PyTorch before 0.4 kept and did not use; the counters
-    that batch norms of that time lacked become 0. Raises ValueError where a layer does not match.
+    The unused running statistics of instance norms before PyTorch 0.4 are left out; the missing counters of batch norms
+    of that time become 0. Raises ValueError where a layer does not match.
     """
     expected = own_layers(network)
     names = {_split(key): key for key in network.state_dict()}
@@ -51,7 +51,7 @@ def rename(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]
 
 
 def own_layers(network: nn.Module) -> dict[str, Layer]:
-    """The layers of a network of ours by name, in its order, which is the published one."""
+    """Layers of one of our networks by name, in their order, which is the published one."""
     layers: dict[str, Layer] = {}
     for key, tensor in network.state_dict().items():
         name, leaf = _split(key)
@@ -60,7 +60,7 @@ def own_layers(network: nn.Module) -> dict[str, Layer]:
 
 
 def published_layers(state: Mapping[str, Tensor]) -> list[Layer]:
-    """The layers with weights in the order of their positions, whatever the order of the keys. Raises ValueError."""
+    """Layers with weights, sorted by their positions in the published network. Raises ValueError for unknown keys."""
     layers: dict[str, Layer] = {}
     for key, tensor in state.items():
         name, _, leaf = key.rpartition(".")
@@ -72,7 +72,7 @@ def published_layers(state: Mapping[str, Tensor]) -> list[Layer]:
 
 
 def convolution_weights(layers: list[Layer]) -> list[Tensor]:
-    """The weights with four dimensions. Raises ValueError if there are fewer than the two that every generator has."""
+    """Weights of the convolutions. Raises ValueError for fewer than two, which every generator has."""
     weights = [layer["weight"] for layer in layers if "weight" in layer]
     weights = [weight for weight in weights if weight.ndim == 4 and weight.numel()]
     if len(weights) < 2:
@@ -81,19 +81,19 @@ def convolution_weights(layers: list[Layer]) -> list[Tensor]:
 
 
 def following(name: str) -> str:
-    """The name of the layer right after the one called `name`: a norm or an activation after its convolution."""
+    """Name of the layer after the one called `name`: the norm or activation after a convolution."""
     before, _, number = name.rpartition(".")
     return f"{before}.{int(number) + 1}"
 
 
 def _position(name: str) -> tuple[int, tuple[int, ...], bool]:
-    """Of a layer by name: stage, the numbers from left to right, and whether it is a norm after a convolution."""
+    """Sort key of a layer's name: stage, the numbers from left to right, and whether it is a norm."""
     word = re.split(r"[\d.]", name, maxsplit=1)[0]
     return STAGES.get(word, 0), tuple(int(number) for number in re.findall(r"\d+", name)), word == "bn"
 
 
 def _split(key: str) -> tuple[str, str]:
-    """A key of our networks as the layer's name and the published last part."""
+    """Split a key of our networks into the layer's name and the published last part."""
     for ending, leaf in SPECTRAL_NORM.items():
         if key.endswith(f".{ending}"):
             return key.removesuffix(f".{ending}"), leaf

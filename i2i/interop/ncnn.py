@@ -1,8 +1,8 @@
-"""Upscalers in the files of ncnn (https://github.com/Tencent/ncnn): a graph as text, `.param`, and weights, `.bin`.
+"""Upscalers in ncnn's format (https://github.com/Tencent/ncnn): a graph as text, `.param`, and weights, `.bin`.
 
-A line of the graph is `KIND NAME INPUTS OUTPUTS ins... outs... 0=64 1=3 ...`; what the numbers mean is told by
-https://github.com/Tencent/ncnn/wiki/operators. The weights follow one another in the order of the graph's layers, with
-neither names nor shapes: graph and weights are held against each other, and the file has to end where the graph does.
+A line of the graph is `KIND NAME INPUTS OUTPUTS ins... outs... 0=64 1=3 ...`; the numbers are listed in
+https://github.com/Tencent/ncnn/wiki/operators. The weights follow one another in the order of the graph's layers,
+without names or shapes: they are checked against the graph, and the file must end with its last layer.
 """
 
 import re
@@ -23,7 +23,7 @@ LISTS = -23300  # keys from here down are of lists
 
 Options = dict[int, tuple[float, ...]]
 
-# Every layer of these networks, what it says in full (None: a number that differs by size), and a letter for it.
+# Every layer of these networks: its kind, its options (None: any number), and a letter for the patterns below.
 CONVOLUTION: dict[int, tuple[float, ...] | None] = {0: None, 1: (3,), 4: (1,), 5: (1,), 6: None}  # 3x3, with bias
 LEAKY: dict[int, tuple[float, ...] | None] = {9: (2,), -23310: (0.2,)}
 LETTERS: list[tuple[str, dict[int, tuple[float, ...] | None], str]] = [
@@ -44,14 +44,14 @@ COMPACT = re.compile(r"(cP)+cSIBJ?")
 
 
 class Layer(NamedTuple):
-    """A line of the graph; options that say what is so anyway are left out."""
+    """A line of the graph, without options that have their default."""
 
     kind: str
     name: str
     options: Options
 
     def letter(self) -> str:
-        """What stands for this layer in the patterns above. Raises ValueError for one that is in neither network."""
+        """The letter of this layer in the patterns above. Raises ValueError for one that is in neither network."""
         for kind, expected, letter in LETTERS:
             if (
                 kind == self.kind
@@ -62,18 +62,18 @@ class Layer(NamedTuple):
         raise ValueError(f"layer {self.name} ({self.kind}) is in no RRDB and no compact network as published")
 
     def size(self, key: int) -> int:
-        """An option that counts something. Raises ValueError for anything but a whole number from 1."""
+        """An option as a count. Raises ValueError for anything but a whole number from 1."""
         value = self.options[key][0]
         if not (value.is_integer() and value >= 1):
-            raise ValueError(f"damaged: layer {self.name} says {key}={value:g}; copy or download it again")
+            raise ValueError(f"damaged: layer {self.name} has {key}={value:g}; copy or download it again")
         return int(value)
 
 
 def read_ncnn(file: Path) -> dict[str, Tensor]:
-    """The state dict, as Real-ESRGAN names it, of an RRDB or a compact network; `file` is the graph or the weights.
+    """Read the state dict of an RRDB or compact network, with Real-ESRGAN's keys; `file` is the graph or the weights.
 
-    Weights become float32. Where the graph shrinks the network's result in the end, that is left out with a warning.
-    Raises ValueError for a file that is missing, damaged, or another network.
+    Weights become float32. A down-sampling at the end of the graph is left out with a warning. Raises ValueError for a
+    file that is missing, damaged, or of another network.
     """
     graph, weights = file.with_suffix(".param"), file.with_suffix(".bin")
     for each in (graph, weights):
@@ -86,7 +86,7 @@ def read_ncnn(file: Path) -> dict[str, Tensor]:
         raise ValueError(f"{graph}: {error}") from error
     if layers[-1].letter() == "J":
         factor = layers[-1].options[1][0]
-        warnings.warn(f"{graph}: shrinks the network's result to {factor:g} of its size; left out here", stacklevel=2)
+        warnings.warn(f"{graph}: resizes the result by {factor:g}; left out here", stacklevel=2)
     try:
         return _state(layers, names, weights.read_bytes())
     except ValueError as error:
@@ -98,12 +98,12 @@ def _parse(text: str) -> list[Layer]:
     if magic.strip() != MAGIC:
         raise ValueError(f"not a graph of ncnn, whose first line is {MAGIC}")
     try:
-        promised = int(lines[0].split()[0])
+        expected = int(lines[0].split()[0])
         layers = [_layer(line) for line in lines[1:] if line.strip()]
     except (ValueError, IndexError) as error:
         raise ValueError("damaged: a line is not what ncnn writes; copy or download it again") from error
-    if len(layers) != promised:
-        raise ValueError(f"damaged: {len(layers)} layers of {promised}; copy or download it again")
+    if len(layers) != expected:
+        raise ValueError(f"damaged: {len(layers)} layers of {expected}; copy or download it again")
     return layers
 
 
@@ -124,21 +124,21 @@ def _layer(line: str) -> Layer:
 
 
 def _convolutions(layers: list[Layer]) -> list[str]:
-    """The published names of the graph's convolutions. Raises ValueError for another network."""
+    """Published names of the graph's convolutions. Raises ValueError for another network."""
     letters = "".join(layer.letter() for layer in layers)
-    magnified = {layer.options[key] for layer in layers if layer.letter() == "I" for key in (1, 2)}
+    factors = {layer.options[key] for layer in layers if layer.letter() == "I" for key in (1, 2)}
     count = letters.lower().count("c")
-    if RRDB.fullmatch(letters) and magnified <= {(2.0,)}:
+    if RRDB.fullmatch(letters) and factors <= {(2.0,)}:
         upsamplings = letters.count("I")
         return rrdb_names((count - BESIDE_BLOCKS - upsamplings) // PER_BLOCK, upsamplings)
-    if COMPACT.fullmatch(letters) and magnified == {layer.options[0] for layer in layers if layer.letter() == "S"}:
+    if COMPACT.fullmatch(letters) and factors == {layer.options[0] for layer in layers if layer.letter() == "S"}:
         return srvgg_names(count - 2)
     raise ValueError("these layers are no RRDB and no compact network as published (ESRGAN, Real-ESRGAN)")
 
 
 def _state(layers: list[Layer], convolutions: list[str], content: bytes) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
-    names, name, weights = iter(convolutions), "", _Weights(content)
+    names, name, weights = iter(convolutions), "", _WeightsReader(content)
     for layer in layers:
         if layer.kind == "PReLU":
             state[f"{following(name)}.weight"] = weights.take(layer.size(0), "<f4")
@@ -158,21 +158,21 @@ def _state(layers: list[Layer], convolutions: list[str], content: bytes) -> dict
     return state
 
 
-class _Weights:
-    """A file of numbers one after another, of which no more can be taken than there are."""
+class _WeightsReader:
+    """Reads numbers one after another from the content of a weights file."""
 
     def __init__(self, content: bytes) -> None:
         self._content, self._start = content, 0
 
     def take(self, count: int, kind: str) -> Tensor:
-        """The next `count` numbers of a NumPy kind. Raises ValueError where the file ends before."""
+        """Read the next `count` numbers of a NumPy type. Raises ValueError at the end of the file."""
         if count * np.dtype(kind).itemsize > len(self._content) - self._start:
-            raise ValueError(f"ends after {len(self._content):,} bytes, its .param asks for more; copy both again")
+            raise ValueError(f"ends after {len(self._content):,} bytes, its .param needs more; copy both again")
         numbers = np.frombuffer(self._content, kind, count, self._start)
         self._start += -(-numbers.nbytes // 4) * 4  # padded to 4 bytes
         return torch.from_numpy(numbers.astype(np.float32 if "f" in kind else np.int64))
 
     def end(self) -> None:
-        """Raises ValueError unless everything was taken."""
+        """Raises ValueError unless the whole file was read."""
         if self._start != len(self._content):
-            raise ValueError(f"{len(self._content):,} bytes, its .param asks for {self._start:,}; copy both again")
+            raise ValueError(f"{len(self._content):,} bytes, its .param needs {self._start:,}; copy both again")

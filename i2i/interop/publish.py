@@ -1,4 +1,4 @@
-"""Our generators in the layout of the published ones, for the tools that load those."""
+"""Writes our generators in the published layouts, for other tools."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,15 +19,15 @@ from i2i_runtime.files import write_atomically
 
 
 def publish(generator: ImageGenerator) -> dict[str, Tensor]:
-    """The weights of `generator` under the published names: the inverse of `rename`.
+    """State dict of a generator with the published keys: the inverse of `rename`.
 
-    RRDB and compact networks as Real-ESRGAN names them, U-Net and ResNet as the reference of Pix2Pix and CycleGAN does.
-    Raises ValueError for a generator that was not published, or not with these options.
+    RRDB and compact networks have Real-ESRGAN's keys, U-Net and ResNet those of the reference of Pix2Pix and CycleGAN.
+    Raises ValueError for a generator or options without a published layout.
     """
     convolutions, name = iter(_convolutions(generator)), ""
     state: dict[str, Tensor] = {}
     for layer in own_layers(generator).values():
-        # What has weights and is no convolution, a norm or an activation, comes right after one.
+        # Layers with weights that are no convolutions, norms and activations, follow one.
         name = next(convolutions) if layer["weight"].ndim == 4 else following(name)
         state |= {f"{name}.{leaf}": tensor.detach().cpu().contiguous() for leaf, tensor in layer.items()}
     return state
@@ -68,14 +68,14 @@ def _convolutions(generator: ImageGenerator) -> list[str]:
 def _rrdb(generator: RRDBNet) -> list[str]:
     if generator.scale == 3:
         raise ValueError(
-            "the published layout of RRDB networks does not tell x3 from x2; choose from: scale 1, 2, 4, 8"
+            "the published layout of RRDB networks is the same for x3 and x2; choose from: scale 1, 2, 4, 8"
         )
     return rrdb_names(len(generator.blocks), len(generator.up))
 
 
 def _srvgg(generator: SRVGGNet) -> list[str]:
     if not any(isinstance(layer, nn.PReLU) for layer in generator.modules()):
-        raise ValueError("the published layout of compact networks does not tell relu from leakyrelu; allowed: prelu")
+        raise ValueError("the published layout of compact networks is the same for relu and leakyrelu; allowed: prelu")
     return srvgg_names(len(generator.body))
 
 

@@ -1,4 +1,4 @@
-"""Generators of ESRGAN and Real-ESRGAN, in each of the layouts in which they were published.
+"""Published layouts of the generators of ESRGAN and Real-ESRGAN.
 
 RRDB networks: ESRGAN's of 2018 (`model.1.sub.0.RDB1.conv1.0`) and of 2019 (`RRDB_trunk.0.RDB1.conv1`,
 https://github.com/xinntao/ESRGAN), and that of BasicSR and Real-ESRGAN (`body.0.rdb1.conv1`,
@@ -21,7 +21,7 @@ UPSAMPLINGS = range(4)  # x1, x2, x4, x8
 
 
 def rrdb_names(blocks: int, upsamplings: int) -> list[str]:
-    """The convolutions of an RRDB network in its order, as BasicSR and Real-ESRGAN name them."""
+    """Names of an RRDB network's convolutions in order, in BasicSR and Real-ESRGAN."""
     return [
         "conv_first",
         *(f"body.{n}.rdb{j}.conv{k}" for n in range(blocks) for j in (1, 2, 3) for k in (1, 2, 3, 4, 5)),
@@ -33,12 +33,12 @@ def rrdb_names(blocks: int, upsamplings: int) -> list[str]:
 
 
 def srvgg_names(convolutions: int) -> list[str]:
-    """The convolutions of a compact network, between which its activations are numbered too."""
+    """Names of a compact network's convolutions in order; its activations are numbered with them."""
     return [f"body.{2 * n}" for n in range(convolutions + 2)]
 
 
 def rrdb_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The options of the RRDB network with this published state dict. Raises ValueError."""
+    """Options of the RRDB network with this published state dict. Raises ValueError."""
     layers = published_layers(state)
     first, dense, *_, last = weights = convolution_weights(layers)
     blocks = sum(bool(FIRST_OF_A_BLOCK.fullmatch(key)) for key in state)
@@ -63,7 +63,7 @@ def rrdb_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def srvgg_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The options of the compact network with this published state dict. Raises ValueError."""
+    """Options of the compact network with this published state dict. Raises ValueError."""
     layers = published_layers(state)
     first, *_, last = weights = convolution_weights(layers)
     if len(weights) == len(layers):

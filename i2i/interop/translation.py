@@ -1,5 +1,5 @@
-"""Generators of Pix2Pix and CycleGAN, whose keys are positions in the reference implementation's nested
-`nn.Sequential` (https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix).
+"""Published layout of the generators of Pix2Pix and CycleGAN: positions in the reference's nested `nn.Sequential`
+(https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix).
 """
 
 import re
@@ -13,7 +13,7 @@ from i2i.interop.layers import Layer, convolution_weights, published_layers
 
 
 def unet_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The options of the U-Net with this published state dict. Raises ValueError."""
+    """Options of the U-Net with this published state dict. Raises ValueError."""
     layers = published_layers(state)
     first, *_, last = weights = convolution_weights(layers)
     # The last convolution is transposed: its weight is (in, out, 4, 4).
@@ -21,7 +21,7 @@ def unet_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def resnet_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The options of the ResNet with this published state dict. Raises ValueError."""
+    """Options of the ResNet with this published state dict. Raises ValueError."""
     layers = published_layers(state)
     first, *_, last = convolution_weights(layers)
     blocks = sum(bool(re.fullmatch(r"model\.\d+\.conv_block\.1\.weight", key)) for key in state)
@@ -31,8 +31,8 @@ def resnet_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def unet_names(depth: int) -> list[str]:
-    """The convolutions of a U-Net from the outermost to the innermost and back: every level is nested in the one above
-    it, between its way down and its way up.
+    """Names of a U-Net's convolutions from the outermost to the innermost and back: every level is nested in the one
+    above it, between its down-sampling and its up-sampling.
     """
     inner = [f"model.model.1.model{'.3.model' * level}" for level in range(depth - 1)]
     down, up = [f"{level}.1" for level in inner], [f"{level}.5" for level in inner[:-1]]
@@ -40,7 +40,7 @@ def unet_names(depth: int) -> list[str]:
 
 
 def resnet_names(blocks: int, *, dropout: bool) -> list[str]:
-    """The convolutions of a ResNet; positions count norms, activations, paddings and dropout as well."""
+    """Names of a ResNet's convolutions in order; norms, activations, paddings and dropout are numbered with them."""
     second, after = 6 if dropout else 5, 10 + blocks
     residual = [f"model.{10 + n}.conv_block.{position}" for n in range(blocks) for position in (1, second)]
     return ["model.1", "model.4", "model.7", *residual, *(f"model.{after + n}" for n in (0, 3, 7))]

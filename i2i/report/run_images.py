@@ -14,7 +14,7 @@ from i2i.data.batch import Pair, Unpaired
 from i2i.data.cache import cache_folder
 from i2i.data.folders import UnpairedFiles
 from i2i.data.sources import Files, find_files, open_samples
-from i2i.devices import choose_device, kept_random_numbers
+from i2i.devices import choose_device, preserve_random_state
 from i2i.latent import sampler as sampling
 from i2i.latent.sheet import sample_sheet
 from i2i.methods.generation import Generation
@@ -40,7 +40,7 @@ def generate_images(run: Path, number: int, *, device: str = "auto") -> RunImage
     """
     try:
         chosen = choose_device(device)
-        with kept_random_numbers(chosen), torch.inference_mode():
+        with preserve_random_state(chosen), torch.inference_mode():
             torch.manual_seed(0)  # for dropout at test time: two pages of a run show the same images
             recipe = load_run(run)
             if issubclass(registry.methods[recipe.method["name"]], Generation):  # type: ignore[arg-type]

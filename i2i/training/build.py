@@ -13,7 +13,7 @@ from i2i.checkpoints import run as checkpoint
 from i2i.checkpoints.load import load_any
 from i2i.data.loader import batches, steps_per_epoch
 from i2i.data.sources import Samples, distinct_held_out, find_files, open_samples
-from i2i.devices import kept_random_numbers
+from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
 from i2i.recipe import RECIPE, Recipe
@@ -145,7 +145,7 @@ def _with_steps(recipe: Recipe, samples: Samples) -> Recipe:
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch's random generators for a run, and restore them after it."""
-    with kept_random_numbers(device):
+    with preserve_random_state(device):
         torch.manual_seed(seed)
         yield
 

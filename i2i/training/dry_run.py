@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from i2i.devices import kept_random_numbers
+from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
 from i2i.methods.translation import Translation
@@ -118,7 +118,7 @@ def _run_on_zeros(network: nn.Module, inputs: tuple[Tensor, ...]) -> object:
     zeros = [torch.zeros_like(each, device=weights.device) for each in inputs]
     training = network.training
     try:
-        with kept_random_numbers(weights.device):
+        with preserve_random_state(weights.device):
             return network.eval()(*zeros)  # batch statistics stay as they were
     except Exception as error:
         where = plugin_line(error)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from i2i.devices import kept_random_numbers
+from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import Generator
@@ -79,7 +79,7 @@ class TrainState:
     @contextmanager
     def inference(self) -> Iterator[None]:
         """A context without gradients that draws nothing from the run's random generators."""
-        with torch.no_grad(), kept_random_numbers(self.device), self._autocast():
+        with torch.no_grad(), preserve_random_state(self.device), self._autocast():
             yield
 
     def _autocast(self) -> AbstractContextManager[Any]:

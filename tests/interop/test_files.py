@@ -129,6 +129,6 @@ def test_a_damaged_pickle_is_told_without_advice_to_run_it(tmp_path):
 
 def test_nothing_in_a_file_is_run(tmp_path):
     torch.save({"params": published_rrdb()[1], "more": Intruder(tmp_path / "made")}, tmp_path / "net.pth")
-    with pytest.raises(ValueError, match=r"net\.pth: asks for \w+\.mkdir to be run, but only data is loaded"):
+    with pytest.raises(ValueError, match=r"net\.pth: contains code \(\w+\.mkdir\), but only data is loaded"):
         load_published(tmp_path / "net.pth")
     assert not (tmp_path / "made").exists()

