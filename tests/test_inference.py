@@ -88,7 +88,7 @@ def test_the_published_test_time_uses_dropout_and_each_images_own_statistics(pix
     torch.testing.assert_close(published(batch)[0], published(image), msg="whatever stands beside it in the batch")
 
 
-def test_looking_leaves_torchs_random_numbers_alone(pix2pix: Path) -> None:
+def test_translation_does_not_change_the_random_state(pix2pix: Path) -> None:
     translator, before = i2i.load(pix2pix), torch.get_rng_state()
     translator(torch.rand(3, 16, 16, generator=torch.Generator()))
     assert torch.equal(before, torch.get_rng_state())
@@ -150,7 +150,7 @@ def test_memory_that_runs_out_is_one_kind_of_error(monkeypatch: pytest.MonkeyPat
         translator.network(batch)
 
 
-def test_a_picture_is_made_where_the_whole_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_is_translated_where_the_whole_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     translator, image = upscaler("srvgg"), picture(200, 150, 3, np.float32)
     whole, forward, sizes = translator(image), translator._generator.forward, []
 

@@ -1,1 +1,1 @@
-"""Networks: generators, discriminators and the layers they are made of."""
+"""Networks: generators, discriminators and their layers."""

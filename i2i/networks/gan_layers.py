@@ -133,7 +133,7 @@ def minibatch_layer(kind: Minibatch, channels: int, pixels: int) -> tuple[nn.Mod
 
 def initialise_weights(network: nn.Module, init: StartingWeights) -> None:
     """Initialise convolutions, linear layers and embeddings as in BigGAN: "orthogonal" weights or "normal" ones of
-    standard deviation 0.02, biases 0. Norms are left alone. Call it before `add_spectral_norm`.
+    standard deviation 0.02, biases 0. Norms are not changed. Call it before `add_spectral_norm`.
     """
     if init not in get_args(StartingWeights):
         raise ValueError(f"unknown init {init!r}; {did_you_mean(init, get_args(StartingWeights))}")

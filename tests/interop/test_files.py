@@ -50,7 +50,7 @@ def test_missing_file_is_named(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.99])
-def test_a_truncated_file_is_told_in_a_sentence(tmp_path, suffix, kept):
+def test_a_truncated_file_is_refused_in_a_sentence(tmp_path, suffix, kept):
     path = tmp_path / f"net{suffix}"
     state = dict(published_resnet(blocks=1))
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
@@ -121,7 +121,7 @@ class Intruder:
         return os.mkdir, (str(self.folder),)
 
 
-def test_a_damaged_pickle_is_told_without_advice_to_run_it(tmp_path):
+def test_a_damaged_pickle_is_refused_without_advice_to_run_it(tmp_path):
     (tmp_path / "net.pth").write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"net\.pth: no checkpoint or a damaged one \(\w+\); copy or"):
         load_published(tmp_path / "net.pth")

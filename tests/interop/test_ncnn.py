@@ -184,7 +184,7 @@ def test_what_is_no_graph_is_one_sentence(pair: Pair, tmp_path: Path, text: str)
         load_published(file)
 
 
-def test_a_truncated_graph_is_told(pair: Pair, tmp_path: Path) -> None:
+def test_a_truncated_graph_is_refused(pair: Pair, tmp_path: Path) -> None:
     file = pair.write(tmp_path)
     whole = file.read_text()
     for kept in range(0, whole.rindex("BinaryOp") + 5, 7):
@@ -193,7 +193,7 @@ def test_a_truncated_graph_is_told(pair: Pair, tmp_path: Path) -> None:
             load_published(file)
 
 
-def test_the_result_of_a_graph_that_shrinks_it_stays_whole_and_the_user_is_told(pair: Pair, tmp_path: Path) -> None:
+def test_the_result_of_a_graph_that_shrinks_it_stays_whole_with_a_warning(pair: Pair, tmp_path: Path) -> None:
     pair.add("Interp", "0=3 1=5.000000e-01 2=5.000000e-01")
     with pytest.warns(UserWarning, match=r"net\.param: resizes the result by 0\.5"):
         assert load_published(pair.write(tmp_path)).scale == 4

@@ -49,7 +49,7 @@ def test_a_compact_network_is_recognised_whatever_its_options(options):
     assert_same_weights(loaded, network)
 
 
-def test_a_compact_network_without_prelu_loads_once_told_which_activation():
+def test_a_compact_network_without_prelu_loads_with_its_activation_given():
     network, state = published_srvgg(convolutions=2, activation="leakyrelu")
     with pytest.raises(ValueError, match="do not say whether it was trained with relu or leakyrelu"):
         recognise(state)

@@ -115,7 +115,7 @@ def test_weight_goes_from_residual_to_features() -> None:
         lambda classes: StyleGAN2Discriminator(in_channels=1, size=32, features=8, base=64, classes=classes),
     ],
 )
-def test_last_activations_are_what_the_last_layer_sees_of_each_image_alone(
+def test_last_activations_are_the_last_layer_s_input_for_each_image_by_itself(
     make: Callable[[int], Discriminator], classes: int
 ) -> None:
     discriminator = make(classes).eval()
@@ -148,7 +148,7 @@ def test_a_run_holds_all_that_scoring_needs(tmp_path: Path) -> None:
         load(folder)
 
 
-def test_a_map_is_bright_where_the_image_cannot_be_made(tmp_path: Path) -> None:
+def test_a_map_is_bright_where_the_image_cannot_be_generated(tmp_path: Path) -> None:
     given, map = torch.zeros(1, 1, 32, 32), torch.zeros(1, 32, 32)
     map[0, 8:16] = 0.5
     found = Anomaly(torch.zeros(1), torch.zeros(1), torch.zeros(1), map, given + 1)

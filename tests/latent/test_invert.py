@@ -72,7 +72,7 @@ def test_more_restarts_never_end_farther_away() -> None:
     assert (many <= few + 1e-6).all() and (many < 0.9 * few).any()
 
 
-def test_the_sphere_holds_latents_of_what_cannot_be_made() -> None:
+def test_the_sphere_holds_latents_of_images_that_cannot_be_generated() -> None:
     generator = dcgan().eval()
     noise = torch.rand(2, 1, 32, 32, generator=random(4)) * 2 - 1
     free, held = (

@@ -49,7 +49,7 @@ def dcgan(**options: int) -> DCGANGenerator:
     return generator
 
 
-def test_an_image_depends_on_its_own_seed_alone() -> None:
+def test_an_image_depends_only_on_its_own_seed() -> None:
     sampler = Sampler(dcgan())
     together = sampler(range(8))
     assert together.shape == (8, 32, 32, 1) and together.dtype == np.uint8
@@ -60,13 +60,13 @@ def test_an_image_depends_on_its_own_seed_alone() -> None:
     assert torch.equal(sampler.draw([5]), sampler.draw([3, 5, 9])[1:2])
 
 
-def test_sampling_leaves_the_random_numbers_of_the_process_alone() -> None:
+def test_sampling_does_not_change_the_random_state() -> None:
     sampler, state = Sampler(dcgan()), torch.get_rng_state()
     sampler(range(3), truncation=0.5)
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_classes_come_in_turn_or_as_told_and_change_the_image() -> None:
+def test_classes_come_in_turn_or_as_given_and_change_the_image() -> None:
     sampler = Sampler(dcgan(classes=3))
     assert sampler.labels_of(range(4, 9)) == [1, 2, 0, 1, 2] and sampler.labels_of([4, 5], 2) == [2, 2]
     assert not np.array_equal(sampler([4], [0]), sampler([4], [1]))
@@ -163,7 +163,7 @@ def test_a_folder_is_gone_on_with_and_kept_to_one_model(tmp_path: Path) -> None:
     assert sample_folder(sampler, out, range(2), truncation=0.5, overwrite=True) == (2, 0)
 
 
-def test_options_may_change_as_long_as_nothing_was_made(tmp_path: Path) -> None:
+def test_options_may_change_as_long_as_nothing_was_written(tmp_path: Path) -> None:
     sampler = Sampler(dcgan())
     assert sample_folder(sampler, tmp_path / "out", range(3), stop=lambda: True) == (0, 0)
     assert sample_folder(sampler, tmp_path / "out", range(3), truncation=0.5) == (3, 0)

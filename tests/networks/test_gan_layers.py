@@ -170,7 +170,7 @@ def test_unknown_starting_weights_are_refused():
         initialise_weights(nn.Linear(2, 2), "ortho")
 
 
-def test_a_number_that_is_not_legal_is_refused_with_those_that_are():
+def test_a_wrong_number_is_refused_with_the_allowed_ones():
     one_of([0, 8, 16], attention=8)
     with pytest.raises(ValueError, match="attention = 12 is refused; choose from: 0, 8, 16"):
         one_of([0, 8, 16], attention=12)

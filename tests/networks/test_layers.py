@@ -116,7 +116,7 @@ def test_eval_test_time_is_eval(trained):
         (lambda: at_least(1, layers=2, features=0), "features = 0 is too small; allowed: 1 or more"),
     ],
 )
-def test_wrong_options_are_refused_with_what_is_legal(build, sentence):
+def test_wrong_options_are_refused_with_the_choices(build, sentence):
     with pytest.raises(ValueError) as error:
         build()
     assert str(error.value).startswith(sentence)

@@ -43,7 +43,7 @@ class ImageGenerator(Generator):
         """Intermediate maps: the outputs of the `feature_layers` with these numbers, counted from 0, in this order.
 
         The forward pass stops after the last of them. An activation that works in place also changes the output of the
-        layer before it, whatever other layers are asked for. Raises ValueError for a number that there is not.
+        layer before it, whichever other layers are returned. Raises ValueError for an unknown number.
         """
         modules = list(self.feature_layers())
         if not layers or not all(0 <= number < len(modules) for number in layers):

@@ -40,7 +40,7 @@ def test_every_variant_keeps_size_and_range_and_has_gradients(name, norm, upsamp
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_smallest_legal_size_works_and_smaller_is_refused(name):
+def test_smallest_size_works_and_smaller_is_refused(name):
     generator = small(name, norm="instance").train()
     smallest = generator.min_size
     generator.check_size(smallest, smallest)
@@ -62,7 +62,7 @@ def test_dropout_acts_in_training_only(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_features_do_not_depend_on_what_else_is_asked_for(name):
+def test_features_do_not_depend_on_the_other_layers_returned(name):
     generator, image = small(name, norm="instance").double(), torch.rand(1, 3, 32, 32, dtype=torch.double)
     count = len(list(generator.feature_layers()))
     every = generator.features(image, range(count))
@@ -79,7 +79,7 @@ def test_the_last_feature_of_a_resnet_is_its_image():
     assert torch.equal(generator.features(image, [len(list(generator.feature_layers())) - 1])[0], generator(image))
 
 
-def test_the_encoder_pass_stops_at_the_last_layer_asked_for():
+def test_the_encoder_pass_stops_at_the_last_layer_returned():
     generator = small("resnet")
     generator.blocks[1] = None  # cannot be called
     generator.features(torch.rand(1, 3, 16, 16), [0, 10])

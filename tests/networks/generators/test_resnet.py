@@ -29,7 +29,7 @@ def test_dropout_changes_no_key(without_memory):
     assert ResnetGenerator(dropout=True).state_dict().keys() == ResnetGenerator(dropout=False).state_dict().keys()
 
 
-def test_no_blocks_is_legal_and_fewer_are_not():
+def test_no_blocks_are_allowed_and_fewer_are_not():
     assert ResnetGenerator(blocks=0, features=2)(torch.zeros(1, 3, 8, 8)).shape == (1, 3, 8, 8)
     with pytest.raises(ValueError, match="blocks = -1 is too small; allowed: 0 or more"):
         ResnetGenerator(blocks=-1)

@@ -36,7 +36,7 @@ def test_parameter_counts_are_the_published_ones(options, count, keys):
 
 
 @pytest.mark.parametrize(("scale", "unshuffle"), VARIANTS)
-def test_every_scale_magnifies_the_smallest_legal_size_and_has_gradients(scale, unshuffle):
+def test_every_scale_enlarges_the_smallest_size_and_has_gradients(scale, unshuffle):
     generator = small(scale=scale, unshuffle=unshuffle, in_channels=4, out_channels=2)
     step = VARIANTS[scale, unshuffle]
     assert generator.scale == scale and generator.multiple_of == generator.min_size == step

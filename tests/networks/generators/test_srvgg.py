@@ -59,6 +59,6 @@ def test_a_batch_of_two_is_two_batches_of_one():
         ({"scale": 0}, "scale = 0 is too small; allowed: 1 or more"),
     ],
 )
-def test_illegal_options_are_told_in_a_sentence(options, sentence):
+def test_wrong_options_are_refused_in_a_sentence(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         SRVGGNet(**options)

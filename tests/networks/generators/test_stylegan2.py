@@ -52,7 +52,7 @@ def test_demodulated_weights_have_unit_norm_whatever_the_style():
 
 
 @pytest.mark.parametrize("upsampling", [False, True])
-def test_scaling_what_goes_in_and_out_is_convolving_with_demodulated_weights(upsampling):
+def test_scaling_input_and_output_equals_convolving_with_demodulated_weights(upsampling):
     layer = DemodulatedLayer(4, 5, 8, style=3, upsampling=upsampling).double()
     features, w = torch.randn(2, 4, 4 if upsampling else 8, 4 if upsampling else 8).double(), torch.randn(2, 3).double()
     style = layer.affine(w)

@@ -60,7 +60,7 @@ def opened(folder: Path, **facts: object) -> ExportedSampler:
     return ExportedSampler(write(folder / "shown.onnx", replace(SHOWN, **facts)), providers=["cpu"])
 
 
-def test_an_image_is_its_seed_s_whatever_it_is_made_with(tmp_path: Path) -> None:
+def test_an_image_does_not_depend_on_its_batch(tmp_path: Path) -> None:
     sampler = opened(tmp_path)
     together = sampler(range(6))
     expected = np.clip(latents([3], 4)[0] / 6 + 0.5, 0, 1) * 255
@@ -80,7 +80,7 @@ def test_truncation_is_of_the_latent_or_an_input_but_not_both(tmp_path: Path) ->
     np.testing.assert_array_equal(by_latent.network(z, truncation=0.5), by_latent.network(z))
 
 
-def test_classes_come_in_turn_or_as_told(tmp_path: Path) -> None:
+def test_classes_come_in_turn_or_as_given(tmp_path: Path) -> None:
     sampler = opened(tmp_path, classes=3)
     assert sampler.labels_of(range(4, 9)) == [1, 2, 0, 1, 2] and sampler.labels_of([4, 5], 2) == [2, 2]
     z = np.zeros((3, 4), np.float32)
