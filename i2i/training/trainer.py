@@ -1,6 +1,7 @@
 """When things happen in a run: steps, logs, measurements, samples, checkpoints, and the end. It knows no paper."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,18 +81,19 @@ class Trainer:
         rate = self._meter.steps_per_second()
         progress = Progress(step, options.steps, options.batch_size, rate, self._meter.means)
         self.context.reporter.progress(progress)
-        if self._is_time(options.log_every):
-            self._log_losses(log, progress)
         events: list[tuple[bool, Callable[[Log], None]]] = [
+            (self._is_time(options.log_every), partial(self._log_losses, progress=progress)),
             (bool(collapse.every) and step % collapse.every == 0, self._check_collapse),
             (self._evaluation is not None and self._is_time(self.recipe.evaluate.every), self._evaluate),
             (self._is_time(options.sample_every), self.sample),
             (self._is_time(options.checkpoint_every), self.save),
         ]
-        for happens, event in events:
-            if happens:
-                event(log)
-                self._meter.reset_clock()
+        happening = [event for happens, event in events if happens]
+        if happening:
+            self.state.update.check_finite()
+        for event in happening:
+            event(log)
+            self._meter.reset_clock()
 
     def _log_losses(self, log: Log, progress: Progress) -> None:
         more = {**self.state.update.norms, **self.state.method.observed()}
@@ -144,9 +146,11 @@ class Trainer:
     def save(self, log: Log, *, best: bool = False) -> None:
         """Collective: write a checkpoint and drop the oldest. It is the best by the method's held-out score, by being
         the latest where the method has none, or, where the recipe names a metric for that, if it is saved as `best`.
+        Raises NotFinite where a loss was no number.
         """
         if self.state.step == self._saved:
             return
+        self.state.update.check_finite()
         self._saved = self.state.step
         rank_states = gather_rank_states(self.state.method, self.context.device, self.context.world)
         if self.context.world.is_main:

@@ -10,11 +10,8 @@ from i2i.losses.precision import at_least_float32
 from i2i.recipe import Optimizer
 from i2i.registry import did_you_mean
 from i2i.training.distributed import SINGLE_PROCESS, World
+from i2i.training.not_finite import FiniteCheck
 from i2i.training.optimizers import build_optimizer, load_optimizer
-
-
-class NotFinite(ArithmeticError):
-    """A loss term is infinite or no number; says which and when."""
 
 
 class TrainingUpdate:
@@ -37,6 +34,7 @@ class TrainingUpdate:
         self.terms: dict[str, Tensor] = {}
         self.norms: dict[str, Tensor] = {}
         self._with_norms = False
+        self._finite = FiniteCheck()
         self.parameters = {
             name: [p for p in player.parameters() if p.requires_grad] for name, player in players.items()
         }
@@ -85,7 +83,7 @@ class TrainingUpdate:
 
     def back_propagate(self, player: str, terms: Mapping[str, Tensor], share: float = 1.0) -> dict[str, Tensor]:
         """Collective: add the gradient of the sum of `terms`, times `share`, to that of `player`; returns the means of
-        the terms over ranks, as `player.term`. Raises NotFinite, and ValueError for a player that the method has not.
+        the terms over ranks, as `player.term`. Raises ValueError for a player that the method has not.
         """
         if player not in self.parameters:
             raise ValueError(f"update: no player {player!r}; {did_you_mean(player, self.parameters)}")
@@ -94,12 +92,17 @@ class TrainingUpdate:
         self._accumulating = player
         means = {name: term.detach().clone() for name, term in terms.items()}
         self._world.all_reduce_mean(list(means.values()))
-        self._check_finite(player, means)  # on all ranks alike
+        self._finite.record(self.step + 1, player, means)
         # Autocast is for forward passes only. `inputs` leaves the other players' gradients uncomputed.
         with torch.autocast(next(iter(terms.values())).device.type, enabled=False):
             loss = torch.stack([at_least_float32(term) for term in terms.values()]).sum()
             (share * loss).backward(inputs=self.parameters[player])
         return {f"{player}.{name}": mean for name, mean in means.items()}
+
+    def check_finite(self) -> None:
+        """Raise NotFinite, on all ranks alike, where a loss term of any step so far was not finite; waits for the device.
+        """
+        self._finite.check()
 
     def all_reduce_sum(self, tensor: Tensor) -> Tensor:
         """Collective: the sum of a tensor over ranks."""
@@ -119,9 +122,3 @@ class TrainingUpdate:
             if saved != self._kinds[player]:
                 raise ValueError(f"the optimiser of {player} was {saved} and cannot become {self._kinds[player]}")
             load_optimizer(optimizer, state[player])
-
-    def _check_finite(self, player: str, terms: Mapping[str, Tensor]) -> None:
-        values = torch.stack([term.float() for term in terms.values()])
-        if not bool(torch.isfinite(values).all()):
-            bad = [name for name, value in zip(terms, values.tolist(), strict=True) if not abs(value) < float("inf")]
-            raise NotFinite(f"step {self.step + 1}: the loss of {player} is not finite in {', '.join(bad)}")

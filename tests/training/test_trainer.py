@@ -17,7 +17,7 @@ from i2i.registry import adversarial
 from i2i.training import run
 from i2i.training.context import Interrupted
 from i2i.training.log import read_log
-from i2i.training.update import NotFinite
+from i2i.training.not_finite import NotFinite
 from i2i_runtime import images
 from tests.worlds import Recorder, overrides, tiny_recipe, tiny_world
 
@@ -89,11 +89,12 @@ class Breaks(LeastSquares):
         return super().generator(fake_logits) * (float("nan") if self.calls > 7 else 1.0)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_good_checkpoint(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("noticed_by", ["train.log_every=5", "train.sample_every=5", "train.checkpoint_every=3"])
+def test_a_loss_that_is_not_finite_ends_the_run_at_the_next_log_and_leaves_the_last_good_checkpoint(
+    noticed_by: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(adversarial._parts, "breaks", Breaks)
-    settings = ["train.steps=20", "train.checkpoint_every=1", "method.adversarial=breaks"]
+    settings = ["train.steps=20", "train.checkpoint_every=3", "method.adversarial=breaks", noticed_by]
     chosen = tiny_recipe("cyclegan", world, *settings)
     with pytest.raises(NotFinite, match="step 4: the loss of generators is not finite in gan_b_to_a"):
         run.train(chosen, tmp_path / "run", reporter=Recorder())
