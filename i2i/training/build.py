@@ -1,10 +1,10 @@
 """Builds what a recipe names, puts it together around a trainer, and trains one stage of a run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -12,16 +12,17 @@ from i2i import registry
 from i2i.checkpoints import run as checkpoint
 from i2i.checkpoints.load import load_any
 from i2i.data.loader import batches, steps_per_epoch
-from i2i.data.sources import Samples, distinct_held_out, find_files, open_samples
+from i2i.data.sources import Files, Samples, distinct_held_out, find_files, open_samples
 from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
+from i2i.networks.generators.base import Generator
 from i2i.recipe import RECIPE, Recipe
 from i2i.recipe.components import build
 from i2i.training.context import RunContext
-from i2i.training.dry_run import check_contract
+from i2i.training.dry_run import check_contract, check_step
 from i2i.training.evaluation import open_evaluation
-from i2i.training.held_out import check_sizes, held_out, open_augmentation, open_degradation, sample_kind
+from i2i.training.held_out import Degradation, first_batch, held_out, open_augmentation, open_degradation, sample_kind
 from i2i.training.log import Log
 from i2i.training.malloc import keep_freed_memory
 from i2i.training.run_info import record_run_info
@@ -66,15 +67,10 @@ def build_trainer(
     recipe: Recipe, folder: Path, state: dict[str, Any] | None, context: RunContext
 ) -> tuple[Recipe, Samples, Trainer]:
     """The recipe with its number of steps, its training samples, and a trainer that is where `state` was saved."""
-    method = build(registry.methods, recipe.method)
-    check_contract(method)
+    notify = context.reporter.notify
+    method, files, samples, degradation, preparations, _ = _open_stage(recipe, notify)
     if recipe.train.start and state is None:
         load_start_weights(recipe.train.start, method)
-    kind, notify = sample_kind(method), context.reporter.notify
-    files = find_files(kind, recipe, notify)
-    samples, degradation = open_samples(kind, recipe, files), open_degradation(method, recipe)
-    preparations = [each for each in (open_augmentation(method, recipe), degradation) if each]
-    check_sizes(method, samples, preparations)
     recipe = _with_steps(recipe, samples)
     schedule = build(registry.schedules, recipe.schedule)
     held_out_samples = partial(held_out, method, samples, degradation)
@@ -93,6 +89,44 @@ def build_trainer(
     return recipe, samples, trainer
 
 
+class _Stage(NamedTuple):
+    """A method and its data, which fit one another."""
+
+    method: Method
+    files: Files
+    samples: Samples
+    degradation: Degradation | None
+    preparations: list[Callable[[Any], Any]]  # of a batch on the device
+    batch: Any  # of one sample
+
+
+def _open_stage(recipe: Recipe, notify: Callable[[str], None]) -> _Stage:
+    """Build a recipe's method and open its data. Raises ValueError where they do not fit one another."""
+    method = build(registry.methods, recipe.method)
+    check_contract(method)
+    kind = sample_kind(method)
+    files = find_files(kind, recipe, notify)
+    samples, degradation = open_samples(kind, recipe, files), open_degradation(method, recipe)
+    preparations = [each for each in (open_augmentation(method, recipe), degradation) if each]
+    return _Stage(method, files, samples, degradation, preparations, first_batch(method, samples, preparations))
+
+
+def check_stages(first: Recipe, second: Recipe, context: RunContext) -> None:
+    """Build both stages of a run and try a step of each on tensors without values. Raises ValueError: what is wrong
+    with the second is said before the first one is trained.
+    """
+    methods = []
+    with preserve_random_state(torch.device("cpu")):
+        for recipe in (first, second):
+            shard = context.world.shard(recipe.train.batch_size)
+            _check_micro_batches(shard.stop - shard.start, recipe.train.accumulate)
+            build(registry.schedules, recipe.schedule)
+            stage = _open_stage(recipe, context.reporter.notify)
+            check_step(stage.method, recipe.optimizer, stage.batch, shard.stop - shard.start)
+            methods.append(stage.method)
+    _load_products(methods[1], methods[0].products(), "[first]: the first stage has another generator")
+
+
 def _check_micro_batches(images: int, parts: int) -> None:
     """Raise ValueError where a rank's images of a step have no equal parts to accumulate gradients over."""
     if images % parts:
@@ -102,14 +136,19 @@ def _check_micro_batches(images: int, parts: int) -> None:
 
 def load_start_weights(model: str, method: Method) -> None:
     """Load the weights of another model into the method's generators. Raises ValueError where its networks differ."""
-    products = method.products()
-    for name, product in products.items():
-        generator, _ = load_any(model, name if len(products) > 1 else None)
+    names = list(method.products())
+    generators = {name: load_any(model, name if len(names) > 1 else None)[0] for name in names}
+    _load_products(method, generators, f"train.start: {model} is another network")
+
+
+def _load_products(method: Method, generators: Mapping[str, Generator], complaint: str) -> None:
+    """Raises ValueError with the complaint where a generator is another network than the method's product."""
+    for name, product in method.products().items():
         try:
-            product.load_state_dict(generator.state_dict())
+            product.load_state_dict(generators[name].state_dict())
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"train.start: {model} is another network than method.generator ({reason})") from None
+            raise ValueError(f"{complaint} than method.generator ({reason})") from None
 
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:

@@ -3,10 +3,13 @@ the run is built.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from contextlib import suppress
+from copy import deepcopy
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.func import functional_call
 
 from i2i.devices import preserve_random_state
@@ -15,7 +18,9 @@ from i2i.methods.generation import Generation
 from i2i.methods.translation import Translation
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import ImageGenerator, LatentGenerator
+from i2i.recipe import Optimizer
 from i2i.registry import describe, plugin_line
+from i2i.training.update import TrainingUpdate
 
 _BATCH = 2
 
@@ -66,6 +71,23 @@ def check_networks(method: Method, *sizes: Size) -> None:
         if shape != expected if expected else shape[:1] != (_BATCH,):
             who = describe(type(network))
             raise ValueError(f"{who}: gives {shape} for {given}; expected {expected or (_BATCH, '...')}: {promise}")
+
+
+def check_step(method: Method, optimizer: Optimizer, sample: Any, batch_size: int) -> None:
+    """Raises ValueError where a training step fails on a batch like `sample`, a batch of one. Weights, buffers, random
+    numbers and the sample have no values here; a step that looks at these cannot be tried.
+    """
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    own = {id(tensor): fake.from_tensor(tensor) for tensor in (*method.parameters(), *method.buffers())}
+    with fake, suppress(DataDependentOutputException):
+        trial = deepcopy(method, own)  # with the tensors of `own` for copies
+        batch = type(sample)(*(torch.zeros(batch_size, *each.shape[1:], dtype=each.dtype) for each in sample))
+        try:
+            trial.training_step(batch, TrainingUpdate(trial.players(), optimizer))
+        except DataDependentOutputException:
+            raise
+        except Exception as error:
+            raise _failure(method, f"fails in its training step on {tuple(batch[0].shape)}", error) from error
 
 
 def _of_images(method: Translation, *sizes: Size) -> Iterator[_Pass]:
@@ -121,8 +143,11 @@ def _run_on_zeros(network: nn.Module, inputs: tuple[Tensor, ...]) -> object:
         with preserve_random_state(weights.device):
             return network.eval()(*zeros)  # batch statistics stay as they were
     except Exception as error:
-        where = plugin_line(error)
-        what = f"fails on {tuple(inputs[0].shape)}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        raise ValueError(f"{describe(type(network))} {what}{where and f' ({where})'}") from error
+        raise _failure(network, f"fails on {tuple(inputs[0].shape)}", error) from error
     finally:
         network.train(training)
+
+
+def _failure(network: nn.Module, what: str, error: Exception) -> ValueError:
+    where, reason = plugin_line(error), " ".join(str(error).split())[:300]
+    return ValueError(f"{describe(type(network))} {what}: {type(error).__name__}: {reason}{where and f' ({where})'}")

@@ -47,8 +47,10 @@ def open_augmentation(method: Method, recipe: Recipe) -> BatchPipeline | None:
     return BatchPipeline(recipe.augment.batch, method.value_range)
 
 
-def check_sizes(method: Method, samples: Samples, preparations: Sequence[Callable[[Any], Any]]) -> None:
-    """Raise ValueError where the networks cannot take images of the size that augmentation and degradation make."""
+def first_batch(method: Method, samples: Samples, preparations: Sequence[Callable[[Any], Any]]) -> Any:
+    """A batch of one training sample after augmentation and degradation. Raises ValueError where the networks cannot
+    take images of its size.
+    """
     sample = samples[0, 0]
     batch = type(sample)(*(field[None] for field in sample))
     for prepare in preparations:
@@ -56,6 +58,7 @@ def check_sizes(method: Method, samples: Samples, preparations: Sequence[Callabl
     sizes = [tuple(field.shape[-2:]) for field in batch if is_image(field)]
     method.check_size(*sizes)
     check_networks(method, *sizes)
+    return batch
 
 
 def held_out(

@@ -36,6 +36,5 @@ class FiniteCheck:
             return
         names = [(player, name) for player, terms in self._first for name in terms]
         bad = [name for name, moment in zip(names, moments, strict=True) if moment == earliest]
-        raise NotFinite(
-            f"step {earliest // _UPDATES}: the loss of {bad[0][0]} is not finite in {', '.join(name for _, name in bad)}"
-        )
+        player, terms = bad[0][0], ", ".join(name for _, name in bad)
+        raise NotFinite(f"step {earliest // _UPDATES}: the loss of {player} is not finite in {terms}")

@@ -10,10 +10,9 @@ from i2i.data import known
 from i2i.data.folders import find_classes
 from i2i.methods.generation import Generation
 from i2i.recipe import RECIPE, Recipe, choose, load_run
-from i2i.recipe.components import build
 from i2i.recipe.overrides import Overrides
 from i2i.registry import load_plugins
-from i2i.training.build import resolve_paths, train_stage, write_recipe
+from i2i.training.build import check_stages, resolve_paths, train_stage, write_recipe
 from i2i.training.context import RunContext
 from i2i.training.distributed import init_world
 from i2i.training.reporter import NullReporter, Reporter
@@ -153,12 +152,13 @@ def _train_stages(
 
 def _train_first_stage(recipe: Recipe, first: Recipe, context: RunContext) -> str:
     """Train or resume `first`, unless it is done already; returns the checkpoint that the second stage starts from."""
-    build(registry.methods, recipe.method)  # raises now what would be wrong with the second stage
     folder = context.run / FIRST
+    saved = checkpoint.list_checkpoints(folder)
+    if not saved:
+        check_stages(first, recipe, context)
     context.world.barrier()  # no rank writes before all have read what is there
     if context.world.is_main:
         write_recipe(recipe, context.run)
-    saved = checkpoint.list_checkpoints(folder)
     state = checkpoint.load_state(saved[-1]) if saved else None
     if state is None or state["step"] < load_run(folder).train.steps:
         context.reporter.notify(f"first stage of two: {first.method['name']}")

@@ -100,8 +100,7 @@ class TrainingUpdate:
         return {f"{player}.{name}": mean for name, mean in means.items()}
 
     def check_finite(self) -> None:
-        """Raise NotFinite, on all ranks alike, where a loss term of any step so far was not finite; waits for the device.
-        """
+        """Raise NotFinite where a loss term was not finite, on all ranks alike; waits for the device."""
         self._finite.check()
 
     def all_reduce_sum(self, tensor: Tensor) -> Tensor:

@@ -71,9 +71,7 @@ def train(method: Method, batch: Any, micro_batches: int, options: Optimizer) ->
 
 @pytest.mark.parametrize("parts", [2, 4])
 @pytest.mark.parametrize("name", SEPARABLE)
-def test_micro_batches_give_the_step_of_the_whole_batch(
-    name: str, parts: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_micro_batches_give_the_step_of_the_whole_batch(name: str, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
     method = build(name, *SEPARABLE[name]).double()
     if isinstance(method, Generation):
         method.draw_latents = latents

@@ -1,5 +1,6 @@
 """What is wrong with a component is said before training, naming the class and the attribute."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from i2i import registry
+from i2i.data.batch import Images
 from i2i.methods.base import Method
 from i2i.methods.pix2pix import Pix2Pix
+from i2i.methods.translation import Translation
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import ImageGenerator, LatentGenerator
 from i2i.recipe import Recipe, choose
 from i2i.recipe.components import build
 from i2i.training import dry_run
-from i2i.training.dry_run import check_contract, check_networks
+from i2i.training.dry_run import check_contract, check_networks, check_step
 from i2i.training.run import train
 from tests.worlds import SIZES, TINY, Recorder, tiny_recipe, tiny_world
 
@@ -219,3 +222,21 @@ def test_every_method_passes_without_values_and_keeps_its_state(method: str, mon
     check_networks(built, *sizes)
     assert all(torch.equal(before[name], tensor) for name, tensor in built.named_buffers())
     assert torch.equal(random, torch.get_rng_state()) and built.training
+
+
+@pytest.mark.parametrize("method", sorted(TINY))
+def test_a_step_reads_no_value_from_its_device_and_its_trial_changes_nothing(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dry_run, "suppress", lambda _: nullcontext())  # of reading a value
+    recipe: Recipe = tiny_recipe(method, Path("x"))
+    built = build(registry.methods, recipe.method)
+    before = {name: tensor.clone() for name, tensor in built.state_dict().items() if isinstance(tensor, Tensor)}
+    random = torch.get_rng_state()
+    if isinstance(built, Translation):
+        sample: Any = built.batch(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16 * built.scale, 16 * built.scale))
+    else:
+        sample = Images(torch.zeros(1, built.channels, 32, 32), torch.zeros(1, dtype=torch.int64))
+    check_step(built, recipe.optimizer, sample, recipe.train.batch_size)
+    assert all(torch.equal(before[name], built.state_dict()[name]) for name in before)
+    assert torch.equal(random, torch.get_rng_state())

@@ -118,9 +118,7 @@ def test_a_best_score_by_another_metric_is_dropped_on_a_resume(world: Path, tmp_
     assert (folder / "best").resolve().name == "00000008", "the only one that was measured by it"
 
 
-def test_every_sample_of_an_evaluation_has_its_own_latent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_sample_of_an_evaluation_has_its_own_latent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
 
     def drawing(of: Sequence[int], dimensions: int) -> np.ndarray:

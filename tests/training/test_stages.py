@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from torch import Tensor
 
 from i2i import recipe
 from i2i.checkpoints import run as checkpoint
+from i2i.losses.adversarial import LeastSquares
+from i2i.registry import adversarial
 from i2i.training import run
 from i2i.training.context import Interrupted
 from tests.vgg import write_vgg19
-from tests.worlds import Recorder, tiny_recipe, tiny_world
+from tests.worlds import TINY_RRDB, Recorder, tiny_recipe, tiny_world
 
 SHORT = ["first.train.steps=3", "train.steps=2"]
 
@@ -120,10 +123,45 @@ def test_a_checkpoint_keeps_the_scale_of_its_generator(photos: Path, tmp_path: P
     assert json.loads(facts["generator"])["scale"] == 2
 
 
-def test_errors_of_the_second_stage_are_raised_before_the_first_is_trained(photos: Path, tmp_path: Path) -> None:
-    chosen = tiny_recipe("esrgan", photos, "method.perceptual_weight=1", "method.perceptual.weights=none.pth")
-    with pytest.raises(ValueError, match=r"none\.pth"):
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (["method.perceptual_weight=1", "method.perceptual.weights=none.pth"], r"none\.pth"),
+        (["method.discriminator.layers=3"], r"both must be at least 24"),
+        (["schedule.name=multistep", "schedule.gamma=2"], r"gamma = 2"),
+        (["train.batch_size=3", "train.accumulate=2", "first.train.accumulate=1"], r"train\.accumulate = 2"),
+        (
+            ["first.method.generator.name=rrdb", "first.method.generator.features=5"],
+            r"the first stage has another generator",
+        ),
+        (["method.adversarial=sees_four"], r"ESRGAN fails in its training step on .*four logits"),
+    ],
+)
+def test_errors_of_the_second_stage_are_raised_before_the_first_is_trained(
+    settings: list[str], sentence: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(adversarial._parts, "sees_four", SeesFour)
+    chosen = tiny_recipe("esrgan", photos, *settings)
+    with pytest.raises(ValueError, match=sentence):
         run.train(chosen, tmp_path / "run", reporter=Recorder())
+    assert not (tmp_path / "run").exists()
+
+
+class SeesFour(LeastSquares):
+    """Fails for other than four images."""
+
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        if len(fake_logits) != 4:
+            raise RuntimeError("four logits are needed")
+        return super().generator(fake_logits)
+
+
+def test_a_discriminator_of_another_size_than_the_crops_is_refused_before_the_first_stage(
+    photos: Path, tmp_path: Path
+) -> None:
+    settings = [*TINY_RRDB, "method.perceptual_weight=0", "method.discriminator.size=32", "train.workers=0"]
+    with pytest.raises(ValueError, match="VGGDiscriminator of size 32 can't judge images of height 16"):
+        run.train(recipe.load(recipe.find("esrgan"), [str(photos)], settings), tmp_path / "run", reporter=Recorder())
     assert not (tmp_path / "run").exists()
 
 
