@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -105,10 +106,21 @@ def _job_of_image(source: Path, target: Path, suffix: str | None) -> Job:
 
 
 def _check_outside(jobs: Sequence[Job], source: Path, target: Path) -> None:
-    inside = source.resolve() if source.is_dir() else source.parent.resolve() / source.name
-    folder = result_folder(jobs, target).resolve()
-    if any((folder / job.result_name).is_relative_to(inside) for job in jobs):
-        raise ValueError(f"{printable(target)}: lies in the source, {printable(source)}; choose another target")
+    """Raise ValueError where a result lies in the source, or is one of its files, once all links are followed."""
+    real = cache(os.path.realpath)  # of folders, which many files share
+    inside = (os.path.join(real(source), ""),) if source.is_dir() else ()
+    originals = {
+        real(job.source) if job.source.is_symlink() else _join(real(job.source.parent), job.source) for job in jobs
+    }
+    for job in jobs:
+        folder, result = job.result.parent, _join(real(job.result.parent), job.result)
+        if result.startswith(inside) or result in originals:
+            where = folder if target in folder.parents and folder.is_symlink() else target
+            raise ValueError(f"{printable(where)}: lies in the source, {printable(source)}; choose another target")
+
+
+def _join(folder: str, file: Path) -> str:
+    return os.path.join(folder, file.name)
 
 
 def _check_distinct(jobs: Iterable[Job]) -> None:

@@ -162,6 +162,37 @@ def test_trees_that_cannot_be_translated_are_refused_first(tree, tmp_path, sourc
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_target_whose_folders_lead_into_the_source_is_refused_and_the_originals_stay(tree, tmp_path):
+    """Each result's real folder counts, not that of the target alone."""
+    (tmp_path / "in" / "sub").mkdir(exist_ok=True)
+    images.write(tmp_path / "in" / "sub" / "x.png", np.zeros((4, 4, 3), np.uint8))
+    (tmp_path / "elsewhere").mkdir()
+    before = {file: file.read_bytes() for file in (tmp_path / "in").rglob("*.png")}
+    for name, leads_to in [("into", tmp_path / "in" / "sub"), ("top", tmp_path / "in")]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sub").symlink_to(leads_to, target_is_directory=True)
+        with pytest.raises(ValueError, match=f"{name}/sub: lies in the source"):
+            translate_folder(identity, CARD, tmp_path / "in", tmp_path / name, FolderOptions(overwrite=True))
+    assert before == {file: file.read_bytes() for file in (tmp_path / "in").rglob("*.png")}
+
+
+@pytest.mark.parametrize("linked", ["file", "folder"])
+def test_a_source_that_links_into_the_target_is_refused(tree, tmp_path, linked):
+    """Its results would take the place of what it links to."""
+    original = tmp_path / "out" / "sub" / "x.png"
+    original.parent.mkdir(parents=True)
+    images.write(original, np.zeros((4, 4, 3), np.uint8))
+    before = original.read_bytes()
+    if linked == "folder":
+        (tmp_path / "in" / "sub").symlink_to(original.parent, target_is_directory=True)
+    else:
+        (tmp_path / "in" / "sub").mkdir()
+        (tmp_path / "in" / "sub" / "x.png").symlink_to(original)
+    with pytest.raises(ValueError, match="out: lies in the source"):
+        translate_folder(identity, CARD, tmp_path / "in", tmp_path / "out", FolderOptions(overwrite=True))
+    assert original.read_bytes() == before
+
+
 def test_results_are_the_same_for_every_batch_and_number_of_workers(tree, tmp_path):
     for index in range(8):
         images.write(tree / f"equal{index}.png", np.full((9, 9, 3), index, np.uint8))
