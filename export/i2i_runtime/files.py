@@ -48,6 +48,7 @@ def write_atomically(file: Path, *, sync: bool = False) -> Iterator[Path]:
         if sync:
             with open(temporary, "r+b") as stream:
                 os.fsync(stream.fileno())
+        _share(temporary)
         os.replace(temporary, file)
     except OSError as error:
         if str(error.filename) == str(temporary):
@@ -56,6 +57,16 @@ def write_atomically(file: Path, *, sync: bool = False) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _share(file: Path) -> None:
+    """Give a file that a library has written for its owner alone (safetensors does) the mode of any new file."""
+    with suppress(OSError):  # the block may have left a link, which is none of a file's business
+        if stat.S_IMODE(file.lstat().st_mode) == 0o600:
+            probe = temporary_path(file)  # the umask can only be read by setting it, for all threads
+            probe.touch(0o666)
+            file.chmod(stat.S_IMODE(probe.stat().st_mode))
+            probe.unlink()
 
 
 def check_writable(file: Path, *suffixes: str, option: str = "") -> None:

@@ -63,14 +63,12 @@ def _save_product(file: Path, product: Generator, facts: Mapping[str, Any]) -> N
     if broken:
         what = f"weights of {facts['product']} are not finite ({broken[0]})"
         raise ValueError(f"step {facts['step']}: {what}; this checkpoint is not written")
-    try:
-        save_file(
-            weights,
-            file,
-            metadata={key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()},
-        )
-    except SafetensorError as error:
-        raise OSError(f"could not write {file.name}: {error}") from error
+    metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
+    with write_atomically(file, sync=True) as temporary:
+        try:
+            save_file(weights, temporary, metadata=metadata)
+        except SafetensorError as error:
+            raise OSError(f"could not write {file.name}: {error}") from error
 
 
 def load_state(checkpoint: Path) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Which checkpoints of a run are kept, and which is found."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,13 @@ def test_what_came_after_a_resumed_checkpoint_is_dropped_with_a_best_among_it(ru
     checkpoint.point(run / "best", run / "checkpoints/00000005")
     checkpoint.prune(run / "checkpoints/00000003", keep=2)
     assert steps(run) == [2, 3] and not (run / "best").is_symlink()
+
+
+def test_checkpoints_can_be_read_by_whom_the_umask_lets(run: Path) -> None:
+    mask = os.umask(0)
+    os.umask(mask)
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in checkpoint.find(run).iterdir()}
+    assert modes == {0o666 & ~mask}
 
 
 def test_half_written_checkpoints_are_never_found_and_are_removed(run: Path) -> None:

@@ -47,6 +47,18 @@ def test_ctrl_c_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("mask", [0o022, 0o007, 0o077])
+def test_a_file_that_a_library_wrote_for_its_owner_alone_follows_the_umask(tmp_path: Path, mask: int) -> None:
+    file = tmp_path / "a.safetensors"
+    before = os.umask(mask)
+    try:
+        with write_atomically(file) as temporary:
+            temporary.touch(0o600)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o666 & ~mask and os.listdir(tmp_path) == [file.name]
+
+
 def test_an_error_names_the_file_and_not_its_temporary(tmp_path: Path) -> None:
     file = tmp_path / "gone" / "a.txt"
     with pytest.raises(FileNotFoundError) as error, write_atomically(file) as temporary:
