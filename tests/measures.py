@@ -1,5 +1,6 @@
 """Measures and feature extractors for tests only."""
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -16,6 +17,11 @@ class Means(FeatureExtractor):
     def extract(self, images: Tensor) -> Tensor:
         quarters = [quarter for half in images.chunk(2, 2) for quarter in half.chunk(2, 3)]
         return torch.cat([torch.cat([each.mean((2, 3)), each.std((2, 3))], 1) for each in quarters], 1)
+
+
+def normal(count: int, width: int = 6, *, seed: int = 0, shift: float = 0.0) -> Tensor:
+    """Standard normal features (count, width), float64, plus a constant `shift`."""
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=(count, width))) + shift
 
 
 def texture(image: Tensor) -> Tensor:

@@ -1,19 +1,10 @@
 """Flicker of the image sequences in a folder of translations, against their sources."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
-from i2i.evaluate.pairs import (
-    FilePair,
-    ImageMeasures,
-    PairReport,
-    Progress,
-    find_pairs,
-    match_size,
-    read_pair,
-    track,
-)
+from i2i.evaluate.pairs import ImageMeasures, PairReport, Progress, find_pairs, read_pairs
 from i2i.metrics.warp_error import Flicker, Frame, mean_flicker, warp_errors
 from i2i_runtime.files import printable
 
@@ -33,29 +24,21 @@ def temporal_flicker(
     Images that cannot be read are reported, and no frames are compared across them. Raises ValueError for missing
     sources, those of another size unless `resize`, and no two images in any folder.
     """
-    pairs = find_pairs(translated, source, "source")
-    if len({pair.image.parent for pair in pairs}) == len(pairs):
+    pairs = sorted(find_pairs(translated, source, "source"), key=lambda pair: pair.name.parent)
+    successors = {one.name: other.name for one, other in pairwise(pairs) if one.name.parent == other.name.parent}
+    if not successors:
         raise ValueError(f"{printable(translated)}: no two images in one folder; a sequence is a folder of its frames")
     report = FlickerReport()
     errors: list[tuple[float, float]] = []
-    by_folder = sorted(pairs, key=lambda pair: pair.name.parent)
-    previous: tuple[FilePair, Frame] | None = None
-    for pair, frame in _read_frames(by_folder, report, resize, progress):
-        if previous and frame and previous[0].name.parent == pair.name.parent:
+    previous: tuple[Path, Frame] | None = None
+    for pair, *images in read_pairs(pairs, report, resize=resize, progress=progress):
+        frame = Frame(*images)
+        if previous and successors.get(previous[0]) == pair.name:
             found = report.attempt(pair, warp_errors, previous[1], frame)
             if found is not None:
                 errors.append(found)
                 measures = {"warp error": found[0], "source warp error": found[1]}
-                report.scores.append(ImageMeasures(previous[0].name, measures))
-        previous = (pair, frame) if frame else None
+                report.scores.append(ImageMeasures(previous[0], measures))
+        previous = pair.name, frame
     report.flicker = mean_flicker(errors)
     return report
-
-
-def _read_frames(
-    pairs: Sequence[FilePair], report: PairReport, resize: bool, progress: Progress | None
-) -> Iterator[tuple[FilePair, Frame | None]]:
-    """Frames of the pairs; None for one that cannot be read."""
-    for pair in track(pairs, progress):
-        both = report.attempt(pair, read_pair, pair)
-        yield pair, Frame(both[0], match_size(both[1], both[0], pair, resize=resize)) if both else None

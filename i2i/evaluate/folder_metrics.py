@@ -1,6 +1,6 @@
-"""Metrics of image folders: a function for each group, which adds its values to an `EvaluationResult`."""
+"""Metrics of image folders."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,6 @@ from i2i.evaluate.flicker import temporal_flicker
 from i2i.evaluate.instruments import Instruments
 from i2i.evaluate.pairs import (
     FilePair,
-    ImageMeasures,
     PairReport,
     Pixels,
     find_pairs,
@@ -56,118 +55,116 @@ class ImageFolders:
     resize: bool = False
 
 
-def _labels(names: Sequence[str], folders: ImageFolders, instruments: Instruments, result: EvaluationResult) -> None:
-    assert instruments.labels is not None
-    progress = instruments.progress("images segmented")
-    report = instruments.labels.measure(folders.fake, resize=folders.resize, progress=progress)
-    values = report.total() | {f"IoU {name}": value for name, value in report.by_class().items()}
-    absent = "occurs in no map"
-    result.metrics |= {name: MetricValue(value, note=absent * bool(np.isnan(value))) for name, value in values.items()}
-    result.add_report(report)
+@dataclass(frozen=True)
+class FolderEvaluation:
+    """Evaluation of folders in progress: a method for each group of metrics adds values to `result`."""
 
+    folders: ImageFolders
+    instruments: Instruments
+    result: EvaluationResult
 
-def _structure(names: Sequence[str], folders: ImageFolders, instruments: Instruments, result: EvaluationResult) -> None:
-    assert folders.source is not None
-    progress = instruments.progress("images compared with their sources")
-    report = structure_agreement(folders.fake, folders.source, resize=folders.resize, progress=progress)
-    result.add_report(report)
-    result.metrics |= report.means()
+    def measure_labels(self, names: Sequence[str]) -> None:
+        assert self.instruments.labels is not None
+        progress = self.instruments.progress("images segmented")
+        report = self.instruments.labels.measure(self.folders.fake, resize=self.folders.resize, progress=progress)
+        values = report.total() | {f"IoU {name}": value for name, value in report.by_class().items()}
+        for name, value in values.items():
+            self.result.metrics[name] = MetricValue(value, note="occurs in no map" * bool(np.isnan(value)))
+        self.result.add_report(report)
 
+    def measure_structure(self, names: Sequence[str]) -> None:
+        assert self.folders.source is not None
+        progress = self.instruments.progress("images compared with their sources")
+        report = structure_agreement(
+            self.folders.fake, self.folders.source, resize=self.folders.resize, progress=progress
+        )
+        self.result.add_report(report)
+        self.result.metrics |= report.means()
 
-def _dependence(
-    names: Sequence[str], folders: ImageFolders, instruments: Instruments, result: EvaluationResult
-) -> None:
-    assert folders.source is not None
-    report = PairReport()
-    pairs = evenly_spaced(find_pairs(folders.fake, folders.source, "source"), _MOST_IMAGES)
-    both = [read for pair in pairs if (read := report.attempt(pair, read_pair, pair))]
-    fake, source = (
-        torch.cat([_resized(pair[index], _PIXELS_SIZE) for pair in both] or [torch.empty(0)]) for index in (0, 1)
-    )
-    note = "1: outputs are as far apart as their sources; 0: they don't depend on them"
-    result.metrics["dependence"] = MetricValue(dependence(source, fake), note=note)
-    result.add_failed(report.failed)
+    def measure_dependence(self, names: Sequence[str]) -> None:
+        assert self.folders.source is not None
+        report = PairReport()
+        pairs = evenly_spaced(find_pairs(self.folders.fake, self.folders.source, "source"), _MOST_IMAGES)
+        both = [read for pair in pairs if (read := report.attempt(pair, read_pair, pair))]
+        fake, source = (
+            torch.cat([_resized(pair[index], _PIXELS_SIZE) for pair in both] or [torch.empty(0)]) for index in (0, 1)
+        )
+        note = "1: outputs are as far apart as their sources; 0: they don't depend on them"
+        self.result.metrics["dependence"] = MetricValue(dependence(source, fake), note=note)
+        self.result.add_failed(report.failed)
 
+    def measure_pairs(self, names: Sequence[str]) -> None:
+        assert self.folders.real is not None
+        report = PairReport()
+        pairs = find_pairs(self.folders.fake, self.folders.real, "real image")
+        for pair in track(pairs, self.instruments.progress("pairs")):
+            report.measure(pair, self._measure_pair, pair, names)
+        self.result.add_report(report)
+        self.result.metrics |= report.means()
 
-def _pair_metrics(
-    names: Sequence[str], folders: ImageFolders, instruments: Instruments, result: EvaluationResult
-) -> None:
-    assert folders.real is not None
-    report = PairReport()
-    for pair in track(find_pairs(folders.fake, folders.real, "real image"), instruments.progress("pairs")):
-        if (measures := report.attempt(pair, _measure_files, pair, names, instruments)) is not None:
-            report.scores.append(ImageMeasures(pair.name, measures))
-    result.add_report(report)
-    result.metrics |= report.means()
+    def _measure_pair(self, pair: FilePair, names: Sequence[str]) -> dict[str, float]:
+        fake, real = (to_tensor(image) for image in read_pair(pair))
+        return measure_pair(names, fake, real, self.instruments.lpips)
 
+    def measure_sets(self, names: Sequence[str]) -> None:
+        assert self.folders.real is not None and self.instruments.extractor is not None
+        fake = self.instruments.features(self.folders.fake)
+        real = self.instruments.features(self.folders.real, cached=True)
+        self.result.add_failed([*fake.failed, *real.failed])
+        self.result.metrics |= measure_sets(
+            names, self.instruments.extractor, fake.features, real.features, seed=self.instruments.seed
+        )
 
-def _measure_files(pair: FilePair, names: Sequence[str], instruments: Instruments) -> dict[str, float]:
-    fake, real = (to_tensor(image) for image in read_pair(pair))
-    return measure_pair(names, fake, real, instruments.lpips)
+    def measure_diversity(self, names: Sequence[str]) -> None:
+        """Mean distance of generated images as a part of that of real images; by LPIPS, else features, else pixels."""
+        assert self.folders.real is not None
+        both, instruments = (self.folders.fake, self.folders.real), self.instruments
+        distance: PairDistance = euclidean
+        if instruments.lpips is not None:
+            distance, by = instruments.lpips, instruments.lpips.name
+            sets = [_read_sample(folder, _LPIPS_SIZE) for folder in both]
+        elif instruments.extractor is not None:
+            by = instruments.extractor.name
+            sets = [instruments.features(folder, cached=folder == both[1]).features for folder in both]
+        else:
+            by, sets = "pixels", [_read_sample(folder, _PIXELS_SIZE).flatten(1) for folder in both]
+        fake, real = (
+            mean_pairwise_distance(items, distance, pairs=_MOST_PAIRS, seed=instruments.seed) for items in sets
+        )
+        value = fake.value / real.value if real.value else float("inf")
+        error = value * float(np.hypot(fake.error / max(fake.value, 1e-12), real.error / max(real.value, 1e-12)))
+        note = f"as a part of real images' diversity: {fake.value:.4g} of {real.value:.4g}"
+        self.result.metrics[f"diversity({by})"] = MetricValue(value, error if 0 < error < np.inf else np.nan, note)
 
+    def measure_novelty(self, names: Sequence[str]) -> None:
+        assert self.folders.training is not None and self.instruments.extractor is not None
+        fake = self.instruments.features(self.folders.fake)
+        training = self.instruments.features(self.folders.training, cached=True)
+        nearest, ratio = novelty(fake.features, training.features)
+        note = "1: as far from training images as those are from one another; near 0: copies of them"
+        self.result.metrics[f"novelty({self.instruments.extractor.name})"] = MetricValue(ratio, note=note)
+        for name, index, distance in zip(fake.files, nearest.indices.tolist(), nearest.distances.tolist(), strict=True):
+            self.result.nearest.append(NearestImage(name.as_posix(), training.files[index].as_posix(), distance))
 
-def _set_metrics(
-    names: Sequence[str], folders: ImageFolders, instruments: Instruments, result: EvaluationResult
-) -> None:
-    assert folders.real is not None and instruments.extractor is not None
-    fake, real = instruments.features(folders.fake), instruments.features(folders.real, cached=True)
-    result.add_failed([*fake.failed, *real.failed])
-    result.metrics |= measure_sets(names, instruments.extractor, fake.features, real.features, seed=instruments.seed)
-
-
-def _diversity(names: Sequence[str], folders: ImageFolders, instruments: Instruments, result: EvaluationResult) -> None:
-    """Mean distance of generated images as a part of that of real images; by LPIPS, else features, else pixels."""
-    assert folders.real is not None
-    distance: PairDistance = euclidean
-    if instruments.lpips is not None:
-        distance, by = instruments.lpips, instruments.lpips.name
-        sets = [_read_sample(folder, _LPIPS_SIZE) for folder in (folders.fake, folders.real)]
-    elif instruments.extractor is not None:
-        by = instruments.extractor.name
-        sets = [instruments.features(folders.fake).features, instruments.features(folders.real, cached=True).features]
-    else:
-        by = "pixels"
-        sets = [_read_sample(folder, _PIXELS_SIZE).flatten(1) for folder in (folders.fake, folders.real)]
-    fake, real = (mean_pairwise_distance(items, distance, pairs=_MOST_PAIRS, seed=instruments.seed) for items in sets)
-    value = fake.value / real.value if real.value else float("inf")
-    error = value * float(np.hypot(fake.error / max(fake.value, 1e-12), real.error / max(real.value, 1e-12)))
-    note = f"as a part of real images' diversity: {fake.value:.4g} of {real.value:.4g}"
-    result.metrics[f"diversity({by})"] = MetricValue(value, error if 0 < error < np.inf else float("nan"), note)
-
-
-def _novelty(names: Sequence[str], folders: ImageFolders, instruments: Instruments, result: EvaluationResult) -> None:
-    assert folders.training is not None and instruments.extractor is not None
-    fake, training = instruments.features(folders.fake), instruments.features(folders.training, cached=True)
-    nearest, ratio = novelty(fake.features, training.features)
-    note = "1: as far from training images as those are from one another; near 0: copies of them"
-    result.metrics[f"novelty({instruments.extractor.name})"] = MetricValue(ratio, note=note)
-    rows = zip(fake.files, nearest.indices.tolist(), nearest.distances.tolist(), strict=True)
-    result.nearest = [
-        NearestImage(name.as_posix(), training.files[index].as_posix(), distance) for name, index, distance in rows
-    ]
-
-
-def _flicker(names: Sequence[str], folders: ImageFolders, instruments: Instruments, result: EvaluationResult) -> None:
-    assert folders.source is not None
-    progress = instruments.progress("frames")
-    report = temporal_flicker(folders.fake, folders.source, resize=folders.resize, progress=progress)
-    note = f"over {report.flicker.pairs} pairs of frames; 1: as much as the sources"
-    result.metrics["flicker ratio"] = MetricValue(report.flicker.ratio, note=note)
-    result.add_report(report)
+    def measure_flicker(self, names: Sequence[str]) -> None:
+        assert self.folders.source is not None
+        progress = self.instruments.progress("frames")
+        report = temporal_flicker(self.folders.fake, self.folders.source, resize=self.folders.resize, progress=progress)
+        note = f"over {report.flicker.pairs} pairs of frames; 1: as much as the sources"
+        self.result.metrics["flicker ratio"] = MetricValue(report.flicker.ratio, note=note)
+        self.result.add_report(report)
 
 
 # In this order: quick metrics first, so that mistakes are reported soon.
-METRIC_GROUPS: tuple[
-    tuple[tuple[str, ...], Callable[[Sequence[str], ImageFolders, Instruments, EvaluationResult], None]], ...
-] = (
-    (("labels",), _labels),
-    (("structure",), _structure),
-    (("dependence",), _dependence),
-    (PAIR_METRICS, _pair_metrics),
-    (SET_METRICS, _set_metrics),
-    (("diversity",), _diversity),
-    (("novelty",), _novelty),
-    (("flicker",), _flicker),
+METRIC_GROUPS = (
+    (("labels",), FolderEvaluation.measure_labels),
+    (("structure",), FolderEvaluation.measure_structure),
+    (("dependence",), FolderEvaluation.measure_dependence),
+    (PAIR_METRICS, FolderEvaluation.measure_pairs),
+    (SET_METRICS, FolderEvaluation.measure_sets),
+    (("diversity",), FolderEvaluation.measure_diversity),
+    (("novelty",), FolderEvaluation.measure_novelty),
+    (("flicker",), FolderEvaluation.measure_flicker),
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from i2i.evaluate.folder_metrics import METRIC_GROUPS, ImageFolders
+from i2i.evaluate.folder_metrics import METRIC_GROUPS, FolderEvaluation, ImageFolders
 from i2i.evaluate.instruments import FEATURE_METRICS, Instruments
 from i2i.evaluate.pairs import find_pairs
 from i2i.evaluate.result import EvaluationResult
@@ -22,6 +22,7 @@ def evaluate_folders(folders: ImageFolders, names: Sequence[str] | None, instrum
         if not images.list_images(folder):
             raise ValueError(f"{folder}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
     result, optional = EvaluationResult(), names is None
+    evaluation = FolderEvaluation(folders, instruments, result)
     possible = _select(folders, names, instruments, result)
     for group, measure in METRIC_GROUPS:
         chosen = [name for name in possible if name in group]
@@ -29,7 +30,7 @@ def evaluate_folders(folders: ImageFolders, names: Sequence[str] | None, instrum
             # Label maps are given by the user: what is wrong with them is an error even then.
             with _left_out_on_error(part, result) if optional and part != ["labels"] else nullcontext():
                 if part:
-                    measure(part, folders, instruments, result)
+                    measure(evaluation, part)
     if not result.metrics:
         raise ValueError(f"{folders.fake}: nothing could be measured; {'; '.join([*result.left_out, *result.failed])}")
     return result

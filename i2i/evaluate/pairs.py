@@ -54,6 +54,11 @@ class PairReport:
             self.failed.append(text if is_named else f"{printable(pair.image)}: {text}")
             return None
 
+    def measure(self, pair: FilePair, function: Callable[..., dict[str, float]], *arguments: object) -> None:
+        """Add the measures that the function returns, or a sentence to `failed`."""
+        if (measures := self.attempt(pair, function, *arguments)) is not None:
+            self.scores.append(ImageMeasures(pair.name, measures))
+
     def means(self) -> dict[str, MetricValue]:
         """Mean of each measure over the images, with its standard error. Raises ValueError for no images."""
         if not self.scores:
@@ -107,6 +112,18 @@ def track(items: Sequence[T], progress: Progress | None) -> Iterator[T]:
 def read_pair(pair: FilePair) -> tuple[Pixels, Pixels]:
     """Read the image and its partner. Raises ValueError like `read_image`."""
     return read_image(pair.image), read_image(pair.partner)
+
+
+def read_pairs(
+    pairs: Sequence[FilePair], report: PairReport, *, resize: bool = False, progress: Progress | None = None
+) -> Iterator[tuple[FilePair, Pixels, Pixels]]:
+    """Read pairs of images of equal size; the report gets a sentence for each that cannot be read.
+
+    Raises ValueError for a partner of another size unless `resize`.
+    """
+    for pair in track(pairs, progress):
+        if (both := report.attempt(pair, read_pair, pair)) is not None:
+            yield pair, both[0], match_size(both[1], both[0], pair, resize=resize)
 
 
 def read_image(path: Path) -> Pixels:

@@ -2,17 +2,7 @@
 
 from pathlib import Path
 
-from i2i.evaluate.pairs import (
-    ImageMeasures,
-    PairReport,
-    Pixels,
-    Progress,
-    find_pairs,
-    match_size,
-    read_pair,
-    to_tensor,
-    track,
-)
+from i2i.evaluate.pairs import PairReport, Pixels, Progress, find_pairs, read_pairs, to_tensor
 from i2i.metrics.structure import PatchFeatures, edge_agreement, gradient_structure, structure_distance
 
 
@@ -31,12 +21,9 @@ def structure_agreement(
     measured are reported. Raises ValueError for missing sources, and for those of another size unless `resize`.
     """
     report = PairReport()
-    for pair in track(find_pairs(translated, source, "source"), progress):
-        if (both := report.attempt(pair, read_pair, pair)) is None:
-            continue
-        sized = match_size(both[1], both[0], pair, resize=resize)
-        if (measures := report.attempt(pair, _measure, both[0], sized, extractor, tolerance)) is not None:
-            report.scores.append(ImageMeasures(pair.name, measures))
+    pairs = find_pairs(translated, source, "source")
+    for pair, *images in read_pairs(pairs, report, resize=resize, progress=progress):
+        report.measure(pair, _measure, *images, extractor, tolerance)
     return report
 
 

@@ -1,19 +1,15 @@
 """Diversity falls where outputs collapse."""
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from i2i.metrics.diversity import euclidean, mean_pairwise_distance
-
-
-def drawn(count: int, *, seed: int = 0) -> Tensor:
-    return torch.from_numpy(np.random.default_rng(seed).normal(size=(count, 6)))
+from tests.measures import normal
 
 
 def test_few_items_are_measured_over_all_pairs() -> None:
-    items = drawn(20)
+    items = normal(20)
     assert mean_pairwise_distance(items, euclidean) == (
         pytest.approx(torch.pdist(items).mean().item(), rel=1e-12),
         0,
@@ -22,7 +18,7 @@ def test_few_items_are_measured_over_all_pairs() -> None:
 
 
 def test_random_pairs_are_of_two_images_and_give_the_mean_within_the_error() -> None:
-    items = drawn(200)
+    items = normal(200)
     same: list[bool] = []
 
     def watched(x: Tensor, y: Tensor) -> Tensor:
@@ -40,6 +36,6 @@ def test_random_pairs_are_of_two_images_and_give_the_mean_within_the_error() -> 
 
 
 def test_collapsed_outputs_have_no_diversity() -> None:
-    assert mean_pairwise_distance(drawn(1).repeat(50, 1), euclidean).value == 0
+    assert mean_pairwise_distance(normal(1).repeat(50, 1), euclidean).value == 0
     with pytest.raises(ValueError, match="of 1 images"):
-        mean_pairwise_distance(drawn(1), euclidean)
+        mean_pairwise_distance(normal(1), euclidean)

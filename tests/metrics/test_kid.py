@@ -2,14 +2,10 @@
 
 import numpy as np
 import pytest
-import torch
 from torch import Tensor
 
 from i2i.metrics.kid import kid
-
-
-def drawn(count: int, width: int = 6, *, seed: int = 0, shift: float = 0.0) -> Tensor:
-    return torch.from_numpy(np.random.default_rng(seed).normal(size=(count, width))) + shift
+from tests.measures import normal
 
 
 def slow(x: Tensor, y: Tensor) -> float:
@@ -25,19 +21,19 @@ def slow(x: Tensor, y: Tensor) -> float:
 
 
 def test_kid_equals_the_unbiased_double_sum() -> None:
-    x, y = drawn(30, seed=1, shift=0.5), drawn(20, seed=2)
+    x, y = normal(30, seed=1, shift=0.5), normal(20, seed=2)
     assert kid(x, y).value == pytest.approx(slow(x, y), rel=1e-12)
 
 
 def test_kid_of_whole_sets_equals_torch_fidelity() -> None:
     theirs = pytest.importorskip("torch_fidelity.metric_kid")
-    x, y = drawn(200, 32, seed=1, shift=0.2), drawn(200, 32, seed=2)
+    x, y = normal(200, 32, seed=1, shift=0.2), normal(200, 32, seed=2)
     expected = theirs.kid_features_to_metric(x, y, kid_subsets=1, kid_subset_size=200, verbose=False)
     assert kid(x, y).value == pytest.approx(expected[theirs.KEY_METRIC_KID_MEAN], rel=1e-9)
 
 
 def test_kid_of_subsets_agrees_with_whole_sets_within_the_error_and_follows_the_seed() -> None:
-    x, y = drawn(600, seed=1, shift=0.3), drawn(500, seed=2)
+    x, y = normal(600, seed=1, shift=0.3), normal(500, seed=2)
     whole, parts = kid(x, y), kid(x, y, subset_size=100)
     assert parts.value != whole.value and abs(parts.value - whole.value) < whole.error
     assert parts.error == pytest.approx(whole.error, rel=0.2)
@@ -46,7 +42,7 @@ def test_kid_of_subsets_agrees_with_whole_sets_within_the_error_and_follows_the_
 
 @pytest.mark.parametrize("shift", [0.0, 0.3])
 def test_error_equals_the_deviation_over_repeated_draws(shift: float) -> None:
-    found = [kid(drawn(200, seed=seed, shift=shift), drawn(150, seed=1000 + seed)) for seed in range(200)]
+    found = [kid(normal(200, seed=seed, shift=shift), normal(150, seed=1000 + seed)) for seed in range(200)]
     values, errors, _ = zip(*found, strict=True)
     # For equal distributions the estimated first term of the error is small beside the others.
     assert np.std(values) == pytest.approx(np.mean(errors), rel=0.15 if shift else 0.4)
@@ -55,8 +51,8 @@ def test_error_equals_the_deviation_over_repeated_draws(shift: float) -> None:
 
 
 def test_kid_grows_with_noise_and_is_zero_for_halves_of_a_set_within_the_error() -> None:
-    features = drawn(800)
-    noise = drawn(800, seed=9)
+    features = normal(800)
+    noise = normal(800, seed=9)
     distances = [kid(features + amount * noise, features).value for amount in (0.5, 1, 2, 4)]
     assert distances == sorted(set(distances)) and distances[0] > 0
     halves = kid(features[:400], features[400:])
@@ -66,4 +62,4 @@ def test_kid_grows_with_noise_and_is_zero_for_halves_of_a_set_within_the_error()
 
 def test_one_image_raises() -> None:
     with pytest.raises(ValueError, match="KID: 1 and 5 images"):
-        kid(drawn(1), drawn(5))
+        kid(normal(1), normal(5))

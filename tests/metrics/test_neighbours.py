@@ -1,12 +1,11 @@
 """Nearest neighbours block by block against all distances at once."""
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from i2i.metrics import neighbours
 from i2i.metrics.neighbours import k_nearest, nearest_neighbours
+from tests.measures import normal
 
 
 @pytest.fixture(autouse=True)
@@ -14,12 +13,8 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbours, "BLOCK", 37)
 
 
-def drawn(count: int, width: int = 5, *, seed: int = 0) -> Tensor:
-    return torch.from_numpy(np.random.default_rng(seed).normal(size=(count, width)))
-
-
 def test_the_nearest_neighbour_is_found_in_any_block() -> None:
-    queries, references = drawn(100, seed=1), drawn(110, seed=2)
+    queries, references = normal(100, seed=1), normal(110, seed=2)
     distances = torch.cdist(queries, references)
     found = nearest_neighbours(queries, references)
     assert torch.equal(found.indices, distances.argmin(1))
@@ -27,13 +22,13 @@ def test_the_nearest_neighbour_is_found_in_any_block() -> None:
 
 
 def test_skip_leaves_out_the_image_itself() -> None:
-    features = drawn(110)
+    features = normal(110)
     others = torch.cdist(features, features).fill_diagonal_(float("inf"))
     assert torch.equal(nearest_neighbours(features, features, skip=1).indices, others.argmin(1))
 
 
 def test_k_nearest_are_ascending_across_blocks() -> None:
-    queries, references = drawn(40, seed=1), drawn(110, seed=2)
+    queries, references = normal(40, seed=1), normal(110, seed=2)
     expected = torch.cdist(queries, references).square().sort(dim=1)
     squared, indices = k_nearest(queries, references, 4)
     torch.testing.assert_close(squared, expected.values[:, :4])
@@ -42,4 +37,4 @@ def test_k_nearest_are_ascending_across_blocks() -> None:
 
 def test_features_of_two_extractors_raise() -> None:
     with pytest.raises(ValueError, match="cannot be compared"):
-        nearest_neighbours(drawn(3, 4), drawn(3, 5))
+        nearest_neighbours(normal(3, 4), normal(3, 5))

@@ -1,22 +1,18 @@
 """Precision, recall, density and coverage against direct formulas and torch-fidelity."""
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from i2i.metrics import neighbours
 from i2i.metrics.precision_recall import density_coverage, precision_recall
+from tests.measures import normal
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks so small that sets of a few hundred images have several."""
     monkeypatch.setattr(neighbours, "BLOCK", 37)
-
-
-def drawn(count: int, width: int = 5, *, seed: int = 0, shift: float = 0.0) -> Tensor:
-    return torch.from_numpy(np.random.default_rng(seed).normal(size=(count, width))) + shift
 
 
 def slow_radii(features: Tensor, k: int) -> Tensor:
@@ -31,7 +27,7 @@ def slow_inside(fake: Tensor, real: Tensor, k: int) -> Tensor:
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_all_four_equal_the_direct_formulas(k: int, shift: float) -> None:
-    fake, real = drawn(120, seed=1, shift=shift), drawn(90, seed=2)
+    fake, real = normal(120, seed=1, shift=shift), normal(90, seed=2)
     inside, other_way = slow_inside(fake, real, k), slow_inside(real, fake, k)
     assert precision_recall(fake, real, k=k) == (
         inside.any(1).double().mean().item(),
@@ -44,14 +40,14 @@ def test_all_four_equal_the_direct_formulas(k: int, shift: float) -> None:
 
 def test_precision_and_recall_equal_torch_fidelity() -> None:
     theirs = pytest.importorskip("torch_fidelity.metric_prc")
-    fake, real = drawn(150, 16, seed=1) * 0.9, drawn(130, 16, seed=2)
+    fake, real = normal(150, 16, seed=1) * 0.9, normal(130, 16, seed=2)
     expected = theirs.calculate_precision_recall_full(fake, real, 3)
     assert precision_recall(fake, real) == pytest.approx(expected, abs=1e-7) and 0 < expected[0] != expected[1]
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e4])
 def test_equal_sets_have_full_precision_recall_and_coverage_at_any_offset(offset: float) -> None:
-    features = drawn(200) + offset
+    features = normal(200) + offset
     twice = torch.cat([features, features])  # every image has a copy
     for each in (features, twice):
         assert precision_recall(each, each) == (1.0, 1.0)
@@ -60,21 +56,21 @@ def test_equal_sets_have_full_precision_recall_and_coverage_at_any_offset(offset
 
 
 def test_distant_sets_have_none_and_noise_lowers_precision() -> None:
-    real = drawn(300)
+    real = normal(300)
     assert precision_recall(real + 100, real) == (0.0, 0.0) and density_coverage(real + 100, real) == (0.0, 0.0)
-    noise = drawn(300, seed=9)
+    noise = normal(300, seed=9)
     found = [precision_recall(real + amount * noise, real)[0] for amount in (0, 1, 2, 4)]
     assert found == sorted(set(found), reverse=True)
 
 
 def test_a_collapsed_generator_has_high_precision_and_low_recall() -> None:
-    real = drawn(300)
-    precision, recall = precision_recall(real[:1] + 0.001 * drawn(300, seed=1), real)
+    real = normal(300)
+    precision, recall = precision_recall(real[:1] + 0.001 * normal(300, seed=1), real)
     assert precision == 1 and recall < 0.02
-    density, coverage = density_coverage(real[:1] + 0.001 * drawn(300, seed=1), real)
+    density, coverage = density_coverage(real[:1] + 0.001 * normal(300, seed=1), real)
     assert density > 0.5 and coverage < 0.1
 
 
 def test_fewer_images_than_neighbours_raise() -> None:
     with pytest.raises(ValueError, match="N and M of 4 or more"):
-        precision_recall(drawn(9), drawn(3))
+        precision_recall(normal(9), normal(3))

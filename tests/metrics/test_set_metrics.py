@@ -3,14 +3,13 @@
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from torch import Tensor
 
 from i2i.metrics.features import FeatureExtractor, features_of_folder, open_extractor
 from i2i.metrics.fid import fid
 from i2i.metrics.set_metrics import ENOUGH, SET_METRICS, check_metrics, measure_sets
+from tests.measures import normal
 
 
 class Named(FeatureExtractor):
@@ -28,12 +27,8 @@ class Named(FeatureExtractor):
         return features
 
 
-def drawn(count: int, *, seed: int = 0) -> Tensor:
-    return torch.from_numpy(np.random.default_rng(seed).normal(size=(count, 4)))
-
-
 def test_only_published_inception_gives_a_plain_fid() -> None:
-    fake, real = drawn(30), drawn(30, seed=1)
+    fake, real = normal(30), normal(30, seed=1)
     names = list(SET_METRICS)
     plain = list(measure_sets(names, Named("inception"), fake, real))
     assert plain[:2] == ["FID", "KID"] and plain[2:6] == [f"{name}(inception)" for name in names[2:6]]
@@ -45,27 +40,27 @@ def test_only_published_inception_gives_a_plain_fid() -> None:
 
 
 def test_few_images_have_a_note() -> None:
-    few, more = drawn(4), drawn(ENOUGH["fid"])
+    few, more = normal(4), normal(ENOUGH["fid"])
     notes = {name: value.note for name, value in measure_sets(["fid", "is"], Named("x"), few, more).items()}
     assert "too high for 4 images" in notes["FID(x)"] and "singular for 4 images" in notes["FID(x)"]
     assert "too low for 4 images" in notes["IS(x)"]
-    assert "outline a manifold" in measure_sets(["recall"], Named("x"), drawn(30), more[:99])["recall(x)"].note
+    assert "outline a manifold" in measure_sets(["recall"], Named("x"), normal(30), more[:99])["recall(x)"].note
     assert not any(value.note for value in measure_sets(["fid", "is"], Named("x"), more, more).values())
 
 
 def test_kid_has_an_error_and_fid_has_none() -> None:
-    found = measure_sets(["fid", "kid"], Named("x"), drawn(20), drawn(20, seed=1))
+    found = measure_sets(["fid", "kid"], Named("x"), normal(20), normal(20, seed=1))
     assert math.isnan(found["FID(x)"].error) and found["KID(x)"].error > 0
 
 
 @pytest.mark.parametrize(
     ("names", "fake", "real", "said"),
     [
-        (["fidd"], drawn(9), drawn(9), r"unknown metric 'fidd'; did you mean 'fid'\?"),
-        (["fid"], drawn(1), drawn(9), "fake images: features of shape"),
-        (["fid"], drawn(9), drawn(9)[:, :3], "4 and 3 features; use one extractor"),
-        (["kid"], drawn(9), drawn(9) / 0, "real images: x gives features that are not finite"),
-        (["coverage"], drawn(9), drawn(4), "by 5 neighbours"),
+        (["fidd"], normal(9), normal(9), r"unknown metric 'fidd'; did you mean 'fid'\?"),
+        (["fid"], normal(1), normal(9), "fake images: features of shape"),
+        (["fid"], normal(9), normal(9)[:, :3], "6 and 3 features; use one extractor"),
+        (["kid"], normal(9), normal(9) / 0, "real images: x gives features that are not finite"),
+        (["coverage"], normal(9), normal(4), "by 5 neighbours"),
     ],
 )
 def test_features_that_cannot_be_measured_raise(names: list[str], fake: Tensor, real: Tensor, said: str) -> None:
