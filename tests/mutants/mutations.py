@@ -190,14 +190,14 @@ MUTATIONS = [
         "i2i/data/geometry.py",
         "return tuple(_with_channels(cv2.flip(image, 1)) for image in images)",
         "return (_with_channels(cv2.flip(images[0], 1)), *images[1:])",
-        "tests/data/test_samples.py tests/data/test_augment.py",
+        "tests/data/test_geometry.py",
     ),
     Mutation(
         "crops of a low and a high resolution are not of one place",
         "i2i/data/geometry.py",
         "image[top * factor : top * factor + height,",
         "image[top : top + height,",
-        "tests/data/test_samples.py tests/data/test_augment.py",
+        "tests/data/test_geometry.py",
     ),
     # Tiles and folders.
     Mutation(

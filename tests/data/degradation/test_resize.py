@@ -92,6 +92,11 @@ def test_a_pair_is_cropped_to_the_scale_and_its_source_rounded_to_8_bit():
     assert (source - imresize(target, 6, 8).clamp(0, 1)).abs().max() <= 0.5 / 255 + 1e-6
 
 
+def test_rounding_to_8_bit_clips_what_overshoots():
+    rounded = round_to_8bit(torch.tensor([-0.1, 0.4999, 1.2]))
+    torch.testing.assert_close(rounded, torch.tensor([0.0, 127 / 255, 1.0]))
+
+
 def test_an_image_smaller_than_the_scale_is_refused():
     with pytest.raises(ValueError, match="9x3 image is smaller than scale 4"):
         crop_to_multiple(pictures(1, 3, 3, 9), 4)
