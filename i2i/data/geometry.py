@@ -62,8 +62,8 @@ class ScaleShort:
 
 @augmentations.register("crop")
 class Crop:
-    """Crops a random window of `size` (a square, or [height, width]); `pad` mirrors a smaller image up to that size,
-    which is refused without.
+    """Crops a random window of `size` (a square, or [height, width]); a smaller image is refused, or mirrored up to
+    that size with `pad`.
 
     Where images differ in size by a whole factor (low and high resolution), `size` is the window of the largest one,
     and the others are cropped to the same part of the scene.
