@@ -48,42 +48,41 @@ def invert(
     sphere_weight: float = 0.01,
     progress: Callable[[int, int], None] = lambda step, steps: None,
 ) -> Inversion:
-    """Find the latents whose images are nearest to `images` (N, C, size, size) in the generator's range, by `distance`
-    (`pixel_distance` by default).
+    """Find the latents of `images` (N, C, size, size) in the generator's range, by default by `pixel_distance`.
 
     The nearest of `candidates` drawn from `random` start `restarts` descents for each image, by Adam with a cosine
-    schedule to 0; the best result counts. For the first half of the steps z is penalised for leaving the sphere where
-    normally distributed latents lie. Without `label` the candidates are of all classes in turn. Images of a batch do
-    not influence each other. `progress` is called with (steps done, steps). Raises ValueError for a generator in
-    training mode, other shapes and numbers below 1.
+    schedule to 0; the best result counts. For the first half of the steps z is penalised for leaving the sphere of
+    normally distributed latents. Without `label` the candidates are of all classes in turn. Images of a batch do not
+    influence each other. `progress` is called with (steps done, steps). Raises ValueError for a generator in training
+    mode, other shapes and numbers below 1.
     """
     check_label(generator, label)
     _check(generator, images, steps=steps, restarts=restarts, candidates=candidates)
     distance = distance or pixel_distance(generator.value_range)
-    starts, labels = _starts(generator, images, random, label, candidates, restarts)
-    targets = images.repeat_interleave(restarts, dim=0)
-    if space == "w":
-        with torch.no_grad():
-            starts = generator.map(starts, labels)
-    points = starts.clone().requires_grad_()
-
-    def fakes() -> Tensor:
-        return generator.synthesise(generator.map(points, labels) if space == "z" else points, labels)
-
+    z, labels = _starts(generator, images, random, label, candidates, restarts)
+    points, targets = _to_space(generator, z, labels, space), images.repeat_interleave(restarts, dim=0)
     # Distances and gradients fall to a millionth, below Adam's usual epsilon.
     optimiser = torch.optim.Adam([points], lr=learning_rate, eps=1e-12)
     for step in range(steps):
-        optimiser.param_groups[0]["lr"] = learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-        loss = distance(fakes(), targets, labels)
+        optimiser.param_groups[0]["lr"] = learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
+        loss = distance(_images(generator, points, labels, space), targets, labels)
         if space == "z" and step < steps / 2:
             loss = loss + sphere_weight * _off_sphere(points)
         optimiser.zero_grad()
         loss.sum().backward(inputs=[points])
         optimiser.step()
         progress(step + 1, steps)
-    with torch.no_grad():
-        final = distance(fakes(), targets, labels)
-        return _best(fakes(), points.detach(), labels, final, restarts)
+    return _best(generator, points.detach(), labels, targets, distance, space, restarts)
+
+
+@torch.no_grad()
+def _to_space(generator: LatentGenerator, z: Tensor, labels: Tensor | None, space: Space) -> Tensor:
+    """The latents as points of a space that gradients are taken of."""
+    return (generator.map(z, labels) if space == "w" else z).clone().requires_grad_()
+
+
+def _images(generator: LatentGenerator, points: Tensor, labels: Tensor | None, space: Space) -> Tensor:
+    return generator.synthesise(generator.map(points, labels) if space == "z" else points, labels)
 
 
 def _check(generator: LatentGenerator, images: Tensor, **counts: int) -> None:
@@ -127,8 +126,19 @@ def _off_sphere(z: Tensor) -> Tensor:
     return (z.square().mean(1) - 1).square()
 
 
-def _best(images: Tensor, points: Tensor, labels: Tensor | None, distances: Tensor, restarts: int) -> Inversion:
+@torch.no_grad()
+def _best(
+    generator: LatentGenerator,
+    points: Tensor,
+    labels: Tensor | None,
+    targets: Tensor,
+    distance: Distance,
+    space: Space,
+    restarts: int,
+) -> Inversion:
     """The nearest of each image's restarts."""
+    images = _images(generator, points, labels, space)
+    distances = distance(images, targets, labels)
     best = distances.reshape(-1, restarts).argmin(1)
     chosen = torch.arange(len(best), device=best.device) * restarts + best
     return Inversion(points[chosen], labels[chosen] if labels is not None else None, images[chosen], distances[chosen])

@@ -70,24 +70,21 @@ def sample_folder(
     check_seeds(seeds, truncation)
     labels = sampler.labels_of(seeds, label)
     names = [Path(name_of(seed, labels[at] if labels else None)) for at, seed in enumerate(seeds)]
-    claim(
-        folder, names, {"weights": sampler.weights, "truncation": truncation, "latents": LATENTS}, overwrite=overwrite
-    )
+    facts = {"weights": sampler.weights, "truncation": truncation, "latents": LATENTS}
+    claim(folder, names, facts, overwrite=overwrite)
     missing = [at for at, name in enumerate(names) if overwrite or not (folder / name).exists()]
     counts = SampleCounts(0, len(names) - len(missing))
-    for parent in {folder / names[at].parent for at in missing}:
-        parent.mkdir(exist_ok=True)
     with ThreadPoolExecutor(_WRITERS) as writers:
         for begin in range(0, len(missing), batch):
             if stop():
                 break
             now = missing[begin : begin + batch]
-            pictures = sampler([seeds[at] for at in now], [labels[at] for at in now if labels], truncation=truncation)
+            samples = sampler([seeds[at] for at in now], [labels[at] for at in now if labels], truncation=truncation)
             try:
-                list(writers.map(images.write, [folder / names[at] for at in now], pictures))
+                list(writers.map(images.write, [folder / names[at] for at in now], samples))
             except OSError as error:
-                done = f"{sum(counts)} of {len(names)} are there; make room and give the command again"
-                raise OSError(f"{folder}: {error.strerror or error}; {done}") from error
+                advice = f"{sum(counts)} of {len(names)} are there; make room and give the command again"
+                raise OSError(f"{folder}: {error.strerror or error}; {advice}") from error
             counts = counts._replace(written=counts.written + len(now))
             progress(sum(counts), len(names))
     return counts
@@ -99,7 +96,7 @@ def name_of(seed: int, label: int | None = None) -> str:
 
 
 def claim(folder: Path, names: Sequence[Path], facts: Mapping[str, Any], *, overwrite: bool) -> None:
-    """Create the folder with a note of the `facts` (as JSON) that its files `names` depend on.
+    """Create the folder, and those of its files `names`, with a note of the `facts` (as JSON) that they depend on.
 
     Raises ValueError where it holds files of other facts, or files without a note, unless `overwrite`.
     """
@@ -114,6 +111,7 @@ def claim(folder: Path, names: Sequence[Path], facts: Mapping[str, Any], *, over
             )
     elif not overwrite and (there := next((name for name in names if (folder / name).exists()), None)):
         raise ValueError(f"{folder / there}: is there, but not by this program; name another folder, or --overwrite")
-    folder.mkdir(parents=True, exist_ok=True)
+    for parent in {folder, *(folder / name.parent for name in names)}:
+        parent.mkdir(parents=True, exist_ok=True)
     with write_atomically(note) as temporary:
         temporary.write_text(text, encoding="utf-8")
