@@ -92,7 +92,7 @@ def show(
 
     registry.load_plugins(plugins)
     chosen, source = recipe.choose(method, data or [], overrides)
-    print(f"# {source}\n{chosen.toml()}")
+    print(f"# {source}\n# augmentation, in this order: {chosen.augment.order()}\n{chosen.toml()}")
     built = components.build(registry.methods, chosen.method)
     for name, player in built.players().items():
         print(f"# {name}: {sum(weight.numel() for weight in player.parameters()):,} parameters")

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-Set = Annotated[list[str], typer.Option("--set", metavar="A.B=C", help="Set one value of the recipe; repeatable.")]
+Set = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="A.B=C",
+        help="Set one value of the recipe; repeatable. train.size=128 sets all sizes of images. A step of "
+        "augment.train or augment.test takes the place of the one of its role (size, crop, flip): `i2i show` prints "
+        "the order.",
+    ),
+]
 Plugins = Annotated[list[Path], typer.Option("--plugin", help="Python file that registers components; repeatable.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 

@@ -28,6 +28,12 @@ _LEFT_OUT = {
     *("FDA", "HistogramMatching", "PixelDistributionAdaptation", "Mosaic", "OverlayElements", "TextImage"),
     *("FromFloat", "Normalize", "ToFloat", "ToRGB", "ToTensorV2"),
 }
+# As our own steps have them, see `i2i.recipe.pipelines`.
+_ROLES = {
+    **dict.fromkeys(("Resize", "LongestMaxSize", "SmallestMaxSize"), "size"),
+    **dict.fromkeys(("RandomCrop", "CenterCrop", "RandomResizedCrop"), "crop"),
+    "HorizontalFlip": "flip",
+}
 
 
 class AlbumentationsStep:
@@ -65,6 +71,7 @@ def _component(transform: type[albumentations.BasicTransform]) -> Callable[..., 
             raise ValueError(f"{transform.__name__}: {': '.join(lines[1:] if details else lines)}") from None
 
     types = {name: field.annotation for name, field in transform.InitSchema.model_fields.items()}
+    create.role = _ROLES.get(transform.__name__, "")  # type: ignore[attr-defined]
     return describe(create, transform, inspect.signature(transform).parameters.values(), types)
 
 

@@ -2,7 +2,8 @@
 
 A step is a class with keyword-only options whose instances are callables `step(images, rng) -> images`. An image is an
 array (height, width, channels), uint8 or float32 in [0, 1]. A label map is int32, by which a step knows it: it is
-transformed as the images are, but never interpolated, and keeps its values. The papers' steps are in `geometry`, the
+transformed as the images are, but never interpolated, and keeps its values. A class may have a `role`, by which
+`--set` puts a step in its place (`i2i.recipe.pipelines`). The papers' steps are in `geometry`, the
 rest is albumentations.
 """
 

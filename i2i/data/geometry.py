@@ -28,6 +28,8 @@ class Resize:
     modes of OpenCV the nearest to Pillow's (49 and 45 dB on photographs).
     """
 
+    role = "size"
+
     def __init__(self, *, size: Size, interpolation: Interpolation = "bicubic") -> None:
         self._size = _height_width("resize", size)
         self._interpolation = interpolation
@@ -40,6 +42,8 @@ class Resize:
 class ScaleWidth:
     """Resizes to `width` pixels and keeps the aspect ratio (scale_width of the published Pix2Pix and CycleGAN)."""
 
+    role = "size"
+
     def __init__(self, *, width: int, interpolation: Interpolation = "bicubic") -> None:
         _, self._width = _height_width("scale_width", width)
         self._interpolation = interpolation
@@ -51,6 +55,8 @@ class ScaleWidth:
 @augmentations.register("scale_short")
 class ScaleShort:
     """Resizes the shorter side to `size` pixels and keeps the aspect ratio."""
+
+    role = "size"
 
     def __init__(self, *, size: int, interpolation: Interpolation = "bicubic") -> None:
         self._size, _ = _height_width("scale_short", size)
@@ -69,6 +75,8 @@ class Crop:
     and the others are cropped to the same part of the scene.
     """
 
+    role = "crop"
+
     def __init__(self, *, size: Size, pad: bool = False) -> None:
         self._size, self._pad = _height_width("crop", size), pad
 
@@ -83,6 +91,8 @@ class Crop:
 class CenterCrop:
     """Crops the central window of `size` (a square, or [height, width]; low and high resolution as in `crop`)."""
 
+    role = "crop"
+
     def __init__(self, *, size: Size) -> None:
         self._size = _height_width("center_crop", size)
 
@@ -93,6 +103,8 @@ class CenterCrop:
 @augmentations.register("limit")
 class Limit:
     """Crops the central window of at most `size` (a square, or [height, width]); smaller images stay as they are."""
+
+    role = "crop"
 
     def __init__(self, *, size: Size) -> None:
         self._size = _height_width("limit", size)
@@ -105,6 +117,8 @@ class Limit:
 @augmentations.register("flip")
 class Flip:
     """Flips left to right with probability `p` (Pix2Pix, section 6.2)."""
+
+    role = "flip"
 
     def __init__(self, *, p: float = 0.5) -> None:
         if not 0 <= p <= 1:

@@ -35,6 +35,11 @@ class Data(BaseModel):
     )
 
 
+def _in_order(steps: Steps) -> str:
+    sizes = {name: options.get("size", options.get("width", "")) for name, options in steps.items() if options}
+    return ", ".join(f"{name} {sizes.get(name, '')}".rstrip() for name in steps) or "none"
+
+
 class Augment(BaseModel):
     """Augmentation pipelines: step name -> options, in order; `false` leaves a step out."""
 
@@ -42,6 +47,10 @@ class Augment(BaseModel):
     train: Steps = Field(default={}, description="Steps for training images, on the CPU, as they are read.")
     test: Steps = Field(default={}, description="Steps for held-out images.")
     batch: Steps = Field(default={}, description="Steps for a training batch, on the device.")
+
+    def order(self) -> str:
+        """The steps of each pipeline in order, with their sizes: `train: resize 286, crop 256, flip; test: none`."""
+        return "; ".join(f"{part}: {_in_order(getattr(self, part))}" for part in ("train", "test"))
 
 
 class Optimizer(BaseModel):

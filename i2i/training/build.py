@@ -194,6 +194,7 @@ def _notify_start(recipe: Recipe, folder: Path, step: int, images: int, context:
     ranks = f"{world.size} processes, this one on " if world.size > 1 else ""
     steps = f"steps {step} to {recipe.train.steps}"
     notify(f"{folder}: {recipe.method['name']}, {images} images an epoch, {steps}, on {ranks}{context.device}")
+    notify(f"augmentation, in this order: {recipe.augment.order()}")
     if classes := recipe.data.classes:
         notify("classes: " + ", ".join(f"{number} {name}" for number, name in enumerate(classes)))
 

@@ -114,6 +114,67 @@ def test_a_pipeline_step_can_be_left_out_and_added() -> None:
     assert list(steps) == ["resize", "crop", "VerticalFlip"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "order"),
+    [
+        (["scale_short.size=72"], "scale_short 72, crop 256, flip"),
+        (["resize=false", "scale_width.width=286"], "scale_width 286, crop 256, flip"),
+        (["scale_width.width=286", "resize=false"], "scale_width 286, crop 256, flip"),
+        (
+            ["SmallestMaxSize.max_size=72", "RandomCrop.height=64", "RandomCrop.width=64"],
+            "SmallestMaxSize, RandomCrop 64, flip",
+        ),
+        (["center_crop.size=64", "ColorJitter.p=0.3"], "resize 286, center_crop 64, flip, ColorJitter"),
+        (["crop={size=32}"], "resize 286, crop 32, flip"),
+        (["flip=false", "HorizontalFlip.p=0.5"], "resize 286, crop 256, HorizontalFlip"),
+    ],
+)
+def test_a_step_takes_the_place_of_the_one_of_its_role(settings: list[str], order: str) -> None:
+    chosen = load(*(f"augment.train.{setting}" for setting in settings))
+    assert chosen.augment.order() == f"train: {order}; test: resize 256"
+
+
+def test_a_step_of_a_role_that_a_pipeline_lacks_comes_between_the_others() -> None:
+    """Resizing after a crop would give windows of another scale, or squashed ones."""
+    chosen = load("augment.train.scale_short.size=300", "augment.test.resize.size=64", method="rrdb-psnr").augment
+    assert chosen.order() == "train: scale_short 300, crop 128, flip, quarter_turns; test: resize 64, limit 512"
+    cropped = load("augment.train.crop.size=64", "augment.train.resize.size=72", method="dcgan").augment
+    assert list(cropped.train)[:2] == ["resize", "crop"]
+
+
+def test_two_steps_of_one_role_need_the_whole_pipeline() -> None:
+    both = ["augment.train.scale_short.size=72", "augment.train.resize.size=64"]
+    with pytest.raises(ValueError, match=r"have one role, size, and one place; for both, set the whole pipeline"):
+        load(*both)
+    whole = "augment.train={scale_short = {size = 72}, crop = {size = 64}, resize = {size = 32}}"
+    assert list(load(whole).augment.train) == ["scale_short", "crop", "resize"]
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("cyclegan", "train: resize 143, crop 128, flip; test: resize 128"),
+        ("rrdb-psnr", "train: crop 128, flip, quarter_turns; test: limit 512"),
+        ("real-esrnet", "train: crop 200, flip; test: limit 512"),
+    ],
+)
+def test_one_option_sets_the_size_of_training_and_test(method: str, expected: str) -> None:
+    chosen = load("train.size=128", method=method)
+    assert chosen.augment.order() == expected and chosen.degradation.get("crop", 128) == 128
+    assert load("train.size=128", "augment.test.resize.size=96").augment.test["resize"]["size"] == 96
+
+
+def test_the_size_of_training_is_that_of_a_discriminator_of_fixed_size() -> None:
+    chosen = load("train.size=64", "method.perceptual_weight=0", method="esrgan")
+    assert chosen.method["discriminator"]["size"] == chosen.augment.train["crop"]["size"] == 64
+
+
+@pytest.mark.parametrize("size", ["0", "big", "[1, 2]"])
+def test_a_size_that_is_none_is_refused(size: str) -> None:
+    with pytest.raises(ValueError, match=r"train\.size = .* is refused"):
+        load(f"train.size={size}")
+
+
 def test_a_missing_part_is_named() -> None:
     with pytest.raises(ValueError, match=r"method\.generator"):
         recipe.Recipe.parse({"method": {"name": "cyclegan"}, "schedule": {"name": "constant"}})
