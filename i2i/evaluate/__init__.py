@@ -15,8 +15,6 @@ from i2i.evaluate.result import EvaluationResult, write_json
 from i2i.evaluate.runs import evaluate_run
 from i2i.evaluate.upscaling import (
     BASELINE,
-    Channel,
-    Upscaler,
     UpscalingEvaluation,
     UpscalingExample,
     UpscalingScore,
@@ -28,12 +26,10 @@ from i2i.evaluate.upscaling import (
 __all__ = [
     "BASELINE",
     "METRICS",
-    "Channel",
     "EvaluationResult",
     "ImageFolders",
     "Instruments",
     "LabelConsistency",
-    "Upscaler",
     "UpscalingEvaluation",
     "UpscalingExample",
     "UpscalingScore",

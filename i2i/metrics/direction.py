@@ -5,32 +5,13 @@ from typing import Literal
 HigherOrLower = Literal["higher", "lower"]
 
 # By the name that a user types, and by the name of each value where one name gives several.
-DIRECTIONS: dict[str, HigherOrLower] = {
-    "fid": "lower",
-    "kid": "lower",
-    "is": "higher",
-    "precision": "higher",
-    "recall": "higher",
-    "density": "higher",
-    "coverage": "higher",
-    "psnr": "higher",
-    "ssim": "higher",
-    "ms-ssim": "higher",
-    "l1": "lower",
-    "lpips": "lower",
-    "diversity": "higher",
-    "dependence": "higher",
-    "novelty": "higher",
-    "miou": "higher",
-    "iou": "higher",
-    "pixel accuracy": "higher",
-    "edge f1": "higher",
-    "edge precision": "higher",
-    "edge recall": "higher",
-    "gradient structure": "higher",
-    "warp error": "lower",
-    "flicker ratio": "lower",
-}
+_LOWER = ("fid", "kid", "l1", "lpips", "warp error", "flicker ratio")
+_HIGHER = (
+    *("is", "precision", "recall", "density", "coverage", "diversity", "dependence", "novelty"),
+    *("psnr", "ssim", "ms-ssim", "miou", "iou", "pixel accuracy"),
+    *("edge f1", "edge precision", "edge recall", "gradient structure"),
+)
+DIRECTIONS: dict[str, HigherOrLower] = {**dict.fromkeys(_LOWER, "lower"), **dict.fromkeys(_HIGHER, "higher")}
 
 
 def direction_of(full_name: str) -> HigherOrLower | None:

@@ -39,16 +39,17 @@ def _kid(fake: Tensor, real: Tensor, seed: int) -> tuple[MetricValue]:
 
 
 def _precision_recall(fake: Tensor, real: Tensor, seed: int) -> tuple[MetricValue, ...]:
-    return tuple(MetricValue(value, note=_manifold_note(fake, real)) for value in precision_recall(fake, real))
+    return _with_note(fake, real, precision_recall(fake, real))
 
 
 def _density_coverage(fake: Tensor, real: Tensor, seed: int) -> tuple[MetricValue, ...]:
-    return tuple(MetricValue(value, note=_manifold_note(fake, real)) for value in density_coverage(fake, real))
+    return _with_note(fake, real, density_coverage(fake, real))
 
 
-def _manifold_note(fake: Tensor, real: Tensor) -> str:
+def _with_note(fake: Tensor, real: Tensor, values: tuple[float, float]) -> tuple[MetricValue, ...]:
     few = min(len(fake), len(real))
-    return f"{few} images outline a manifold coarsely: compare it at equal counts only" * (few < ENOUGH["manifold"])
+    note = f"{few} images outline a manifold coarsely: compare it at equal counts only" * (few < ENOUGH["manifold"])
+    return tuple(MetricValue(value, note=note) for value in values)
 
 
 # Metrics of one group share their computation.

@@ -49,7 +49,7 @@ def segmenter(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> O
     program = torch.onnx.export(network, (example,), dynamo=True, dynamic_shapes=(sizes,), verbose=False)
     assert program is not None
     program.save(file)
-    return OnnxSegmenter(file, threads=1)
+    return OnnxSegmenter(file)
 
 
 def pictures(folder: Path) -> Tensor:

@@ -76,6 +76,15 @@ def test_unpaired_images_are_translated_in_the_direction_of_the_product(
         assert abs(ours - theirs).max() <= 1
 
 
+def test_images_have_the_channels_of_their_domain(runs: Callable[[str], Path], tmp_path: Path) -> None:
+    world = runs("cyclegan").parent / "world"
+    more = ["train.steps=1", "method.a_channels=1", "method.identity_weight=0"]
+    folder = run.train(tiny_recipe("cyclegan", world, *more), tmp_path / "run", reporter=Recorder())
+    measure(folder, "kid", product="b_to_a", keep=tmp_path / "kept")
+    channels = {part: images.read(next((tmp_path / "kept" / part).iterdir())).shape[2] for part in ("source", "fake")}
+    assert channels == {"source": 3, "fake": 1}
+
+
 def test_unpaired_images_of_equal_names_are_not_compared_as_pairs(runs: Callable[[str], Path]) -> None:
     assert "PSNR" not in measure(runs("cyclegan")).metrics
 

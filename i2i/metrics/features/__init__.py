@@ -10,15 +10,7 @@ from i2i.metrics.features.folder import FolderFeatures, features_of_folder
 from i2i.metrics.features.inception import Inception
 from i2i.registry import did_you_mean, features
 
-__all__ = [
-    "DinoV2",
-    "FeatureExtractor",
-    "FolderFeatures",
-    "Inception",
-    "TorchvisionClassifier",
-    "features_of_folder",
-    "open_extractor",
-]
+__all__ = ["DinoV2", "FeatureExtractor", "FolderFeatures", "Inception", "features_of_folder", "open_extractor"]
 
 
 def open_extractor(name: str = "inception", weights: Path | str | None = None, device: str = "cpu") -> FeatureExtractor:

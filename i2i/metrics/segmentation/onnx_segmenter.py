@@ -30,10 +30,9 @@ class OnnxSegmenter:
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         size: tuple[int, int] | None = None,
-        threads: int = 0,
     ) -> None:
         self.name = printable(path)
-        self._session = _open_session(path, threads)
+        self._session = _open_session(path)
         (self._input,) = self._session.get_inputs()
         self._is_float = self._input.type in _FLOATS
         self._channels_first = self._is_channels_first()
@@ -127,16 +126,14 @@ def _may_be(length: object, expected: int) -> bool:
     return length == expected or not isinstance(length, int)
 
 
-def _open_session(path: Path, threads: int) -> Any:
+def _open_session(path: Path) -> Any:
     check_file(path)
     try:
         import onnxruntime
     except ImportError:
         raise ValueError("an .onnx file is run by ONNX Runtime: pip install onnxruntime (or onnxruntime-gpu)") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     except Exception as error:  # each of its errors has a class of its own
         raise refused(path, "ONNX Runtime", error) from None
     if len(session.get_inputs()) != 1:

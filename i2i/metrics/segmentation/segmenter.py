@@ -55,14 +55,13 @@ def load_segmenter(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     size: tuple[int, int] | None = None,
-    threads: int = 0,
 ) -> Segmenter:
     """Load the segmenter `file.onnx`, with the options of `OnnxSegmenter`, `file.py:function` or `module:function`.
 
     Raises ValueError for other names, and where loading fails.
     """
     if Path(name).suffix.lower() == ".onnx":
-        return OnnxSegmenter(Path(name), mean=mean, std=std, size=size, threads=threads)
+        return OnnxSegmenter(Path(name), mean=mean, std=std, size=size)
     home, _, function = name.rpartition(":")
     if not home or not function.isidentifier():
         raise ValueError(f"segmenter {name!r}: allowed: a file.onnx, file.py:function or module:function")
