@@ -53,7 +53,8 @@ class Trainer:
         """
         self._meter.reset()
         while self.state.step < self.options.steps:
-            self.state.take_step(self._prepare(next(batches)), with_norms=self._is_time(self.options.log_every, 1))
+            with_norms = self._happens(self.options.log_every, self.state.step + 1)
+            self.state.take_step(self._prepare(next(batches)), with_norms=with_norms)
             self._meter.add(self.state.update.terms)
             self._after_step(log)
             if self.context.world.any_rank(self.context.stop()):
@@ -71,9 +72,8 @@ class Trainer:
         layout = torch.channels_last if self.options.channels_last else torch.preserve_format
         return type(batch)(*(each.to(memory_format=layout) if is_image(each) else each for each in batch))
 
-    def _is_time(self, every: int, ahead: int = 0) -> bool:
-        """Whether what happens every so many steps, and after the last one, happens now, or so many steps `ahead`."""
-        step = self.state.step + ahead
+    def _happens(self, every: int, step: int) -> bool:
+        """Whether an event of every `every` steps, and of the last step, happens after `step` steps."""
         return step % every == 0 or step == self.options.steps
 
     def _after_step(self, log: Log) -> None:
@@ -82,11 +82,11 @@ class Trainer:
         progress = Progress(step, options.steps, options.batch_size, rate, self._meter.means)
         self.context.reporter.progress(progress)
         events: list[tuple[bool, Callable[[Log], None]]] = [
-            (self._is_time(options.log_every), partial(self._log_losses, progress=progress)),
+            (self._happens(options.log_every, step), partial(self._log_losses, progress=progress)),
             (bool(collapse.every) and step % collapse.every == 0, self._check_collapse),
-            (self._evaluation is not None and self._is_time(self.recipe.evaluate.every), self._evaluate),
-            (self._is_time(options.sample_every), self.sample),
-            (self._is_time(options.checkpoint_every), self.save),
+            (self._evaluation is not None and self._happens(self.recipe.evaluate.every, step), self._evaluate),
+            (self._happens(options.sample_every, step), self.sample),
+            (self._happens(options.checkpoint_every, step), self.save),
         ]
         happening = [event for happens, event in events if happens]
         if happening:

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.loader [FOLDER] [--pairs 200] [--repeats 5]
 
 FOLDER holds pairs as Pix2Pix takes them; without one, scenes of the built-in world are drawn at 256 pixels, two side by
-side in a JPEG as in the published sets. Both loaders take the same files in turn, in one thread.
+side in a JPEG as in the published sets. Both loaders read the same files alternately, in one thread.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def draw(folder: Path, count: int) -> Path:
 
 
 def compare(files: PairedFiles, pairs: int, repeats: int) -> None:
-    """Print the rates."""
+    """Print pairs per second of each loader."""
     loaders = {
         "ours": lambda: our_loader(files, pairs),
         "plain": lambda: [plain_sample(paths, files.side_by_side) for paths in cycled(files, pairs)],

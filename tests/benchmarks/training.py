@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.training [--size PIXELS] [--threads 2] [--repeats 5] [--method cyclegan|pix2pix|esrgan|…]
 
-Each of the two lives in a process of its own, and they step in turn, so that what else the machine does hits both.
-StyleGAN2 has no plain step here: its own is measured alone, and is one without a lazy penalty.
+Both run in processes of their own and take their steps alternately, so that other load on the machine affects both.
+StyleGAN2 has no plain step here: ours is measured by itself, without the lazy penalties.
 """
 
 import argparse
@@ -47,7 +47,7 @@ GOALS = {
 NO_PLAIN_STEP = ("stylegan2",)
 MATMUL_SIZE = 4096
 MATMUL_FLOPS = 2 * MATMUL_SIZE**3
-# Kinds of operators by what their names contain, the first that fits; what fits none is "rest".
+# Kinds of operators by parts of their names; the first match counts, and no match is "rest".
 KINDS = {
     "convolutions": ("conv",),
     "norms": ("batch_norm",),
@@ -58,14 +58,14 @@ KINDS = {
 
 
 class Cost(NamedTuple):
-    """What one step took. CPU-seconds are steadier than seconds where other work shares the machine."""
+    """Time of one step. CPU-seconds are steadier than seconds where other work shares the machine."""
 
     seconds: float
     cpu_seconds: float
 
 
 class Case(NamedTuple):
-    """Which step is measured, on what."""
+    """A training step to measure."""
 
     name: str  # of the method, whose general recipe is taken
     overrides: list[str]
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="measured steps of each, after one to warm up")
     parser.add_argument("--method", choices=SIZES, action="append", help="can be repeated; all by default")
     options = parser.parse_args(arguments)
-    os.environ["KINETO_LOG_LEVEL"] = "99"  # or every process tells that it finds no CUDA device to profile
+    os.environ["KINETO_LOG_LEVEL"] = "99"  # or every process warns that it finds no CUDA device to profile
     print(f"float32, {options.threads} threads, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         vgg19 = write_vgg19(Path(folder) / "vgg19.safetensors")
@@ -90,18 +90,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def compare(case: Case, repeats: int) -> None:
-    """Print what a step of one method costs."""
+    """Print time and memory of a step of one method."""
     kinds = ("ours",) if case.name in NO_PLAIN_STEP else ("ours", "plain")
     workers = {kind: Worker(kind, case) for kind in (*kinds, "matmul")}
     costs: dict[str, list[Cost]] = {kind: [] for kind in workers}
-    for kinds_in_turn in (kinds, ("matmul",)):  # which heats the processor up, so not between the others
+    for group in (kinds, ("matmul",)):  # matrix products heat the processor up, so not between the others
         for repeat in range(1 + repeats):
-            for kind in kinds_in_turn:
-                cost = workers[kind].ask("step")
+            for kind in group:
+                cost = workers[kind].request("step")
                 if repeat:  # the first one warms up
                     costs[kind].append(cost)
-    memory = {kind: workers[kind].ask("memory") for kind in kinds}
-    shares = workers["ours"].ask("shares")
+    memory = {kind: workers[kind].request("memory") for kind in kinds}
+    shares = workers["ours"].request("shares")
     for worker in workers.values():
         worker.close()
 
@@ -132,7 +132,7 @@ def _summary(costs: Sequence[Cost]) -> tuple[float, float, float]:
 
 
 class Worker:
-    """A process that makes one step whenever it is asked to."""
+    """A process that takes training steps on request."""
 
     def __init__(self, kind: str, case: Case) -> None:
         context = multiprocessing.get_context("spawn")
@@ -141,9 +141,9 @@ class Worker:
         self._process.start()
         theirs.close()
 
-    def ask(self, question: str) -> Any:
+    def request(self, what: str) -> Any:
         """The Cost of a "step", the "memory" at its peak in MiB, or the "shares" of a step by kind of work."""
-        self._connection.send(question)
+        self._connection.send(what)
         return self._connection.recv()
 
     def close(self) -> None:
@@ -155,8 +155,8 @@ def _serve(connection: Connection, kind: str, case: Case) -> None:
     torch.set_num_threads(case.threads)
     before = peak_memory()
     step = _matmul() if kind == "matmul" else _training_step(kind, case)
-    while (question := connection.recv()) != "stop":
-        match question:
+    while (request := connection.recv()) != "stop":
+        match request:
             case "memory":
                 connection.send(peak_memory() - before)
             case "shares":
@@ -200,7 +200,7 @@ def build(case: Case) -> tuple[Recipe, Method]:
 
 
 def random_batch(method: Method, size: int, number: int = 1) -> Any:
-    """Noise in the networks' range; what is enlarged is smaller."""
+    """A batch of noise in the networks' value range; sources of super-resolution are smaller by its scale."""
     kind, (low, high) = cast(Any, method.batch), method.value_range
     if isinstance(method, Generation):
         image = torch.empty(number, method.channels, size, size).uniform_(low, high)
@@ -213,12 +213,12 @@ def random_batch(method: Method, size: int, number: int = 1) -> Any:
 
 
 def peak_memory() -> float:
-    """The most memory that this process has held, in MiB."""
+    """Peak memory of this process in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def count_flops(case: Case) -> int:
-    """Operations of the published step's convolutions; a multiplication and an addition are two."""
+    """Floating-point operations of the published step's convolutions."""
     chosen, method = build(case)
     method.to("meta")
     with torch.device("meta"):
@@ -229,7 +229,7 @@ def count_flops(case: Case) -> int:
 
 
 def time_shares(step: Callable[[], Any]) -> dict[str, float]:
-    """What a step spends its time on, largest first; the shares sum to 1."""
+    """Share of a step's time by kind of operator, largest first; they sum to 1."""
     with profile(activities=[ProfilerActivity.CPU]) as recorded:
         step()
     spent = dict.fromkeys([*KINDS, "rest"], 0.0)

@@ -51,6 +51,10 @@ def test_half_written_checkpoints_are_never_found_and_are_removed(run: Path) -> 
     assert sorted(folder.name for folder in (run / "checkpoints").iterdir()) == [f"{step:08d}" for step in range(1, 6)]
 
 
+def test_latest_is_a_link_to_the_newest(run: Path) -> None:
+    assert (run / "latest").is_symlink() and (run / "latest").resolve().name == "00000005"
+
+
 def test_latest_is_found_without_its_link(run: Path) -> None:
     (run / "latest").unlink()
     assert checkpoint.find(run).name == checkpoint.find(run / "latest").name == "00000005"

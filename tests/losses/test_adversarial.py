@@ -117,6 +117,8 @@ def test_relativistic_averages_have_no_gradient_for_the_discriminator_but_for_th
     objective, gap = adversarial["relativistic"](), math.exp(-1.5) / (1 + math.exp(-1.5))
     gradients = torch.autograd.grad(objective.discriminator(real, fake)["real"], [real, fake], allow_unused=True)
     assert gradients[0].item() == pytest.approx(-gap / 2) and gradients[1] is None
+    gradients = torch.autograd.grad(objective.discriminator(real, fake)["fake"], [real, fake], allow_unused=True)
+    assert gradients[0] is None and gradients[1].item() == pytest.approx(gap / 2)
     gradients = torch.autograd.grad(objective.generator(fake, real), [real, fake], allow_unused=True)
     assert gradients[0] is None
     assert gradients[1].item() == pytest.approx(-(1 - gap))  # half by its own term, half by the average

@@ -125,7 +125,7 @@ MUTATIONS = [
         "i2i/checkpoints/run.py",
         'point(run / "latest", final)',
         "pass",
-        "tests/training/test_trainer.py tests/test_inference.py",
+        "tests/checkpoints/test_run.py",
     ),
     # Methods and losses.
     Mutation(
@@ -231,8 +231,8 @@ MUTATIONS = [
     Mutation(
         "models of another precision count as the same",
         "export/i2i_runtime/folder/manifest.py",
-        '        "precision": card.precision,\n',
-        "",
+        '("product", "weights", "precision", "test_time")',
+        '("product", "weights", "test_time")',
         "tests/runtime/folder/test_manifest.py tests/runtime/folder/test_jobs.py",
     ),
 ]
