@@ -41,7 +41,7 @@ class Translator:
     where the generator allows it; tensors are not.
     """
 
-    engine = "torch"
+    engine, checksum = "torch", ""
 
     def __init__(
         self, generator: ImageGenerator, card: Card, *, device: torch.device | str = "cpu", test_time: TestTime = "eval"

@@ -30,10 +30,11 @@ _given: set[str] = set()  # file names of those that --plugin named
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """The end of a sentence that refuses `word`: the nearest of `choices` if one is near, and all of them."""
+    """The end of a sentence that refuses `word`: the nearest of `choices`, in any case, and all of them."""
     choices = sorted(choices, key=_ours_first)
-    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.55)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    by_lower = {choice.lower(): choice for choice in reversed(choices)}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.55)
+    hint = f"did you mean {by_lower[near[0]]!r}? " if near else ""
     more = f" and {len(choices) - _LISTED} more" if len(choices) > _LISTED else ""
     return f"{hint}choose from: {', '.join(choices[:_LISTED]) or 'nothing'}{more}"
 

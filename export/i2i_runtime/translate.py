@@ -28,6 +28,7 @@ class ImageModel(Protocol):
     card: Card
     engine: str  # "onnxruntime", "openvino" or "torch"
     provider: str  # what the engine runs on, such as "cpu" or "cuda"
+    checksum: str  # SHA-256 of an exported file; empty in torch, where the card's `weights` say as much
 
     @property
     def banded(self) -> Banded | None:

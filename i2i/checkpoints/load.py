@@ -66,13 +66,22 @@ def load_any(
         # Batch norm was published to be used with the statistics of the image at hand.
         test_time = "eval" if generator.batch_independent else "published"
         name = Path(model).stem if path == Path(model) else str(model)
+        check_product(model, name, product)
         return generator, {"product": name, "generator": json.dumps(generator.spec), "test_time": test_time}
     if path.is_file():
-        return _load_ours(path)
+        ours, facts = _load_ours(path)
+        check_product(model, facts["product"], product)
+        return ours, facts
     folder = checkpoint.find(path)
     if folder.parent.name == "checkpoints":  # of a run
         import_plugins(folder.parent.parent)
     return _load_ours(_product_file(folder, product))
+
+
+def check_product(model: str | Path, held: str, product: str | None) -> None:
+    """Raise ValueError where another `product` is asked for than the only one that a file holds."""
+    if product not in (None, held):
+        raise ValueError(f"{model}: holds {held!r} alone, not {product!r}; leave --product out, or name another file")
 
 
 def list_products(model: str | Path) -> list[str]:

@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from i2i.cli.progress import ProgressLine
+    from i2i_runtime.engines import ExportedModel
     from i2i_runtime.folder.samples import SeededGenerator
     from i2i_runtime.translate import ImageModel
 
@@ -30,11 +31,15 @@ def open_model(
     device: str,
     notify: Callable[[str], None],
 ) -> "ImageModel":
-    """Open a model for one caller at a time; options of the other kind of model are ignored. Raises ValueError."""
+    """Open a model for one caller at a time; engine, providers and device of the other kind of model are ignored.
+
+    Raises ValueError.
+    """
     from i2i_runtime import engines
 
     if engines.is_exported(model):
-        return engines.open_model(model, engine=engine, providers=providers.split(","), threads=threads)
+        exported = engines.open_model(model, engine=engine, providers=providers.split(","), threads=threads)
+        return _with_product(exported, model, product)
     import torch
 
     from i2i import inference
@@ -62,8 +67,14 @@ def open_for_folder(
     from i2i_runtime import engines
 
     if engines.is_exported(model):
-        _refuse({"--product": product, "--test-time": test_time, "--device": None if device == "auto" else device})
-        return engines.open_for_folder(model, engine=engine, providers=providers.split(","), workers=workers)
+        if test_time is not None:
+            raise ValueError("--test-time of an .onnx file is chosen when it is exported; export it again with another")
+        if device != "auto":
+            raise ValueError("--device is for networks in torch; for an .onnx file, use --providers")
+        exported, shared = engines.open_for_folder(
+            model, engine=engine, providers=providers.split(","), workers=workers
+        )
+        return _with_product(exported, model, product), shared
     from i2i import inference
 
     if (engine, providers) != ("auto", "auto"):
@@ -88,10 +99,13 @@ def open_sampler(model: Path, *, device: str) -> "SeededGenerator":
     return sampler.load(model, device=device)
 
 
-def _refuse(options: dict[str, str | None]) -> None:
-    for name, value in options.items():
-        if value is not None:
-            raise ValueError(f"{name} is not for an .onnx file, in which it is settled")
+def _with_product(opened: "ExportedModel", model: Path, product: str | None) -> "ExportedModel":
+    """The opened file. Raises ValueError where another product is asked for."""
+    if product is not None:
+        from i2i.checkpoints.load import check_product
+
+        check_product(model, opened.card.product, product)
+    return opened
 
 
 def other_products(model: Path, product: str) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from i2i.checkpoints import run as checkpoint
-from i2i.checkpoints.load import load_any
+from i2i.checkpoints.load import check_product, load_any
 from i2i.devices import choose_device
 from i2i.inference import Translator, translator_of
 from i2i.latent.sampler import Sampler
@@ -39,10 +39,9 @@ def load_model(
     Raises ValueError where that fails.
     """
     if is_exported(path):
-        if product is not None:
-            raise ValueError("--product is not for an .onnx file, which holds one product")
         session = engines.open_model(path)
         card = session.card
+        check_product(path, card.product, product)
         return LoadedModel(session, card.product, card.step, path.name, _parse_recipe(card.recipe, data))
     generator, facts = load_any(path, product, notify=notify)
     model = (

@@ -92,9 +92,10 @@ class Train(BaseModel):
         description="Micro-batches of a step, whose gradients are accumulated: the step of the whole batch in less "
         "memory and more time. Batch norm sees a micro-batch.",
     )
-    start: str = Field(
+    start: str | list[str] = Field(
         default="",
-        description="Weights that the generators start from: a run, a file, or a name of `i2i list weights`.",
+        description="Weights that the generators start from: a run, a file, or a name of `i2i list weights`; a list of "
+        "files where a method has several generators.",
     )
     workers: int = Field(default=2, ge=0, description="Processes that read images, for each training process.")
     precision: Literal["float32", "bfloat16"] = Field(

@@ -1,6 +1,6 @@
 """Builds what a recipe names, puts it together around a trainer, and trains one stage of a run."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -10,13 +10,11 @@ import torch
 
 from i2i import registry
 from i2i.checkpoints import run as checkpoint
-from i2i.checkpoints.load import load_any
 from i2i.data.loader import batches, steps_per_epoch
 from i2i.data.sources import Files, Samples, distinct_held_out, find_files, open_samples
 from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
-from i2i.networks.generators.base import Generator
 from i2i.recipe import RECIPE, Recipe
 from i2i.recipe.components import build
 from i2i.training.context import RunContext
@@ -26,6 +24,7 @@ from i2i.training.held_out import Degradation, first_batch, held_out, open_augme
 from i2i.training.log import Log
 from i2i.training.malloc import keep_freed_memory
 from i2i.training.run_info import record_run_info
+from i2i.training.start_weights import load_products, load_start_weights
 from i2i.training.train_state import TrainState
 from i2i.training.trainer import Trainer
 
@@ -124,7 +123,7 @@ def check_stages(first: Recipe, second: Recipe, context: RunContext) -> None:
             stage = _open_stage(recipe, context.reporter.notify)
             check_step(stage.method, recipe.optimizer, stage.batch, shard.stop - shard.start)
             methods.append(stage.method)
-    _load_products(methods[1], methods[0].products(), "[first]: the first stage has another generator")
+    load_products(methods[1], methods[0].products(), "[first]: the first stage has another generator")
 
 
 def _check_micro_batches(images: int, parts: int) -> None:
@@ -132,23 +131,6 @@ def _check_micro_batches(images: int, parts: int) -> None:
     if images % parts:
         allowed = ", ".join(str(number) for number in range(1, images + 1) if images % number == 0)
         raise ValueError(f"train.accumulate = {parts}: a process has {images} images a step; choose from: {allowed}")
-
-
-def load_start_weights(model: str, method: Method) -> None:
-    """Load the weights of another model into the method's generators. Raises ValueError where its networks differ."""
-    names = list(method.products())
-    generators = {name: load_any(model, name if len(names) > 1 else None)[0] for name in names}
-    _load_products(method, generators, f"train.start: {model} is another network")
-
-
-def _load_products(method: Method, generators: Mapping[str, Generator], complaint: str) -> None:
-    """Raises ValueError with the complaint where a generator is another network than the method's product."""
-    for name, product in method.products().items():
-        try:
-            product.load_state_dict(generators[name].state_dict())
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"{complaint} than method.generator ({reason})") from None
 
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:
@@ -160,13 +142,17 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
 def resolve_paths(recipe: Recipe) -> Recipe:
     """The recipe with absolute paths, so that its run can be resumed from another working directory."""
     data = recipe.data.model_copy(update={"source": [_absolute(source) for source in recipe.data.source]})
-    train = recipe.train.model_copy(update={"start": _absolute(recipe.train.start)})
+    train = recipe.train.model_copy(update={"start": _all_absolute(recipe.train.start)})
     method = dict(recipe.method)
     if weights := method.get("perceptual", {}).get("weights"):
         method["perceptual"] = {**method["perceptual"], "weights": _absolute(weights)}
     weights, lpips = _absolute(recipe.evaluate.weights), _absolute(recipe.evaluate.lpips_weights)
     evaluate = recipe.evaluate.model_copy(update={"weights": weights, "lpips_weights": lpips})
     return recipe.model_copy(update={"method": method, "data": data, "train": train, "evaluate": evaluate})
+
+
+def _all_absolute(names: str | list[str]) -> str | list[str]:
+    return _absolute(names) if isinstance(names, str) else [_absolute(name) for name in names]
 
 
 def _absolute(name: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import i2i.cli
+from i2i.checkpoints.run import find
 from i2i_runtime.images import list_images
 from tests.cli.test_cli import i2i_run, settings
 from tests.worlds import tiny_world
@@ -106,10 +107,30 @@ def test_an_exported_file_goes_on_where_its_run_stopped(
     code, said, _ = i2i_run("translate", file, world / "testA", out, capsys=capsys)
     assert code == 0 and "a_to_b on o" in said and "1 translated, 1 were there already" in said
     for words, sentence in (
-        (["--product", "a_to_b"], "--product is not for an .onnx file, in which it is settled"),
-        (["--device", "cpu"], "--device is not for an .onnx file"),
+        (["--product", "b_to_a"], "holds 'a_to_b' alone, not 'b_to_a'; leave --product out, or name another file"),
+        (["--test-time", "eval"], "--test-time of an .onnx file is chosen when it is exported"),
+        (["--device", "cpu"], "--device is for networks in torch; for an .onnx file, use --providers"),
         (["--providers", "cdua"], "provider 'cdua' is not known; choose from: auto, cpu, cuda"),
         (["--workers", "0"], "workers is 0; allowed: whole numbers from 1"),
     ):
         code, _, errors = i2i_run("translate", file, world / "testA", out, *words, capsys=capsys)
         assert code == 1 and sentence in errors
+
+
+@pytest.mark.parametrize("product", ["b_to_a", "nonsense"])
+def test_a_file_of_one_product_is_not_taken_for_another(
+    trained: Path, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], product: str
+) -> None:
+    file = find(trained) / "a_to_b.safetensors"
+    words = ["translate", file, world / "testA", tmp_path / "out", "--product"]
+    code, _, errors = i2i_run(*words, product, capsys=capsys)
+    assert code == 1 and f"holds 'a_to_b' alone, not '{product}'" in errors and not (tmp_path / "out").exists()
+    assert i2i_run(*words, "a_to_b", capsys=capsys)[0] == 0
+
+
+def test_a_product_in_capitals_is_the_nearest(
+    trained: Path, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for word, meant in (("A_to_B", "a_to_b"), ("B_TO_A", "b_to_a")):
+        words = ["translate", trained, world / "testA", tmp_path / "out", "--product", word]
+        assert f"did you mean '{meant}'?" in i2i_run(*words, capsys=capsys)[2]

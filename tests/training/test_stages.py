@@ -179,3 +179,24 @@ def test_relative_weight_files_are_found_from_another_working_directory(
     monkeypatch.chdir("/")
     run.resume(folder, ["train.steps=3"])
     assert checkpoint.find(folder).name == "00000003"
+
+
+def test_every_direction_starts_from_its_own_file(photos: Path, tmp_path: Path) -> None:
+    def start(*files: Path) -> recipe.Recipe:
+        words = ["train.steps=1", "optimizer.lr=1e-30", f"train.start={json.dumps([str(file) for file in files])}"]
+        return tiny_recipe("cyclegan", photos.parent, *words)
+
+    first = run.train(tiny_recipe("cyclegan", photos.parent, "train.steps=1"), tmp_path / "first", reporter=Recorder())
+    a, b = (checkpoint.find(first) / f"{name}.safetensors" for name in ("a_to_b", "b_to_a"))
+    folder = run.train(start(b, a), tmp_path / "second", reporter=Recorder())
+    copied = run.train(start(first), tmp_path / "third", reporter=Recorder())
+    for other in (folder, copied):
+        for file in (a, b):
+            ours, theirs = load_file(file), load_file(checkpoint.find(other) / file.name)
+            assert all(bool(((ours[key] - theirs[key]).abs() < 1e-6).all()) for key in ours)
+    for files, sentence in (
+        ((a,), r"train\.start: no weights for b_to_a in .*a_to_b\.safetensors; give a run"),
+        ((a, a), r"train\.start: .*a_to_b\.safetensors is of the product 'a_to_b'; .*a_to_b\.safetensors has it too"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            run.train(start(*files), tmp_path / "refused", reporter=Recorder())

@@ -1,12 +1,13 @@
 """An exported .onnx file as a function on images, whatever engine runs it, and the card in its metadata."""
 
+import hashlib
 import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from i2i_runtime import tiles
 from i2i_runtime.bands import ROWS, Subgraph, run_in_bands
 from i2i_runtime.bands.plan import BANDS, from_json
 from i2i_runtime.card import BaseCard, Card, NoiseCard
-from i2i_runtime.files import printable
+from i2i_runtime.files import printable, read_errors
 from i2i_runtime.images import Array, from_float, to_float
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, translate_image
@@ -33,21 +34,49 @@ class LatentModelError(ValueError):
     """A file of a latent generator was opened where an image generator is needed."""
 
 
+class ModelFile(NamedTuple):
+    """An exported file, read once: what is at its path later, perhaps another model, is never used.
+
+    An engine opens `content`, which is the path only where weights lie in a file beside it, as above 2 GB.
+    """
+
+    path: Path
+    content: bytes | Path
+    checksum: str  # SHA-256 of the whole file, and of the weights beside it
+
+    @classmethod
+    def read(cls, path: str | Path) -> "ModelFile":
+        """Read a file. Raises ValueError that names it where it cannot be read."""
+        file = Path(path)
+        check_file(file)
+        with read_errors(file):
+            content = file.read_bytes()
+            digest = hashlib.sha256(content)
+            beside = file.with_name(f"{file.name}.data")
+            if not beside.is_file():
+                return cls(file, content, digest.hexdigest())
+            with open(beside, "rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        return cls(file, file, digest.hexdigest())
+
+
 class ExportedModel(ABC):
     """An exported image generator: called with an image of any size, or through `network` with batches.
 
     A subclass is an engine: `engine` is its name, `provider` what the file runs on, `device` "cpu" or "cuda". It sets
-    those two and calls this constructor with the file's metadata. Raises ValueError for a file without a card, and
-    `LatentModelError` for a latent generator.
+    those two and calls this constructor with the file and its metadata. `checksum` is of the whole file. Raises
+    ValueError for a file without a card, and `LatentModelError` for a latent generator.
     """
 
     engine: str
     provider: str
     device: str
 
-    def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
-        self.card = read_card(path, metadata)
-        self._path, self._plan = path, metadata.get(BANDS)
+    def __init__(self, file: ModelFile, metadata: Mapping[str, str]) -> None:
+        self.card = read_card(file.path, metadata)
+        self.checksum = file.checksum
+        self._plan = metadata.get(BANDS)
+        self._content = file.content if self._plan is not None else b""  # for subgraphs
         self._tiling = Tiling(self.card)
 
     def __call__(self, image: Array) -> Array:
@@ -66,7 +95,8 @@ class ExportedModel(ABC):
         if self._plan is None:
             raise ValueError(f"{self.card.product} can't run in bands of rows; export it again, or resize the image")
         with memory_errors():
-            plan, file = from_json(self._plan), self._path.read_bytes()
+            plan = from_json(self._plan)
+            file = self._content if isinstance(self._content, bytes) else self._content.read_bytes()
             run_in_bands(file, plan, self.card, pixels, out, self._open_subgraph, rows=rows)
 
     def network(self, images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from i2i_runtime.bands import Subgraph
-from i2i_runtime.engines.base import CARD, ExportedModel, check_file, refused
+from i2i_runtime.engines.base import CARD, ExportedModel, ModelFile, refused
 from i2i_runtime.files import printable
 from i2i_runtime.images import Array
 
@@ -37,7 +37,7 @@ class Session(ExportedModel):
     engine = "onnxruntime"
 
     def __init__(self, path: str | Path, *, providers: Sequence[str] = ("auto",), threads: int = 0) -> None:
-        file = Path(path)
+        file = ModelFile.read(path)
         self._session, self.provider = open_session(file, providers, threads)
         self._threads = threads
         self.device = "cpu" if self.provider == "cpu" else "cuda"
@@ -91,22 +91,23 @@ class Buffers:
         self._shape = batch.shape
 
 
-def open_session(path: Path, providers: Sequence[str], threads: int = 0) -> tuple[Any, str]:
+def open_session(file: ModelFile, providers: Sequence[str], threads: int = 0) -> tuple[Any, str]:
     """ONNX Runtime's session of any file, and the provider in use; options and errors are those of `Session`."""
-    check_file(path)
     reasons = []
     for name in in_order(providers):
         try:
-            return _open_with(path, name, threads), name
+            return _open_with(file.content, name, threads, path=file.path), name
         except _Unusable as error:
             reasons.append(f"{name} cannot be used here ({error})")
-    raise ValueError(f"{printable(path)}: {', '.join(reasons) or 'no provider is named'}; choose from: cpu, or auto")
+    raise ValueError(
+        f"{printable(file.path)}: {', '.join(reasons) or 'no provider is named'}; choose from: cpu, or auto"
+    )
 
 
 def open_subgraph(file: bytes, *, provider: str, threads: int = 0) -> Subgraph:
     """A subgraph's file in ONNX Runtime. Raises ValueError where the provider cannot be used."""
     try:
-        session = _open_with(file, provider, threads)
+        session = _open_with(file, provider, threads, path=Path("a subgraph"))
     except _Unusable as error:
         raise ValueError(f"{provider} cannot be used here ({error})") from None
     return lambda inputs: session.run(None, inputs)[0]
@@ -124,8 +125,8 @@ class _Unusable(Exception):
     """A provider cannot be used; the text says why."""
 
 
-def _open_with(file: Path | bytes, name: str, threads: int) -> Any:
-    """ONNX Runtime's session of a file, or of its bytes, on one provider. Raises _Unusable."""
+def _open_with(file: Path | bytes, name: str, threads: int, *, path: Path) -> Any:
+    """ONNX Runtime's session of a file, or of its bytes, on one provider; `path` is for messages. Raises _Unusable."""
     ort = _onnxruntime()
     required = _PROVIDERS[name]
     if missing := [provider for provider in required if provider not in ort.get_available_providers()]:
@@ -137,7 +138,6 @@ def _open_with(file: Path | bytes, name: str, threads: int) -> Any:
         try:
             return ort.InferenceSession(file, options, providers=list(required))
         except Exception as error:  # each of its errors has a class of its own
-            path = file if isinstance(file, Path) else Path("a subgraph")
             raise refused(path, "ONNX Runtime", error) from None
     with _quiet(ort):
         try:

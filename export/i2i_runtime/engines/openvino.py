@@ -15,7 +15,7 @@ import numpy as np
 
 from i2i_runtime.bands import Subgraph
 from i2i_runtime.bands.plan import BANDS
-from i2i_runtime.engines.base import CARD, NOISE_CARD, ExportedModel, check_file, refused
+from i2i_runtime.engines.base import CARD, NOISE_CARD, ExportedModel, ModelFile, refused
 from i2i_runtime.images import Array
 
 _METADATA = "framework"  # where OpenVINO puts the metadata of an .onnx file
@@ -31,15 +31,14 @@ class OpenVino(ExportedModel):
     engine, provider, device = "openvino", "cpu", "cpu"
 
     def __init__(self, path: str | Path, *, threads: int = 0) -> None:
-        file = Path(path)
-        check_file(file)
+        file = ModelFile.read(path)
         core = _core()
         self._settings = _settings(threads)
-        with _refusing(file):
-            model = core.read_model(file)
+        with _refusing(file.path):
+            model = core.read_model(file.content)
         keys = [key for key in (CARD, NOISE_CARD, BANDS) if model.has_rt_info([_METADATA, key])]
         super().__init__(file, {key: model.get_rt_info([_METADATA, key]).value for key in keys})
-        with _refusing(file):
+        with _refusing(file.path):
             self._compiled = core.compile_model(model, "CPU", self._settings)
         # Requests that no call uses now; there come to be as many as there are calls at once.
         self._requests: list[Any] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i_runtime.engines.base import memory_errors, read_noise_card
+from i2i_runtime.engines.base import ModelFile, memory_errors, read_noise_card
 from i2i_runtime.engines.onnxruntime import open_session
 from i2i_runtime.images import Array, from_float, to_float
 from i2i_runtime.seeds import check_seeds, labels_of, latents
@@ -30,9 +30,9 @@ class ExportedSampler:
     engine = "onnxruntime"
 
     def __init__(self, path: str | Path, *, providers: Sequence[str] = ("auto",), threads: int = 0) -> None:
-        file = Path(path)
+        file = ModelFile.read(path)
         self._session, self.provider = open_session(file, providers, threads)
-        self.card = read_noise_card(file, self._session.get_modelmeta().custom_metadata_map)
+        self.card = read_noise_card(file.path, self._session.get_modelmeta().custom_metadata_map)
 
     @property
     def classes(self) -> int:

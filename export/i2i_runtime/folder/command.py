@@ -31,6 +31,7 @@ def run_translation(
             target,
             options,
             banded=model.banded,
+            file=model.checksum,
             progress=lambda at: count(at.finished, at.total),
             stop=stop,
         )

@@ -1,7 +1,8 @@
 """The manifest of a folder of results: one line of JSON per image, added when it is done or has failed.
 
 The lines stand in hidden files in that folder, one per shard. A line is added by one write, so that a killed program
-leaves at most the last one unfinished; it is then left out. The newest line about a result counts.
+leaves at most the last one unfinished; it is then left out. The newest line about a result counts: the last of a file,
+and of several files that of the later run, whatever a clock says.
 """
 
 import hashlib
@@ -23,7 +24,8 @@ _NAME, _SUFFIX = ".i2i-manifest", ".jsonl"
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One line: paths are relative to the two folders, checksums SHA-256, `modified` is nanoseconds, `size` the
-    result's (height, width) in pixels, `finished` seconds since 1970. A file that was carried over has no `model`.
+    result's (height, width) in pixels, `finished` seconds since 1970, `run` a number above those of earlier
+    runs. A file that was carried over has no `model`.
 
     An `error` says why there is no result, or why the one that is there is to be made again.
     """
@@ -41,6 +43,7 @@ class Entry:
     size: tuple[int, ...] = ()
     milliseconds: float = 0.0
     finished: float = 0.0
+    run: int = 0
     error: str = ""
 
     def for_job(self, job: Job) -> "Entry":
@@ -51,9 +54,17 @@ class Entry:
 _DEFAULTS = {each.name: each.default for each in fields(Entry)}
 
 
-def model_identity(card: Card) -> dict[str, str]:
-    """The facts that tell one model from another: two that differ here give different results."""
-    return {name: getattr(card, name) for name in ("product", "weights", "precision", "test_time")}
+def model_identity(card: Card, file: str = "") -> dict[str, str]:
+    """The facts that tell one model from another; `file` is the checksum of an exported one, of which there are many
+    for the same weights: calibrated on other images, or with 8 bits at both ends.
+    """
+    facts = {name: getattr(card, name) for name in ("product", "weights", "precision", "io", "test_time")}
+    return facts | ({"file": file} if file else {})
+
+
+def is_same_model(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Compare two identities in what both say: a network in torch has no file, nor had the manifests of version 0.1."""
+    return bool(one) == bool(other) and all(one[name] == other[name] for name in one.keys() & other.keys())
 
 
 def checksum(path: Path) -> str:
@@ -70,8 +81,9 @@ class Manifest:
     """
 
     def __init__(self, folder: Path | None, shard: str = "") -> None:
-        entries = [] if folder is None else sorted(_read(folder), key=lambda entry: entry.finished)
-        self.entries = {entry.result: entry for entry in entries}
+        ordered = [] if folder is None else sorted(_read(folder), key=lambda each: each[0])
+        self.entries = {entry.result: entry for _, entry in ordered}
+        self._run = 1 + max((run for (run, _), _ in ordered), default=0)
         self.path = None if folder is None else folder / f"{_NAME}{shard}{_SUFFIX}"
         self._file: int | None = None
 
@@ -83,7 +95,8 @@ class Manifest:
             self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
             _end_line(self._file)
         now = time.time()
-        lines = "".join(json.dumps(_non_defaults(replace(entry, finished=now))) + "\n" for entry in entries).encode()
+        complete = [replace(entry, finished=now, run=self._run) for entry in entries]
+        lines = "".join(json.dumps(_non_defaults(entry)) + "\n" for entry in complete).encode()
         if (written := os.write(self._file, lines)) < len(lines):
             # A full disk took a part of it, and says why when it is given the rest.
             os.write(self._file, lines[written:])
@@ -100,17 +113,21 @@ def manifest_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{_NAME}*{_SUFFIX}"))
 
 
-def _read(folder: Path) -> Iterator[Entry]:
+def _read(folder: Path) -> Iterator[tuple[tuple[int, float], Entry]]:
+    """Each entry with its run and its time, neither of which is earlier than that of the line before."""
     for path in manifest_files(folder):
         try:
             lines = path.read_bytes().splitlines()
         except OSError as error:
             raise ValueError(f"{printable(path)}: cannot be read ({error.strerror})") from error
+        order = (0, 0.0)
         for line in lines:
             try:
-                yield _parse(json.loads(line))
+                entry = _parse(json.loads(line))
+                order = max(order, (entry.run, entry.finished))
             except (ValueError, TypeError):
                 continue  # what was being written when the program was killed
+            yield order, entry
 
 
 def _parse(facts: Any) -> Entry:

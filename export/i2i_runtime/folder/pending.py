@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from i2i_runtime.files import printable
 from i2i_runtime.folder.jobs import Job
-from i2i_runtime.folder.manifest import Entry, Manifest, checksum
+from i2i_runtime.folder.manifest import Entry, Manifest, checksum, is_same_model
 
 _OVERWRITTEN = "to be made again"
 
@@ -24,11 +24,11 @@ def check_same_model(manifest: Manifest, model: Mapping[str, str], folder: Path)
     others = [
         entry
         for entry in manifest.entries.values()
-        if entry.model and not entry.error and entry.model != model and _exists(folder / entry.result)
+        if entry.model and not entry.error and not is_same_model(entry.model, model) and _exists(folder / entry.result)
     ]
     if others:
         facts = others[0].model
-        different = [f"{name} {facts.get(name, '')[:12]!r}" for name in facts if facts[name] != model.get(name)]
+        different = [f"{name} {fact[:12]!r}" for name, fact in facts.items() if fact != model.get(name, fact)]
         raise ValueError(
             f"{printable(folder)}: has {len(others)} results of another model ({', '.join(different)}); choose another "
             "folder, --overwrite to make them again, or --mix to keep them"
@@ -79,7 +79,7 @@ def _is_current(job: Job, entry: Entry, template: Entry, *, mix: bool) -> bool:
     """Whether this run would give the result that is there."""
     if job.is_carried:
         is_same = not entry.model
-    elif entry.model == template.model:
+    elif is_same_model(entry.model, template.model):
         is_same = entry.outscale == template.outscale
     else:
         is_same = mix and bool(entry.model)

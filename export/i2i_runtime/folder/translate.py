@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from i2i_runtime.card import Card
 from i2i_runtime.files import printable
 from i2i_runtime.folder.batching import BatchingPool, Pool, SerialPool
@@ -31,6 +33,7 @@ def translate_folder(
     options: FolderOptions = _DEFAULTS,
     *,
     banded: Banded | None = None,
+    file: str = "",
     progress: Callable[[FolderProgress], None] = lambda at: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> FolderReport:
@@ -40,19 +43,21 @@ def translate_folder(
     `outscale`; results that are not in it, or were changed since, are left. `source` may be one image; `target` is then
     a folder, or a file if it has the suffix of an image, and there is no manifest.
 
-    Files appear whole or not at all. An image that fails is reported and the rest goes on, except when the disk is
-    full. `stop` is called before each image. The network, `progress` and `stop` are called in the caller's thread; with
-    several images at once the network is not. Raises ValueError, before anything is done, for a wrong option, nothing
-    to translate, or a target that cannot be written to, lies in the source, or has results of another model.
+    `file` is the checksum of an exported file, by which the manifest knows it. Files appear whole or not at all. An
+    image that fails is reported and the rest goes on, except when the disk is full. `stop` is called before each
+    image. The network, `progress` and `stop` are called in the caller's thread; with several images at once the
+    network is not. Raises ValueError, before anything is done, for a wrong option, nothing to translate, or a
+    target that cannot be written to, lies in the source, or has results of another model.
     """
     pool = _pool(network, card, options)
-    translate = _image_translation(pool, card, options, banded)
+    coarse: list[Path] = []
+    translate = _image_translation(pool, card, options, banded, coarse)
     shard = Shard.parse(options.shard) if options.shard is not None else Shard()
     growth = scale_factor(card, options.outscale) ** 2
-    template = Entry(model=model_identity(card), outscale=options.outscale, tile=options.tile)
+    template = Entry(model=model_identity(card, file), outscale=options.outscale, tile=options.tile)
     with open_trees(source, target, link=options.link) as trees:
         manifest, pending = _plan(trees, shard, template, options)
-        report = FolderReport(skipped=pending.skipped, unknown=pending.unknown)
+        report = FolderReport(skipped=pending.skipped, unknown=pending.unknown, coarse=coarse)
         pipeline = Pipeline(translate, pool, manifest, template, options, growth=growth)
         outcomes = pipeline.run(trees.fetch(pending.jobs), stops=lambda: _stops(report, stop))
         with closing(manifest), closing(outcomes), closing(trees.upload(outcomes, manifest)) as uploaded:
@@ -75,13 +80,17 @@ def _pool(network: Network, card: Card, options: FolderOptions) -> Pool:
 
 
 def _image_translation(
-    pool: Pool, card: Card, options: FolderOptions, banded: Banded | None
+    pool: Pool, card: Card, options: FolderOptions, banded: Banded | None, coarse: list[Path]
 ) -> Callable[[Job, Array], Array]:
-    """The function that translates the image of a job. Raises ValueError for a tile that the network cannot take."""
+    """The function that translates the image of a job, and adds those that lose levels to `coarse`. Raises ValueError
+    for a tile that the network cannot take.
+    """
     outscale = options.outscale
     tiling = Tiling(card, options.tile)
 
     def translate(job: Job, image: Array) -> Array:
+        if card.io == "uint8" and image.dtype == np.uint16:
+            coarse.append(job.name)
         check_size(job.result, *result_size(card, image.shape[0], image.shape[1], outscale))
         return translate_image(pool.network, card, image, tiling=tiling, banded=banded, outscale=outscale)
 

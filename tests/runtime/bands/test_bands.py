@@ -1,5 +1,6 @@
 """Large images a band of rows at a time: what the whole file gives, whatever the bands, and nothing is left behind."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -178,6 +179,21 @@ def test_a_file_with_a_plan_takes_large_images_in_bands(
     assert plain.banded is None
     with pytest.raises(ValueError, match="normed can't run in bands of rows; export it again, or resize the image"):
         plain.run_in_bands(image, image)
+
+
+@pytest.mark.parametrize("engine", [Session, OpenVino])
+def test_a_model_that_replaces_the_open_one_on_disk_is_not_used(engine: type, file: Path) -> None:
+    if engine is OpenVino:
+        pytest.importorskip("openvino")
+    session, image = engine(file), picture(40, 22)
+    before, after = np.empty((2, 40, 22, 3), np.float32)
+    session.run_in_bands(image, before)
+    first = hashlib.sha256(file.read_bytes()).hexdigest()
+    other = engine(write(file, bias=3))
+    session.run_in_bands(image, after)
+    assert (before == after).all() and session.checksum == first != other.checksum
+    other.run_in_bands(image, after)
+    assert not np.allclose(before, after, atol=0.1)
 
 
 def test_values_and_shapes_that_are_wrong_are_one_sentence(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -222,3 +223,40 @@ def test_a_manifest_that_cannot_be_read_is_a_sentence(tree):
     (tree.parent / "out" / ".i2i-manifest.jsonl").mkdir(parents=True)
     with pytest.raises(ValueError, match=r"\.i2i-manifest\.jsonl: cannot be read \(Is a directory\)"):
         translate(tree)
+
+
+@pytest.mark.parametrize("shards", [("", ""), ("-0-of-2", "-1-of-2"), ("-1-of-2", "-0-of-2")])
+def test_the_later_run_counts_when_the_clock_was_set_back(tmp_path, monkeypatch, shards):
+    for shard, now, error in zip(shards, (2e9, 1e9), ("earlier", ""), strict=True):
+        monkeypatch.setattr("time.time", lambda now=now: now)
+        manifest = Manifest(tmp_path, shard)
+        manifest.add(Entry(source="a", result="a", error=error))
+        manifest.close()
+    assert Manifest(tmp_path).entries["a"].error == ""
+
+
+def test_lines_of_version_0_1_in_one_file_count_in_their_order(tmp_path):
+    old = [{"source": "a", "result": "a", "finished": at, "error": str(at)} for at in (2.0, 1.0)]
+    (tmp_path / ".i2i-manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in old))
+    assert Manifest(tmp_path).entries["a"].error == "1.0"
+
+
+def test_two_files_of_the_same_weights_are_two_models(tree):
+    def run(file: str, **options) -> FolderReport:
+        options = FolderOptions(**options)
+        return translate_folder(lambda batch: batch, CARD, tree, tree.parent / "out", options, file=file)
+
+    assert len(run("1" * 64).done) == 3 and run("1" * 64).done == []
+    with pytest.raises(ValueError, match=r"has 3 results of another model .file '111111111111'.; choose another"):
+        run("2" * 64)
+    assert len(run("2" * 64, overwrite=True).done) == 3
+    assert run("").done == [], "the same weights in torch, which have no file"
+
+
+def test_images_of_16_bits_that_lose_levels_are_counted(tree):
+    images.write(tree / "16.png", np.full((4, 4, 3), 1000, np.uint16))
+    for io, count in (("uint8", 1), ("float", 0)):
+        card = replace(CARD, io=io)
+        report = translate_folder(lambda batch: batch, card, tree, tree.parent / io)
+        assert len(report.coarse) == count
+        assert ("1 images of 16 bits have 256 levels now" in "\n".join(report.lines())) == bool(count)
