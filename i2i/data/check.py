@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from i2i.data.folders import by_stem, without_scale
+from i2i.data.pairing import by_stem, without_scale
 from i2i.data.progress import Progress
 from i2i.data.survey import SPLIT, ImageFacts, Split, find_splits, read_facts
+from i2i_runtime import images
 from i2i_runtime.files import printable
 
 _NAMED = 3  # files named in a sentence
@@ -189,14 +190,13 @@ def _advise(report: DataReport) -> None:
 
 
 def _list_ignored(report: DataReport, folders: tuple[Path, ...], used: set[Path]) -> None:
-    ignored = []
-    for root in folders:
-        for folder, inside, files in os.walk(root):
-            inside[:] = sorted(name for name in inside if not name.startswith("."))
-            paths = (Path(folder, name) for name in sorted(files) if not name.startswith("."))
-            ignored += [str(path) for path in paths if path not in used]
+    ignored = [path for root in folders for name in images.list_files(root) if (path := root / name) not in used]
     if ignored:
-        report.facts.append(f"files ignored: {len(ignored)} ({_first(ignored)})")
+        report.facts.append(f"files ignored: {len(ignored)} ({_first([str(path) for path in ignored])})")
+    unread = Counter(path.suffix.lower() for path in ignored if path.suffix.lower() in images.UNREAD_SUFFIXES)
+    for suffix, count in unread.most_common():
+        some = _first([str(path) for path in ignored if path.suffix.lower() == suffix])
+        report.problems.append(f"{count} {suffix} files are not read, so convert them: {some}")
 
 
 def _sized(split: Split, holds: Callable[[ImageFacts], bool]) -> list[str]:

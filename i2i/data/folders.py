@@ -1,16 +1,19 @@
 """From the folders that a user names to lists of files: pairs, two domains, or single images, for training and testing.
 
-Pairs lie side by side in one file (a is the left half, b the right one), or in two folders under names that are equal
-but for their suffixes.
+`layouts` has the layouts of folders that are recognised, `pairing` how the two files of a pair are found.
 """
 
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from i2i.data import pairing
+from i2i.data.layouts import Domains, Layout, check_side_by_side, check_single_resolution, child, find_domains
+from i2i.data.pairing import Pairs, list_images
 from i2i_runtime import images
+from i2i_runtime.files import printable
 
 Item = TypeVar("Item")  # one path, or those of a pair
 
@@ -48,58 +51,72 @@ class SingleFiles:
     held_out_from_train: bool
 
 
-def find_pairs(*folders: Path, scale: int = 1) -> PairedFiles:
-    """The pairs of two folders, or of one that has trainA/ and trainB/, or images side by side in itself or in train/.
+def find_pairs(*folders: Path, scale: int = 1, layout: Layout = "auto", suffixes: Sequence[str] = ()) -> PairedFiles:
+    """The pairs of two folders, of one folder in a layout of `layouts`, or of a list file.
 
-    testA/ and testB/, or test/ or val/, hold the test images. With `scale`, one image of a pair is that many times as
-    large as the other, so they are two files, and the name of one may say so: 0801x4.png, 0801x4_s001.png. Raises
-    ValueError for a folder that is missing, empty or of another layout, and for images without a partner.
+    In one folder a pair is two files in the folders of a and b, two files whose names end in `suffixes` (such as _A and
+    _B), or one image with a on its left and b on its right. With `scale`, one image of a pair is that many times as
+    large as the other, and the name of one may say so: 0801x4.png, 0801x4_s001.png. Raises ValueError for a folder that
+    is missing, empty or ambiguous, and for images without a partner.
     """
+    if len(folders) == 1 and folders[0].is_file():
+        return PairedFiles(*_split(pairing.read_list(folders[0]), ()), side_by_side=False)
+    if len(folders) != 2:
+        _one_folder(folders)
+    if layout != "side-by-side" and (domains := find_domains(folders, layout)):
+        trained = _require(folders[0], domains["train"])
+        tests = [domains[name] for name in ("test", "val") if name in domains and domains[name].is_complete]
+        test = _match(tests[0], scale, suffixes) if tests else ()
+        return PairedFiles(*_split(_match(trained, scale, suffixes), test), side_by_side=False)
     if len(folders) == 2:
-        return PairedFiles(*_split(_match(*folders, scale), ()), side_by_side=False)
-    folder = _one_folder(folders)
-    if _has(folder, "trainA") or _has(folder, "trainB"):
-        has_test = _has(folder, "testA") and _has(folder, "testB")
-        test = _match(folder / "testA", folder / "testB", scale) if has_test else ()
-        return PairedFiles(*_split(_match(folder / "trainA", folder / "trainB", scale), test), side_by_side=False)
+        raise ValueError(f"data.layout = {layout}: two folders given; allowed: one folder")
+    (folder,) = folders
+    train_folder, test_folder = child(folder, "train"), child(folder, "test") or child(folder, "val")
+    if layout != "side-by-side" and (train := pairing.match_suffixes(train_folder or folder, suffixes)):
+        test = pairing.match_suffixes(test_folder, suffixes) if train_folder and test_folder else ()
+        return PairedFiles(*_split(train, test), side_by_side=False)
     if scale > 1:
         raise _unknown_layout(folder, "trainA/ and trainB/")
-    if _has(folder, "train"):
-        tests = [folder / name for name in ("test", "val") if _has(folder, name)]
-        test = _side_by_side(tests[0]) if tests else ()
-        return PairedFiles(*_split(_side_by_side(folder / "train"), test), side_by_side=True)
-    if any(path.parent == folder for path in _paths(folder)):
-        return PairedFiles(*_split(_side_by_side(folder), ()), side_by_side=True)
+    if train_folder:
+        test = _side_by_side(test_folder, layout) if test_folder else ()
+        return PairedFiles(*_split(_side_by_side(train_folder, layout), test), side_by_side=True)
+    if layout == "side-by-side" or any(path.parent == folder for path in _paths(folder)):
+        return PairedFiles(*_split(_side_by_side(folder, layout), ()), side_by_side=True)
     raise _unknown_layout(folder, "train/ of side-by-side images, trainA/ and trainB/, or side-by-side images")
 
 
-def find_unpaired(*folders: Path) -> UnpairedFiles:
-    """The images of two domains: two folders, or one that has trainA/, trainB/ and perhaps testA/, testB/.
+def find_unpaired(*folders: Path, layout: Layout = "auto") -> UnpairedFiles:
+    """The images of two domains: two folders, or one in a layout of `layouts`, with test images or without.
 
-    Raises ValueError for a folder that is missing, empty or of another layout.
+    Raises ValueError for a folder that is missing, empty or ambiguous.
     """
-    if len(folders) == 2:
-        splits = [_split(_paths(folder), ()) for folder in folders]
-    else:
-        folder = _one_folder(folders)
-        if not (_has(folder, "trainA") or _has(folder, "trainB")):
-            raise _unknown_layout(folder, "trainA/ and trainB/")
-        tests = [_paths(folder / name) if _has(folder, name) else () for name in ("testA", "testB")]
-        splits = [_split(_paths(folder / f"train{side}"), test) for side, test in zip("AB", tests, strict=True)]
+    if len(folders) != 2:
+        _one_folder(folders)
+    domains = find_domains(folders, layout)
+    if not domains:
+        raise _unknown_layout(folders[0], "trainA/ and trainB/")
+    train = _require(folders[0], domains.pop("train"))
+    splits = []
+    for side in range(2):
+        test = next((domains[name][side] for name in ("test", "val") if name in domains and domains[name][side]), None)
+        splits.append(_split(_paths(train[side]), _paths(test) if test else ()))
     (train_a, test_a, held_out_a), (train_b, test_b, held_out_b) = splits
     return UnpairedFiles((train_a, train_b), (test_a, test_b), held_out_a or held_out_b)
 
 
-def find_single(folder: Path) -> SingleFiles:
+def find_single(folder: Path, layout: Layout = "auto") -> SingleFiles:
     """Single images: those of train/ and of test/ or val/, of folders named as DIV2K's, or all below the folder.
 
-    Raises ValueError for a folder that is missing or without images.
+    Raises ValueError for a folder that is missing or without images, and for low beside high resolution.
     """
     _one_folder([folder])
+    if layout == "flat":
+        return SingleFiles(*_split(_paths(folder), ()))
     for train, tests in _SINGLE_LAYOUTS.items():
-        if _has(folder, train):
-            test = next((_paths(folder / name) for name in tests if _has(folder, name)), ())
-            return SingleFiles(*_split(_paths(folder / train), test))
+        if found := child(folder, train):
+            test = next((_paths(each) for name in tests if (each := child(folder, name))), ())
+            return SingleFiles(*_split(_paths(found), test))
+    check_single_resolution(folder)
     return SingleFiles(*_split(_paths(folder), ()))
 
 
@@ -108,24 +125,11 @@ def find_classes(folder: Path) -> list[str]:
 
     Raises ValueError where there are fewer than two.
     """
-    root = folder / "train" if _has(folder, "train") else folder
+    root = child(folder, "train") or folder
     names = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     if len(names) < 2:
         raise ValueError(f"{root}: {len(names)} folders in it; classes are folders of images, two or more")
     return names
-
-
-def list_images(folder: Path) -> list[Path]:
-    """The images below a folder, relative to it, in natural order. Raises ValueError where there are none."""
-    paths = images.list_images(folder)
-    if not paths:
-        raise no_images(folder)
-    return paths
-
-
-def no_images(folder: Path) -> ValueError:
-    """The error for a folder without images."""
-    return ValueError(f"{folder}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
 
 
 def half_width(width: int, path: Path) -> int:
@@ -133,28 +137,6 @@ def half_width(width: int, path: Path) -> int:
     if width % 2:
         raise ValueError(f"{path}: {width} pixels wide, which is odd, so it is not two images side by side")
     return width // 2
-
-
-def by_stem(paths: Iterable[Path]) -> dict[Path, list[Path]]:
-    """Relative paths by what they are without suffix: x/1.jpg in a is the partner of x/1.png in b."""
-    found: dict[Path, list[Path]] = {}
-    for path in paths:
-        found.setdefault(path.with_suffix(""), []).append(path)
-    return found
-
-
-def without_scale(stems: dict[Path, Item], others: Container[Path], scale: int | None = None) -> dict[Path, Item]:
-    """Stems without partner in `others` lose the x4 (any digit for None) at their end or before the number of a tile.
-
-    They keep it where the shorter name has no partner either, or is another one's.
-    """
-    ending = re.compile(rf"x{scale or '[0-9]'}(?=(_s\d{{3,}})?$)")
-    renamed: dict[Path, Item] = {}
-    for stem, item in stems.items():
-        short = stem.with_name(ending.sub("", stem.name) or stem.name)
-        keeps = stem in others or short not in others or short in renamed
-        renamed[stem if keeps else short] = item
-    return renamed
 
 
 def _one_folder(folders: Sequence[Path]) -> Path:
@@ -165,43 +147,27 @@ def _one_folder(folders: Sequence[Path]) -> Path:
     return folders[0]
 
 
-def _has(folder: Path, name: str) -> bool:
-    return (folder / name).is_dir()
-
-
 def _paths(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / path for path in list_images(folder))
 
 
-def _side_by_side(folder: Path) -> tuple[tuple[Path, Path], ...]:
+def _side_by_side(folder: Path, layout: Layout) -> Pairs:
     paths = _paths(folder)
-    # The width in the first header refuses half of all folders of single images before training.
     half_width(images.header(paths[0]).width, paths[0])
+    check_side_by_side(folder, paths, layout)
     return tuple((path, path) for path in paths)
 
 
-def _match(folder_a: Path, folder_b: Path, scale: int = 1) -> tuple[tuple[Path, Path], ...]:
-    a, b = _unique_stems(folder_a), _unique_stems(folder_b)
-    if scale > 1:
-        a = without_scale(a, b, scale)
-        b = without_scale(b, a, scale)
-    missing = [path for stem, path in a.items() if stem not in b] + [path for stem, path in b.items() if stem not in a]
-    if missing:
-        raise ValueError(
-            f"{folder_a} and {folder_b}: {len(missing)} of {len(a) + len(b)} images have no partner of the same name in"
-            f" the other folder: {_first(missing, 3)}"
-        )
-    return tuple((path, b[stem]) for stem, path in a.items())
+def _match(domains: tuple[Path | None, Path | None], scale: int, suffixes: Sequence[str]) -> Pairs:
+    assert domains[0] and domains[1]
+    return pairing.match_folders(domains[0], domains[1], scale, suffixes)
 
 
-def _unique_stems(folder: Path) -> dict[Path, Path]:
-    stems = by_stem(list_images(folder))
-    for first, *others in stems.values():
-        if others:
-            raise ValueError(
-                f"{folder / others[0]} and {first.name} have the same name, so the partner is ambiguous; keep one"
-            )
-    return {stem: folder / path for stem, (path,) in stems.items()}
+def _require(root: Path, domains: Domains) -> tuple[Path, Path]:
+    a, b = domains
+    if not (a and b):
+        raise ValueError(f"{printable(root / ('trainB' if a else 'trainA'))}: no such folder")
+    return a, b
 
 
 def _split(train: tuple[Item, ...], test: tuple[Item, ...]) -> tuple[tuple[Item, ...], tuple[Item, ...], bool]:

@@ -1,9 +1,10 @@
 """From a recipe to its files, and from the files to samples of the kind that a method takes."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from i2i.data import folders, known
+from i2i.data import folders, known, layouts
 from i2i.data.augment import Pipeline
 from i2i.data.batch import Images, Pair
 from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles
@@ -34,19 +35,53 @@ def find_files(samples: SampleKind, recipe: Recipe, notify: Callable[[str], None
     sources = recipe.data.source
     if not 1 <= len(sources) <= 2:
         raise ValueError(f"data: {len(sources)} sources given; name a known data set, one folder, or two folders")
-    if samples.batch is Images:
-        if len(sources) != 1:
-            raise ValueError(f"data: {len(sources)} sources given; a generator of images from noise has one")
-        return folders.find_single(known.find(sources[0], notify=notify))
+    if samples.batch is Images and len(sources) != 1:
+        raise ValueError(f"data: {len(sources)} sources given; a generator of images from noise has one")
+    is_single = samples.batch is Images or is_degraded(recipe)
+    kind = "" if samples.batch is Images else "high" if is_single else "paired" if samples.batch is Pair else "unpaired"
+    if recipe.data.suffixes and (is_single or samples.batch is not Pair):
+        raise ValueError("data.suffixes: the ends of names of pairs, but this method takes no pairs; leave it out")
+    if len(recipe.data.suffixes) not in (0, 2):
+        raise ValueError(f"data.suffixes = {recipe.data.suffixes}; allowed: two, the ends of the names of a and of b")
     if recipe.degradation and not is_degraded(recipe):
         notify("two folders: pairs of low and high resolution, to which the recipe's degradation is not applied")
-    kind = "high" if is_degraded(recipe) else "paired" if samples.batch is Pair else "unpaired"
-    found = [known.find(source, kind=kind, notify=notify) for source in sources]
-    if is_degraded(recipe):
-        return folders.find_single(*found)
+    found = [_find(source, kind, notify) for source in sources]
+    files = _layout(found, samples, recipe, is_single=is_single)
+    notify(_summary(files, found))
+    return files
+
+
+def _find(source: str, kind: str, notify: Callable[[str], None]) -> Path:
+    """The folder of a source, or the list file of pairs that it names."""
+    path = Path(source).expanduser()
+    return path if kind == "paired" and path.is_file() else known.find(source, kind=kind, notify=notify)
+
+
+def _layout(found: list[Path], samples: SampleKind, recipe: Recipe, *, is_single: bool) -> Files:
+    data = recipe.data
+    if is_single:
+        return folders.find_single(found[0], layout=data.layout)
     if samples.batch is Pair:
-        return folders.find_pairs(*found, scale=samples.scale)
-    return folders.find_unpaired(*found)
+        return folders.find_pairs(*found, scale=samples.scale, layout=data.layout, suffixes=data.suffixes)
+    return folders.find_unpaired(*found, layout=data.layout)
+
+
+def _summary(files: Files, found: list[Path]) -> str:
+    """One line of what was found, for the user to check before training."""
+    groups: Any = (files.train, files.test)
+    if isinstance(files, UnpairedFiles):
+        train, test = (f"{len(a):,} and {len(b):,}" for a, b in groups)
+        noun, used = "images of a and b", [path for group in groups for domain in group for path in domain]
+    elif isinstance(files, PairedFiles):
+        noun = "pairs side by side" if files.side_by_side else "pairs"
+        used = [path for group in groups for pair in group for path in pair]
+    else:
+        noun, used = "images", [path for group in groups for path in group]
+    if not isinstance(files, UnpairedFiles):
+        train, test = (f"{len(group):,}" for group in groups)
+    held_out = " (held out from training)" * files.held_out_from_train
+    counts = f"{train} {noun} for training, {test} for testing{held_out}"
+    return layouts.summary(counts, used, [folder for folder in found if folder.is_dir()])
 
 
 def is_degraded(recipe: Recipe) -> bool:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from i2i.data.folders import no_images
+from i2i.data.layouts import find_domains
+from i2i.data.pairing import no_images
 from i2i_runtime import images
 
 SPLIT = re.compile(r"(train|test|val)(A|B)?(_labels)?")
@@ -55,17 +56,26 @@ class Split:
 
 
 def find_splits(folders: tuple[Path, ...]) -> list[tuple[str, Path, list[Path]]]:
-    """(name, folder, images inside) of each split: train/, trainA/ and so on where one folder has them, else folders.
+    """(name, folder, images inside) of each split of the layout, else of each folder.
 
-    Raises ValueError for another number of folders than one or two, for a missing one, and where there are no images.
+    In every layout trainA is the name of a's images for training, and so on. Raises ValueError for another number of
+    folders than one or two, for a missing one, an ambiguous layout, and where there are no images.
     """
     if len(folders) not in (1, 2):
         raise ValueError(f"data: {len(folders)} folders given; allowed: one folder or two")
-    splits = [(str(folder), folder) for folder in folders]
+    domains = find_domains(folders)
+    named = [(f"{split}{side}", both[side == "B"]) for split, both in domains.items() for side in "AB"]
+    splits = [(name, path) for name, path in named if path]
+    if folders == tuple(path for _, path in splits):
+        splits = [(str(folder), folder) for folder in folders]
+    elif set(domains) == {"train"} and all(path.parent == folders[0] for _, path in splits):
+        splits = [(path.name, path) for _, path in splits]
     if len(folders) == 1 and folders[0].is_dir():
         inside = [path for path in folders[0].iterdir() if path.is_dir() and SPLIT.fullmatch(path.name)]
-        inside.sort(key=lambda path: (not path.name.startswith("train"), path.name))
-        splits = [(path.name, path) for path in inside] or splits
+        # Beside domains, only their label maps are splits of their own: train/ may hold A/ and B/.
+        splits += [(path.name, path) for path in inside if not splits or path.name.endswith("_labels")]
+        splits.sort(key=lambda split: (not split[0].startswith("train"), split[0]))
+    splits = splits or [(str(folder), folder) for folder in folders]
     found = [(name, folder, images.list_images(folder)) for name, folder in splits]
     if not any(paths for _, _, paths in found):
         raise no_images(folders[0])

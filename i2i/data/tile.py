@@ -8,7 +8,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from i2i.data.folders import by_stem, list_images
+from i2i.data.pairing import by_stem, list_images
 from i2i.data.progress import Progress
 from i2i_runtime import images
 

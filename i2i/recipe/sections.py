@@ -25,6 +25,16 @@ class Data(BaseModel):
     direction: Literal["a_to_b", "b_to_a"] = Field(
         default="a_to_b", description="Which half of a pair, or which folder, is the source; pairs only."
     )
+    layout: Literal["auto", "side-by-side", "flat"] = Field(
+        default="auto",
+        description="auto: recognised from the names of folders and files. side-by-side: every image is a pair, a on "
+        "its left and b on its right. flat: all images below a folder are for training, whatever folders they lie in.",
+    )
+    suffixes: list[str] = Field(
+        default=[],
+        description='Ends of the names of a and of b in pairs, such as `["_leftImg8bit", "_gtFine_color"]`. Empty: '
+        "names are equal, or their ends are recognised.",
+    )
     classes: list[str] = Field(
         default=[], description="Names of the classes in the order of their numbers. Empty: the folders, sorted."
     )

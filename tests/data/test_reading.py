@@ -103,7 +103,7 @@ def test_an_unreadable_half_replaces_the_whole_pair(tmp_path):
 def test_a_side_by_side_image_of_odd_width_is_replaced(tmp_path):
     for name, width in (("1", 8), ("2", 9)):
         written(tmp_path / f"{name}.png", picture(0, width=width))
-    dataset = paired(find_pairs(tmp_path))
+    dataset = paired(find_pairs(tmp_path, layout="side-by-side"))
     with pytest.warns(UserWarning, match="9 pixels wide, which is odd"):
         assert dataset[0, 1].source.equal(dataset[0, 0].source)
 

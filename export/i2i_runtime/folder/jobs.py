@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from i2i_runtime.files import printable
-from i2i_runtime.images import SUFFIXES, is_image, list_images
+from i2i_runtime.images import SUFFIXES, is_image, list_files, list_images
 
 
 class Job(NamedTuple):
@@ -133,7 +133,7 @@ def _check_distinct(jobs: Iterable[Job]) -> None:
 
 def _find_carried(folder: Path, patterns: Sequence[str]) -> set[Path]:
     """The files that match. Raises ValueError for a pattern that nothing matches."""
-    files = list(_files(folder)) if patterns else []
+    files = list_files(folder) if patterns else []
     found = {pattern: {name for name in files if _matches(name.parts, PurePath(pattern).parts)} for pattern in patterns}
     for pattern, names in found.items():
         if not names:
@@ -148,13 +148,3 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     if pattern[0] == "**":
         return _matches(parts, pattern[1:]) or (bool(parts) and _matches(parts[1:], pattern))
     return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """All files under a folder, relative to it, but hidden ones; links are followed as `list_images` does."""
-    parents: dict[str, tuple[str, ...]] = {os.fspath(folder): (os.path.realpath(folder),)}
-    for here, folders, names in os.walk(folder, followlinks=True):
-        real = {name: os.path.realpath(os.path.join(here, name)) for name in folders}
-        folders[:] = [name for name in folders if not name.startswith(".") and real[name] not in parents[here]]
-        parents |= {os.path.join(here, name): (*parents[here], real[name]) for name in folders}
-        yield from (Path(here, name).relative_to(folder) for name in names if not name.startswith("."))

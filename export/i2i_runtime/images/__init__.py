@@ -8,11 +8,12 @@ from i2i_runtime.images.arrays import Array, from_float, to_float, with_channels
 from i2i_runtime.images.decode import MAX_PIXELS, ImageWithProfile, decode, header, read, read_with_profile
 from i2i_runtime.images.encode import write
 from i2i_runtime.images.headers import Header
-from i2i_runtime.images.listing import SUFFIXES, is_image, list_images
+from i2i_runtime.images.listing import SUFFIXES, UNREAD_SUFFIXES, is_image, list_files, list_images
 
 __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
+    "UNREAD_SUFFIXES",
     "Array",
     "Header",
     "ImageWithProfile",
@@ -20,6 +21,7 @@ __all__ = [
     "from_float",
     "header",
     "is_image",
+    "list_files",
     "list_images",
     "read",
     "read_with_profile",

@@ -1,13 +1,19 @@
-"""The image files of a folder, by suffix, in natural order."""
+"""The files of a folder, and its images by suffix, in natural order."""
 
 import os
 import re
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 from i2i_runtime.files import printable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+
+# Kinds of images and films that are not read, to be named where they lie beside images.
+_UNREAD_IMAGES = (".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".exr", ".hdr", ".tga", ".psd", ".dng", ".nef")
+_FILMS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".y4m")
+UNREAD_SUFFIXES = frozenset((*_UNREAD_IMAGES, *_FILMS))
 
 
 def is_image(path: Path) -> bool:
@@ -16,31 +22,47 @@ def is_image(path: Path) -> bool:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Every image under a folder by its suffix, relative to it, in natural order (2 before 10).
+    """Every image under a folder by its suffix, listed as `list_files` does."""
+    return list(filter(is_image, list_files(folder)))
 
-    Hidden files and folders are left out; links are followed, except back into a folder they lie in.
-    Raises ValueError where a folder is missing or may not be listed.
+
+def list_files(folder: Path) -> list[Path]:
+    """Every file under a folder, relative to it, in natural order (2 before 10).
+
+    Hidden files and folders are left out. Links are followed; a folder to which several paths lead is listed once,
+    under the path without links if there is one. Raises ValueError where a folder is missing or may not be listed.
     """
     if not folder.is_dir():
         raise ValueError(f"{printable(folder)}: no such folder")
-    return sorted(_walk(folder, Path(), ()), key=_natural_order)
+    return sorted(_walk(folder), key=_natural_order)
 
 
-def _walk(root: Path, inside: Path, parents: tuple[str, ...]) -> Iterator[Path]:
-    here = os.path.realpath(root / inside)
-    if here in parents:
-        return
-    try:
-        entries = list(os.scandir(here))
-    except OSError as error:
-        raise ValueError(f"{printable(root / inside)}: cannot be listed ({error.strerror})") from error
-    for entry in entries:
-        if entry.name.startswith("."):
+def _walk(root: Path) -> Iterator[Path]:
+    # A list of what is left, not recursion: folders may be deeper than Python's stack.
+    folders, links, seen = [(Path(), os.path.realpath(root))], deque[Path](), set[str]()
+    while folders or links:
+        if folders:
+            inside, here = folders.pop()
+        else:
+            inside = links.popleft()
+            here = os.path.realpath(root / inside)
+        if here in seen:
             continue
-        if os.path.isdir(entry.path):  # not entry.is_dir(), which raises for a link to itself
-            yield from _walk(root, inside / entry.name, (*parents, here))
-        elif is_image(Path(entry.name)):
-            yield inside / entry.name
+        seen.add(here)
+        try:
+            entries = sorted(os.scandir(here), key=lambda entry: entry.name)
+        except OSError as error:
+            raise ValueError(f"{printable(root / inside)}: cannot be listed ({error.strerror})") from error
+        for entry in entries:
+            name = inside / entry.name
+            if entry.name.startswith("."):
+                continue
+            if not os.path.isdir(entry.path):  # not entry.is_dir(), which raises for a link to itself
+                yield name
+            elif entry.is_symlink():
+                links.append(name)
+            else:
+                folders.append((name, entry.path))
 
 
 def _natural_order(path: Path) -> tuple[list[list[str | int]], str]:
