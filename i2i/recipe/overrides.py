@@ -92,6 +92,8 @@ def _assign(table: dict[str, Any], path: list[str], value: Any) -> None:
             raise ValueError(f"--set {'.'.join(path)}: {key!r} is a value, not a section")
         inner = following
     last = path[-1]
+    if path[-2:] == ["train", "epochs"]:
+        inner["steps"] = 0  # which the run or the recipe may have, and would count alone
     if last == "name" and inner.get("name", value) != value:
         inner.clear()
     if isinstance(inner.get(last), dict) and "name" in inner[last] and isinstance(value, str):

@@ -94,7 +94,9 @@ class Train(BaseModel):
     model_config = STRICT
     seed: int = Field(default=0, ge=0, description="Seed of weights, order, augmentation and noise.")
     steps: int = Field(default=0, ge=0, description="Training steps. 0: `epochs` times the steps of an epoch.")
-    epochs: int = Field(default=200, ge=1, description="Passes over the data, where `steps` is 0.")
+    epochs: int = Field(
+        default=200, ge=1, description="Passes over the data, where `steps` is 0; setting it sets `steps` to 0."
+    )
     batch_size: int = Field(default=1, ge=1, description="Images per step, over all processes.")
     accumulate: int = Field(
         default=1,

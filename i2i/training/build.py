@@ -15,13 +15,14 @@ from i2i.data.sources import Files, Samples, distinct_held_out, find_files, open
 from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
-from i2i.recipe import RECIPE, Recipe
+from i2i.recipe import RECIPE, Recipe, load_run
 from i2i.recipe.components import build
 from i2i.training.context import RunContext
 from i2i.training.dry_run import check_contract, check_step
 from i2i.training.evaluation import open_evaluation
 from i2i.training.held_out import Degradation, first_batch, held_out, open_augmentation, open_degradation, sample_kind
 from i2i.training.log import Log
+from i2i.training.longer import check_unfinished, rate_change
 from i2i.training.malloc import keep_freed_memory
 from i2i.training.run_info import record_run_info
 from i2i.training.start_weights import load_products, load_start_weights
@@ -40,6 +41,10 @@ def train_stage(recipe: Recipe, folder: Path, state: dict[str, Any] | None, cont
         keep_freed_memory()
     with _seeded(recipe.train.seed, device):
         recipe, samples, trainer = build_trainer(recipe, folder, state, context)
+        if state:
+            check_unfinished(folder, trainer.state.step, recipe.train.steps)
+            if change := rate_change(load_run(folder), recipe, trainer.state.step):
+                context.reporter.notify(change)
         if world.is_main:
             (folder / "samples").mkdir(parents=True, exist_ok=True)
             write_recipe(recipe, folder)

@@ -15,6 +15,7 @@ from i2i.registry import load_plugins
 from i2i.training.build import check_stages, resolve_paths, train_stage, write_recipe
 from i2i.training.context import RunContext
 from i2i.training.distributed import init_world
+from i2i.training.longer import check_unfinished
 from i2i.training.reporter import NullReporter, Reporter
 
 FIRST = "first"  # the folder of a run that holds its first stage
@@ -101,10 +102,8 @@ def resume(
     run = saved.parents[1]
     recipe = load_run(run, overrides)
     state = checkpoint.load_state(saved)
-    if state["step"] >= recipe.train.steps:
-        raise ValueError(
-            f"{run}: finished at step {state['step']}; to train longer add --set train.steps={state['step'] * 2}"
-        )
+    if recipe.train.steps:  # with epochs it is checked when the data are open
+        check_unfinished(run, state["step"], recipe.train.steps)
     return _train_stages(recipe, run, state, reporter, device, stop)
 
 

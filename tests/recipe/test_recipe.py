@@ -175,6 +175,18 @@ def test_a_size_that_is_none_is_refused(size: str) -> None:
         load(f"train.size={size}")
 
 
+def test_epochs_that_are_set_count_where_a_recipe_has_steps_and_the_later_one_wins() -> None:
+    def length(*settings: str) -> tuple[int, int]:
+        train = load(*settings, method="wgan-gp").train
+        return train.epochs, train.steps
+
+    assert length("train.epochs=2") == (2, 0)
+    assert length("train.steps=9", "train.epochs=2") == (2, 0)
+    assert length("train.epochs=2", "train.steps=9") == (2, 9)
+    first = load("first.train.epochs=3", "method.perceptual_weight=0", method="esrgan").first_stage()
+    assert first is not None and (first.train.epochs, first.train.steps) == (3, 0)
+
+
 def test_a_missing_part_is_named() -> None:
     with pytest.raises(ValueError, match=r"method\.generator"):
         recipe.Recipe.parse({"method": {"name": "cyclegan"}, "schedule": {"name": "constant"}})

@@ -13,6 +13,9 @@ from safetensors.torch import load_file
 from i2i import recipe
 from i2i.checkpoints import run as checkpoint
 from i2i.training import run
+from i2i.training.context import Interrupted
+from i2i.training.longer import rate_change
+from i2i.training.schedules import Linear
 from tests.training.commands import ENVIRONMENT, HANGS, settings
 from tests.worlds import Recorder, tiny_data, tiny_recipe, tiny_world
 
@@ -124,6 +127,37 @@ def test_a_finished_run_is_refused_and_can_be_made_longer(tmp_path: Path) -> Non
     reporter = Recorder()
     run.resume(folder, ["train.steps=4"], reporter=reporter)
     assert reporter.steps == [3, 4] and checkpoint.find(folder).name == "00000004"
+
+
+def test_a_run_resumes_by_epochs_and_says_where_its_learning_rate_jumps(tmp_path: Path) -> None:
+    world, reporter = tiny_world(tmp_path / "world"), Recorder()
+    run.train(tiny_recipe("pix2pix", world, "train.epochs=1"), tmp_path / "run", reporter=Recorder())
+    steps = int(checkpoint.find(tmp_path / "run").name)
+    with pytest.raises(ValueError, match=f"finished at step {steps}"):
+        run.resume(tmp_path / "run", ["train.epochs=1"])
+    run.resume(tmp_path / "run", ["train.epochs=2"], reporter=reporter)
+    assert reporter.steps == list(range(steps + 1, 2 * steps + 1))
+    (change,) = [message for message in reporter.messages if "the learning rate jumps" in message]
+    last, following = (2e-4 * Linear()(*at) for at in ((steps - 1, steps), (steps, 2 * steps)))
+    assert f"optimizer.lr from {last:.4g} to {following:.4g}" in change
+    constant = change.partition("at the last rate: ")[2].replace("--set ", "").split()
+    assert constant == ["schedule=constant", f"optimizer.lr={last:.4g}"]
+
+
+def test_a_run_that_goes_on_at_its_last_rate_as_proposed_says_nothing(tmp_path: Path) -> None:
+    run.train(tiny_recipe("pix2pix", tiny_world(tmp_path / "world"), "train.steps=2"), tmp_path / "run")
+    before = recipe.load_run(tmp_path / "run")
+    longer = recipe.load_run(tmp_path / "run", ["train.steps=4"])
+    proposed = rate_change(before, longer, 2).partition("at the last rate: ")[2].replace("--set ", "").split()
+    assert rate_change(before, recipe.load_run(tmp_path / "run", ["train.steps=4", *proposed]), 2) == ""
+
+
+def test_a_run_that_resumes_as_it_was_says_nothing_of_its_learning_rate(tmp_path: Path) -> None:
+    chosen, reporter = tiny_recipe("pix2pix", tiny_world(tmp_path / "world"), "train.steps=4"), Recorder()
+    with pytest.raises(Interrupted):
+        run.train(chosen, tmp_path / "run", reporter=Recorder(), stop=lambda: True)
+    run.resume(tmp_path / "run", reporter=reporter)
+    assert reporter.steps == [2, 3, 4] and not any("learning rate" in message for message in reporter.messages)
 
 
 def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
