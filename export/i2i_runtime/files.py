@@ -1,6 +1,7 @@
 """Files: opened with errors that name them, written whole or not at all, printed whatever bytes their names have."""
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -82,3 +83,15 @@ def check_writable(file: Path, *suffixes: str, option: str = "") -> None:
 def temporary_path(file: Path) -> Path:
     """A hidden name beside `file` that no other process takes, with the suffix by which writers choose a format."""
     return file.with_name(f".{secrets.token_hex(8)}.part{file.suffix[:_LONGEST_SUFFIX]}")
+
+
+def is_temporary(file: Path) -> bool:
+    """Whether a file has a name of `temporary_path`."""
+    return bool(re.fullmatch(r"\.[0-9a-f]{16}\.part(\..*)?", file.name))
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove the temporary files that killed processes have left in a folder, which no other process may write to."""
+    for file in filter(is_temporary, folder.glob(".*.part*")):
+        if file.is_symlink() or not file.is_dir():
+            file.unlink(missing_ok=True)

@@ -86,14 +86,14 @@ def check_product(model: str | Path, held: str, product: str | None) -> None:
 
 def list_products(model: str | Path) -> list[str]:
     """Names of the products in a run or checkpoint, the default first; none for a single file or a published name."""
-    path = Path(model)
+    path = checkpoint.follow(Path(model))
     if path.is_file() or (not path.exists() and str(model) in registry.weights):
         return []
     return [file.stem for file in _product_files(checkpoint.find(path))]
 
 
 def _locate(model: str | Path, progress: Progress | None, notify: Callable[[str], None]) -> Path:
-    path = Path(model)
+    path = checkpoint.follow(Path(model))
     is_name = str(model) in registry.weights or (path.name == str(model) and not path.suffix)
     return published.find(str(model), progress=progress, notify=notify) if is_name and not path.exists() else path
 

@@ -49,6 +49,7 @@ def load_model(
         if isinstance(generator, LatentGenerator)
         else translator_of(cast(ImageGenerator, generator), facts, device=device)
     )
+    path = checkpoint.follow(path)
     folder = path.resolve().parent if path.is_file() else checkpoint.find(path) if path.exists() else None
     run = folder.parents[1] if folder and (folder.parents[1] / RECIPE).is_file() else None
     step, name = int(facts.get("step", 0)), folder.name if run and folder else path.name

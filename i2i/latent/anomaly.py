@@ -120,7 +120,7 @@ def load(
     run: Path, *, device: str = "auto", weight: float = FEATURE_WEIGHT, steps: int = 200, restarts: int = 2
 ) -> AnomalyScorer:
     """Load a scorer from a run or one of its checkpoints, which hold both networks. Raises ValueError."""
-    if run.is_file():
+    if checkpoint.follow(run).is_file():
         raise ValueError(f"{run}: holds only a generator; name the run, whose checkpoints hold the discriminator too")
     sampler = load_sampler(run, device=device)
     return AnomalyScorer(

@@ -14,7 +14,7 @@ from i2i.recipe.overrides import Overrides
 from i2i.registry import load_plugins
 from i2i.training.build import check_stages, resolve_paths, train_stage, write_recipe
 from i2i.training.context import RunContext
-from i2i.training.distributed import init_world
+from i2i.training.distributed import World, init_world
 from i2i.training.longer import check_unfinished
 from i2i.training.reporter import NullReporter, Reporter
 
@@ -97,13 +97,12 @@ def resume(
     `overrides`. A run that is still at its first stage resumes that.
     """
     if (path / RECIPE).is_file() and not checkpoint.list_checkpoints(path):
-        return _train_stages(load_run(path, overrides), path, None, reporter, device, stop)
+        recipe = _start_from_first_stage(load_run(path, overrides), path)
+        return _train_stages(recipe, path, None, reporter, device, stop)
     saved = checkpoint.find(path)
     run = saved.parents[1]
     recipe = load_run(run, overrides)
     state = checkpoint.load_state(saved)
-    if recipe.train.steps:  # with epochs it is checked when the data are open
-        check_unfinished(run, state["step"], recipe.train.steps)
     return _train_stages(recipe, run, state, reporter, device, stop)
 
 
@@ -142,6 +141,10 @@ def _train_stages(
         if reporter is None or not world.is_main:
             reporter = NullReporter()
         context = RunContext(run, reporter, stop, world, own_device)
+        if state is not None:
+            _complete_last_save(run, state, recipe.train.keep, world)
+            if recipe.train.steps:  # with epochs it is checked when the data are open
+                check_unfinished(run, state["step"], recipe.train.steps)
         if state is None and (first := recipe.first_stage()):
             start = _train_first_stage(recipe, first, context)
             recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"start": start})})
@@ -159,12 +162,33 @@ def _train_first_stage(recipe: Recipe, first: Recipe, context: RunContext) -> st
     if context.world.is_main:
         write_recipe(recipe, context.run)
     state = checkpoint.load_state(saved[-1]) if saved else None
+    if state is not None:
+        _complete_last_save(folder, state, load_run(folder).train.keep, context.world)
     if state is None or state["step"] < load_run(folder).train.steps:
         context.reporter.notify(f"first stage of two: {first.method['name']}")
         train_stage(load_run(folder) if state else first, folder, state, context)
-    start = folder / "latest"
+    start = checkpoint.find(folder)
     context.reporter.notify(f"second stage of two: {recipe.method['name']}, from the generator in {start}")
-    return str(start.resolve())
+    return str(start)
+
+
+def _complete_last_save(folder: Path, state: dict[str, Any], keep: int, world: World) -> None:
+    """Do what is missing of the save of the newest checkpoint, which a kill may have cut short."""
+    saved = folder / checkpoint.FOLDER / f"{state['step']:08d}"
+    if world.is_main and saved == checkpoint.list_checkpoints(folder)[-1]:
+        checkpoint.settle(saved, best=state.get("best_step"), keep=keep)
+
+
+def _start_from_first_stage(recipe: Recipe, run: Path) -> Recipe:
+    """The recipe of a second stage without a checkpoint, to start from the last weights of its first stage, wherever
+    the run's folder lies now.
+    """
+    start = recipe.train.start
+    is_own = isinstance(start, str) and Path(start).parts[-3:-1] == (FIRST, checkpoint.FOLDER)
+    if not (is_own and checkpoint.list_checkpoints(run / FIRST)):
+        return recipe
+    start = str(checkpoint.find(run / FIRST))
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"start": start})})
 
 
 def _data_name(recipe: Recipe) -> str:

@@ -42,6 +42,7 @@ class Trainer:
     ) -> None:
         self.state, self.recipe, self.options, self.folder, self.context = state, recipe, recipe.train, folder, context
         self.best, self._saved = float("inf"), -1
+        self._best_step: int | None = None
         self._preparations = preparations
         self._held_out = [to_device(batch, context.device) for batch in held_out]
         self._collapse, self._evaluation = CollapseDetector(recipe.collapse), evaluation
@@ -84,8 +85,8 @@ class Trainer:
         events: list[tuple[bool, Callable[[Log], None]]] = [
             (self._happens(options.log_every, step), partial(self._log_losses, progress=progress)),
             (bool(collapse.every) and step % collapse.every == 0, self._check_collapse),
+            (self._happens(options.sample_every, step), self.sample),  # before what saves: a resume does not draw it
             (self._evaluation is not None and self._happens(self.recipe.evaluate.every, step), self._evaluate),
-            (self._happens(options.sample_every, step), self.sample),
             (self._happens(options.checkpoint_every, step), self.save),
         ]
         happening = [event for happens, event in events if happens]
@@ -165,14 +166,13 @@ class Trainer:
         if not decides:
             best = score is None or score < self.best
             self.best = score if best and score is not None else self.best
+        self._best_step = step if best else self._best_step
+        if score is not None:  # before the checkpoint: a run that is killed in between resumes from an earlier step
+            log.score(step, score)
         facts = {"recipe": self.recipe.toml(), "test_time": method.test_time, "version": __version__}
         state = self.state_dict() | dict(rank_states)
         saved = checkpoint.save(self.folder, step, state, self.state.products(), facts)
-        if score is not None:
-            log.score(step, score)
-        if best:
-            checkpoint.point(self.folder / "best", saved)
-        checkpoint.prune(saved, self.options.keep)
+        checkpoint.settle(saved, best=self._best_step, keep=self.options.keep)
         note = "" if score is None else f" (held-out score {score:.4f}{', the best so far' if best else ''})"
         self.context.reporter.notify(f"step {step}: saved {saved}{note}")
 
@@ -180,6 +180,7 @@ class Trainer:
         """All that the next step depends on, but for what differs between ranks."""
         return self.state.state_dict() | {
             "best": self.best,
+            "best_step": self._best_step,
             "best_by": self.recipe.evaluate.decides,
             "collapse": self._collapse.state_dict(),
         }
@@ -196,5 +197,6 @@ class Trainer:
             raise ValueError(f"the checkpoint does not fit {name!r} as its recipe describes it: {reason}") from None
         # A best score by another measure cannot be compared with.
         self.best = state["best"] if state.get("best_by", "") == self.recipe.evaluate.decides else float("inf")
+        self._best_step = state.get("best_step")
         if "collapse" in state:
             self._collapse.load_state_dict(state["collapse"])

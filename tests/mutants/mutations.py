@@ -109,8 +109,8 @@ MUTATIONS = [
     Mutation(
         "prune deletes the best",
         "i2i/checkpoints/run.py",
-        "not in earlier[-keep:] and (folder.name != best or best > newest.name)",
-        "not in earlier[-keep:]",
+        "not in kept and (folder.name != best.name or int(best.name) > int(newest.name))",
+        "not in kept",
         "tests/checkpoints/test_run.py",
     ),
     Mutation(
@@ -123,7 +123,7 @@ MUTATIONS = [
     Mutation(
         "latest is left where it was",
         "i2i/checkpoints/run.py",
-        'point(run / "latest", final)',
+        'point(run / "latest", newest)',
         "pass",
         "tests/checkpoints/test_run.py",
     ),

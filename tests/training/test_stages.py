@@ -1,6 +1,7 @@
 """A run of two stages: the second starts from the generator of the first."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_a_finished_first_stage_is_not_trained_again(photos: Path, tmp_path: Pat
     with pytest.raises(Interrupted):
         run.train(tiny_recipe("esrgan", photos, *SHORT), tmp_path, reporter=Recorder(), stop=lambda: next(stops, False))
     for saved in checkpoint.list_checkpoints(tmp_path):
-        (saved / checkpoint.STATE).unlink()  # as if it had been killed before its first checkpoint
+        shutil.rmtree(saved)  # as if it had been killed before its first checkpoint
     reporter = Recorder()
     run.resume(tmp_path, reporter=reporter)
     assert reporter.steps == [1, 2]
