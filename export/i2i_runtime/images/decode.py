@@ -46,9 +46,9 @@ def header(path: Path) -> Header:
 def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> Array:
     """Read an image file as (height, width, channels), uint8 or uint16 as stored: 1 grey, 3 RGB or 4 RGBA channels.
 
-    EXIF rotation is applied; palettes, 1-bit and CMYK images are converted; grey with alpha becomes RGBA; of an
-    animation the first frame is read. Raises ValueError, naming the file, when it is missing, empty, truncated, no
-    image, or larger than `max_pixels`.
+    EXIF rotation is applied; palettes, 1-bit and CMYK images are converted; grey with alpha becomes RGBA. Raises
+    ValueError, naming the file, when it is missing, empty, truncated, no image, an animation, several pages, bands that
+    are no colours, or larger than `max_pixels`.
     """
     return read_with_profile(path, max_pixels=max_pixels).pixels
 

@@ -34,7 +34,12 @@ _GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")
 _ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 # Tags of TIFF 6.0
 _WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PLANAR_CONFIGURATION, _SAMPLE_FORMAT = 0x100, 0x101, 0x102, 0x11C, 0x153
+_PHOTOMETRIC, _SAMPLES_PER_PIXEL, _EXTRA_SAMPLES, _SUBFILE_TYPE = 0x106, 0x115, 0x152, 0xFE
 _UNSIGNED, _PLANE_BY_PLANE = 1, 2
+_COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4, 6: 3, 8: 3}  # samples of a pixel's colour by photometric interpretation
+_ALPHA = (1, 2)  # kinds of extra samples: colours are multiplied by it, or not
+_COPY_OR_MASK = 1 | 4  # bits of a subfile's type: a smaller copy of another page, a mask of it
+_MOST_PAGES = 100
 
 
 class Header(NamedTuple):
@@ -77,7 +82,8 @@ def read_header(stream: BinaryIO, path: Path) -> Header:
 def parse(stream: BinaryIO, path: Path) -> ImageFile:
     """Pillow's view of a file whose pixels are not decoded yet.
 
-    Raises ValueError that names `path` for an empty or damaged file, and for one that is no image.
+    Raises ValueError that names `path` for an empty or damaged file, for one that is no image, for several frames or
+    pages, and for bands that are neither colours nor alpha.
     """
     start = stream.read(8)
     if not start:
@@ -86,8 +92,48 @@ def parse(stream: BinaryIO, path: Path) -> ImageFile:
         if start.startswith(magic):
             stream.seek(0)
             with parse_errors(path):
-                return plugin(stream)
+                file = plugin(stream)
+                _check_frames(file, path)
+                if isinstance(file, TiffImageFile):
+                    _check_samples(file, path)
+                return file
     raise ValueError(f"{printable(path)}: not an image; readable: PNG, JPEG, WebP, BMP, TIFF")
+
+
+def _check_frames(file: ImageFile, path: Path) -> None:
+    """Raise ValueError for an animation or a TIFF of several pages, of which only the first would be read."""
+    if isinstance(file, TiffImageFile):
+        if _has_second_page(file):
+            raise ValueError(f"{printable(path)}: a TIFF of several pages; save each page as a file of its own")
+    elif (frames := getattr(file, "n_frames", 1)) > 1:
+        raise ValueError(f"{printable(path)}: an animation of {frames} frames; save each frame as a file of its own")
+
+
+def _has_second_page(file: TiffImageFile) -> bool:
+    """True where another page follows the first one that is not a smaller copy, or a mask, of it."""
+    try:
+        for page in range(1, _MOST_PAGES):
+            file.seek(page)
+            if not file.tag_v2.get(_SUBFILE_TYPE, 0) & _COPY_OR_MASK:
+                return True
+    except Exception:  # EOFError after the last page, and what a parser meets where a damaged directory follows
+        return False
+    finally:
+        file.seek(0)
+    return False
+
+
+def _check_samples(file: TiffImageFile, path: Path) -> None:
+    """Raise ValueError where a pixel has samples that are neither its colour nor its alpha, such as near infrared."""
+    samples = file.tag_v2.get(_SAMPLES_PER_PIXEL, 1)
+    colours = _COLOURS.get(file.tag_v2.get(_PHOTOMETRIC, 1), samples)
+    # Where a file does not say what its one extra sample is, it is alpha, as for Pillow and OpenCV.
+    extra = tuple(file.tag_v2.get(_EXTRA_SAMPLES, ())) or (_ALPHA[0],) * (samples - colours)
+    if samples < colours or len(extra) > 1 or any(kind not in _ALPHA for kind in extra):
+        raise ValueError(
+            f"{printable(path)}: {samples} samples a pixel, of which {min(samples, colours)} are grey or colour and"
+            f" {samples - colours} neither that nor alpha; allowed: grey or RGB, with alpha or without"
+        )
 
 
 def stored_size(file: ImageFile) -> tuple[int, int]:

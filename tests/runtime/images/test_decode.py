@@ -2,6 +2,7 @@
 
 import os
 import zlib
+from pathlib import Path
 from struct import pack
 
 import cv2
@@ -28,12 +29,6 @@ ODD_KINDS = {
     "grey and alpha png": (encoded(RGB.convert("LA"), "PNG"), RGB.convert("LA").convert("RGBA")),
     "grey and alpha tiff": (encoded(RGB.convert("LA"), "TIFF"), RGB.convert("LA").convert("RGBA")),
     "cmyk tiff": (encoded(RGB.convert("CMYK"), "TIFF"), RGB),
-    "animated png": (encoded(RGB, "PNG", save_all=True, append_images=[RGB.rotate(180)]), RGB),
-    "animated webp": (
-        encoded(RGB, "WEBP", lossless=True, save_all=True, append_images=[RGB.rotate(180)]),
-        RGB.convert("RGBA"),  # animations declare alpha
-    ),
-    "pages of tiff": (encoded(RGB, "TIFF", save_all=True, append_images=[RGB.rotate(180)]), RGB),
     "1x1": (encoded(RGB.resize((1, 1)), "PNG"), RGB.resize((1, 1))),
 }
 
@@ -133,6 +128,9 @@ def test_a_size_out_of_bounds_is_refused_before_decoding(tmp_path, monkeypatch):
         ("sound.webp", b"RIFF\x04\0\0\0WAVEfmt ", "truncated, damaged or"),
         ("float.tif", cv2.imencode(".tif", np.ones((4, 5), np.float32))[1].tobytes(), "floating numbers of 32 bits"),
         ("missing.png", None, "No such file"),
+        ("pages.tif", encoded(RGB, "TIFF", save_all=True, append_images=[RGB]), "a TIFF of several pages"),
+        ("anim.webp", encoded(RGB, "WEBP", save_all=True, append_images=[RGB.rotate(9)]), "an animation of 2 frames"),
+        ("anim.png", encoded(RGB, "PNG", save_all=True, append_images=[RGB.rotate(9)]), "an animation of 2 frames"),
     ],
 )
 @pytest.mark.parametrize("function", [images.read, images.header])
@@ -142,6 +140,44 @@ def test_what_is_no_image_is_refused_with_a_sentence(tmp_path, name, data, sente
     with pytest.raises(ValueError, match=sentence) as caught:
         function(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
+
+
+def tiff(path: Path, samples: int, photometric: int, extra: tuple[int, ...], *, subfile: int = 0) -> Path:
+    """A TIFF of 8 bits, uncompressed: 5 x 4 pixels with that many samples, and where `subfile`, a second page."""
+    tags = [(256, 5), (257, 4), (258, 8), (259, 1), (262, photometric), (273, 8), (277, samples), (278, 4)]
+    tags += [(279, 20 * samples)] + ([(338, extra[0])] if extra else [])
+    pixels, entry = bytes(range(20)) * samples, "<HHII"
+    page = pack("<H", len(tags)) + b"".join(pack(entry, tag, 4, 1, value) for tag, value in tags)
+    start = 8 + len(pixels)
+    following = start + len(page) + 4 if subfile else 0
+    data = b"II*\0" + pack("<I", start) + pixels + page + pack("<I", following)
+    if subfile:
+        tags = [(254, subfile), *tags]
+        page = pack("<H", len(tags)) + b"".join(pack(entry, tag, 4, 1, value) for tag, value in tags)
+        data += page + bytes(4)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("function", [images.read, images.header])
+def test_samples_of_a_tiff_that_are_neither_colour_nor_alpha_are_refused(tmp_path, function):
+    for samples, photometric in ((4, 2), (2, 1)):
+        with pytest.raises(
+            ValueError, match=f"{samples} samples a pixel, .*allowed: grey or RGB, with alpha or without"
+        ):
+            function(tiff(tmp_path / "bands.tif", samples, photometric, (0,)))
+
+
+def test_a_smaller_copy_or_a_mask_behind_a_page_is_no_second_page(tmp_path):
+    for kind in (1, 4):
+        assert images.read(tiff(tmp_path / "copy.tif", 1, 1, (), subfile=kind)).shape == (4, 5, 1)
+    with pytest.raises(ValueError, match="several pages"):
+        images.read(tiff(tmp_path / "pages.tif", 1, 1, (), subfile=2))
+
+
+def test_an_rgbn_tiff_is_refused(shared):
+    with pytest.raises(ValueError, match="4 samples a pixel, of which 3 are grey or colour and 1 neither"):
+        images.read(shared / "cases/layouts/rgbn/a/000.tif")
 
 
 def test_folders_and_pipes_are_refused_at_once(tmp_path):
