@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "i2i_runtime": 0,
     "i2i.registry": 0,
+    "i2i.extras": 0,
     "i2i.__version__": 0,
     "i2i.recipe": 1,
     "i2i.devices": 1,

@@ -3,7 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 
 # Each pair writes the same folder: the one that was installed last wins, and no installer warns of it.
-_SAME_RUNTIME = ("i2i", "i2i-runtime")
+_SAME_RUNTIME = ("i2i-toolkit", "i2i-toolkit-runtime")
 _SAME_ONNX = ("onnxruntime", "onnxruntime-gpu")
 
 
@@ -13,8 +13,8 @@ def conflicts() -> list[str]:
     runtimes, engines = _versions(_SAME_RUNTIME), _versions(_SAME_ONNX)
     if len(set(runtimes)) > 1:
         found.append(
-            f"i2i {runtimes[0]} and i2i-runtime {runtimes[1]} are both installed and hold the same package; "
-            "i2i needs no other: pip uninstall i2i-runtime, then install i2i again"
+            f"i2i-toolkit {runtimes[0]} and i2i-toolkit-runtime {runtimes[1]} are both installed and hold the same "
+            "package; pip uninstall i2i-toolkit-runtime, then install i2i-toolkit again from its checkout"
         )
     if len(engines) > 1:
         found.append(

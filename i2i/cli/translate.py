@@ -75,7 +75,7 @@ def translate(
     What is there already is not translated again, unless its image has changed: the target's .i2i-manifest.jsonl says
     which model made each result of which image, in how many milliseconds, with checksums. A published upscaler works
     by its name: i2i translate realesrgan-x4plus low/ high/. Source and target may be URLs that fsspec knows:
-    i2i translate x4.onnx s3://bucket/low gs://bucket/high, for which pip install 'i2i[remote]' s3fs gcsfs.
+    i2i translate x4.onnx s3://bucket/low gs://bucket/high, which need: pip install fsspec s3fs gcsfs.
     """
     from i2i import registry
     from i2i.cli.progress import ProgressLine

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from i2i.extras import install_hint
 from i2i_runtime.files import write_atomically
 from i2i_runtime.images import with_channels
 
@@ -18,9 +19,7 @@ def check_can_film() -> None:
     try:
         import av  # noqa: F401
     except ImportError:
-        raise ValueError(
-            "a film needs PyAV; install it with: pip install 'i2i[video]', or name a .png for a sheet"
-        ) from None
+        raise ValueError(f"a film needs PyAV: {install_hint('video')}; or name a .png for a sheet") from None
 
 
 def write_film(file: Path, frames: Iterable[NDArray[np.uint8]], *, rate: int = 30) -> int:

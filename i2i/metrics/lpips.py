@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from i2i.extras import install_hint
 from i2i.pretrained import PublishedWeights, read_state_dict
 
 
@@ -47,7 +48,7 @@ class Lpips:
         try:
             import lpips
         except ImportError:
-            raise ValueError("LPIPS needs the package lpips; install it with: pip install 'i2i[lpips]'") from None
+            raise ValueError(f"LPIPS needs the package lpips: {install_hint('lpips')}") from None
         file = weights or _cached_alexnet()
         state = read_state_dict(file)
         kind = _recognise_backbone(state, file)

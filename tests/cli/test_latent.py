@@ -85,7 +85,7 @@ def test_without_pyav_a_sentence_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     code, _, errors = i2i_run("walk", trained, tmp_path / "walk.mp4", "--from", "3", "--to", "9", capsys=capsys)
-    assert code == 1 and "pip install 'i2i[video]', or name a .png for a sheet" in errors
+    assert code == 1 and "pip install '.[video]' in a checkout of i2i; or name a .png for a sheet" in errors
 
 
 def test_arithmetic_is_one_titled_sheet(conditional: Path, tmp_path: Path, capsys: Run) -> None:

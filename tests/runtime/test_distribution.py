@@ -36,6 +36,32 @@ def test_both_distributions_have_the_same_version_and_compatible_requirements() 
     )
 
 
+@in_checkout
+def test_no_hint_installs_the_package_that_is_called_i2i_on_the_index() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    own = Path(__file__).relative_to(ROOT)
+    strange = re.compile(r"pip install (-\S+ )*['\"]?i2i(-runtime)?(?![\w-])|['\"`]i2i(-runtime)?\[")
+    found = [
+        f"{name}: {match[0]}"
+        for name in map(Path, listed.splitlines())
+        if name != own and (ROOT / name).is_file() and name.suffix in (".py", ".md", ".toml", ".html", ".js", "")
+        for match in strange.finditer((ROOT / name).read_text())
+    ]
+    assert found == []
+    assert strange.search("pip install 'i2i[fid]'") and strange.search("pip install i2i")
+    assert (project(ROOT)["name"], project(EXPORT)["name"]) == ("i2i-toolkit", "i2i-toolkit-runtime")
+    (dev,) = (each for each in project(ROOT)["optional-dependencies"]["dev"] if each.startswith("i2i"))
+    assert dev.startswith("i2i-toolkit["), "the project's own extras"
+
+
+@in_checkout
+def test_every_extra_has_its_distribution_in_hints() -> None:
+    from i2i.extras import EXTRAS
+
+    written = project(ROOT)["optional-dependencies"]
+    assert {name: re.split("[=><[]", written[name][0])[0] for name in written if name != "dev"} == EXTRAS
+
+
 # Every import of torch or i2i fails, as it does where they are not installed.
 BARE = """
 import sys
@@ -72,7 +98,13 @@ def versions(monkeypatch: pytest.MonkeyPatch, **there: str) -> None:
 
 @pytest.mark.parametrize(
     "there",
-    [{}, {"i2i": "1.0"}, {"i2i_runtime": "1.0"}, {"i2i": "1.0", "i2i_runtime": "1.0"}, {"onnxruntime_gpu": "1.31"}],
+    [
+        {},
+        {"i2i_toolkit": "1.0"},
+        {"i2i_toolkit_runtime": "1.0"},
+        {"i2i_toolkit": "1.0", "i2i_toolkit_runtime": "1.0"},
+        {"onnxruntime_gpu": "1.31"},
+    ],
     ids=str,
 )
 def test_one_of_a_kind_or_the_same_version_twice_is_fine(
@@ -83,9 +115,10 @@ def test_one_of_a_kind_or_the_same_version_twice_is_fine(
 
 
 def test_two_versions_of_the_runtime_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    versions(monkeypatch, i2i="1.1", i2i_runtime="1.0", onnxruntime="1.31")
+    versions(monkeypatch, i2i_toolkit="1.1", i2i_toolkit_runtime="1.0", onnxruntime="1.31")
     (sentence,) = installed.conflicts()
-    assert sentence.startswith("i2i 1.1 and i2i-runtime 1.0 are both installed") and "pip uninstall" in sentence
+    assert sentence.startswith("i2i-toolkit 1.1 and i2i-toolkit-runtime 1.0 are both installed")
+    assert "pip uninstall" in sentence
 
 
 def test_both_wheels_of_onnx_runtime_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +145,7 @@ def test_the_wheel_runs_and_passes_these_tests_in_a_fresh_environment_without_to
 
     shutil.copytree(EXPORT, tmp_path / "source", ignore=shutil.ignore_patterns("web", "node_modules", "__pycache__"))
     run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", "wheels", tmp_path / "source")
-    (wheel,) = tmp_path.glob("wheels/i2i_runtime-*.whl")
+    (wheel,) = tmp_path.glob("wheels/i2i_toolkit_runtime-*.whl")
     venv.create(tmp_path / "venv", with_pip=True)
     scripts = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
     run(scripts / "python", "-m", "pip", "install", f"{wheel}[cpu]", "pytest", "onnx")

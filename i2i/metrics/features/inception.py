@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from i2i.extras import install_hint
 from i2i.metrics.features.base import FeatureExtractor
 from i2i.pretrained import LoadedWeights, PublishedWeights, load_or_download, name_with_weights
 from i2i.registry import features
@@ -33,7 +34,7 @@ class Inception(FeatureExtractor):
         try:
             from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
         except ImportError:
-            raise ValueError("inception needs the package torch-fidelity; install it: pip install 'i2i[fid]'") from None
+            raise ValueError(f"inception needs the package torch-fidelity: {install_hint('fid')}") from None
         loaded = load_or_download(PUBLISHED, weights)
         super().__init__(name_with_weights("inception", PUBLISHED, loaded), loaded.sha256, device)
         with torch.random.fork_rng(devices=[]):  # the network starts from random weights
