@@ -15,6 +15,7 @@ from i2i_runtime import bench, engines, stream
 from i2i_runtime.conflicts import conflicts
 from i2i_runtime.engines.base import ExportedModel, LatentModelError
 from i2i_runtime.engines.sampler import ExportedSampler
+from i2i_runtime.files import escape_controls
 from i2i_runtime.folder import FolderOptions
 from i2i_runtime.folder.command import run_translation, workers_for
 from i2i_runtime.folder.samples import sample_folder
@@ -140,7 +141,11 @@ def _translate(chosen: Namespace) -> int:
     model, workers = engines.open_for_folder(chosen.model, **_engine_options(chosen), workers=workers)
     print(f"{model.card.product} on {engines.describe(model)}", flush=True)
     options = FolderOptions(**{name: getattr(chosen, name) for name in _FOLDER_OPTIONS}, workers=workers)
-    return run_translation(model, chosen.source, chosen.target, options, notify=print, count=_Count())
+    return run_translation(model, chosen.source, chosen.target, options, notify=_notify, count=_Count())
+
+
+def _notify(message: str) -> None:
+    print(escape_controls(message), flush=True)
 
 
 def _sample(chosen: Namespace) -> int:

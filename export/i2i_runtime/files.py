@@ -4,17 +4,29 @@ import os
 import re
 import secrets
 import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
+_CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # of Unicode: control characters, surrogates, separators of lines
 _LONGEST_SUFFIX = 16  # characters that a temporary name takes over
 
 
 def printable(path: Path) -> str:
-    """The path as text for messages: bytes of a name that are not UTF-8 become question marks."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    """The path as text for messages: bytes that are not UTF-8 become question marks, control characters \\x1b, \\n."""
+    return escape_controls(os.fsencode(path).decode("utf-8", "replace"), keep="")
+
+
+def escape_controls(text: str, *, keep: str = "\n\t") -> str:
+    """Text that a terminal may print: control characters of names, which could colour, clear or forge lines, as
+    escapes such as \\x1b; those in `keep` stay.
+    """
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in _CONTROLS and char not in keep else char
+        for char in text
+    )
 
 
 def open_regular_file(path: Path) -> BufferedReader:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from i2i_runtime.files import escape_controls
+
 
 class StopSignal:
     """Whether Ctrl-C or SIGTERM has arrived, as a function; `signal` is its number, 0 before."""
@@ -60,7 +62,7 @@ def run_program(run: Callable[[list[str]], int], describe: Callable[[Exception],
     except Exception as error:
         if debug:
             raise
-        print(f"error: {describe(error)}", file=sys.stderr)
+        print(f"error: {escape_controls(describe(error))}", file=sys.stderr)
         return 1
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, cast
 import typer
 
 from i2i.cli.train import Plugins
+from i2i_runtime.files import escape_controls
 
 app = typer.Typer(help="List, check, tile, download and draw data sets.", no_args_is_help=True)
 
@@ -39,7 +40,7 @@ def check_folders(
 
     with ProgressLine() as line:
         report = check(*folders, progress=line.count("images"))
-    print("\n".join(report.lines()))
+    print(escape_controls("\n".join(report.lines())))
     return 1 if report.problems else 0
 
 
@@ -63,7 +64,8 @@ def tile(
     existed = f", {report.skipped:,} existed" if report.skipped else ""
     print(f"{report.images:,} image{'s' * (report.images != 1)}: {report.written:,} tiles written{existed}")
     if report.failed:
-        print("\n".join([f"{len(report.failed)} failed:", *(f"  {sentence}" for sentence in report.failed)]))
+        sentences = [f"{len(report.failed)} failed:", *(f"  {sentence}" for sentence in report.failed)]
+        print(escape_controls("\n".join(sentences)))
     return 3 if report.failed else 0
 
 

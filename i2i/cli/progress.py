@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from i2i_runtime.files import escape_controls
 from i2i_runtime.signals import StopSignal, stop_on_signals
 
 if TYPE_CHECKING:
@@ -45,13 +46,13 @@ class ProgressLine:
             return
         self._last = now
         if self._live and not last:
-            self._live.update(Text(text(), no_wrap=True, overflow="ellipsis"), refresh=True)
+            self._live.update(Text(escape_controls(text()), no_wrap=True, overflow="ellipsis"), refresh=True)
         else:
             self.notify(text())
 
     def notify(self, message: str) -> None:
         """Print a line that stays."""
-        self._console.print(Text(message))
+        self._console.print(Text(escape_controls(message)))
         sys.stdout.flush()
 
     def count(self, noun: str) -> Callable[[int, int], None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from i2i_runtime.files import open_regular_file, printable, write_atomically
+from i2i_runtime.files import escape_controls, open_regular_file, printable, write_atomically
 
 
 def full_disk(*_) -> None:
@@ -109,3 +109,9 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
 
 def test_a_name_that_is_not_utf_8_can_be_printed() -> None:
     assert printable(Path(os.fsdecode(b"caf\xe9.png"))) == "caf\N{REPLACEMENT CHARACTER}.png"
+
+
+def test_control_characters_of_names_do_not_reach_the_terminal() -> None:
+    assert printable(Path("a\x1b[2Jb\nc\x9b.png")) == "a\\x1b[2Jb\\nc\\x9b.png"
+    assert printable(Path("\u732b \u00e9.png")) == "\u732b \u00e9.png"
+    assert escape_controls("two\nlines\x1b]0;title\x07") == "two\nlines\\x1b]0;title\\x07"

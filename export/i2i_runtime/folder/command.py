@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from i2i_runtime.folder.jobs import warnings
 from i2i_runtime.folder.options import FolderOptions
 from i2i_runtime.folder.translate import translate_folder
 from i2i_runtime.images import is_image
@@ -21,8 +22,11 @@ def run_translation(
 ) -> int:
     """Translate a folder until it is done or a signal stops it, and return the exit code: 3 where images failed.
 
-    `notify` gets the lines of the report, `count` (images finished, images in all).
+    `notify` gets sentences about files that need the user's attention and the lines of the report, `count` (images
+    finished, images in all).
     """
+    for sentence in warnings(Path(source), options.carry):
+        notify(sentence)
     with stop_on_signals() as stop:
         report = translate_folder(
             model.network,

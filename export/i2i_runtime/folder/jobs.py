@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,7 +12,9 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from i2i_runtime.files import printable
-from i2i_runtime.images import SUFFIXES, is_image, list_files, list_images
+from i2i_runtime.images import SUFFIXES, UNREAD_SUFFIXES, is_image, list_files, list_images
+
+_LABELS = re.compile("(.*_)?(labels?|masks?|annotations?)", re.IGNORECASE)  # names of folders of label maps
 
 
 class Job(NamedTuple):
@@ -80,6 +84,26 @@ def result_folder(jobs: Sequence[Job], target: Path) -> Path:
     return target if jobs[0].result == target / jobs[0].result_name else target.parent
 
 
+def warnings(source: Path, carry: Sequence[str]) -> list[str]:
+    """Sentences about files of a folder that are not translated, and about label maps that are."""
+    if not source.is_dir():
+        return []
+    patterns = [PurePath(pattern).parts for pattern in carry]
+    files = [name for name in list_files(source) if not any(_matches(name.parts, each) for each in patterns)]
+    unread = Counter(name.suffix.lower() for name in files if name.suffix.lower() in UNREAD_SUFFIXES)
+    sentences = []
+    if unread:
+        counts = ", ".join(f"{count:,} {suffix}" for suffix, count in unread.most_common())
+        sentences.append(f"not translated, since they are not read: {counts} files; convert them, or --carry them")
+    labels = [name for name in files if is_image(name) and any(_LABELS.fullmatch(part) for part in name.parts[:-1])]
+    if labels:
+        sentences.append(
+            f"{len(labels):,} images in folders of labels are translated as photos, such as {printable(labels[0])};"
+            f" --carry '**/{labels[0].parent.name}/**' copies them as they are"
+        )
+    return sentences
+
+
 def _suffix(format: str | None) -> str | None:
     suffix = None if format is None else f".{format.lower().removeprefix('.')}"
     if suffix is not None and suffix not in SUFFIXES:
@@ -137,7 +161,10 @@ def _find_carried(folder: Path, patterns: Sequence[str]) -> set[Path]:
     found = {pattern: {name for name in files if _matches(name.parts, PurePath(pattern).parts)} for pattern in patterns}
     for pattern, names in found.items():
         if not names:
+            anywhere = f"**/{pattern}"
             hint = f"; a whole folder is '{pattern}/**'" if (folder / pattern).is_dir() else ""
+            if any(_matches(name.parts, PurePath(anywhere).parts) for name in files):
+                hint = f"; in folders further down it is '{anywhere}'"
             raise ValueError(f"carry: {pattern!r} matches no file in {printable(folder)}{hint}")
     return set().union(*found.values())
 

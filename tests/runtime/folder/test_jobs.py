@@ -10,7 +10,7 @@ import pytest
 from i2i_runtime import images
 from i2i_runtime.card import Card
 from i2i_runtime.folder import FolderOptions, FolderReport, translate_folder
-from i2i_runtime.folder.jobs import Shard
+from i2i_runtime.folder.jobs import Shard, warnings
 from i2i_runtime.folder.manifest import Manifest
 
 CARD = Card(product="generator", in_channels=3, out_channels=3)
@@ -165,3 +165,19 @@ def test_results_are_as_readable_as_the_user_wants(tree):
     mask = os.umask(0)
     os.umask(mask)
     assert stat.S_IMODE((tree.parent / "out" / "1.png").stat().st_mode) == 0o666 & ~mask
+
+
+def test_a_pattern_that_matches_only_further_down_is_corrected(tree):
+    (tree / "frames").mkdir()
+    (tree / "labels").rename(tree / "frames/labels")
+    with pytest.raises(ValueError, match=r"matches no file in .*it is '\*\*/labels/\*\*'"):
+        translate(tree, carry=["labels/**"])
+
+
+def test_label_maps_that_are_translated_and_kinds_that_are_not_are_said(tree):
+    for name in ("a.gif", "b.heic", "c.mp4", "town/d.HEIC"):
+        (tree / name).touch()
+    unread, labels = warnings(tree, [])
+    assert "2 .heic, 1 .gif, 1 .mp4 files" in unread
+    assert labels.startswith("1 images in folders of labels") and "--carry '**/labels/**'" in labels
+    assert warnings(tree, ["**/labels/**", "*.gif", "**/*.heic", "**/*.HEIC", "*.mp4"]) == []
