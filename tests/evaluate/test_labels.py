@@ -180,6 +180,14 @@ def test_class_maps_translate_labels_of_both_sides(folders: tuple[Path, Path], t
     assert report.counts.tolist() == [[(truth == 1).sum(), 0, 0], [0, 0, (truth == 2).sum()]]
 
 
+def test_label_maps_may_be_in_colours(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "map.json").write_text('{"#ff0000": 0, "#00ff00": 1, "#0000ff": 2}')
+    for file in images.list_images(folders[1]):
+        labels = images.read(folders[1] / file)[..., 0]
+        images.write(folders[1] / file, (255 * np.eye(3)[labels]).astype(np.uint8))
+    assert consistency(folders, class_map=tmp_path / "map.json").total()["pixel accuracy"] == 1
+
+
 def test_label_maps_of_other_sizes_raise_unless_resized(folders: tuple[Path, Path]) -> None:
     file = folders[0] / "b.png"
     images.write(file, images.read(file).repeat(2, 0).repeat(2, 1))
