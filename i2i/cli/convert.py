@@ -23,6 +23,10 @@ def convert(
     product: Annotated[
         str | None, typer.Option(help="Which generator, for example a_to_b.", show_default=False)
     ] = None,
+    scale: Annotated[
+        int | None,
+        typer.Option(help="3 for an RRDB file of others with one up-sampling, which is x2 else.", show_default=False),
+    ] = None,
     plugins: Plugins = [],  # noqa: B006
 ) -> None:
     """Write a generator's weights for other tools, or theirs for us: i2i convert runs/esrgan/photos --to official."""
@@ -31,9 +35,13 @@ def convert(
     from i2i.cli.progress import ProgressLine
 
     registry.load_plugins(plugins)
-    with ProgressLine() as line:
-        generator, facts = load_generator(model, product, progress=line.count("bytes downloaded"), notify=line.notify)
-    file = _new(out or Path(facts["product"] + (".pth" if to == "official" else ".safetensors")))
+    if scale is None:
+        with ProgressLine() as line:
+            progress = line.count("bytes downloaded")
+            generator, facts = load_generator(model, product, progress=progress, notify=line.notify)
+    else:
+        generator, facts = interop.load_published(model, scale=scale), {"product": model.stem, "test_time": "eval"}
+    file = _new(out or Path(Path(facts["product"]).name + (".pth" if to == "official" else ".safetensors")))
     if to == "official":
         interop.save_published(generator, file)
     else:

@@ -4,6 +4,7 @@ The architecture is recognised from keys and shapes, never from a file's name. K
 published network: sorted by it, the layers are in the order of ours. `save_published` writes the published layout.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,10 @@ KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]
 }
 
 
-def load_published(path: str | Path) -> ImageGenerator:
+def load_published(path: str | Path, *, scale: int | None = None) -> ImageGenerator:
     """Load the generator of a published checkpoint, on the CPU in eval mode: `.pth`, `.safetensors`, or ncnn's pair of
-    `.param` and `.bin`, of which `path` is either.
+    `.param` and `.bin`, of which `path` is either. `scale` says that an RRDB network with one up-sampling is for x3,
+    which its tensors do not; without it such a network is for x2, with a warning.
 
     The file is read as data, no code in it is run. Of weights and their moving average the average is taken. The
     reference tests Pix2Pix in training mode (batch statistics and dropout); call `.train()` on the result for that.
@@ -44,6 +46,7 @@ def load_published(path: str | Path) -> ImageGenerator:
     state = read(path)
     try:
         name, options = recognise(state)
+        options |= _scale(path, options, scale)
         # Built without memory: the checkpoint's tensors become the weights.
         with torch.device("meta"):
             generator = generators[name](**options)  # type: ignore[operator]
@@ -52,6 +55,20 @@ def load_published(path: str | Path) -> ImageGenerator:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return generator.float().eval()
+
+
+def _scale(path: Path, options: Mapping[str, Any], scale: int | None) -> dict[str, int]:
+    """The scale that `scale` and a network's options agree on. Raises ValueError where they do not."""
+    found = options.get("scale", 1)
+    if options.get("unshuffle") is False and found == 2:  # an RRDB network with one up-sampling
+        if scale is None and path.suffix not in (".param", ".bin"):  # a graph says its factors
+            hint = "if it is for x3, give i2i convert --to i2i --scale 3"
+            warnings.warn(f"{path}: loaded as x2; {hint}", stacklevel=3)
+        if scale == 3:
+            return {"scale": scale}
+    if scale not in (None, found):
+        raise ValueError(f"its layers are those of x{found}, not of x{scale}")
+    return {}
 
 
 def recognise(state: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from torch import Tensor
 from i2i.interop.ncnn import read_ncnn
 
 # Keys under which a state dict may lie, the moving average of the weights before the weights.
-WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model")
-PARALLEL = "module."  # prefix of all keys of a network trained on several GPUs
+WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net")
+DEEPEST = 8  # wrappers in wrappers
+# First words of all keys: of a network on several GPUs, of a compiled one, of the generator beside other networks.
+PREFIXES = ("module.", "_orig_mod.", "netG.", "net_g.", "generator.")
 
 
 def read(path: Path) -> Mapping[str, Tensor]:
-    """Read the state dict of a `.pth` or `.safetensors` file, without its wrapper, or of an ncnn pair. Raises
+    """Read the state dict of a `.pth` or `.safetensors` file, without wrappers and prefixes, or of an ncnn pair. Raises
     ValueError for any other file.
     """
     if path.suffix == ".param" or (path.suffix == ".bin" and path.with_suffix(".param").is_file()):
@@ -26,16 +29,21 @@ def read(path: Path) -> Mapping[str, Tensor]:
     state = _unwrapped(_content(path))
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(f"{path}: not a published checkpoint, which is a dictionary of tensors and nothing else")
-    return {str(key).removeprefix(PARALLEL): tensor for key, tensor in state.items()}
+    return _without_prefixes({str(key): tensor for key, tensor in state.items()})
 
 
 def _content(path: Path) -> Any:
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
+    if _is_torchscript(path):
+        raise ValueError(
+            f"{path}: a TorchScript program, and code of others is not run; save the state dict of its network instead"
+        )
     try:
-        if path.suffix == ".safetensors":
+        if _is_safetensors(path):
             return safetensors.torch.load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as stream:  # of a path, torch believes the suffix
+            return torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes the readers raise anything
         if code := re.search(r"GLOBAL (\S+)", str(error)):
             raise ValueError(
@@ -47,10 +55,49 @@ def _content(path: Path) -> Any:
         raise ValueError(f"{path}: no checkpoint or a damaged one ({reason}); copy or download it again") from error
 
 
+def _is_safetensors(path: Path) -> bool:
+    """Whether a file begins like safetensors, whatever its name: the length of a JSON object, and the object."""
+    with path.open("rb") as stream:
+        start = stream.read(9)
+    length = int.from_bytes(start[:8], "little")
+    begins = start[8:] == b"{" and length < path.stat().st_size
+    return begins or (path.suffix == ".safetensors" and not zipfile.is_zipfile(path))
+
+
+def _is_torchscript(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
 def _unwrapped(content: Any) -> Any:
-    if isinstance(content, Mapping):
-        for wrapper in WRAPPERS:
-            inner = content.get(wrapper)
-            if isinstance(inner, Mapping) and inner:
-                return _unwrapped(inner)
+    for _ in range(DEEPEST):
+        inner = _wrapped_in(content)
+        if inner is None:
+            break
+        content = inner
     return content
+
+
+def _wrapped_in(content: Any) -> Mapping[Any, Any] | None:
+    """What a wrapper holds, by the first known key, or by the only one with a dictionary that has tensors."""
+    if not isinstance(content, Mapping):
+        return None
+    inner = {key: value for key, value in content.items() if isinstance(value, Mapping) and value}
+    for wrapper in WRAPPERS:
+        if wrapper in inner:
+            return inner[wrapper]
+    with_tensors = [value for value in inner.values() if any(isinstance(each, Tensor) for each in value.values())]
+    return with_tensors[0] if len(with_tensors) == 1 else None
+
+
+def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict without prefixes, one after another; of several networks only the generator."""
+    for _ in range(DEEPEST):
+        prefix = next((each for each in PREFIXES if any(key.startswith(each) for key in state)), None)
+        if prefix is None:
+            break
+        state = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+    return state

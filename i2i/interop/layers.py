@@ -1,7 +1,7 @@
 """Layers of a published state dict in the order of our networks."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,8 @@ STAGES = {
     "conv_last": 5,
     "linear": 1,
 }  # fmt: skip
+
+NUMBER = r"(\d{1,6})"  # in the pattern of a key
 
 # The tensors of a layer with weights, by the last part of their keys.
 Layer = dict[str, Tensor]
@@ -78,6 +80,26 @@ def convolution_weights(layers: list[Layer]) -> list[Tensor]:
     if len(weights) < 2:
         raise ValueError(f"{len(weights)} convolutions, but every generator has more")
     return weights
+
+
+def check_names(state: Mapping[str, Tensor], expected: Sequence[str]) -> None:
+    """Check that the convolutions of a published state dict, and its layers in their order, are the `expected` ones.
+
+    Raises ValueError for one that is missing and for one too many, and names it.
+    """
+    if missing := next((name for name in expected if f"{name}.weight" not in state), None):
+        raise ValueError(f"lacks {missing}.weight, without which the network is not whole; copy or download it again")
+    convolutions = {key.removesuffix(".weight") for key, tensor in state.items() if tensor.ndim == 4}
+    if strange := next(iter(sorted(convolutions.difference(expected))), None):
+        raise ValueError(f"has {strange}.weight, which the published network of this kind does not have")
+
+
+def count_numbered(state: Mapping[str, Tensor], pattern: str, start: int = 0) -> int:
+    """Count the keys that match `pattern`, whose group is a number from `start`; where numbers are left out, one more,
+    so that the first one that is missing is among those counted.
+    """
+    found = {int(match[1]) - start for key in state if (match := re.fullmatch(pattern, key))}
+    return len(found) + (max(found, default=-1) >= len(found))
 
 
 def following(name: str) -> str:

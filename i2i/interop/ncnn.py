@@ -22,6 +22,8 @@ HALF, FLOAT = 0x01306B47, 0  # the tag before a convolution's weights: float16 o
 LISTS = -23300  # keys from here down are of lists
 
 Options = dict[int, tuple[float, ...]]
+# Keys of a convolution's width, dilation, stride and padding from left to right, with their defaults.
+CONVOLUTION_WIDTHS: Options = {1: (0,), 2: (1,), 3: (1,), 4: (0,)}
 
 # Every layer of these networks: its kind, its options (None: any number), and a letter for the patterns below.
 CONVOLUTION: dict[int, tuple[float, ...] | None] = {0: None, 1: (3,), 4: (1,), 5: (1,), 6: None}  # 3x3, with bias
@@ -35,10 +37,15 @@ LETTERS: list[tuple[str, dict[int, tuple[float, ...] | None], str]] = [
     ("Concat", {}, "K"),
     ("Eltwise", {0: (1,), -23301: (0.2, 1)}, "E"),  # 0.2 times the first, and the second
     ("BinaryOp", {}, "B"),  # a sum
+    # What other converters write as layers of their own.
+    ("ReLU", {0: (0.2,)}, "R"),
+    ("BinaryOp", {0: (2,), 1: (1,), 2: (0.2,)}, "M"),  # times 0.2
     ("Interp", {0: (1,), 1: None, 2: None}, "I"),  # nearest neighbour
     ("Interp", {0: (3,), 1: None, 2: None}, "J"),  # bicubic
     ("PixelShuffle", {0: None}, "S"),
 ]
+# An activation as a layer of its own, and a scaled sum in two layers, as the one layer that is the same.
+SAME = {"cR": "C", "MB": "E"}
 RRDB = re.compile(r"c(((CK){4}cE){3}E)+cB(IC)*Cc")
 COMPACT = re.compile(r"(cP)+cSIBJ?")
 
@@ -115,17 +122,30 @@ def _layer(line: str) -> Layer:
         numbers = tuple(float(number) for number in value.split(","))
         # A list begins with its length.
         options[int(key)] = numbers[1:] if int(key) <= LISTS else numbers
-    neutral = {
-        "Convolution": {2: (1,), 3: (1,), 9: (0,)},  # dilation, stride, no activation
-        "BinaryOp": {0: (0,)},  # a sum
-        "Concat": {0: (0,)},  # of channels
-    }.get(kind, {})
+    neutral = _defaults(options).get(kind, {})
     return Layer(kind, name, {key: value for key, value in options.items() if value != neutral.get(key)})
+
+
+def _defaults(options: Options) -> dict[str, Options]:
+    """What layers have where their `options` do not say it: heights, for example, are the widths."""
+    width, dilation, stride, padding = (options.get(key, default) for key, default in CONVOLUTION_WIDTHS.items())
+    return {
+        "Convolution": {
+            2: (1,), 3: (1,), 8: (0,), 9: (0,), 18: (0,), 19: (0,),  # no int8, no activation, zeros around it
+            11: width, 12: dilation, 13: stride, 14: padding, 15: padding, 16: options.get(14, padding),
+        },
+        "BinaryOp": {0: (0,), 1: (0,), 2: (0,)} if options.get(0, (0,)) == (0,) else {},  # a sum of two
+        "Concat": {0: (0,)},  # of channels
+        "Interp": {3: (0,), 4: (0,), 5: (0,), 6: (0,)},  # by a factor; corners are not aligned
+        "PixelShuffle": {1: (0,)},
+    }  # fmt: skip
 
 
 def _convolutions(layers: list[Layer]) -> list[str]:
     """Published names of the graph's convolutions. Raises ValueError for another network."""
     letters = "".join(layer.letter() for layer in layers)
+    for parts, whole in SAME.items():
+        letters = letters.replace(parts, whole)
     factors = {layer.options[key] for layer in layers if layer.letter() == "I" for key in (1, 2)}
     count = letters.lower().count("c")
     if RRDB.fullmatch(letters) and factors <= {(2.0,)}:

@@ -2,31 +2,33 @@
 (https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix).
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from i2i.interop.layers import Layer, convolution_weights, published_layers
+from i2i.interop.layers import NUMBER, Layer, check_names, convolution_weights, count_numbered, published_layers
 
 
 def unet_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Options of the U-Net with this published state dict. Raises ValueError."""
     layers = published_layers(state)
-    first, *_, last = weights = convolution_weights(layers)
+    first, *_, last = convolution_weights(layers)
+    depth = 2 + min(max(key.count(".3.model") for key in state), len(layers))
+    check_names(state, unet_names(depth))
     # The last convolution is transposed: its weight is (in, out, 4, 4).
-    return _common(layers, first) | {"out_channels": last.shape[1], "depth": len(weights) // 2}
+    return _common(layers, first) | {"out_channels": last.shape[1], "depth": depth}
 
 
 def resnet_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Options of the ResNet with this published state dict. Raises ValueError."""
     layers = published_layers(state)
     first, *_, last = convolution_weights(layers)
-    blocks = sum(bool(re.fullmatch(r"model\.\d+\.conv_block\.1\.weight", key)) for key in state)
+    blocks = count_numbered(state, rf"model\.{NUMBER}\.conv_block\.\d\.weight", start=10)
     # Dropout within a block moves its second convolution one position on.
     dropout = state.get("model.10.conv_block.6.weight", torch.empty(0)).ndim == 4
+    check_names(state, resnet_names(blocks, dropout=dropout))
     return _common(layers, first) | {"out_channels": last.shape[0], "blocks": blocks, "dropout": dropout}
 
 

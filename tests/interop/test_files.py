@@ -72,7 +72,7 @@ def test_a_truncated_file_is_refused_in_a_sentence(tmp_path, suffix, kept):
         ([1, 2], "a dictionary of tensors and nothing else"),
         (published_resnet(blocks=1) | {"model.7.weight": torch.zeros(16, 9, 3, 3)}, "where Resnet.* has down.1.0"),
         (published_resnet(blocks=1) | {"model.4.filt": torch.zeros(3)}, "key model.4.filt is of no published network"),
-        (published_resnet(blocks=1) | {"model.30.weight": torch.zeros(1, 4, 7, 7)}, "9 layers .* has 8"),
+        (published_resnet(blocks=1) | {"model.30.weight": torch.zeros(1, 4, 7, 7)}, "has model.30.weight, which"),
         (
             published_resnet(blocks=1) | {"model.2.weight": torch.ones(4), "model.2.bias": torch.ones(4)},
             "instance norm with weights of its own",
@@ -94,6 +94,17 @@ def test_what_is_no_published_generator_is_refused_with_the_reason(tmp_path, con
         lambda state, other: {"params-ema": state, "params": other},
         lambda state, other: {"epoch": 3, "state_dict": state, "optimizer": {"lr": 1e-4}},
         lambda state, other: {"model": {"params": state}},
+        lambda state, other: {"net": state},
+        lambda state, other: {"model_state_dict": state, "optimizer_state_dict": {"state": {}, "param_groups": []}},
+        lambda state, other: {"whatever": state, "epoch": 3},
+        *[
+            lambda state, other, prefix=prefix: {
+                **{f"{prefix}{key}": tensor for key, tensor in state.items()},
+                "netD.conv0_0.weight": torch.zeros(4, 3, 3, 3),
+            }
+            for prefix in ("netG.", "generator.", "net_g.", "generator._orig_mod.", "module.netG.")
+        ],
+        lambda state, other: {f"_orig_mod.{key}": tensor for key, tensor in state.items()},
         lambda state, other: {f"module.{key}": tensor for key, tensor in state.items()},
         lambda state, other: {"params_ema": {f"module.{key}": tensor for key, tensor in state.items()}},
     ],
@@ -109,6 +120,35 @@ def test_super_resolution_weights_may_be_safetensors(tmp_path, published):
     network, state = published()
     save_file({f"module.{key}": tensor for key, tensor in state.items()}, tmp_path / "net.safetensors")
     assert_same_weights(load_published(tmp_path / "net.safetensors"), network)
+
+
+@pytest.mark.parametrize(("called", "suffix"), [(".pth", ".safetensors"), (".safetensors", ".pth")])
+def test_a_file_is_read_by_its_content_whatever_its_name(tmp_path, called, suffix):
+    network, state = published_rrdb()
+    file = tmp_path / f"net{called}"
+    save_file(state, file) if suffix == ".safetensors" else torch.save(state, file)
+    assert_same_weights(load_published(file), network)
+
+
+def test_a_torchscript_file_is_refused_without_advice_to_run_it(tmp_path):
+    torch.jit.save(torch.jit.script(torch.nn.Conv2d(3, 3, 3)), tmp_path / "net.pth")
+    with pytest.raises(ValueError, match=r"net\.pth: a TorchScript program, and code .* save the state dict"):
+        load_published(tmp_path / "net.pth")
+
+
+def test_wrappers_around_several_networks_are_not_guessed(tmp_path):
+    state = published_rrdb()[1]
+    torch.save({"one": state, "other": state}, tmp_path / "net.pth")
+    with pytest.raises(ValueError, match="not a published checkpoint"):
+        load_published(tmp_path / "net.pth")
+
+
+def test_a_wrapper_that_holds_itself_is_refused(tmp_path):
+    content = {"epoch": 1}
+    content["net"] = content
+    torch.save(content, tmp_path / "net.pth")
+    with pytest.raises(ValueError, match="not a published checkpoint"):
+        load_published(tmp_path / "net.pth")
 
 
 class Intruder:

@@ -204,3 +204,44 @@ def test_weights_stay_finite_and_exact_in_half_precision(tmp_path: Path) -> None
     loaded = load_published(compact_pair(network, half=True).write(tmp_path))
     image = torch.rand(1, 3, 8, 8)
     np.testing.assert_allclose(loaded(image).detach(), network(image).detach(), atol=1e-3)
+
+
+def spelt_out(pair: Pair) -> None:
+    """Rewrite the graph as other converters do: with defaults, and with activations and factors as layers."""
+    lines = []
+    for line in pair.lines:
+        kind, name, *_ = line.split()
+        if kind == "Convolution":
+            line, leaky, _ = (*line.partition(LEAKY),)
+            lines.append(f"{line} 11=3 2=1 12=1 3=1 13=1 14=1 15=1 16=1")
+            lines += [f"ReLU {name}_r 1 1 a b 0=2.000000e-01"] if leaky else []
+        elif kind == "Eltwise":
+            lines += [f"BinaryOp {name}_m 1 1 a b 0=2 1=1 2=2.000000e-01", f"BinaryOp {name}_a 2 1 a b c 0=0 1=0"]
+        else:
+            lines.append(f"{line} 3=0 4=0 6=0" if kind == "Interp" else line)
+    pair.lines = lines
+
+
+def test_defaults_and_activations_as_layers_are_the_same_network(tmp_path: Path) -> None:
+    network = RRDBNet(features=5, growth=3, blocks=2, scale=4).eval()
+    pair = rrdb_pair(network)
+    spelt_out(pair)
+    assert sum(line.startswith("ReLU") for line in pair.lines) == 2 * 12 + 3
+    assert_same_weights(load_published(pair.write(tmp_path)), network)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("13=1", "13=2"), ("12=1", "12=2"), ("11=3", "11=1"), ("16=1", "16=0"), ("6=0", "6=1")]
+)
+def test_what_is_spelt_out_and_differs_is_refused(tmp_path: Path, old: str, new: str) -> None:
+    pair = rrdb_pair(RRDBNet(features=5, growth=3, blocks=1, scale=4))
+    spelt_out(pair)
+    place = next(n for n, line in enumerate(pair.lines) if f" {old}" in line)
+    pair.lines[place] = pair.lines[place].replace(f" {old}", f" {new}")
+    with pytest.raises(ValueError, match=r"net\.param: layer \w+ \((Convolution|Interp)\) is in no RRDB"):
+        load_published(pair.write(tmp_path))
+
+
+def test_a_graph_of_another_converter_is_the_network_it_was_written_from(shared: Path) -> None:
+    folder = shared / "cases" / "ncnn_chainner"
+    assert_same_weights(load_published(folder / "tiny.param"), load_published(folder / "same.pth"))

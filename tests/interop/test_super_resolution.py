@@ -4,10 +4,11 @@ import pytest
 import torch
 
 import i2i
-from i2i.interop import load_published, recognise, rename
+from i2i.interop import KINDS, load_published, recognise, rename
 from i2i.networks.discriminators.vgg import VGGDiscriminator
+from i2i.networks.generators.rrdb import RRDBNet
 from i2i.networks.generators.srvgg import SRVGGNet
-from tests.published import assert_same_weights, named, published_rrdb, published_srvgg
+from tests.published import assert_same_weights, named, published_rrdb, published_srvgg, rrdb_names
 
 
 @pytest.mark.parametrize("layout", ["2018", "2019", "2021"])
@@ -25,6 +26,41 @@ def test_an_rrdb_network_is_recognised_in_every_layout(tmp_path, layout, blocks,
     assert (loaded.scale, loaded.multiple_of) == (scale, network.multiple_of)
     image = torch.rand(1, 3, 8, 12)
     assert torch.equal(loaded(image), network(image))
+
+
+@pytest.mark.parametrize("layout", ["2018", "2019", "2021"])
+def test_a_file_that_lacks_one_convolution_is_refused_and_names_it(layout):
+    _, state = published_rrdb(layout, blocks=3)
+    names = rrdb_names(layout, blocks=3, ups=2)
+    # Without the first of a block it is of no known kind, without the last up-sampling of a smaller scale.
+    for name in names:
+        if f"{name}.weight" in KINDS or name in ("conv_up2", "upconv2"):
+            continue
+        with pytest.raises(ValueError, match=f"lacks {name.replace('.', '[.]')}[.]weight"):
+            recognise({key: tensor for key, tensor in state.items() if not key.startswith(f"{name}.")})
+
+
+@pytest.mark.parametrize(("scale", "unshuffle"), [(1, 2), (2, 4), (4, 2), (4, 4), (8, 2)])
+def test_the_factor_of_unshuffling_is_apart_from_the_scale(scale, unshuffle):
+    network, state = published_rrdb(scale=scale, unshuffle=unshuffle)
+    options = recognise(state)[1]
+    assert (options["scale"], options["unshuffle"]) == (scale, unshuffle)
+    loaded = RRDBNet(**options).eval()
+    loaded.load_state_dict(rename(state, loaded))
+    image = torch.rand(1, 3, 8, 12)
+    assert loaded(image).shape == (1, 3, 8 * scale, 12 * scale)
+    assert torch.equal(loaded(image), network(image))
+
+
+def test_one_up_sampling_is_x2_unless_said_to_be_x3(tmp_path):
+    network, state = published_rrdb(scale=3)
+    torch.save(state, tmp_path / "net.pth")
+    with pytest.warns(UserWarning, match="loaded as x2; if it is for x3"):
+        assert load_published(tmp_path / "net.pth").scale == 2
+    image = torch.rand(1, 3, 4, 5)
+    assert torch.equal(load_published(tmp_path / "net.pth", scale=3)(image), network(image))
+    with pytest.raises(ValueError, match=r"net\.pth: its layers are those of x2, not of x4"):
+        load_published(tmp_path / "net.pth", scale=4)
 
 
 @pytest.mark.parametrize("channels", [(1, 1), (4, 4), (1, 3)])
@@ -68,10 +104,15 @@ def test_the_order_of_a_discriminator_s_keys_does_not_matter():
 @pytest.mark.parametrize(
     ("extra", "sentence"),
     [
-        ({f"body.0.rdb{n}.conv1x1.weight": torch.zeros(2, 4, 1, 1) for n in (1, 2, 3)}, "has 19 to 22 layers, all"),
+        (
+            {f"body.0.rdb{n}.conv1x1.weight": torch.zeros(2, 4, 1, 1) for n in (1, 2, 3)},
+            "has body.0.rdb1.conv1x1.weight",
+        ),
         ({"body.0.rdb1.conv3.weight": torch.zeros(2, 7, 3, 3)}, r"where RRDBNet has blocks\.0\.residual\.0\.conv"),
-        ({"body.0.norm.weight": torch.ones(4)}, "has 19 to 22 layers, all convolutions, but here are 22, of which 21"),
-        ({f"conv_up{n}.weight": torch.zeros(4, 4, 3, 3) for n in (3, 4)}, "but here are 23, of which 23"),
+        ({"body.0.norm.weight": torch.ones(4)}, "22 layers with weights, but RRDBNet has 21"),
+        ({f"conv_up{n}.weight": torch.zeros(4, 4, 3, 3) for n in (3, 4)}, "4 up-samplings by 2, .* are scale 16"),
+        ({"conv_up4.weight": torch.zeros(4, 4, 3, 3)}, r"lacks conv_up3\.weight"),
+        ({"body.999999.rdb1.conv1.weight": torch.zeros(2, 4, 3, 3)}, r"lacks body\.1\.rdb1\.conv1\.weight"),
     ],
 )
 def test_what_is_almost_an_rrdb_network_is_refused_with_the_reason(tmp_path, extra, sentence):

@@ -26,7 +26,7 @@ BEYOND_BLOCKS = 4  # pixels that the convolutions outside of the blocks add to t
 # Radius of the effective receptive field in pixels at the size of the blocks, measured on x4plus, whose 23 blocks have
 # one of 349 in theory, and on its version for anime with 6 blocks.
 EFFECTIVE_RADIUS = 56
-UNSHUFFLED_SCALE = 4  # factor by which a network with pixel-unshuffle enlarges the unshuffled image
+PUBLISHED_UNSHUFFLE = {1: 4, 2: 2}  # Real-ESRGAN's factor of pixel-unshuffle by scale; other scales have none
 
 
 @generators.register("rrdb")
@@ -34,8 +34,9 @@ class RRDBNet(ImageGenerator):
     """RRDB (ESRGAN, Wang 2018): residual-in-residual dense blocks, then nearest-neighbour up-sampling and convolution.
 
     Shapes: (N, in_channels, H, W) in [0, 1] -> (N, out_channels, scale * H, scale * W), unbounded around [0, 1].
-    Any H and W; with `unshuffle` multiples of 2 at scale 2 and of 4 at scale 1, where the blocks work at a half and a
-    quarter of the size on pixels moved into channels, as in Real-ESRGAN; other scales ignore it.
+    `unshuffle` moves squares of 2x2 or 4x4 pixels into channels, and the blocks work at a half or a quarter of the
+    size: H and W are multiples of that factor, any without. `true` is Real-ESRGAN's factor: 2 at scale 2, 4 at scale 1,
+    none at others.
     The published networks have 23 blocks, the one for anime 6.
     """
 
@@ -50,16 +51,19 @@ class RRDBNet(ImageGenerator):
         blocks: int = 23,
         growth: int = 32,
         scale: Scale = 4,
-        unshuffle: bool = True,
+        unshuffle: bool | Literal[2, 4] = True,
     ) -> None:
         super().__init__()
         at_least(1, in_channels=in_channels, out_channels=out_channels, features=features, blocks=blocks, growth=growth)
         if scale not in get_args(Scale):
             raise ValueError(f"scale = {scale} is refused; choose from: {', '.join(map(str, get_args(Scale)))}")
+        if unshuffle not in (False, True, 2, 4):
+            raise ValueError(f"unshuffle = {unshuffle} is refused; choose from: true, false, 2, 4")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.scale = scale
-        self.multiple_of = self.min_size = UNSHUFFLED_SCALE // scale if unshuffle and scale <= 2 else 1
+        factor = PUBLISHED_UNSHUFFLE.get(scale, 1) if unshuffle is True else int(unshuffle) or 1
+        self.multiple_of = self.min_size = factor
         self.overlap = (
             2 * self.multiple_of * min(EFFECTIVE_RADIUS, DENSE_BLOCKS * CONVOLUTIONS * blocks + BEYOND_BLOCKS)
         )
@@ -149,5 +153,5 @@ def _activation() -> nn.Module:
 
 
 def _upsampling_factors(scale: int) -> list[int]:
-    """Factors of the up-samplings one after another, whose product is `scale`: twos, or one three."""
-    return [3] if scale == 3 else [2] * (scale.bit_length() - 1)
+    """Factors of the up-samplings one after another, whose product is `scale`: twos, after a three where it has one."""
+    return [3] * (scale % 3 == 0) + [2] * ((scale & -scale).bit_length() - 1)
