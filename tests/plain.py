@@ -55,7 +55,7 @@ def plain_step(method: Method, options: Optimizer) -> Callable[[Any], None]:
 def _cyclegan(method: CycleGAN, batch: Unpaired, generators: torch.optim.Adam, judges: torch.optim.Adam) -> None:
     a, b = batch
     a_to_b, b_to_a, judge_a, judge_b = method.a_to_b, method.b_to_a, method.judge_a, method.judge_b
-    adversarial, cycle = method.adversarial, method.cycle_weight
+    adversarial, cycle_a, cycle_b = method.adversarial, method.cycle_weight_a, method.cycle_weight_b
     fake_b = a_to_b(a)
     again_a = b_to_a(fake_b)
     fake_a = b_to_a(b)
@@ -64,9 +64,10 @@ def _cyclegan(method: CycleGAN, batch: Unpaired, generators: torch.optim.Adam, j
     _set_trainable([judge_a, judge_b], False)
     generators.zero_grad()
     loss = _fool(adversarial, judge_b, fake_b, b) + _fool(adversarial, judge_a, fake_a, a)
-    loss = loss + cycle * F.l1_loss(again_a, a) + cycle * F.l1_loss(again_b, b)
+    loss = loss + cycle_a * F.l1_loss(again_a, a) + cycle_b * F.l1_loss(again_b, b)
     if method.identity_weight:
-        loss = loss + method.identity_weight * cycle * (F.l1_loss(a_to_b(b), b) + F.l1_loss(b_to_a(a), a))
+        identities = cycle_b * F.l1_loss(a_to_b(b), b) + cycle_a * F.l1_loss(b_to_a(a), a)
+        loss = loss + method.identity_weight * identities
     loss.backward()
     generators.step()
 
@@ -121,11 +122,15 @@ def _gan(method: GAN, batch: Images, generator: torch.optim.Adam, discriminator:
     method.adversarial.constrain(method.discriminator)
     if (number + 1) % method.critic_steps:
         return
+    real_logits = judge(real).detach() if method.adversarial.relativistic else None
+    if not method.reuse_fakes:
+        labels = (torch.randint(method.classes, label.shape),) if method.classes else ()
+        fake = method.generator(torch.randn(len(real), method.generator.latent), *labels)
     _set_trainable([method.discriminator], False)
     generator.zero_grad()
-    loss = _fool(method.adversarial, judge, fake, real)
+    loss = method.adversarial.generator(method.discriminator(fake, *labels), real_logits)
     if method.orthogonal_weight:
-        loss = loss + method.orthogonal_weight * orthogonal_penalty(method.generator)
+        loss = loss + method.orthogonal_weight * orthogonal_penalty(method.generator) / 2
     loss.backward()
     generator.step()
 

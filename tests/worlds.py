@@ -58,6 +58,7 @@ TINY_DCGAN = [
 ]
 TINY |= {
     "dcgan": TINY_DCGAN,
+    "wgan": [*TINY_DCGAN, "method.critic_steps=2", "method.warm_critic_steps=0"],
     "wgan-gp": [*TINY_DCGAN, "method.critic_steps=2"],
     "biggan": [*TINY_DCGAN[:2], *TINY_DCGAN[3:]],
 }

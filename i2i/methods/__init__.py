@@ -9,7 +9,19 @@ from i2i.methods import (
     real_esrgan,
     rrdb_psnr,
     stylegan2,
+    wgan,
     wgan_gp,
 )
 
-__all__ = ["biggan", "cyclegan", "dcgan", "esrgan", "pix2pix", "real_esrgan", "rrdb_psnr", "stylegan2", "wgan_gp"]
+__all__ = [
+    "biggan",
+    "cyclegan",
+    "dcgan",
+    "esrgan",
+    "pix2pix",
+    "real_esrgan",
+    "rrdb_psnr",
+    "stylegan2",
+    "wgan",
+    "wgan_gp",
+]

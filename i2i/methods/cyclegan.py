@@ -29,8 +29,9 @@ from i2i.registry import methods
 class CycleGAN(Translation):
     """CycleGAN (Zhu 2017): unpaired translation with a cycle loss.
 
-    `identity_weight` is relative to `cycle_weight`, as published (section 5.2, "photo generation from paintings"); 0
-    leaves the term out. `history` is the size of the image pool.
+    `cycle_weight` is of images of a that come back, and `cycle_weight_b` of those of b; left out it is the same.
+    `identity_weight` is relative to them, as published (section 5.2, "photo generation from paintings"); 0 leaves the
+    term out. `history` is the size of the image pool.
     """
 
     batch = Unpaired
@@ -44,6 +45,7 @@ class CycleGAN(Translation):
         a_channels: int = 3,
         b_channels: int = 3,
         cycle_weight: float = 10.0,
+        cycle_weight_b: float | None = None,
         identity_weight: float = 0.5,
         history: int = 50,
     ) -> None:
@@ -60,7 +62,8 @@ class CycleGAN(Translation):
         self.judge_b = discriminator(in_channels=b_channels)  # D_Y
         self.adversarial = adversarial()
         check_penalty("method.adversarial.penalty_weight", self.adversarial.penalty_weight, self.judge_a)
-        self.cycle_weight = cycle_weight  # lambda
+        self.cycle_weight_a = cycle_weight  # lambda, lambda_A in the published code
+        self.cycle_weight_b = cycle_weight if cycle_weight_b is None else cycle_weight_b  # lambda_B
         self.identity_weight = identity_weight
         self.history_a, self.history_b = ImageHistory(history), ImageHistory(history)
 
@@ -77,20 +80,20 @@ class CycleGAN(Translation):
         a, b = batch
         # Each graph is freed before the next one is built.
         if self.identity_weight:
-            update.accumulate("generators", identity_a_to_b=self._identity(self.a_to_b, b))
+            update.accumulate("generators", identity_a_to_b=self.cycle_weight_b * self._identity(self.a_to_b, b))
         fake_b = self.a_to_b(a)
         update.accumulate(
             "generators",
             gan_a_to_b=self._fool(self.judge_b, fake_b, b),
-            cycle_a_to_b=self.cycle_weight * F.l1_loss(self.b_to_a(fake_b), a),
+            cycle_a_to_b=self.cycle_weight_a * F.l1_loss(self.b_to_a(fake_b), a),
         )
         if self.identity_weight:
-            update.accumulate("generators", identity_b_to_a=self._identity(self.b_to_a, a))
+            update.accumulate("generators", identity_b_to_a=self.cycle_weight_a * self._identity(self.b_to_a, a))
         fake_a = self.b_to_a(b)
         update(
             "generators",
             gan_b_to_a=self._fool(self.judge_a, fake_a, a),
-            cycle_b_to_a=self.cycle_weight * F.l1_loss(self.a_to_b(fake_a), b),
+            cycle_b_to_a=self.cycle_weight_b * F.l1_loss(self.a_to_b(fake_a), b),
         )
 
         terms_b = self._discriminate(self.judge_b, b, self.history_b(fake_b.detach()))
@@ -101,7 +104,7 @@ class CycleGAN(Translation):
         self.adversarial.constrain(self.judge_a)
 
     def _identity(self, generator: ImageGenerator, target: Tensor) -> Tensor:
-        return self.identity_weight * self.cycle_weight * F.l1_loss(generator(target), target)
+        return self.identity_weight * F.l1_loss(generator(target), target)
 
     def _fool(self, judge: Discriminator, fake: Tensor, real: Tensor) -> Tensor:
         real_logits = judge(real).detach() if self.adversarial.relativistic else None

@@ -29,15 +29,19 @@ LatentJudgeFactory = Annotated[
     Callable[..., Discriminator], Part(registry.discriminators, ("in_channels",), ("size", "classes"), default="dcgan")
 ]
 
+_WARM_STEPS, _WARM_EVERY = 25, 500  # steps of the generator
+
 
 class GAN(Generation):
     """A generator of images from noise and a discriminator, with any adversarial objective.
 
     `size` is of the images, in pixels. With `classes` both networks get the class of every image. The discriminator
-    takes `critic_steps` steps for one of the generator, which learns from the fakes of the last of them. `r1_weight`
-    (gamma) adds the R1 penalty (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406) at every `r1_every`-th step,
-    and as many times as large; `orthogonal_weight` (beta) adds orthogonal regularisation of the generator; 0 leaves
-    them out.
+    takes `critic_steps` steps for one of the generator, whose own fakes are drawn anew, with classes of equal
+    probability; with `reuse_fakes` it learns from those of the discriminator's last step, which saves their generation.
+    `warm_critic_steps` replace `critic_steps` for the first 25 steps of the generator and every 500th (Arjovsky 2017,
+    the authors' code, https://github.com/martinarjovsky/WassersteinGAN); 0: never. `r1_weight` (gamma) adds the R1
+    penalty (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406) at every `r1_every`-th step, and as many times as
+    large; `orthogonal_weight` (beta) adds orthogonal regularisation of the generator; 0 leaves them out.
     """
 
     def __init__(
@@ -50,12 +54,15 @@ class GAN(Generation):
         channels: int = 3,
         classes: int = 0,
         critic_steps: int = 1,
+        warm_critic_steps: int = 0,
+        reuse_fakes: bool = False,
         r1_weight: float = 0.0,
         r1_every: int = 1,
         orthogonal_weight: float = 0.0,
     ) -> None:
         super().__init__()
         at_least(1, critic_steps=critic_steps, r1_every=r1_every)
+        at_least(0, warm_critic_steps=warm_critic_steps)
         self.size, self.classes = size, classes
         self.generator = generator(size=size, out_channels=channels, classes=classes)
         self.discriminator = discriminator(in_channels=channels, size=size, classes=classes)
@@ -67,6 +74,8 @@ class GAN(Generation):
         check_penalty("method.adversarial.penalty_weight", self.adversarial.penalty_weight, self.discriminator)
         check_penalty("method.r1_weight", r1_weight, self.discriminator)
         self.critic_steps = critic_steps  # n_critic
+        self.warm_critic_steps = warm_critic_steps
+        self.reuse_fakes = reuse_fakes
         self.r1_weight = r1_weight  # gamma
         self.r1_every = r1_every
         self.orthogonal_weight = orthogonal_weight  # beta
@@ -80,8 +89,8 @@ class GAN(Generation):
     def training_step(self, batch: Images, update: Update) -> None:
         real, label = batch
         judge = partial(self.judge, label=label)
-        trains_generator = (update.step + 1) % self.critic_steps == 0
-        with torch.set_grad_enabled(trains_generator):
+        trains_generator = is_generator_step(update.step, self.critic_steps, self.warm_critic_steps)
+        with torch.set_grad_enabled(trains_generator and self.reuse_fakes):
             fake = self.generator(self.draw_latents(label), self.label_or_none(label))
 
         terms = self.adversarial.discriminator(judge(real), judge(fake.detach()))
@@ -92,10 +101,16 @@ class GAN(Generation):
         self.adversarial.constrain(self.discriminator)
 
         if trains_generator:
+            if not self.reuse_fakes:
+                fake_label = torch.randint(self.classes, label.shape, device=label.device) if self.classes else label
+                fake = self.generator(self.draw_latents(label), self.label_or_none(fake_label))
+            else:
+                fake_label = label
             real_logits = judge(real).detach() if self.adversarial.relativistic else None
-            terms = {"gan": self.adversarial.generator(judge(fake), real_logits)}
+            terms = {"gan": self.adversarial.generator(self.judge(fake, fake_label), real_logits)}
             if self.orthogonal_weight:
-                terms["orthogonal"] = self.orthogonal_weight * orthogonal_penalty(self.generator)
+                # Halved: the authors' code adds 2 beta (W W^T * (1 - I)) W to the gradient, half of equation 3's.
+                terms["orthogonal"] = 0.5 * self.orthogonal_weight * orthogonal_penalty(self.generator)
             update("generator", **terms)
 
     def draw_latents(self, label: Tensor) -> Tensor:
@@ -111,3 +126,19 @@ class GAN(Generation):
         label = torch.cat([label for _, label in held_out])
         fake_logits, real_logits = (mean_logits(self.judge(torch.cat(images), label)) for images in outputs[:2])
         return {name: outputs._replace(fake_logits=fake_logits, real_logits=real_logits)}
+
+
+def is_generator_step(step: int, critic_steps: int, warm_critic_steps: int = 0) -> bool:
+    """True for a step, counted from 0, at whose end the generator is trained as well; see `GAN`."""
+    if not warm_critic_steps:
+        return (step + 1) % critic_steps == 0
+    done = step + 1
+    if done <= _WARM_STEPS * warm_critic_steps:
+        return done % warm_critic_steps == 0
+    done -= _WARM_STEPS * warm_critic_steps
+    until_next = (_WARM_EVERY - _WARM_STEPS) * critic_steps
+    if done <= until_next:
+        return done % critic_steps == 0
+    # Then periods of one generator step after the many, and of all others up to the next of that kind
+    done = (done - until_next - 1) % (warm_critic_steps + (_WARM_EVERY - 1) * critic_steps) + 1
+    return done == warm_critic_steps or (done > warm_critic_steps and (done - warm_critic_steps) % critic_steps == 0)

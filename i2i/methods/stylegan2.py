@@ -29,7 +29,8 @@ class StyleGAN2(GAN):
     The penalties are lazy (section 3.1): R1 of weight `r1_weight` (gamma) at every `r1_every`-th step, and path length
     (section 3.2) of weight `path_weight` (gamma_pl) at every `path_every`-th, each an optimiser step of its own and as
     many times as large. `mixing` is the probability that the layers from a random one on get the style of another
-    latent (2019, section 3.1, https://arxiv.org/abs/1812.04948). `augment` "ada" augments what the discriminator sees,
+    latent (2019, section 3.1, https://arxiv.org/abs/1812.04948); it and the layer are drawn once for a batch, as
+    published, or with `mixing_draw` "image" for every image. `augment` "ada" augments what the discriminator sees,
     real or fake, as much as keeps its overfitting at `augment_target`: for fewer than some 30,000 images
     (https://arxiv.org/abs/2006.06676).
     """
@@ -51,6 +52,7 @@ class StyleGAN2(GAN):
         path_weight: float = 2.0,
         path_every: int = 4,
         mixing: float = 0.9,
+        mixing_draw: Literal["batch", "image"] = "batch",
         augment: Literal["none", "ada"] = "none",
         augment_target: float = 0.6,
     ) -> None:
@@ -71,7 +73,7 @@ class StyleGAN2(GAN):
         if not 0 <= mixing <= 1:
             raise ValueError(f"method.mixing = {mixing} is refused; allowed: from 0 to 1")
         self.path_weight, self.path_every = path_weight, path_every
-        self.mixing = mixing
+        self.mixing, self.mixing_draw = mixing, mixing_draw
         self.augmentation = AdaptiveAugmentation(target=augment_target) if augment == "ada" else None
         self.register_buffer("mean_length", torch.zeros(()))
 
@@ -112,8 +114,9 @@ class StyleGAN2(GAN):
         # Not by `map`, which would move the mean style by these too.
         other = self.generator.mapping(self.draw_latents(label), self.label_or_none(label))[:, None]
         count, layers, _ = w.shape
-        first = torch.randint(1, layers, (count, 1, 1), device=w.device)
-        is_mixed = torch.rand(count, 1, 1, device=w.device) < self.mixing
+        draws = count if self.mixing_draw == "image" else 1
+        first = torch.randint(1, layers, (draws, 1, 1), device=w.device)
+        is_mixed = torch.rand(draws, 1, 1, device=w.device) < self.mixing
         return torch.where(is_mixed & (torch.arange(layers, device=w.device)[:, None] >= first), other, w)
 
     def _path_penalty(self, label: Tensor) -> Tensor:

@@ -120,6 +120,9 @@ class Train(BaseModel):
     ema: float = Field(
         default=0.0, ge=0, lt=1, description="Decay per step of the generators' moving average, which is kept. 0: none."
     )
+    ema_warmup: bool = Field(
+        default=True, description="Let that decay rise at first, as (1 + steps) / (10 + steps); no paper has it."
+    )
     clip_norm: float = Field(default=0.0, ge=0, description="Largest gradient norm of a player. 0: no limit.")
     log_every: int = Field(default=50, ge=1, description="Steps between rows of losses.csv.")
     sample_every: int = Field(default=1000, ge=1, description="Steps between sample sheets of held-out images.")

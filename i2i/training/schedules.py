@@ -47,8 +47,9 @@ class Cosine:
         self.periods, self.floor = periods, floor
 
     def __call__(self, step: int, steps: int) -> float:
-        place = min(step, steps) * self.periods / steps
-        place = place % 1.0 if step < steps else 1.0
+        place = min(step, steps) * self.periods % steps / steps
+        if not place and step:
+            place = 1.0  # as published, a period ends with its floor, and the next begins at its second step
         return self.floor + (1.0 - self.floor) * 0.5 * (1.0 + math.cos(math.pi * place))
 
 

@@ -40,8 +40,9 @@ class TrainState:
         world.broadcast([*method.parameters(), *method.buffers()])
         if self.options.channels_last:
             self.method.to(memory_format=torch.channels_last)
+        averaging = moving_average(self.options.ema, warmup=self.options.ema_warmup)
         self._averages = {
-            name: AveragedModel(product, multi_avg_fn=moving_average(self.options.ema), use_buffers=True)
+            name: AveragedModel(product, multi_avg_fn=averaging, use_buffers=True)
             for name, product in (method.products() if self.options.ema else {}).items()
         }
         self._schedule = schedule

@@ -19,7 +19,7 @@ from tests.worlds import TINY
 OPTIONS = {
     "cyclegan": ["method.generator.dropout=false"],
     "pix2pix": ["method.generator.dropout=false", "method.generator.norm=instance"],
-    **{name: ["method.channels=3"] for name in ("biggan", "dcgan", "stylegan2", "wgan-gp")},
+    **{name: ["method.channels=3"] for name in ("biggan", "dcgan", "stylegan2", "wgan", "wgan-gp")},
 }
 METHODS = list(registry.methods)
 

@@ -40,6 +40,7 @@ CYCLEGAN = {
     "spectral norm": [*with_norms("instance", "none"), "method.discriminator.spectral_norm=true"],
     "no norm": with_norms("none", "none"),
     "no history": ["method.history=0"],
+    "another weight of the cycle from b": ["method.cycle_weight_b=3"],
 }
 PIX2PIX = {
     **{objective: [objective, *with_norms("instance", "instance")] for objective in OBJECTIVES},

