@@ -1,5 +1,6 @@
 """Unpack a .zip or .tar.gz: completely or not at all, and nothing outside its folder."""
 
+import gzip
 import shutil
 import tarfile
 import zipfile
@@ -14,6 +15,16 @@ from i2i.data.progress import Progress
 CHUNK = 1 << 18  # bytes
 MAX_BYTES = 100 * 10**9  # unpacked; the largest published set is 8 GB packed
 MAX_FILES = 1_000_000
+_MAX_READ = 1 << 20  # bytes of a tar read at once: headers are read whole, so that one of 2 GB would take 2 GB
+
+
+class _BoundedGzip(gzip.GzipFile):
+    """A gzip file of which no more than _MAX_READ bytes are read at once."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _MAX_READ:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return super().read(size)
 
 
 class _Member(NamedTuple):
@@ -52,7 +63,15 @@ def unpack(
                 progress(member.position, size)
         top = list(content.iterdir())
         (top[0] if len(top) == 1 and top[0].is_dir() else content).rename(folder)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, OSError) as error:
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RecursionError,
+        OSError,
+    ) as error:
         if isinstance(error, OSError) and error.errno:
             raise ValueError(f"{folder}: can't be unpacked ({error.strerror})") from error
         raise ValueError(
@@ -94,7 +113,11 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
 
 
 def _tar_members(archive: Path) -> Iterator[_Member]:
-    with open(archive, "rb") as raw, tarfile.open(fileobj=raw, mode="r:gz") as file:
+    with (
+        open(archive, "rb") as raw,
+        _BoundedGzip(fileobj=raw) as stream,
+        tarfile.open(fileobj=stream, mode="r:") as file,
+    ):
         for info in file:
             kind = "folder" if info.isdir() else "file" if info.isfile() else "a link or device"
             yield _Member(info.name, kind, info.size, partial(file.extractfile, info), raw.tell())

@@ -8,13 +8,13 @@ from typing import Protocol, cast
 
 from i2i.data.archive import unpack
 from i2i.data.cache import cache_folder, exclusive_lock
-from i2i.data.download import Unreachable, download
+from i2i.data.download import MAX_BYTES, Unreachable, download
 from i2i.registry import datasets, did_you_mean
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total): bytes for "downloading" and "unpacking", scenes for "drawing"; 0 if unknown."""
 
-SERVER = "http://efrosgans.eecs.berkeley.edu"
+SERVER = "https://efrosgans.eecs.berkeley.edu"
 
 
 class KnownData(Protocol):
@@ -46,12 +46,20 @@ class Archive:
     description: str
     sha256: str = ""
 
+    @property
+    def max_bytes(self) -> int:
+        """Twice the size, where that is one such as "1.5 GB"."""
+        number, _, unit = self.size.partition(" ")
+        factor = {"MB": 10**6, "GB": 10**9}.get(unit)
+        return int(2 * float(number) * factor) if factor else MAX_BYTES
+
     def prepare(self, folder: Path, progress: Progress | None = None) -> None:
         """Download and unpack the archive, unless it lies beside `folder`, and delete it."""
         archive = folder.parent / self.url.rpartition("/")[2]
         if not archive.exists():
+            shown = progress and partial(progress, "downloading")
             try:
-                download(self.url, archive, sha256=self.sha256, progress=progress and partial(progress, "downloading"))
+                download(self.url, archive, sha256=self.sha256, max_bytes=self.max_bytes, progress=shown)
             except Unreachable as error:
                 raise ValueError(
                     f"{error}; put a copy of that archive at {archive}, or its images into {folder}, "

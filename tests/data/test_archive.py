@@ -1,3 +1,4 @@
+import gzip
 import io
 import stat
 import tarfile
@@ -144,3 +145,20 @@ def test_the_rest_of_a_killed_process_is_deleted(tmp_path: Path) -> None:
     unpack(archive, tmp_path / "out")
     assert "old.jpg" not in tree(tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "out"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_a_header_of_gigabytes_is_refused_before_it_is_read(kind: bytes, tmp_path: Path) -> None:
+    info = tarfile.TarInfo("long")
+    info.type, info.size = kind, 2**31
+    with gzip.open(tmp_path / "a.tar.gz", "wb") as file:
+        file.write(info.tobuf() + bytes(2**21))
+    refused(tmp_path / "a.tar.gz", "a header of 2147483648 bytes")
+
+
+def test_headers_that_follow_headers_are_a_sentence(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("long")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 1
+    with gzip.open(tmp_path / "a.tar.gz", "wb") as file:
+        file.write((info.tobuf() + bytes(512)) * 3000)
+    refused(tmp_path / "a.tar.gz", "not a complete .zip or .tar.gz")

@@ -1,10 +1,13 @@
 import hashlib
+import itertools
 import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import Request
 
 import pytest
 
@@ -22,6 +25,8 @@ class Server:
     ranges: bool = True
     etag: str = '"one"'
     breaks: list[int] = field(default_factory=list)  # bytes after which each of the next responses ends
+    redirects: list[str] = field(default_factory=list)  # where the next responses lead instead
+    endless: bool = False  # no length is declared
     status: list[int] = field(default_factory=list)  # of the next responses, instead of the file
     paths: list[str] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
@@ -31,6 +36,11 @@ class Server:
         self.paths.append(handler.path)
         if self.status:
             handler.send_error(self.status.pop(0))
+            return
+        if self.redirects:
+            handler.send_response(302)
+            handler.send_header("Location", self.redirects.pop(0))
+            handler.end_headers()
             return
         start = 0
         requested = handler.headers.get("Range")
@@ -42,7 +52,8 @@ class Server:
         handler.send_response(206 if start else 200)
         if start:
             handler.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
-        handler.send_header("Content-Length", str(len(self.content) - start))
+        if not self.endless:
+            handler.send_header("Content-Length", str(len(self.content) - start))
         if self.etag:
             handler.send_header("ETag", self.etag)
         handler.end_headers()
@@ -203,3 +214,43 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(server: Server, tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"b\.zip: can't be written"):
         download(f"{server.url}/b.zip", tmp_path / "file" / "b.zip")
+
+
+def test_redirects_lead_to_http_but_not_to_other_schemes(server: Server, tmp_path: Path) -> None:
+    server.redirects = ["/elsewhere.zip"]
+    download(f"{server.url}/b.zip", tmp_path / "b.zip")
+    assert server.paths == ["/b.zip", "/elsewhere.zip"]
+    for address in ("ftp://127.0.0.1/b.zip", "file:///etc/passwd"):
+        server.redirects, server.paths = [address], []
+        with pytest.raises(Unreachable, match=rf"b.zip: .*edirect.* to .*{address}"):
+            download(f"{server.url}/b.zip", tmp_path / "c.zip")
+        assert len(server.paths) == 1
+
+
+def test_no_redirect_leads_from_https_to_http() -> None:
+    follow = module._SafeRedirects().redirect_request
+    for old, new, allowed in (("https", "http", False), ("https", "https", True), ("http", "https", True)):
+        request = Request(f"{old}://host/b.zip")
+        if allowed:
+            assert follow(request, None, 302, "", Message(), f"{new}://host/c.zip").full_url == f"{new}://host/c.zip"
+        else:
+            with pytest.raises(Unreachable, match="redirected to http://host"):
+                follow(request, None, 302, "", Message(), f"{new}://host/c.zip")
+
+
+@pytest.mark.parametrize("endless", [False, True])
+def test_a_body_longer_than_it_may_be_is_not_kept(server: Server, tmp_path: Path, endless: bool) -> None:
+    server.endless = endless
+    with pytest.raises(ValueError, match=r"more than 500,000 bytes"):
+        download(f"{server.url}/b.zip", tmp_path / "b.zip", max_bytes=500_000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_sends_next_to_nothing_is_given_up(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0, 10_000)
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    with pytest.raises(Unreachable, match="bytes a second; at least 1024 are needed"):
+        download(f"{server.url}/b.zip", tmp_path / "b.zip")
+    assert len(server.paths) == 1

@@ -58,6 +58,8 @@ def test_every_known_set_has_its_name_kinds_and_size(name: str) -> None:
     assert each.size and each.description
     if isinstance(each, Archive):
         assert each.url.endswith((".zip", ".tar.gz"))
+        assert each.url.startswith("https://")
+        assert 10**7 < each.max_bytes < 2 * 10**10
         assert len(each.sha256) in (0, 64)
 
 
