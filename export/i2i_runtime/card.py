@@ -8,6 +8,9 @@ Io = Literal["float", "uint8"]
 Precision = Literal["float32", "float16", "int8"]
 Truncation = Literal["latent", "input"]
 
+# Fields that version 0.1 does not know: left out where they say nothing, so that it reads the file.
+_LATER_FIELDS = ("keeps_grey",)
+
 
 @dataclass(frozen=True, kw_only=True)
 class BaseCard:
@@ -52,6 +55,9 @@ class BaseCard:
     def to_dict(self) -> dict[str, Any]:
         """The facts as a dictionary that JSON can hold."""
         facts = asdict(self)
+        for name in _LATER_FIELDS:
+            if not facts.get(name):
+                facts.pop(name, None)
         return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
 
     @classmethod
@@ -74,8 +80,8 @@ class Card(BaseCard):
 
     The result is `scale` times as high and wide. The network takes heights and widths that are a multiple of
     `multiple_of` and at least `min_size` pixels; `translate_image` pads to that. The tiles of a large image overlap by
-    `overlap` of its pixels; 0 is a network that needs the whole image. An exported file may take one `size` (batch,
-    height, width) only.
+    `overlap` of its pixels; 0 is a network that needs the whole image. A network that `keeps_grey` restores images:
+    what it makes of a grey one is grey. An exported file may take one `size` (batch, height, width) only.
     """
 
     in_channels: int
@@ -83,6 +89,7 @@ class Card(BaseCard):
     multiple_of: int = 1
     min_size: int = 1
     overlap: int = 0
+    keeps_grey: bool = False
     size: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:

@@ -21,7 +21,19 @@ from i2i_runtime.folder.command import run_translation, workers_for
 from i2i_runtime.folder.samples import sample_folder
 from i2i_runtime.signals import describe_error, run_program, stop_on_signals
 
-_FOLDER_OPTIONS = ("tile", "outscale", "format", "carry", "link", "shard", "overwrite", "mix", "batch")
+_FOLDER_OPTIONS = (
+    "tile",
+    "outscale",
+    "format",
+    "quality",
+    "keep_hidden",
+    "carry",
+    "link",
+    "shard",
+    "overwrite",
+    "mix",
+    "batch",
+)
 _INTERVAL, _TERMINAL_INTERVAL = 10, 0.25  # seconds between two lines of progress
 
 
@@ -92,6 +104,8 @@ def _add_translate(parser: ArgumentParser) -> None:
     add("--outscale", type=float, help="size of a result in sizes of its image (default: the network's scale)")
     add("--tile", type=int, help="longest side in pixels that the network is given at once; 0: the whole image")
     add("--format", help="format of the results: png, jpg, webp, bmp, tif (default: that of the image)")
+    add("--quality", type=int, help="quality of JPEG and WebP, 1 to 100 (default: 95, lossless WebP stays lossless)")
+    add("--keep-hidden", action="store_true", help="keep colours under alpha 0, for textures whose alpha is a map")
     add("--carry", action="append", default=[], metavar="GLOB", help="copy these files unchanged, such as 'labels/**'")
     add("--link", action="store_true", help="hard-link the files of --carry instead of copying them")
     add("--shard", metavar="I/N", help="do one of N parts of the folder, 0/N to N-1/N: one for each machine")

@@ -53,6 +53,7 @@ def translate_image(
     tiling: Tiling | None = None,
     banded: Banded | None = None,
     outscale: float | None = None,
+    keep_hidden: bool = False,
 ) -> Array:
     """Translate (H, W) or (H, W, 1|3|4) in uint8, uint16 or float32 [0, 1] to (H * scale, W * scale, C), same type.
 
@@ -60,10 +61,12 @@ def translate_image(
     fitted into memory. Where the network needs the whole image, a large one goes through `banded`, if given. With
     `outscale` the result is resampled to that many times the size of the image.
 
-    The result has `out_channels` of the card, but: grey through a network that enlarges colours stays grey; alpha
-    bypasses a network of grey or RGB, resampled where the size changes, and grey with alpha becomes RGBA. (H, W) comes
-    back as (H, W) if the result is grey. Raises ValueError for another shape or type, when the network's output is not
-    what its card says, and when there is not enough memory for the smallest tile.
+    The result has `out_channels` of the card, but: grey through a network that enlarges or restores colours stays grey;
+    alpha bypasses a network of grey or RGB, resampled where the size changes, and grey with alpha becomes RGBA. Wholly
+    transparent pixels get the colour of the nearest visible one before, unless `keep_hidden`, for images whose alpha is
+    something else (gloss, height). (H, W) comes back as (H, W) if the result is grey. Raises ValueError for another
+    shape or type, when the network's output is not what its card says, and when there is not enough memory for the
+    smallest tile.
     """
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or not image.size:
         raise ValueError(f"image of shape {image.shape}; allowed: (height, width) or (height, width, 1, 3 or 4)")
@@ -73,7 +76,7 @@ def translate_image(
     has_alpha = channels == 4 and 4 not in (card.in_channels, card.out_channels)
     colours = _result_colours(card, channels, has_alpha)
     result = np.empty((*size, colours + has_alpha), image.dtype)
-    filled = _fill_transparent(pixels) if has_alpha and size != (height, width) else pixels
+    filled = _fill_transparent(pixels) if has_alpha and not keep_hidden else pixels
     _translate(network, card, filled, result[..., :colours], tiling or Tiling(card), None if card.overlap else banded)
     if has_alpha:
         # Not Lanczos, which rings into what is wholly opaque or transparent.
@@ -99,13 +102,14 @@ def _result_colours(card: Card, channels: int, has_alpha: bool) -> int:
     """Channels of the result of an image of so many `channels`, without alpha that bypasses the network."""
     if has_alpha:
         return 3
-    return 1 if channels == 1 and card.scale > 1 and card.in_channels == card.out_channels == 3 else card.out_channels
+    keeps_grey = (card.scale > 1 or card.keeps_grey) and card.in_channels == card.out_channels == 3
+    return 1 if channels == 1 and keeps_grey else card.out_channels
 
 
 def _fill_transparent(pixels: Array) -> Array:
     """Give wholly transparent pixels of an RGBA image the colour of the nearest other one.
 
-    Their own colour, which nobody sees, would bleed into the visible ones where the size changes.
+    Their own colour, which nobody sees, would bleed into the visible ones.
     """
     hidden = pixels[..., 3] == 0
     if not hidden.any() or hidden.all():

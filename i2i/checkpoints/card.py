@@ -13,6 +13,8 @@ from i2i import __version__
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
 from i2i_runtime.card import Card, NoiseCard
 
+LOW_TO_HIGH = "low_to_high"  # the product of upscaling methods
+
 
 def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
     """Card of a generator of images from images, with the facts of its weights file, as `load_generator` gives them."""
@@ -23,7 +25,15 @@ def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
         multiple_of=generator.multiple_of,
         min_size=generator.min_size,
         overlap=generator.overlap,
+        keeps_grey=_keeps_grey(generator, facts),
     )
+
+
+def _keeps_grey(generator: ImageGenerator, facts: Mapping[str, str]) -> bool:
+    """A network that was trained here to restore images, or an architecture that is published to; not a translator,
+    which may be there to colour them.
+    """
+    return facts["product"] == LOW_TO_HIGH if "recipe" in facts else generator.keeps_grey
 
 
 def noise_card_of(generator: LatentGenerator, facts: Mapping[str, str]) -> NoiseCard:

@@ -40,6 +40,19 @@ def translate(
         str | None,
         typer.Option(help="Format of the results: png, jpg, webp, bmp, tif.", show_default="that of the image"),
     ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            help="Quality of JPEG and WebP, 1 to 100.", show_default="95, and lossless for a WebP whose image was"
+        ),
+    ] = None,
+    keep_hidden: Annotated[
+        bool,
+        typer.Option(
+            "--keep-hidden",
+            help="Translate colours under alpha 0 as they are, for textures whose alpha is a map such as gloss.",
+        ),
+    ] = False,
     carry: Annotated[
         list[str],
         typer.Option(metavar="GLOB", help="Copy these files unchanged, such as 'labels/**'; repeatable."),
@@ -102,6 +115,8 @@ def translate(
             tile=tile,
             outscale=outscale,
             format=format,
+            quality=quality,
+            keep_hidden=keep_hidden,
             carry=carry,
             link=link,
             shard=shard,

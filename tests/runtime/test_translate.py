@@ -1,5 +1,7 @@
 """One image: any kind comes back as its own kind, whatever the network takes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,7 +30,7 @@ def enlarge(batch: np.ndarray) -> np.ndarray:
 def test_the_identity_changes_nothing(dtype, channels):
     given = image((13, 18, channels), dtype)
     card = Card(product="generator", in_channels=3, out_channels=3, multiple_of=16, min_size=40)
-    result = translate_image(lambda batch: batch, card, given)
+    result = translate_image(lambda batch: batch, card, given, keep_hidden=True)
     assert result.dtype == dtype
     np.testing.assert_array_equal(result, given)
 
@@ -43,6 +45,35 @@ def test_grey_through_a_colour_network_comes_out_in_colour():
     given = image((9, 7), np.uint8)
     result = translate_image(lambda batch: batch, RGB, given)
     np.testing.assert_array_equal(result, np.dstack([given] * 3))
+
+
+@pytest.mark.parametrize(("keeps_grey", "channels"), [(True, 1), (False, 3)])
+def test_grey_stays_grey_through_a_network_that_restores_and_not_through_one_that_may_colour(keeps_grey, channels):
+    given = image((9, 7, 1), np.uint8)
+    result = translate_image(lambda batch: batch, replace(RGB, keeps_grey=keeps_grey), given)
+    np.testing.assert_array_equal(result, given.repeat(channels, axis=2))
+
+
+def test_hidden_colours_are_kept_where_alpha_is_a_map_and_else_filled():
+    given = image((9, 7, 4), np.uint8)
+    given[..., 3] = np.arange(7) // 2 * 80
+    kept = translate_image(lambda batch: batch, RGB, given, keep_hidden=True)
+    np.testing.assert_array_equal(kept, given)
+    filled = translate_image(lambda batch: batch, RGB, given)
+    np.testing.assert_array_equal(filled[:, 2:], given[:, 2:])
+    np.testing.assert_array_equal(filled[:, 1, :3], given[:, 2, :3])
+
+
+def test_a_hidden_colour_does_not_bleed_through_a_blur_of_the_same_size():
+    given = np.full((20, 20, 4), (255, 0, 255, 0), np.uint8)
+    given[5:15, 5:15] = (20, 200, 40, 255)
+
+    def blur(batch):
+        padded = np.pad(batch, ((0, 0), (0, 0), (1, 1), (1, 1)), "edge")
+        return np.mean([padded[..., y : y + 20, x : x + 20] for y in range(3) for x in range(3)], axis=0)
+
+    result = translate_image(blur, RGB, given)
+    assert np.abs(result[5:15, 5:15].astype(int) - (20, 200, 40, 255)).max() <= 1
 
 
 def test_colour_with_alpha_through_a_grey_network_stays_rgba():

@@ -163,7 +163,7 @@ def test_rotated_photos_come_out_upright(tmp_path):
     assert not Image.open(tmp_path / "out" / "a.jpg").getexif().get(0x112)
 
 
-@pytest.mark.parametrize("outscale", [None, 2, 0.5])
+@pytest.mark.parametrize("outscale", [None, 2, 1, 0.5])
 def test_the_colour_under_transparency_does_not_bleed(tmp_path, outscale):
     image = np.full((40, 40, 4), (255, 0, 255, 0), np.uint8)
     image[10:30, 12:28] = (20, 200, 40, 255)
@@ -193,7 +193,9 @@ def test_opaque_alpha_stays_opaque(tmp_path):
     [*((each, np.uint8) for each in (".png", ".jpg", ".webp", ".tif")), (".png", np.uint16), (".tif", np.uint16)],
 )
 def test_colour_profiles_are_kept(tmp_path, suffix, dtype):
-    images.write(tmp_path / f"a{suffix}", noise(20, 30, 3, dtype=dtype), profile=srgb_profile())
+    images.write(
+        tmp_path / f"a{suffix}", noise(20, 30, 3, dtype=dtype), metadata=images.Metadata(profile=srgb_profile())
+    )
     upscale(tmp_path, f"a{suffix}")
     assert Image.open(tmp_path / "out" / f"a{suffix}").info["icc_profile"] == srgb_profile()
 

@@ -17,7 +17,7 @@ from i2i_runtime.folder.carry import carry
 from i2i_runtime.folder.jobs import Job, Outcome
 from i2i_runtime.folder.manifest import Entry, Manifest
 from i2i_runtime.folder.options import FolderOptions
-from i2i_runtime.images import Array, ImageWithProfile, decode
+from i2i_runtime.images import Array, ImageWithMetadata, Metadata, decode
 from i2i_runtime.images.encode import check_encodable, encode
 from i2i_runtime.images.headers import read_header
 
@@ -28,7 +28,7 @@ MAX_WAITING = 2**28
 class _Loaded(NamedTuple):
     """An image in memory, and its entry so far."""
 
-    image: ImageWithProfile
+    image: ImageWithMetadata
     entry: Entry
 
 
@@ -76,6 +76,7 @@ class Pipeline:
     ) -> None:
         self._translate, self._pool, self._manifest = translate, pool, manifest
         self._template, self._link, self._growth = template, options.link, growth
+        self._quality = options.quality
         self._readers, self._writers = ThreadPoolExecutor(options.threads), ThreadPoolExecutor(options.threads)
         self._depth = 2 * options.threads + pool.threads - 1
 
@@ -152,9 +153,9 @@ class Pipeline:
         result = self._translate(reading.job, loaded.image.pixels)
         milliseconds = round(1000 * (time.monotonic() - begin), 3)
         entry = replace(loaded.entry, milliseconds=milliseconds, size=result.shape[:2])
-        return self._writers.submit(self._write, reading.job, result, loaded.image.profile, entry)
+        return self._writers.submit(self._write, reading.job, result, loaded.image.metadata, entry)
 
-    def _write(self, job: Job, image: Array, profile: bytes, entry: Entry) -> None:
+    def _write(self, job: Job, image: Array, metadata: Metadata, entry: Entry) -> None:
         """Write a result once, and enter it in the manifest before it has its name.
 
         In this order: a result that is there is in the manifest, wherever the program is killed.
@@ -163,7 +164,7 @@ class Pipeline:
         job.result.parent.mkdir(parents=True, exist_ok=True)
         with write_atomically(job.result) as temporary:
             with open(temporary, "x+b") as stream:
-                encode(stream, job.result, image, profile=profile)
+                encode(stream, job.result, image, quality=self._quality, metadata=metadata)
                 stream.seek(0)
                 checksum = hashlib.file_digest(stream, "sha256").hexdigest()
                 size = stream.tell()

@@ -92,7 +92,9 @@ def _image_translation(
         if card.io == "uint8" and image.dtype == np.uint16:
             coarse.append(job.name)
         check_size(job.result, *result_size(card, image.shape[0], image.shape[1], outscale))
-        return translate_image(pool.network, card, image, tiling=tiling, banded=banded, outscale=outscale)
+        return translate_image(
+            pool.network, card, image, tiling=tiling, banded=banded, outscale=outscale, keep_hidden=options.keep_hidden
+        )
 
     return translate
 

@@ -5,10 +5,11 @@ multiplied by alpha) channels.
 """
 
 from i2i_runtime.images.arrays import Array, from_float, to_float, with_channels
-from i2i_runtime.images.decode import MAX_PIXELS, ImageWithProfile, decode, header, read, read_with_profile
+from i2i_runtime.images.decode import MAX_PIXELS, ImageWithMetadata, decode, header, read, read_with_metadata
 from i2i_runtime.images.encode import write
 from i2i_runtime.images.headers import Header
 from i2i_runtime.images.listing import SUFFIXES, UNREAD_SUFFIXES, is_image, list_files, list_images
+from i2i_runtime.images.metadata import Metadata
 
 __all__ = [
     "MAX_PIXELS",
@@ -16,7 +17,8 @@ __all__ = [
     "UNREAD_SUFFIXES",
     "Array",
     "Header",
-    "ImageWithProfile",
+    "ImageWithMetadata",
+    "Metadata",
     "decode",
     "from_float",
     "header",
@@ -24,7 +26,7 @@ __all__ = [
     "list_files",
     "list_images",
     "read",
-    "read_with_profile",
+    "read_with_metadata",
     "to_float",
     "with_channels",
     "write",

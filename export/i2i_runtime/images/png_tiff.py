@@ -25,13 +25,17 @@ def strips(image: Array) -> Iterator[Array]:
     yield from (image[top : top + rows] for top in range(0, len(image), rows))
 
 
-def write_png(stream: BinaryIO, image: Array, profile: bytes) -> None:
-    """Write uint8 or uint16 (H, W, 1|3|4) as PNG (third edition, https://www.w3.org/TR/png-3), all rows filtered up."""
+def write_png(stream: BinaryIO, image: Array, profile: bytes, colour: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    """Write uint8 or uint16 (H, W, 1|3|4) as PNG (third edition, https://www.w3.org/TR/png-3), all rows filtered up;
+    with further chunks about its `colour`, by name.
+    """
     height, width, channels = image.shape
     bits = 8 * image.itemsize
     stream.write(b"\x89PNG\r\n\x1a\n")
     header = struct.pack(">IIBBBBB", width, height, bits, _PNG_COLOUR_TYPES[channels], 0, 0, 0)
     _write_chunk(stream, b"IHDR", header)
+    for name, content in colour:
+        _write_chunk(stream, name, content)
     if profile:
         _write_chunk(stream, b"iCCP", b"ICC profile\0\0" + isal_zlib.compress(profile))
     compressor = isal_zlib.compressobj(_COMPRESSION_LEVEL)

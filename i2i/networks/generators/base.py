@@ -34,6 +34,8 @@ class ImageGenerator(Generator):
     # Pixels of the image by which tiles overlap to give the result of the whole image: twice the radius of the
     # receptive field; 0 where the network needs the whole image.
     overlap: int = 0
+    # Weights that are published for it restore or enlarge images: of a grey one they make a grey one.
+    keeps_grey: bool = False
 
     def feature_layers(self) -> Iterable[nn.Module]:
         """Layers, applied one after another to the image, whose outputs are the `features`; none by default."""

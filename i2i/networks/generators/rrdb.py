@@ -41,6 +41,7 @@ class RRDBNet(ImageGenerator):
     """
 
     value_range = (0.0, 1.0)
+    keeps_grey = True
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ class SRVGGNet(ImageGenerator):
     """
 
     value_range = (0.0, 1.0)
+    keeps_grey = True
 
     def __init__(
         self,

@@ -73,7 +73,7 @@ def test_files_that_were_opened_ahead_are_closed_when_the_run_stops(
 ) -> None:
     stopped = Event()
 
-    def decode(data: bytes, path: Path) -> images.ImageWithProfile:
+    def decode(data: bytes, path: Path) -> images.ImageWithMetadata:
         if path != tree / NAMES[0]:
             stopped.wait(5)  # so that the last image is opened, and never read
         return images.decode(data, path)

@@ -1,9 +1,9 @@
 """Every kind of image file is read as grey, RGB or RGBA; what is none is refused with a sentence that names it."""
 
 import os
+import struct
 import zlib
 from pathlib import Path
-from struct import pack
 
 import cv2
 import numpy as np
@@ -64,6 +64,47 @@ def test_alpha_of_a_tiff_does_not_darken_its_colours(tmp_path):
     np.testing.assert_array_equal(images.read(tmp_path / "a.tif"), image)
 
 
+def changed_tag(file, tag: int, old: int, new: int) -> None:
+    """Change a short number in the directory of a TIFF that we wrote."""
+    data = file.read_bytes()
+    entry = struct.pack("<HHIH", tag, 3, 1, old)
+    assert data.count(entry) == 1
+    file.write_bytes(data.replace(entry, struct.pack("<HHIH", tag, 3, 1, new)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_tiff_whose_white_is_zero_is_no_negative(tmp_path, dtype):
+    image = noise(21, 34, 1, dtype=dtype)
+    images.write(tmp_path / "a.tif", np.iinfo(dtype).max - image)
+    changed_tag(tmp_path / "a.tif", 262, 1, 0)
+    np.testing.assert_array_equal(images.read(tmp_path / "a.tif"), image)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_colours_that_a_tiff_has_multiplied_by_alpha_are_divided_again(tmp_path, dtype):
+    largest, image = np.iinfo(dtype).max, noise(21, 34, 4, dtype=dtype)
+    image[..., 3] |= np.iinfo(dtype).max // 2 + 1  # where alpha is small, colours are lost
+    stored = image.copy()
+    stored[..., :3] = np.rint(image[..., :3] * (image[..., 3:] / largest))
+    images.write(tmp_path / "a.tif", stored)
+    changed_tag(tmp_path / "a.tif", 338, 2, 1)
+    assert np.abs(images.read(tmp_path / "a.tif").astype(int) - image).max() <= 2
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_a_transparent_colour_of_16_bits_becomes_alpha(tmp_path, colours):
+    image = noise(21, 34, colours, dtype=np.uint16)
+    images.write(tmp_path / "a.png", image)
+    data, content = (tmp_path / "a.png").read_bytes(), image[3, 4].astype(">u2").tobytes()
+    chunk = b"tRNS" + content
+    chunk = struct.pack(">I", len(content)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
+    result = images.read(tmp_path / "a.png")
+    assert result.dtype == np.uint16 and images.header(tmp_path / "a.png") == (21, 34, 4, 16)
+    np.testing.assert_array_equal(result[..., :3], np.broadcast_to(image, (21, 34, 3)))
+    np.testing.assert_array_equal(result[..., 3] == 0, (image == image[3, 4]).all(axis=2))
+
+
 def test_the_content_counts_not_the_name(tmp_path):
     image = noise(21, 34, 3)
     images.write(tmp_path / "a.png", image)
@@ -107,10 +148,12 @@ def test_a_size_out_of_bounds_is_refused_before_decoding(tmp_path, monkeypatch):
     def must_not_run(*_):
         raise AssertionError("decoded")
 
-    head = b"IHDR" + pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
-    bomb = b"\x89PNG\r\n\x1a\n" + pack(">I", 13) + head + pack(">I", zlib.crc32(head))
+    head = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
     body = b"IDAT" + zlib.compress(b"\0" * 1000)
-    (tmp_path / "bomb.png").write_bytes(bomb + pack(">I", len(body) - 4) + body + pack(">I", zlib.crc32(body)))
+    (tmp_path / "bomb.png").write_bytes(
+        bomb + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    )
     images.write(tmp_path / "small.jpg", smooth())
     monkeypatch.setattr(cv2, "imdecode", must_not_run)
     with pytest.raises(ValueError, match=r"bomb\.png: 100000x100000 image is larger than max_pixels"):
@@ -147,13 +190,13 @@ def tiff(path: Path, samples: int, photometric: int, extra: tuple[int, ...], *, 
     tags = [(256, 5), (257, 4), (258, 8), (259, 1), (262, photometric), (273, 8), (277, samples), (278, 4)]
     tags += [(279, 20 * samples)] + ([(338, extra[0])] if extra else [])
     pixels, entry = bytes(range(20)) * samples, "<HHII"
-    page = pack("<H", len(tags)) + b"".join(pack(entry, tag, 4, 1, value) for tag, value in tags)
+    page = struct.pack("<H", len(tags)) + b"".join(struct.pack(entry, tag, 4, 1, value) for tag, value in tags)
     start = 8 + len(pixels)
     following = start + len(page) + 4 if subfile else 0
-    data = b"II*\0" + pack("<I", start) + pixels + page + pack("<I", following)
+    data = b"II*\0" + struct.pack("<I", start) + pixels + page + struct.pack("<I", following)
     if subfile:
         tags = [(254, subfile), *tags]
-        page = pack("<H", len(tags)) + b"".join(pack(entry, tag, 4, 1, value) for tag, value in tags)
+        page = struct.pack("<H", len(tags)) + b"".join(struct.pack(entry, tag, 4, 1, value) for tag, value in tags)
         data += page + bytes(4)
     path.write_bytes(data)
     return path

@@ -1,16 +1,17 @@
 """What is written is read again, also by others; what a format cannot hold is refused."""
 
 import os
+import struct
 from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from i2i_runtime import images
-from tests.runtime.pictures import noise, smooth, srgb_profile
+from tests.runtime.pictures import encoded, noise, smooth, srgb_profile
 
 KINDS = [(dtype, channels) for dtype in (np.uint8, np.uint16) for channels in (1, 3, 4)]
 
@@ -104,7 +105,7 @@ def test_files_written_in_many_strips_are_read_by_others(tmp_path, monkeypatch):
     monkeypatch.setattr("i2i_runtime.images.png_tiff._STRIP", 300)
     image = noise(23, 31, 3)
     for suffix in (".png", ".tif"):
-        images.write(tmp_path / f"a{suffix}", image, profile=srgb_profile())
+        images.write(tmp_path / f"a{suffix}", image, metadata=images.Metadata(profile=srgb_profile()))
         np.testing.assert_array_equal(np.asarray(Image.open(BytesIO((tmp_path / f"a{suffix}").read_bytes()))), image)
         np.testing.assert_array_equal(cv2.imread(str(tmp_path / f"a{suffix}"))[..., ::-1], image)
 
@@ -117,3 +118,45 @@ def test_a_large_image_is_the_same_after_it_was_written(tmp_path, monkeypatch):
         images.write(tmp_path / f"a{suffix}", image)
         np.testing.assert_array_equal(image, before)
     np.testing.assert_array_equal(images.read(tmp_path / "a.bmp"), before)
+
+
+@pytest.mark.parametrize(("sampling", "name"), [(0, "4:4:4"), (1, "4:2:2"), (2, "4:2:0")])
+def test_the_sampling_of_a_jpeg_is_kept(tmp_path, sampling, name):
+    source = encoded(Image.fromarray(smooth()), "JPEG", subsampling=name)
+    (tmp_path / "a.jpg").write_bytes(source)
+    pixels, metadata = images.read_with_metadata(tmp_path / "a.jpg")
+    images.write(tmp_path / "b.jpg", pixels, metadata=metadata)
+    assert JpegImagePlugin.get_sampling(Image.open(tmp_path / "b.jpg")) == sampling
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("is_extended", [False, True])
+def test_a_webp_is_as_lossless_as_its_source_and_keeps_hidden_colours(tmp_path, channels, is_extended):
+    image = noise(21, 34, channels)
+    extended = {"icc_profile": srgb_profile()} if is_extended else {}
+    for lossless in (True, False):
+        source = encoded(Image.fromarray(image), "WEBP", lossless=lossless, exact=True, quality=90, **extended)
+        (tmp_path / "a.webp").write_bytes(source)
+        pixels, metadata = images.read_with_metadata(tmp_path / "a.webp")
+        images.write(tmp_path / "b.webp", pixels, metadata=metadata)
+        assert (images.read(tmp_path / "b.webp") == pixels).all() == lossless
+        images.write(tmp_path / "b.webp", pixels, metadata=metadata, quality=80)
+        assert not (images.read(tmp_path / "b.webp") == pixels).all(), "quality wins"
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".png", ".tif"])
+@pytest.mark.parametrize("size", [4_000, 65_519, 65_520, 300_000])
+def test_a_colour_profile_of_any_size_is_kept(tmp_path, suffix, size):
+    profile = srgb_profile()[:128] + os.urandom(size - 128)
+    images.write(tmp_path / f"a{suffix}", smooth(), metadata=images.Metadata(profile=profile))
+    assert Image.open(tmp_path / f"a{suffix}").info["icc_profile"] == profile
+    assert images.read_with_metadata(tmp_path / f"a{suffix}").metadata.profile == profile
+
+
+def test_what_a_png_says_about_colour_is_kept(tmp_path):
+    chunks = ((b"gAMA", struct.pack(">I", 45455)), (b"cICP", bytes([9, 16, 0, 1])))
+    images.write(tmp_path / "a.png", noise(5, 6, 3), metadata=images.Metadata(png_colour=chunks))
+    pixels, metadata = images.read_with_metadata(tmp_path / "a.png")
+    assert metadata.png_colour == chunks and Image.open(tmp_path / "a.png").info["gamma"] == 0.45455
+    images.write(tmp_path / "b.png", pixels, metadata=metadata)
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "a.png").read_bytes()

@@ -48,19 +48,19 @@ def test_16_bit_alpha_is_rotated_too(tmp_path):
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_colour_profiles_of_16_bit_images_are_kept(tmp_path, suffix):
     image = noise(20, 30, 3, dtype=np.uint16)
-    images.write(tmp_path / f"a{suffix}", image, profile=srgb_profile())
+    images.write(tmp_path / f"a{suffix}", image, metadata=images.Metadata(profile=srgb_profile()))
     np.testing.assert_array_equal(images.read(tmp_path / f"a{suffix}"), image)
-    assert images.read_with_profile(tmp_path / f"a{suffix}").profile == srgb_profile()
+    assert images.read_with_metadata(tmp_path / f"a{suffix}").metadata.profile == srgb_profile()
 
 
 def test_a_profile_of_other_channels_is_left_out(tmp_path):
     grey = srgb_profile()[:16] + b"GRAY" + srgb_profile()[20:]
-    images.write(tmp_path / "a.png", noise(4, 4, 1), profile=grey)
-    assert images.read_with_profile(tmp_path / "a.png").profile == grey
-    images.write(tmp_path / "b.png", noise(4, 4, 3), profile=grey)
-    images.write(tmp_path / "c.png", noise(4, 4, 1), profile=srgb_profile())
+    images.write(tmp_path / "a.png", noise(4, 4, 1), metadata=images.Metadata(profile=grey))
+    assert images.read_with_metadata(tmp_path / "a.png").metadata.profile == grey
+    images.write(tmp_path / "b.png", noise(4, 4, 3), metadata=images.Metadata(profile=grey))
+    images.write(tmp_path / "c.png", noise(4, 4, 1), metadata=images.Metadata(profile=srgb_profile()))
     assert (
-        images.read_with_profile(tmp_path / "b.png").profile
-        == images.read_with_profile(tmp_path / "c.png").profile
+        images.read_with_metadata(tmp_path / "b.png").metadata.profile
+        == images.read_with_metadata(tmp_path / "c.png").metadata.profile
         == b""
     )
