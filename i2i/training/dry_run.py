@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.func import functional_call
 
+from i2i.data.batch import Images, Pair, Unpaired
 from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
@@ -37,13 +38,19 @@ class _Pass(NamedTuple):
 
 
 def check_contract(method: Method) -> None:
-    """Raises ValueError where a method derives from neither kind of method, or its players and products are not what
-    they have to be.
+    """Raises ValueError where a method derives from neither kind of method, or its batch, players and products are not
+    what they have to be.
     """
     who = describe(type(method))
     if not isinstance(method, Translation | Generation):
         raise ValueError(
             f"{who}: derive it from i2i.methods.translation.Translation or i2i.methods.generation.Generation"
+        )
+    batches = (Pair, Unpaired) if isinstance(method, Translation) else (Images,)
+    if method.batch not in batches:
+        allowed = ", ".join(f"i2i.data.batch.{batch.__name__}" for batch in batches)
+        raise ValueError(
+            f"{who}.batch is {describe(method.batch)}, of which there are no samples; choose from: {allowed}"
         )
     kind: type = ImageGenerator if isinstance(method, Translation) else LatentGenerator
     for member, wanted in (("players", nn.Module), ("products", kind)):

@@ -47,6 +47,7 @@ class Trainer:
         self._held_out = [to_device(batch, context.device) for batch in held_out]
         self._collapse, self._evaluation = CollapseDetector(recipe.collapse), evaluation
         self._meter = AverageMeter()
+        self._has_logged = False
 
     def fit(self, batches: Iterator[Any], log: Log) -> None:
         """Train to the last step. Raises Interrupted, after saving, once the context says stop; NotFinite where a loss
@@ -97,6 +98,12 @@ class Trainer:
             self._meter.reset_clock()
 
     def _log_losses(self, log: Log, progress: Progress) -> None:
+        if not self._has_logged and (idle := sorted(self.state.update.idle_players)):
+            self.context.reporter.notify(
+                f"warning: no update of {', '.join(idle)} in the steps to {progress.step}; as it is meant only where a "
+                "method trains its other players first"
+            )
+        self._has_logged = True
         more = {**self.state.update.norms, **self.state.method.observed()}
         values = self._meter.means() | {name: float(each) for name, each in more.items()}
         log.losses(progress.step, {"images_per_second": progress.images_per_second, **values})

@@ -35,6 +35,7 @@ class TrainingUpdate:
         self.norms: dict[str, Tensor] = {}
         self._with_norms = False
         self._finite = FiniteCheck()
+        self.idle_players = set(players)  # those without an update so far
         self.parameters = {
             name: [p for p in player.parameters() if p.requires_grad] for name, player in players.items()
         }
@@ -78,6 +79,7 @@ class TrainingUpdate:
             self.norms[f"{player}.gradient_norm"] = nn.utils.get_total_norm(gradients).detach()
         if self._clip_norm:
             nn.utils.clip_grad_norm_(parameters, self._clip_norm)
+        self.idle_players.discard(player)
         self.optimizers[player].step()
         self.optimizers[player].zero_grad(set_to_none=True)
 

@@ -2,15 +2,16 @@
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from i2i import registry
-from i2i.data.batch import Images
+from i2i.data.batch import Images, Pair
 from i2i.methods.base import Method
+from i2i.methods.dcgan import DCGAN
 from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.translation import Translation
 from i2i.networks.discriminators.base import Discriminator
@@ -107,6 +108,20 @@ class NoBatch(Pix2Pix):
         raise AttributeError
 
 
+class Triple(NamedTuple):
+    a: Tensor
+    b: Tensor
+    depth: Tensor
+
+
+class OddBatch(Pix2Pix):
+    batch = Triple  # type: ignore[assignment]
+
+
+class OddImages(DCGAN):
+    batch = Pair  # type: ignore[assignment]
+
+
 class NoProducts(Pix2Pix):
     def products(self) -> Any:
         return {}
@@ -131,7 +146,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
             (Narrow, Unset, Shrinks, Greys, Fails, GivesATuple, LooksAtValues, NoGenerator, FromNoise),
         ),
         (registry.discriminators, (Pools, NoChannels)),
-        (registry.methods, (Lacks, NoBatch, NoProducts, OddProducts, ForgetsPlayer, nn.Linear)),
+        (registry.methods, (Lacks, NoBatch, OddBatch, NoProducts, OddProducts, ForgetsPlayer, nn.Linear)),
     ):
         for cls in classes:
             monkeypatch.setitem(kind._parts, cls.__name__, cls)
@@ -181,6 +196,10 @@ def test_a_wrong_discriminator_is_refused(name: str, said: str) -> None:
     [
         ("Lacks", "method 'Lacks': .*Lacks has no training_step, which every Method needs"),
         ("NoBatch", "never sets the attribute 'batch', which Method declares"),
+        (
+            "OddBatch",
+            r"OddBatch\.batch is .*Triple.*, of which there are no samples; choose from: i2i\.data\.batch\.Pair",
+        ),
         ("NoProducts", "NoProducts.products gives nothing; allowed: a mapping of names to networks"),
         ("ForgetsPlayer", r"ForgetsPlayer.players: discriminator\.\S+ belongs to no player, so that it would never"),
         ("OddProducts", "OddProducts.products: 'fake' is a PatchGAN, no ImageGenerator"),
@@ -190,6 +209,13 @@ def test_a_wrong_discriminator_is_refused(name: str, said: str) -> None:
 def test_a_method_that_lacks_a_member_is_refused(name: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         checked("method.generator=Narrow", method=name)
+
+
+def test_a_method_of_images_from_noise_takes_images() -> None:
+    built = build(registry.methods, tiny_recipe("dcgan", Path("x")).method)
+    built.__class__ = OddImages
+    with pytest.raises(ValueError, match=r"OddImages\.batch is .*Pair.*; choose from: i2i\.data\.batch\.Images$"):
+        check_contract(built)
 
 
 @pytest.mark.usefixtures("names")

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from torch.nn import functional as F
 
 from i2i import recipe
 from i2i.checkpoints import run as checkpoint
 from i2i.checkpoints.load import load_any
+from i2i.data.batch import Pair
 from i2i.losses.adversarial import LeastSquares
+from i2i.methods.base import Update
 from i2i.methods.pix2pix import Pix2Pix
 from i2i.registry import adversarial
 from i2i.training import run
@@ -99,6 +102,21 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_the_next_log_and_leaves_the_l
     with pytest.raises(NotFinite, match="step 4: the loss of generators is not finite in gan_b_to_a"):
         run.train(chosen, tmp_path / "run", reporter=Recorder())
     assert checkpoint.find(tmp_path / "run").name == "00000003"
+
+
+def test_a_player_without_an_update_is_named_at_the_first_log(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def only_the_generator(method: Pix2Pix, batch: Pair, update: Update) -> None:
+        update("generator", l1=F.l1_loss(method.generator(batch.source), batch.target))
+
+    chosen = tiny_recipe("pix2pix", world, "train.steps=4", "train.log_every=2")
+    usual, idle = Recorder(), Recorder()
+    run.train(chosen, tmp_path / "usual", reporter=usual)
+    monkeypatch.setattr(Pix2Pix, "training_step", only_the_generator)
+    run.train(chosen, tmp_path / "idle", reporter=idle)
+    said = [[each for each in reporter.messages if "no update of" in each] for reporter in (usual, idle)]
+    assert said[0] == [] and len(said[1]) == 1 and "no update of discriminator in the steps to 2" in said[1][0]
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
