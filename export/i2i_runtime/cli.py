@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from i2i_runtime import bench, engines, stream
+from i2i_runtime import __version__, bench, engines, stream
 from i2i_runtime.conflicts import conflicts
 from i2i_runtime.engines.base import ExportedModel, LatentModelError
 from i2i_runtime.engines.sampler import ExportedSampler
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    chosen, unknown = _parser().parse_known_args(arguments)
+    chosen, unknown = _parser().parse_known_args(arguments or ["--help"])
     if unknown:
         chosen.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return chosen.run(chosen)
@@ -63,6 +63,7 @@ def _parser() -> ArgumentParser:
         epilog="Add --debug to any command for the full traceback of an error.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"i2i-runtime {__version__}")
     command = partial(_add_command, parser.add_subparsers(required=True, metavar="COMMAND"))
     _add_translate(command("translate", _translate, "Translate or upscale a folder of images."))
     _add_sample(command("sample", _sample, "Generate images from noise; a seed gives the same image as `i2i sample`."))

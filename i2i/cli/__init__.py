@@ -3,10 +3,11 @@
 import os
 import sys
 import warnings
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from i2i import __version__
 from i2i.cli import (
     anomaly,
     bench,
@@ -25,13 +26,13 @@ from i2i.cli import (
     walk,
 )
 from i2i.cli.errors import error_sentence
+from i2i.cli.group import CommandGroup
 from i2i_runtime.signals import run_program
 
 app = typer.Typer(
     name="i2i",
-    help="Turn one kind of image into another: train, translate, measure, export.",
     epilog="Add --debug to any command for the full traceback of an error.",
-    no_args_is_help=True,
+    cls=CommandGroup,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -54,6 +55,21 @@ app.command("show")(inspect.show)
 app.add_typer(data.app, name="data")
 app.command("doctor")(inspect.doctor)
 app.command("demo")(demo.demo)
+
+
+def _print_version(chosen: bool) -> None:
+    if chosen:
+        print(f"i2i {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Turn one kind of image into another: train, translate, measure, export."""
 
 
 def main() -> None:

@@ -5,10 +5,11 @@ from typing import Annotated, cast
 
 import typer
 
+from i2i.cli.group import CommandGroup
 from i2i.cli.train import Plugins
 from i2i_runtime.files import escape_controls
 
-app = typer.Typer(help="List, check, tile, download and draw data sets.", no_args_is_help=True)
+app = typer.Typer(cls=CommandGroup, help="List, check, tile, download and draw data sets.")
 
 
 @app.command("list")

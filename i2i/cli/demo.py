@@ -13,8 +13,9 @@ def demo(
     overrides: Set = [],  # noqa: B006
     device: Device = "auto",
 ) -> int:
-    """Demonstrate training, translation and measurement on the built-in world, in five minutes on two cores: a small
-    CycleGAN without pairs, whose results stand beside the truth.
+    """Demonstrate training, translation and measurement in five minutes.
+
+    A small CycleGAN is trained without pairs on the built-in world; its results stand beside the truth.
     """
     from i2i.cli.progress import TrainingLine, stop_on_signals
     from i2i.demo import run_demo

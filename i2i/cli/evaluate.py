@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from i2i.cli.evaluate_sr import super_resolution
+from i2i.cli.group import CommandGroup
 from i2i.cli.train import Device, Plugins
 from i2i_runtime.files import check_writable
 
@@ -45,7 +45,7 @@ Json = Annotated[Path | None, typer.Option("--json", help="Write all of it to th
 _RUN = "RUN"  # in capitals, as a folder may well be called run
 
 
-class RunOrCommand(TyperGroup):
+class RunOrCommand(CommandGroup):
     """Command group whose first word is a run unless it is the name of a command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -54,7 +54,7 @@ class RunOrCommand(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=RunOrCommand, no_args_is_help=True)
+app = typer.Typer(cls=RunOrCommand)
 
 
 @app.callback()

@@ -32,22 +32,26 @@ def list_components(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="generators, discriminators, methods, weights, recipes...; all by default.", show_default=False
+            help="generators, methods, losses, metrics, weights, recipes...; all by default.",
+            show_default=False,
         ),
     ] = None,
     plugins: Plugins = [],  # noqa: B006
 ) -> None:
-    """List what recipes can name."""
+    """List what recipes and `evaluate --metrics` can name."""
     from i2i import recipe, registry
     from i2i.checkpoints.published import overview
+    from i2i.evaluate.instruments import METRICS
 
     registry.load_plugins(plugins)
-    if kind is not None and kind not in (*_LISTS, "weights", "recipes"):
-        raise ValueError(f"list {kind!r}: {registry.did_you_mean(kind, (*_LISTS, 'weights', 'recipes'))}")
+    if kind is not None and kind not in (choices := (*_LISTS, "metrics", "weights", "recipes")):
+        raise ValueError(f"list {kind!r}: {registry.did_you_mean(kind, choices)}")
     for title, name in _LISTS.items():
         if kind in (None, title, title.split()[-1]):  # all losses are losses
             parts: registry.Registry = getattr(registry, name)
             _print(title, {part: _summary(parts[part]) for part in parts})
+    if kind in (None, "metrics"):
+        _print("metrics", METRICS)
     if kind in (None, "weights"):
         print("weights:", *overview(), sep="\n  ")
     if kind in (None, "recipes"):
@@ -81,19 +85,23 @@ def _recipe_summary(file: Path) -> str:
 
 
 def show(
-    method: Annotated[str, typer.Argument(help="Method, or a recipe file (.toml).")],
+    method: Annotated[str, typer.Argument(help="Method, listed recipe, or a recipe file (.toml).")],
     data: Annotated[list[str] | None, typer.Argument(help="As for train.", show_default=False)] = None,
     overrides: Set = [],  # noqa: B006
     plugins: Plugins = [],  # noqa: B006
 ) -> None:
-    """Show the whole recipe that `train` with the same words would run, and its networks."""
+    """Show the whole recipe that `train` with the same words would run, explained, and its networks."""
+    import torch
+
     from i2i import recipe, registry
     from i2i.recipe import components
+    from i2i.recipe.annotate import annotated_toml
 
     registry.load_plugins(plugins)
     chosen, source = recipe.choose(method, data or [], overrides)
-    print(f"# {source}\n# augmentation, in this order: {chosen.augment.order()}\n{chosen.toml()}")
-    built = components.build(registry.methods, chosen.method)
+    print(f"# {source}\n# augmentation, in this order: {chosen.augment.order()}\n{annotated_toml(chosen)}")
+    with torch.device("meta"):  # sizes without values: at once, and nothing is downloaded
+        built = components.build(registry.methods, chosen.method)
     for name, player in built.players().items():
         print(f"# {name}: {sum(weight.numel() for weight in player.parameters()):,} parameters")
 

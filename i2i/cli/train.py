@@ -22,7 +22,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 
 
 def train(
-    method: Annotated[str | None, typer.Argument(help="Method, or a recipe file (.toml).", show_default=False)] = None,
+    method: Annotated[
+        str | None, typer.Argument(help="Method, listed recipe, or recipe file (.toml).", show_default=False)
+    ] = None,
     data: Annotated[
         list[str] | None, typer.Argument(help="A known data set, one folder, or two.", show_default=False)
     ] = None,

@@ -10,11 +10,30 @@ from i2i.evaluate.pairs import Progress
 from i2i.metrics.features import FeatureExtractor, FolderFeatures, features_of_folder, open_extractor
 from i2i.metrics.features.inception import PUBLISHED
 from i2i.metrics.lpips import Lpips
-from i2i.metrics.pair_metrics import PAIR_METRICS
 from i2i.metrics.set_metrics import SET_METRICS, check_metrics
 from i2i.registry import did_you_mean
 
-METRICS = (*SET_METRICS, *PAIR_METRICS, "diversity", "novelty", "dependence", "labels", "structure", "flicker")
+# Description of each metric by name.
+METRICS = {
+    "fid": "Frechet distance of the features of two sets of images; lower is better; needs 10,000 images",
+    "kid": "kernel distance of the features of two sets, unbiased also for few images; lower is better",
+    "precision": "share of generated images within the manifold of the real ones; higher is better",
+    "recall": "share of real images within the manifold of the generated ones; higher is better",
+    "density": "generated images in the neighbourhoods of real ones, robust to outliers; higher is better",
+    "coverage": "share of real images with a generated one in their neighbourhood; higher is better",
+    "is": "inception score, without real images; higher is better",
+    "psnr": "peak signal-to-noise ratio against the truth in dB; higher is better",
+    "ssim": "structural similarity to the truth; higher is better",
+    "ms-ssim": "structural similarity to the truth at five scales; higher is better",
+    "l1": "mean absolute difference to the truth in [0, 1]; lower is better",
+    "lpips": "perceptual distance to the truth; lower is better",
+    "diversity": "LPIPS between pairs of generated images; near 0: the generator has collapsed",
+    "novelty": "feature distance to the nearest training image; near 0: images were memorised",
+    "dependence": "how much a translation depends on its source",
+    "labels": "whether the labels of the sources still fit: mIoU of a segmenter; higher is better",
+    "structure": "how well a translation keeps its source's structure",
+    "flicker": "change between neighbouring frames beyond that of the source; lower is better",
+}
 FEATURE_METRICS = (*SET_METRICS, "novelty")
 
 

@@ -22,7 +22,7 @@ from i2i.registry import did_you_mean
 
 # Number of images below which a value has a note. The authors of FID ask for 10,000; the others are a tenth of what
 # papers use, or less.
-ENOUGH = {"fid": 10_000, "is": 5_000, "manifold": 1_000}
+ENOUGH = {"fid": 10_000, "kid": 100, "is": 5_000, "manifold": 1_000}
 
 
 def _fid(fake: Tensor, real: Tensor, seed: int) -> tuple[MetricValue]:
@@ -35,7 +35,9 @@ def _fid(fake: Tensor, real: Tensor, seed: int) -> tuple[MetricValue]:
 
 
 def _kid(fake: Tensor, real: Tensor, seed: int) -> tuple[MetricValue]:
-    return (kid(fake, real, seed=seed),)
+    few = min(len(fake), len(real))
+    note = f"{few} images say little: its error is rough itself; compare it from {ENOUGH['kid']} images on"
+    return (kid(fake, real, seed=seed)._replace(note=note * (few < ENOUGH["kid"])),)
 
 
 def _precision_recall(fake: Tensor, real: Tensor, seed: int) -> tuple[MetricValue, ...]:

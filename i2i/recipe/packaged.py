@@ -28,12 +28,16 @@ def list_recipes() -> list[str]:
 def find(method: str, data: Sequence[str] = ()) -> Path:
     """The recipe for a method on some data: the one named after the data set or its folder, else the general one.
 
-    `method` may be the path of a TOML file. Raises ValueError where there is none.
+    `method` may be the path of a TOML file, or one of `list_recipes`. Raises ValueError where there is none.
     """
     if method.endswith(".toml"):
         if not Path(method).is_file():
             raise ValueError(f"recipe {method}: no such file")
         return Path(method)
+    if "/" in method:
+        if method not in list_recipes():
+            raise UnknownName("recipe", method, list_recipes())
+        return recipes_folder() / f"{method}.toml"
     folder = recipes_folder() / method
     if not folder.is_dir():
         raise UnknownName("method", method, registry.methods)

@@ -1,16 +1,24 @@
 """The program as a user meets it: exit codes, one sentence for an error, nothing lost."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import i2i.cli
+import i2i_runtime.cli
+from i2i import recipe
 from i2i.checkpoints import run as checkpoint
+from i2i.evaluate.instruments import METRICS
+from i2i.metrics.pair_metrics import PAIR_METRICS
+from i2i.metrics.set_metrics import SET_METRICS
+from i2i.recipe import sections
 from i2i_runtime.images import list_images
 from tests.worlds import overrides, tiny_world
 
@@ -82,6 +90,7 @@ def test_an_unreadable_image_is_reported_and_the_rest_continues(
         (["data", "check", "./nowhere"], "nowhere"),
         (["data", "make", "simreal", "x"], "did you mean 'sim2real'"),
         (["data", "download", "horse2zebr"], "did you mean 'horse2zebra'"),
+        (["train", "cyclegan/carla2camvod", "x"], "did you mean 'cyclegan/carla2camvid'"),
         (["trian"], "trian"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -94,6 +103,41 @@ def test_bad_input_is_one_sentence_and_exit_code_1(
     assert code == 1 and said in errors and "Traceback" not in errors
     assert len(errors.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir()), "and nothing was left behind"
+
+
+@pytest.mark.parametrize("group", [[], ["data"], ["evaluate"]], ids=" ".join)
+def test_a_group_alone_prints_help_with_whole_summaries(
+    group: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, errors = i2i_run(*group, capsys=capsys)
+    assert (code, errors) == (0, "") and "Commands:" in out
+    assert "..." not in out.partition("Commands:")[2]
+
+
+def test_both_programs_print_their_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert i2i_run("--version", capsys=capsys) == (0, f"i2i {i2i.__version__}\n", "")
+    monkeypatch.setattr(sys, "argv", ["i2i-runtime", "--version"])
+    with pytest.raises(SystemExit) as end:
+        i2i_runtime.cli.main()
+    assert (end.value.code, capsys.readouterr().out) == (0, f"i2i-runtime {i2i.__version__}\n")
+
+
+@pytest.mark.parametrize("name", recipe.list_recipes())
+def test_every_listed_recipe_can_be_named_and_is_shown_with_each_key_explained(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = i2i_run("show", name, "a", *["b"] * name.startswith("cyclegan"), capsys=capsys)
+    assert code == 0 and f"recipes/{name}.toml" in out
+    assert tomllib.loads(out)["method"]["name"] == name.partition("/")[0]
+    explained = re.sub(r"\s*\n# ", " ", out)
+    assert f"{sections.Train.model_fields['log_every'].description}\nlog_every = " in explained
+
+
+def test_every_metric_is_listed_with_its_description(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = i2i_run("list", "metrics", capsys=capsys)
+    assert [line.split()[0] for line in out.splitlines()[1:]] == list(METRICS)
+    assert set(METRICS) >= {*SET_METRICS, *PAIR_METRICS}
 
 
 def test_debug_shows_where_an_error_came_from(monkeypatch: pytest.MonkeyPatch) -> None:

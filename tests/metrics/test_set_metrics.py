@@ -48,6 +48,13 @@ def test_few_images_have_a_note() -> None:
     assert not any(value.note for value in measure_sets(["fid", "is"], Named("x"), more, more).values())
 
 
+def test_kid_of_few_images_has_a_caution() -> None:
+    few, enough = (
+        measure_sets(["kid"], Named("x"), normal(count), normal(200, seed=1))["KID(x)"] for count in (6, 100)
+    )
+    assert few.note.startswith("6 images say little") and enough.note == ""
+
+
 def test_kid_has_an_error_and_fid_has_none() -> None:
     found = measure_sets(["fid", "kid"], Named("x"), normal(20), normal(20, seed=1))
     assert math.isnan(found["FID(x)"].error) and found["KID(x)"].error > 0

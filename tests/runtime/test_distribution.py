@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import i2i_runtime
 from i2i_runtime import conflicts as installed
 from i2i_runtime import images
 from tests.runtime.engines.test_onnxruntime import write
@@ -29,7 +30,10 @@ def project(folder: Path) -> dict:
 @in_checkout
 def test_both_distributions_have_the_same_version_and_compatible_requirements() -> None:
     whole, alone = project(ROOT), project(EXPORT)
-    assert whole["version"] == alone["version"] and whole["requires-python"] == alone["requires-python"]
+    assert (
+        whole["version"] == alone["version"] == i2i_runtime.__version__
+        and whole["requires-python"] == alone["requires-python"]
+    )
     assert set(alone["dependencies"]) <= set(whole["dependencies"])
     assert not any("onnxruntime" in each for each in alone["dependencies"]), (
         "it is an extra: two wheels overwrite each other"
