@@ -63,14 +63,12 @@ def find_pairs(*folders: Path, scale: int = 1, layout: Layout = "auto", suffixes
         return PairedFiles(*_split(pairing.read_list(folders[0]), ()), side_by_side=False)
     if len(folders) != 2:
         _one_folder(folders)
-    if layout != "side-by-side" and (domains := find_domains(folders, layout)):
+    if domains := find_domains(folders, layout):
         trained = _require(folders[0], domains["train"])
         tests = [domains[name] for name in ("test", "val") if name in domains and domains[name].is_complete]
         test = _match(tests[0], scale, suffixes) if tests else ()
         return PairedFiles(*_split(_match(trained, scale, suffixes), test), side_by_side=False)
-    if len(folders) == 2:
-        raise ValueError(f"data.layout = {layout}: two folders given; allowed: one folder")
-    (folder,) = folders
+    folder = folders[0]
     train_folder, test_folder = child(folder, "train"), child(folder, "test") or child(folder, "val")
     if layout != "side-by-side" and (train := pairing.match_suffixes(train_folder or folder, suffixes)):
         test = pairing.match_suffixes(test_folder, suffixes) if train_folder and test_folder else ()
@@ -116,7 +114,8 @@ def find_single(folder: Path, layout: Layout = "auto") -> SingleFiles:
         if found := child(folder, train):
             test = next((_paths(each) for name in tests if (each := child(folder, name))), ())
             return SingleFiles(*_split(_paths(found), test))
-    check_single_resolution(folder)
+    if layout == "auto":
+        check_single_resolution(folder)
     return SingleFiles(*_split(_paths(folder), ()))
 
 

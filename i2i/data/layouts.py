@@ -45,20 +45,21 @@ def child(folder: Path, name: str) -> Path | None:
 def find_domains(folders: Sequence[Path], layout: Layout = "auto") -> dict[str, Domains]:
     """The domains' folders by split: those of two folders, or trainA/, train/A/, A/train/, or A/ in one folder.
 
-    Empty for one folder without any of these. Raises ValueError where two of them are there at once, and where only one
-    of two folders has a folder train/.
+    Empty for one folder without any of these, of which only the first counts where images are said to lie side by
+    side. Raises ValueError where two of them are there at once, and where only one of two folders has a folder train/.
     """
     if len(folders) == 2:
         return _of_two(folders, layout)
     (root,) = folders
+    pairs = () if layout == "side-by-side" else _DOMAINS
     beside = {split: Domains(*(child(root, f"{split}{side}") for side in "AB")) for split in SPLITS}
-    forms = [{split: _inside(child(root, split), pair) for split in SPLITS} for pair in _DOMAINS]
-    for pair in _DOMAINS:
+    forms = [{split: _inside(child(root, split), pair) for split in SPLITS} for pair in pairs]
+    for pair in pairs:
         a, b = _inside(root, pair)
         forms.append({split: Domains(a and child(a, split), b and child(b, split)) for split in SPLITS})
     found = [form for form in forms if form["train"].is_complete] + [beside] * any(beside["train"])
     if not found:
-        found = [{"train": domains} for pair in _DOMAINS if (domains := _inside(root, pair)).is_complete]
+        found = [{"train": domains} for pair in pairs if (domains := _inside(root, pair)).is_complete]
     if len(found) > 1:
         named = " and ".join(str(path.relative_to(root)) for form in found for path in form["train"][:1] if path)
         raise ValueError(f"{printable(root)}: both {named} hold training images; give the two folders that you mean")

@@ -141,7 +141,12 @@ def _checked(table: dict[str, Any], data: Sequence[str], overrides: Overrides) -
 def load_run(run: Path, overrides: Overrides = ()) -> Recipe:
     """The recipe of a run's folder, whose plugins are imported first. Raises ValueError."""
     import_plugins(run)
-    return load(run / RECIPE, overrides=overrides)
+    recipe = load(run / RECIPE, overrides=overrides)
+    if "layout" in read(run / RECIPE).get("data", {}) or recipe.data.layout != "auto":
+        return recipe
+    # Version 0.1 took all images below two folders, and cut those of one folder into halves, whatever their size.
+    layout = "flat" if len(recipe.data.source) == 2 else "side-by-side"
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"layout": layout})})
 
 
 def import_plugins(run: Path) -> None:

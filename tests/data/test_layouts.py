@@ -9,7 +9,7 @@ from i2i.data.batch import HighResolution, Images, Pair, Unpaired
 from i2i.data.check import check
 from i2i.data.folders import find_pairs, find_single, find_unpaired
 from i2i.data.sources import SampleKind, find_files
-from i2i.recipe import Recipe
+from i2i.recipe import Recipe, choose, load_run
 from tests.data.files import put
 
 COUNTS = {"train": 3, "test": 2, "val": 1}
@@ -89,6 +89,27 @@ def test_images_that_are_not_twice_as_wide_as_high_are_no_pairs_side_by_side_unl
         find_pairs(tmp_path)
     files, said = found(tmp_path, layout="side-by-side")
     assert files.side_by_side and said == "data: 3 pairs side by side for training, 0 for testing"
+
+
+@pytest.mark.parametrize(("sources", "layout"), [(1, "side-by-side"), (2, "flat")])
+def test_a_run_of_version_0_1_keeps_its_layout(tmp_path, sources, layout):
+    for folder in ("a", "b"):
+        for split in ("train", "test"):
+            put(tmp_path / folder / split / "1.png", (8, 8, 3))
+    folders = [tmp_path / folder for folder in ("a", "b")[:sources]]
+    recipe, _ = choose("pix2pix", list(map(str, folders)), ())
+    lines = [line for line in recipe.toml().splitlines() if not line.startswith(("layout", "suffixes"))]
+    (tmp_path / "recipe.toml").write_text("\n".join(lines))
+    data = load_run(tmp_path).data
+    assert data.layout == layout
+    assert load_run(tmp_path, {"data.layout": "side-by-side"}).data.layout == "side-by-side"
+    files = find_pairs(*folders, layout=data.layout)
+    assert (len(files.train), len(files.test), files.side_by_side) == ((1, 1, True) if sources == 1 else (2, 0, False))
+
+
+def test_side_by_side_is_no_word_about_two_folders(tmp_path):
+    laid_out(tmp_path, "{side}/{split}")
+    assert len(find_pairs(tmp_path / "A", tmp_path / "B", layout="side-by-side").train) == 3
 
 
 def test_files_of_kinds_that_are_not_read_are_said_before_training_and_by_the_check(tmp_path):
