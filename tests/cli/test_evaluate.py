@@ -51,6 +51,7 @@ def test_the_table_has_aligned_rows_for_every_image_and_the_means(
     assert [line.split()[0] for line in table[1:]] == ["inside/0.png"] * 2 + ["inside/1.png"] * 2 + ["mean"] * 2
     assert [line.split()[1] for line in table[1:]] == ["bicubic", str(model)] * 3
     assert len({len(line) for line in table}) == 1, "columns are aligned"
+    assert [len(number.partition(".")[2]) for number in table[-1].split()[2:]] == [2, 4, 2, 4], "decimals"
     bicubic, nearest = ([float(number) for number in line.split()[2:]] for line in table[-2:])
     assert all(best > worse for best, worse in zip(bicubic, nearest, strict=True))
 

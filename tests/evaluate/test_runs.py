@@ -17,6 +17,7 @@ from i2i_runtime import images
 from tests.cli.test_evaluate import save_model
 from tests.evaluate.test_upscaling import picture
 from tests.metrics.segmentation.onnx_files import write_segmenter
+from tests.test_earlier_versions import MADE
 from tests.worlds import Recorder, digits, tiny_recipe, tiny_world
 
 
@@ -60,20 +61,17 @@ def test_pairs_are_compared_with_their_truth_and_results_are_written_to_the_run(
 def test_unpaired_images_are_translated_in_the_direction_of_the_product(
     product: str, runs: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    folder = runs("cyclegan")
-    result = measure(folder, "kid", product=product, keep=tmp_path / "kept")
+    folder, kept = runs("cyclegan"), tmp_path / "kept"
+    assert measure(folder, "kid", product=product, keep=kept).metrics.keys() == {"KID(means)"}
     translate = inference.load(folder, product=product, device="cpu")
-    names = images.list_images(tmp_path / "kept/source")
-    assert len(names) == 8 and result.metrics.keys() == {"KID(means)"}
-    source, real = ("testA", "testB") if product == "a_to_b" else ("testB", "testA")
+    names = images.list_images(kept / "source")
+    assert len(names) == 8
+    source, real = (folder.parent / "world" / f"test{domain}" for domain in ("AB" if product == "a_to_b" else "BA"))
     for name in names:
-        image = images.read(tmp_path / "kept/source" / name)
-        assert np.array_equal(image, images.read(folder.parent / "world" / source / name))
-        assert np.array_equal(
-            images.read(tmp_path / "kept/real" / name), images.read(folder.parent / "world" / real / name)
-        )
-        ours, theirs = images.read(tmp_path / "kept/fake" / name).astype(int), translate(image)
-        assert abs(ours - theirs).max() <= 1
+        image = images.read(kept / "source" / name)
+        assert np.array_equal(image, images.read(source / name))
+        assert np.array_equal(images.read(kept / "real" / name), images.read(real / name))
+        assert abs(images.read(kept / "fake" / name).astype(int) - translate(image)).max() <= 1
 
 
 def test_images_have_the_channels_of_their_domain(runs: Callable[[str], Path], tmp_path: Path) -> None:
@@ -185,6 +183,16 @@ def test_a_bad_held_out_image_is_named_and_the_rest_is_measured(runs: Callable[[
     bad.write_bytes(b"no image")
     result = measure(runs("pix2pix"), "psnr", data=(world,))
     assert len(result.failed) == 1 and str(bad) in result.failed[0] and len(result.images) == 7
+
+
+def test_an_exported_file_has_the_metrics_of_its_run(runs: Callable[[str], Path], tmp_path: Path) -> None:
+    world = runs("cyclegan").parent / "world"
+    run_copy = shutil.copytree(MADE / "cyclegan", tmp_path / "cyclegan", symlinks=True)
+    ours, exported = (measure(model, "kid", data=(world,)) for model in (run_copy, MADE / "a_to_b.onnx"))
+    assert exported.metrics["KID(means)"].value == pytest.approx(ours.metrics["KID(means)"].value, rel=0.02)
+    assert exported.facts["product"] == ours.facts["product"] == "a_to_b"
+    with pytest.raises(ValueError, match="leave --product out"):
+        measure(MADE / "a_to_b.onnx", "kid", product="b_to_a", data=(world,))
 
 
 def test_a_model_without_a_recipe_needs_folders(tmp_path: Path) -> None:

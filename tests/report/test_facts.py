@@ -10,7 +10,7 @@ from i2i.report import RunImages, collect_contents, find_run
 from i2i.report.contents import Curve
 from i2i.report.curves import HELD_OUT, read_curves
 from i2i.report.evaluation import read_evaluation
-from i2i.report.facts import duration
+from i2i.report.facts import duration, run_facts
 from i2i.report.run_warnings import find_warnings
 from i2i.training import run_info
 from i2i.training.context import Interrupted
@@ -64,6 +64,14 @@ def test_a_saturated_discriminator_gives_a_warning(tmp_path: Path) -> None:
     assert "discriminator of a to b" in warning
 
 
+@pytest.mark.parametrize(("best", "count"), [(10, 1), (20, 0)])
+def test_an_early_best_score_gives_a_warning(best: int, count: int, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    (folder / "scores.csv").write_text(f"step,score\n{best},0.1\n30,0.2\n")
+    warnings = find_warnings({}, read_curves(folder), [], [])
+    assert len([each for each in warnings if f"not improved since step {best} of 30" in each]) == count
+
+
 def test_few_held_out_images_give_a_warning(tmp_path: Path) -> None:
     curves = read_curves(write_run(tmp_path / "run"))
     few, enough = ([image_result(str(number), 0, 9) for number in range(count)] for count in (3, 8))
@@ -115,8 +123,9 @@ def test_run_info_has_every_start_and_how_it_ended(tmp_path: Path) -> None:
     assert contents.warnings[0] == "The run ended with an error: loss is nan"
 
 
-def test_durations_as_text() -> None:
+def test_durations_as_text_and_the_time_of_all_starts(tmp_path: Path) -> None:
     assert [duration(seconds) for seconds in (9, 90, 7260)] == ["9 s", "1 min 30 s", "2 h 1 min"]
+    assert run_facts(tmp_path, {}, [], [{"seconds": 40}, {"seconds": 50}])["time"] == "1 min 30 s in 2 starts"
 
 
 def test_a_run_is_found_by_its_checkpoints(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i2i.report import RunImages, collect_contents
+from i2i.report import RunImages, collect_contents, write_report
 from i2i.report.comparison import compare
 from i2i.report.pictures import encode_within, read_sample_sheets, to_data_url
 from i2i.report.recipe_diff import diff_recipes
@@ -94,6 +94,26 @@ def test_sample_sheets_are_chosen_evenly_with_a_note(tmp_path: Path) -> None:
     assert [sheet.step for sheet in sheets] == [1, 6, 11, 15], "the fifth cannot be read"
     assert "5 of 20 sheets" in notes[0] and "1 cannot be read" in notes[0]
     assert read_sample_sheets(write_run(tmp_path / "few"), 5, 10**6)[1] == []
+
+
+def test_runs_share_the_room_for_sample_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_run(tmp_path / "run", sheets=(1, 2))
+    for number in (1, 2):
+        images.write(folder / "samples" / f"{number:08d}.png", noise(number, 700))
+
+    def size(runs_on_page: int) -> int:
+        contents = collect_contents(folder, "run", RunImages(), runs_on_page=runs_on_page)
+        return sum(len(sheet.url) for sheet in contents.sheets)
+
+    whole = size(1)
+    monkeypatch.setattr("i2i.report._SHEETS_ROOM", whole)
+    assert size(1) == whole and size(2) <= whole / 2
+
+
+def test_runs_have_as_many_parts_of_their_paths_as_make_names_distinct(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / name / "cyclegan/photos") for name in "ab"]
+    write_report(folders, tmp_path / "page.html", images=0)
+    assert "<title>a/cyclegan/photos and b/cyclegan/photos</title>" in (tmp_path / "page.html").read_text()
 
 
 def test_pictures_are_downscaled_until_they_fit() -> None:
