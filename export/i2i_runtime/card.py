@@ -1,8 +1,10 @@
 """The card of a model: the facts that running it takes (channels, scale, sizes), and where its weights come from."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, get_args
+
+from i2i_runtime.schema import from_facts
 
 Io = Literal["float", "uint8"]
 Precision = Literal["float32", "float16", "int8"]
@@ -10,6 +12,8 @@ Truncation = Literal["latent", "input"]
 
 # Fields that version 0.1 does not know: left out where they say nothing, so that it reads the file.
 _LATER_FIELDS = ("keeps_grey",)
+_LONGEST_NAME = 200  # characters
+_LARGEST_SIZE = 2**15  # pixels, or images of a batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +45,19 @@ class BaseCard:
         self._check_channels("out_channels")
         if self.io not in get_args(Io):
             raise ValueError(f"card: io is {self.io!r}; choose from: {', '.join(get_args(Io))}")
+        if self.product in ("", ".", "..") or set(self.product) & set("/\\\0") or len(self.product) > _LONGEST_NAME:
+            raise ValueError(f"card: product is {self.product[:_LONGEST_NAME]!r}; allowed: a name, not a path")
 
     def _check_channels(self, name: str) -> None:
         if getattr(self, name) not in (1, 3, 4):
             raise ValueError(f"card: {name} is {getattr(self, name)!r}; choose from: 1 (grey), 3 (RGB), 4 (RGBA)")
 
-    def _check_minimum(self, **minimum: int) -> None:
-        for name, smallest in minimum.items():
+    def _check_range(self, **ranges: tuple[int, int]) -> None:
+        """Raises ValueError for a field that is not a whole number from the first to the second of its numbers."""
+        for name, (smallest, largest) in ranges.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or value < smallest:
-                raise ValueError(f"card: {name} is {value!r}; allowed: whole numbers from {smallest}")
+            if not isinstance(value, int) or not smallest <= value <= largest:
+                raise ValueError(f"card: {name} is {value!r}; allowed: whole numbers from {smallest} to {largest}")
 
     def to_dict(self) -> dict[str, Any]:
         """The facts as a dictionary that JSON can hold."""
@@ -61,17 +68,11 @@ class BaseCard:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
 
     @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> Self:
-        """The card of facts from `to_dict`. Raises ValueError for a fact that is missing or unknown."""
-        choices = [each.name for each in fields(cls)]
-        unknown = sorted(set(facts) - set(choices))
-        if unknown:
-            raise ValueError(f"card: unknown {', '.join(unknown)}; choose from: {', '.join(choices)}")
-        given: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in facts.items()}
-        try:
-            return cls(**given)
-        except TypeError as error:
-            raise ValueError(f"card: {error}") from error
+    def from_dict(cls, facts: Any) -> Self:
+        """The card of facts from `to_dict`. Raises ValueError for a fact that is missing, unknown, of another type or
+        beyond its range.
+        """
+        return from_facts(cls, facts, "card")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +96,10 @@ class Card(BaseCard):
     def __post_init__(self) -> None:
         self._check_channels("in_channels")
         super().__post_init__()
-        self._check_minimum(scale=1, multiple_of=1, min_size=1, overlap=0)
+        self._check_range(scale=(1, 256), multiple_of=(1, 4096), min_size=(1, 4096), overlap=(0, 2**16))
+        for each in self.size or ():
+            if not 1 <= each <= _LARGEST_SIZE:
+                raise ValueError(f"card: size has {each}; allowed: whole numbers from 1 to {_LARGEST_SIZE}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +118,6 @@ class NoiseCard(BaseCard):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_minimum(latent=1, size=1, classes=0)
+        self._check_range(latent=(1, 2**16), size=(1, _LARGEST_SIZE), classes=(0, 10**6))
         if self.truncation not in get_args(Truncation):
             raise ValueError(f"card: truncation is {self.truncation!r}; choose from: {', '.join(get_args(Truncation))}")

@@ -1,7 +1,6 @@
 """An exported .onnx file as a function on images, whatever engine runs it, and the card in its metadata."""
 
 import hashlib
-import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from i2i_runtime.bands.plan import BANDS, from_json
 from i2i_runtime.card import BaseCard, Card, NoiseCard
 from i2i_runtime.files import printable, read_errors
 from i2i_runtime.images import Array, from_float, to_float
+from i2i_runtime.schema import parse_json
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, translate_image
 
@@ -177,7 +177,7 @@ def read_noise_card(path: Path, metadata: Mapping[str, str]) -> NoiseCard:
 
 def _read(kind: type[_Kind], path: Path, facts: str) -> _Kind:
     try:
-        return kind.from_dict(json.loads(facts))
+        return kind.from_dict(parse_json(facts))
     except ValueError as error:
         raise ValueError(f"{printable(path)}: {error}") from None
 

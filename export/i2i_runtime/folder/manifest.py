@@ -17,6 +17,7 @@ from typing import Any
 from i2i_runtime.card import Card
 from i2i_runtime.files import printable
 from i2i_runtime.folder.jobs import Job
+from i2i_runtime.schema import from_facts, parse_json
 
 _NAME, _SUFFIX = ".i2i-manifest", ".jsonl"
 
@@ -123,19 +124,19 @@ def _read(folder: Path) -> Iterator[tuple[tuple[int, float], Entry]]:
         order = (0, 0.0)
         for line in lines:
             try:
-                entry = _parse(json.loads(line))
+                entry = _parse(parse_json(line))
                 order = max(order, (entry.run, entry.finished))
-            except (ValueError, TypeError):
+            except ValueError:
                 continue  # what was being written when the program was killed
             yield order, entry
 
 
 def _parse(facts: Any) -> Entry:
-    """Raises TypeError for facts that are no entry."""
-    if not isinstance(facts, dict) or not all(isinstance(facts.get(name), str) for name in ("source", "result")):
-        raise TypeError
+    """Raises ValueError for facts that are no entry."""
+    if not isinstance(facts, dict) or not {"source", "result"} <= facts.keys():
+        raise ValueError
     known = {name: value for name, value in facts.items() if name in _DEFAULTS}  # a later version may say more
-    return Entry(**known | {"size": tuple(facts.get("size", ()))})
+    return from_facts(Entry, known, "entry")
 
 
 def _non_defaults(entry: Entry) -> dict[str, Any]:

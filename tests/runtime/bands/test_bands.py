@@ -210,6 +210,27 @@ def test_a_plan_survives_json() -> None:
     assert from_json(to_json(PLAN)) == PLAN
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"channels": 10**9}, {"channels": "4"}, {"rate": [1, 0]}, {"rate": [1]}, {"unit": 0}, {"spoilt": [-1, 0]},
+        {"spoilt": None}, {"sources": ["nothing"]}, {"sources": []}, {"sources": "image"}, {"norm": {}}, {"norm": 1},
+        {"made": 7}, {"stored": 1}, {"type": 10**40}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_a_damaged_plan_is_one_sentence(change: dict[str, object]) -> None:
+    facts = json.loads(to_json(PLAN))
+    facts[-1] |= change
+    with pytest.raises(ValueError, match=r"the plan for bands of rows in the file is damaged: .*; export it again"):
+        from_json(json.dumps(facts))
+
+
+@pytest.mark.parametrize("text", ["null", "{}", "[]", "[1, 2]", "7", "", "[" * 100_000, "[null, null]"])
+def test_what_is_no_plan_is_one_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match="the plan for bands of rows in the file is damaged"):
+        from_json(text)
+
+
 def test_the_plan_of_a_file_of_version_0_1_is_read_and_written_as_it_was() -> None:
     file = Path(__file__).parents[2] / "fixtures" / "v0_1" / "a_to_b.onnx"
     session, image = Session(file, providers=["cpu"]), picture(70, 50)

@@ -96,7 +96,7 @@ def test_a_card_of_noise_survives_json_and_refuses_what_cannot_be() -> None:
         ({"latent": 0}, "card: latent is 0; allowed: whole numbers from 1"),
         ({"truncation": "mean"}, "card: truncation is 'mean'; choose from: latent, input"),
         ({"out_channels": 2}, "card: out_channels is 2; choose from: 1"),
-        ({"in_channels": 3}, "card: unknown in_channels; choose from: product"),
+        ({"in_channels": 3}, "card: unknown 'in_channels'; made by a newer version"),
     ):
         with pytest.raises(ValueError, match=sentence):
             NoiseCard.from_dict(SHOWN.to_dict() | facts)

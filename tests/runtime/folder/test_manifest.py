@@ -260,3 +260,17 @@ def test_images_of_16_bits_that_lose_levels_are_counted(tree):
         report = translate_folder(lambda batch: batch, card, tree, tree.parent / io)
         assert len(report.coarse) == count
         assert ("1 images of 16 bits have 256 levels now" in "\n".join(report.lines())) == bool(count)
+
+
+def test_lines_that_are_no_entries_are_left_out(tmp_path):
+    good = {"source": "a.png", "result": "a.png", "size": [4, 6]}
+    strange = [None, [], 7, {}, *({**good, "result": "b.png", key: value} for key, value in STRANGE)]
+    lines = [json.dumps(each) for each in [*strange, good]] + ["[" * 100_000]
+    (tmp_path / ".i2i-manifest.jsonl").write_text("\n".join(lines))
+    assert list(Manifest(tmp_path).entries) == ["a.png"]
+
+
+STRANGE = [
+    ("source", 7), ("result", None), ("size", 7), ("size", ["x"]), ("finished", "late"), ("finished", float("nan")),
+    ("model", []), ("model", {"weights": 7}), ("tile", 1.5), ("outscale", "2"), ("source_bytes", 10**30), ("error", {}),
+]  # fmt: skip
