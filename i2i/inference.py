@@ -32,6 +32,9 @@ __all__ = ["Translator", "list_products", "load", "share_cores"]
 _ALLOCATOR = re.compile("DefaultCPUAllocator|not enough memory|can't allocate memory")
 
 
+_RANDOM_STATE = Lock()  # torch's is global: two translators that draw take turns
+
+
 class Translator:
     """A generator as a function on images of any size, which are converted to its channels and sizes and back.
 
@@ -49,7 +52,6 @@ class Translator:
         self.card, self.device = card, torch.device(device)
         self.provider = str(self.device)
         self._tiling = Tiling(card)
-        self._random_lock = Lock()  # the random state is global
         self._is_random = True  # until a forward pass on a CPU has drawn nothing
         self._generator = set_test_time(generator, test_time).to(self.device)
         if not any(isinstance(layer, nn.InstanceNorm2d) for layer in self._generator.modules()):
@@ -90,7 +92,7 @@ class Translator:
     @contextmanager
     def _fixed_seed(self) -> Iterator[None]:
         """Dropout at test time draws from a fixed seed: a result does not depend on the images before it."""
-        with self._random_lock, preserve_random_state(self.device):
+        with _RANDOM_STATE, preserve_random_state(self.device):
             torch.manual_seed(0)
             before = torch.get_rng_state()
             yield

@@ -1,6 +1,7 @@
 """A torch generator is called from several threads at once, each with its share of the cores."""
 
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
 from threading import Barrier
 
@@ -10,8 +11,10 @@ import torch
 
 from i2i.inference import Translator, share_cores
 from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.unet import UnetGenerator
 from tests.runtime.engines.test_onnxruntime import BLUR
 
+BLUR_X1 = replace(BLUR, scale=1, multiple_of=64)
 rng = np.random.default_rng(0)
 
 
@@ -51,6 +54,17 @@ def test_random_numbers_of_an_image_are_the_same_in_any_thread() -> None:
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(translator.network, [image] * 12))
     assert all((result == results[0]).all() for result in results) and (results[0] != image).any()
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_batch_statistics_and_dropout_are_an_image_s_own_in_any_thread(is_shared: bool) -> None:
+    generator = UnetGenerator(depth=6, features=8)  # batch norm, and dropout in two layers
+    translators = [Translator(deepcopy(generator), BLUR_X1, test_time="published") for _ in range(4)]
+    images = [rng.integers(0, 256, (side, side, 3)).astype(np.uint8) for side in (64, 128)] * 12
+    expected = [translators[0](image) for image in images[:2]] * 12
+    with ThreadPoolExecutor(4) as pool:
+        results = pool.map(lambda at: translators[0 if is_shared else at % 4](images[at]), range(len(images)))
+        assert all((result == one).all() for result, one in zip(results, expected, strict=True))
 
 
 def test_two_workers_get_half_of_the_cores_each_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
