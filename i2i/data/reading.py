@@ -17,6 +17,9 @@ from i2i.registry import did_you_mean
 from i2i_runtime import images
 
 Item = TypeVar("Item")
+Sample = TypeVar("Sample")
+
+_MANY = 16  # items in a row that cannot be used
 
 
 class FieldFormat(NamedTuple):
@@ -26,27 +29,47 @@ class FieldFormat(NamedTuple):
     label_map: bool = False
 
 
-class ReadableItems(Generic[Item]):
-    """Items with their images, read on access; the next readable item replaces an unreadable one, with one warning."""
+class ReplaceableItems(Generic[Item]):
+    """Items of which samples are made; the next item replaces one that cannot be read or used, with one warning."""
 
-    def __init__(self, items: Sequence[Item], read: Callable[[Item], Any]) -> None:
-        self._items, self._read = items, read
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._items = items
         self._warned: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def __getitem__(self, index: int) -> tuple[Item, Any]:
-        """(item, what `read` returns for it). Raises ValueError where no item can be read."""
+    def sample(self, index: int, read: Callable[[Item], Any], use: Callable[[Item, Any], Sample]) -> Sample:
+        """The sample by `use` of the item at `index` and its images by `read`. Raises ValueError where no item can be
+        read, or of many in a row none be used: then the recipe is wrong, not an image.
+        """
+        unused: dict[int, ValueError] = {}
         for candidate in (*range(index, len(self)), *range(index)):
+            item = self._items[candidate]
             try:
-                return self._items[candidate], self._read(self._items[candidate])
+                images = read(item)
             except ValueError as error:
                 reason = error
-                if candidate not in self._warned:
-                    self._warned.add(candidate)
-                    warnings.warn(f"{error}; the next image takes its place", stacklevel=2)
+                self._warn(candidate, error)
+                continue
+            try:
+                sample = use(item, images)
+            except ValueError as error:
+                unused[candidate] = error
+                if len(unused) == _MANY:
+                    break
+                continue
+            for each, refusal in unused.items():
+                self._warn(each, refusal)
+            return sample
+        if unused:
+            raise next(iter(unused.values()))
         raise ValueError(f"none of {len(self)} images can be read; {reason}")
+
+    def _warn(self, number: int, error: ValueError) -> None:
+        if number not in self._warned:
+            self._warned.add(number)
+            warnings.warn(f"{error}; the next image takes its place", stacklevel=2)
 
 
 def field_formats(

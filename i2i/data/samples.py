@@ -4,6 +4,7 @@ become float32 tensors (channels, height, width) in the networks' value range.
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -44,8 +45,9 @@ class Samples(Dataset[Sample], ABC, Generic[Item, Sample]):
 
     A training sample depends on (seed, epoch, index) alone, in whichever process; a held-out one on its index. An
     epoch has at least `min_samples` samples: items that are fewer are repeated, each time by another draw. An
-    unreadable item is replaced in training by the next one, with one warning. Raises ValueError where none can be read,
-    for an unreadable held-out item, and for images that the pipeline refuses.
+    item that is unreadable, or whose images differ in size or are refused by the pipeline, is replaced in training by
+    the next one, with one warning. Raises ValueError where none can be read or many in a row are refused, and for such
+    a held-out item.
     """
 
     _streams = RandomStream.TEST_AUGMENTATION, RandomStream.TRAIN_AUGMENTATION
@@ -53,7 +55,7 @@ class Samples(Dataset[Sample], ABC, Generic[Item, Sample]):
     def __init__(
         self, train: Sequence[Item], test: Sequence[Item], preprocessing: Preprocessing, *, min_samples: int = 1
     ) -> None:
-        self._train_items, self._test_items = reading.ReadableItems(train, self._read), test
+        self._train_items, self._test_items = reading.ReplaceableItems(train), test
         self._preprocessing, self._min_samples = preprocessing, min_samples
 
     @abstractmethod
@@ -80,8 +82,8 @@ class Samples(Dataset[Sample], ABC, Generic[Item, Sample]):
 
     def train_sample(self, index: int, key: tuple[int, ...]) -> Sample:
         """The training item at `index`, which starts over at their number, by the random numbers of `key`."""
-        item, images = self._train_items[index % len(self._train_items)]
-        return self._sample(item, images, Draw(True, key))
+        use = partial(self._sample, draw=Draw(True, key))
+        return self._train_items.sample(index % len(self._train_items), self._read, use)
 
     def test_sample(self, index: int, key: tuple[int, ...]) -> Sample:
         """The held-out item at `index` by the random numbers of `key`."""

@@ -6,6 +6,7 @@ import torch
 
 from i2i.data.augment import Pipeline
 from i2i.data.folders import PairedFiles, find_pairs
+from i2i.data.samples import PairedImages
 from tests.data.files import (
     RANDOM,
     as_tensor,
@@ -106,6 +107,32 @@ def test_a_side_by_side_image_of_odd_width_is_replaced(tmp_path):
     dataset = paired(find_pairs(tmp_path, layout="side-by-side"))
     with pytest.warns(UserWarning, match="9 pixels wide, which is odd"):
         assert dataset[0, 1].source.equal(dataset[0, 0].source)
+
+
+def test_a_pair_of_unequal_sizes_is_replaced_by_the_next_as_an_unreadable_one(tmp_path):
+    files = pairs(tmp_path)
+    written(files.train[1][1], picture(7, 20, 30))
+    dataset = paired(files)
+    with pytest.warns(UserWarning, match=r"1\.png: the images of the pair differ in size.*takes its place") as caught:
+        samples = [dataset[epoch, 1] for epoch in range(2)]
+    assert len(caught) == 1 and all(sample.source.equal(dataset[0, 2].source) for sample in samples)
+
+
+def test_an_image_that_is_too_small_for_its_crop_is_replaced(tmp_path):
+    files = singles(tmp_path)
+    written(files.train[0], picture(0, 4, 4))
+    with pytest.warns(UserWarning, match=r"4x4 image is smaller than size 8.*takes its place"):
+        assert photos(files, Pipeline({"crop": {"size": 8}}))[0, 0].image.shape == (3, 8, 8)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_recipe_that_fits_no_image_is_an_error_after_a_few(tmp_path, monkeypatch):
+    read = []
+    dataset = paired(pairs(tmp_path, count=40), Pipeline({"crop": {"size": 64}}))
+    monkeypatch.setattr(dataset, "_read", lambda item: read.append(item) or PairedImages._read(dataset, item))
+    with pytest.raises(ValueError, match=r"16x16 image is smaller than size 64; .*0\.png"):
+        dataset[0, 0]
+    assert len(read) == 16
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
