@@ -26,7 +26,12 @@ def train(
         str | None, typer.Argument(help="Method, listed recipe, or recipe file (.toml).", show_default=False)
     ] = None,
     data: Annotated[
-        list[str] | None, typer.Argument(help="A known data set, one folder, or two.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            help="A known data set, one folder, two, or a list file of pairs; data.layout and data.suffixes settle "
+            "what is ambiguous.",
+            show_default=False,
+        ),
     ] = None,
     overrides: Set = [],  # noqa: B006 (the command line's own idiom)
     conditional: Annotated[
