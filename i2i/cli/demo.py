@@ -1,5 +1,7 @@
 """`i2i demo`."""
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -27,5 +29,19 @@ def demo(
         except Interrupted as interrupted:
             line.notify(f"stopped; go on with: i2i train --resume {interrupted}")
             return stop.exit_code()
-    print(f"open {page.resolve()}")
+    print(f"open {page.resolve()}\n{_next_commands(out)}")
     return 0
+
+
+def _next_commands(out: Path) -> str:
+    """Three commands to try, with the program as it can be called: it may not be on PATH, as after `make demo`."""
+    called, found = Path(sys.argv[0]), shutil.which("i2i")
+    on_path = called.name != "i2i" or (found is not None and Path(found).resolve() == called.resolve())
+    program, activate = "i2i" if on_path else str(called), called.parent / "activate"
+    commands = (
+        f"translate {out}/run/latest {out}/world/testB {out}/simulated --product b_to_a",
+        "train cyclegan FOLDER_A FOLDER_B --set train.epochs=20",
+        "list recipes",
+    )
+    hint = f"then, or after `. {activate}` as i2i" if not on_path and activate.is_file() else "then"
+    return "\n".join([f"{hint}:", *(f"  {program} {command}" for command in commands)])

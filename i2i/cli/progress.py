@@ -21,7 +21,7 @@ _LIVE_INTERVAL, _PLAIN_INTERVAL = 0.25, 10.0  # seconds
 
 
 class ProgressLine:
-    """One line that changes in place; without a terminal, a new line every few seconds."""
+    """Text that changes in place, as wide as the terminal; without a terminal, a new line every few seconds."""
 
     def __init__(self, *, silent: bool = False) -> None:
         self._console = Console(highlight=False, soft_wrap=True, quiet=silent)
@@ -46,7 +46,7 @@ class ProgressLine:
             return
         self._last = now
         if self._live and not last:
-            self._live.update(Text(escape_controls(text()), no_wrap=True, overflow="ellipsis"), refresh=True)
+            self._live.update(Text(escape_controls(text()), no_wrap=False), refresh=True)
         else:
             self.notify(text())
 

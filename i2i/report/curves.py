@@ -54,7 +54,8 @@ def _group_and_name(file: str, column: str) -> tuple[str, str]:
     player, _, term = column.rpartition(".")
     if not player:
         return TRAINING, SPEED if column == "images_per_second" else column
-    return (TRAINING, f"gradient norm of the {player}") if term == "gradient_norm" else (player, term)
+    of_training = term in ("gradient_norm", "learning_rate")
+    return (TRAINING, f"{term.replace('_', ' ')} of the {player}") if of_training else (player, term)
 
 
 def _parse_number(cell: str) -> float | None:

@@ -51,6 +51,10 @@ class TrainingUpdate:
             name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in self.optimizers.items()
         }
 
+    def learning_rates(self) -> dict[str, float]:
+        """The learning rate of each player at this step, as `player.learning_rate`."""
+        return {f"{name}.learning_rate": each.param_groups[0]["lr"] for name, each in self.optimizers.items()}
+
     def begin_step(self, step: int, rate_factor: float, *, with_norms: bool = False) -> None:
         """To be called before each training step, with the number of steps done and the schedule's factor on the
         learning rates.

@@ -49,6 +49,7 @@ def test_a_run_leaves_recipe_logs_sheets_and_checkpoints(world: Path, tmp_path: 
     assert images.read(folder / "samples/00000003.png").shape[2] == 3
     log = read_log(folder / "losses.csv")
     assert log["step"] == [2, 4, 6] and {"generators.cycle_a_to_b", "discriminators.real_a"} <= log.keys()
+    assert log["generators.learning_rate"] == pytest.approx([2e-4, 2e-4, 2e-4 / 3], rel=0.5)
     assert list((folder / "tensorboard").iterdir())
 
 
