@@ -24,7 +24,7 @@ class ProgressLine:
     """Text that changes in place, as wide as the terminal; without a terminal, a new line every few seconds."""
 
     def __init__(self, *, silent: bool = False) -> None:
-        self._console = Console(highlight=False, soft_wrap=True, quiet=silent)
+        self._console = Console(highlight=False, quiet=silent)
         self._live = (
             Live(console=self._console, auto_refresh=False, transient=True) if self._console.is_terminal else None
         )
@@ -46,13 +46,13 @@ class ProgressLine:
             return
         self._last = now
         if self._live and not last:
-            self._live.update(Text(escape_controls(text()), no_wrap=False), refresh=True)
+            self._live.update(Text(escape_controls(text())), refresh=True)
         else:
             self.notify(text())
 
     def notify(self, message: str) -> None:
         """Print a line that stays."""
-        self._console.print(Text(escape_controls(message)))
+        self._console.print(Text(escape_controls(message)), soft_wrap=True)
         sys.stdout.flush()
 
     def count(self, noun: str) -> Callable[[int, int], None]:

@@ -104,7 +104,11 @@ class Trainer:
                 "method trains its other players first"
             )
         self._has_logged = True
-        more = {**self.state.update.norms, **self.state.update.learning_rates(), **self.state.method.observed()}
+        more: dict[str, Any] = {
+            **self.state.update.norms,
+            **self.state.update.learning_rates(),
+            **self.state.method.observed(),
+        }
         values = self._meter.means() | {name: float(each) for name, each in more.items()}
         log.losses(progress.step, {"images_per_second": progress.images_per_second, **values})
         self._meter.reset()
