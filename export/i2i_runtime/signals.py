@@ -1,16 +1,19 @@
-"""How a program ends: by Ctrl-C or SIGTERM at a safe point of long work, and by an error with one sentence."""
+"""How a program ends: by Ctrl-C or another signal at a safe point of long work, and by an error with one sentence."""
 
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from i2i_runtime.files import escape_controls
 
+# Ctrl-C, and what ends the jobs of clusters, services and terminals: SIGUSR1 is what Slurm sends before its limit.
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
+
 
 class StopSignal:
-    """Whether Ctrl-C or SIGTERM has arrived, as a function; `signal` is its number, 0 before."""
+    """Whether a signal that ends jobs has arrived, as a function; `signal` is its number, 0 before."""
 
     signal: int = 0
 
@@ -24,25 +27,34 @@ class StopSignal:
 
 @contextmanager
 def stop_on_signals(*, quiet: bool = False) -> Iterator[StopSignal]:
-    """Let the first Ctrl-C (or SIGTERM) end the work at its next safe point, and a second one end it at once.
+    """Let the first Ctrl-C, SIGTERM, SIGHUP or SIGUSR1 end the work at its next safe point, and a later Ctrl-C end it
+    at once; the others come twice where a launcher passes on what the whole process group gets.
 
-    The first is printed unless `quiet`.
+    The first is printed unless `quiet`. Under nohup SIGHUP stays ignored.
     """
     stop = StopSignal()
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.signal:
-            raise KeyboardInterrupt
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
         stop.signal = number
         if not quiet:
-            print("\nstopping after this step; once more to stop at once", file=sys.stderr)
+            with suppress(OSError):  # SIGHUP: the terminal is gone
+                print("\nstopping after this step; Ctrl-C to stop at once", file=sys.stderr, flush=True)
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in ENDING if not is_ignored(number)}
     try:
         yield stop
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def is_ignored(number: int) -> bool:
+    """Whether nohup has told this program to outlive its terminal, and `number` is what that sends."""
+    return signal.Signals(number).name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN
 
 
 def run_program(run: Callable[[list[str]], int], describe: Callable[[Exception], str]) -> int:

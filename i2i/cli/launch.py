@@ -3,9 +3,10 @@
 import json
 import logging
 import os
+import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,7 @@ from typing import Any
 
 from i2i.cli.errors import error_sentence
 from i2i_runtime.files import write_atomically
+from i2i_runtime.signals import ENDING, is_ignored
 
 _ERROR_FILE = "TORCHELASTIC_ERROR_FILE"  # where torchrun and `launch` look for the error of a rank
 
@@ -20,6 +22,12 @@ _ERROR_FILE = "TORCHELASTIC_ERROR_FILE"  # where torchrun and `launch` look for 
 def is_launched() -> bool:
     """Whether torchrun or `launch` has started this process; a cluster may have set `RANK` without either."""
     return "LOCAL_RANK" in os.environ
+
+
+def watch_launcher() -> Callable[[], bool]:
+    """A function that says whether the launcher of this process, if it has one, has died."""
+    parent = os.getppid()
+    return lambda: is_launched() and os.getppid() != parent
 
 
 def is_main() -> bool:
@@ -37,6 +45,9 @@ def launch(count: int, arguments: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = ",".join(
+        signal.Signals(number).name for number in ENDING if not is_ignored(number)
+    )
     gpus = torch.cuda.device_count()
     if not count and not gpus:
         raise ValueError("--processes 0: one for each GPU, of which there is none here; give a number from 1")

@@ -1,8 +1,10 @@
 """Progress on long work: one live line on a terminal, plain lines elsewhere."""
 
+import errno
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
@@ -37,7 +39,8 @@ class ProgressLine:
 
     def __exit__(self, *error: Any) -> None:
         if self._live:
-            self._live.stop()
+            with _without_terminal():
+                self._live.stop()
 
     def update(self, text: Callable[[], str], *, last: bool = False) -> None:
         """Show `text()`, which is called only when it is time."""
@@ -46,14 +49,16 @@ class ProgressLine:
             return
         self._last = now
         if self._live and not last:
-            self._live.update(Text(escape_controls(text())), refresh=True)
+            with _without_terminal():
+                self._live.update(Text(escape_controls(text())), refresh=True)
         else:
             self.notify(text())
 
     def notify(self, message: str) -> None:
         """Print a line that stays."""
-        self._console.print(Text(escape_controls(message)), soft_wrap=True)
-        sys.stdout.flush()
+        with _without_terminal():
+            self._console.print(Text(escape_controls(message)), soft_wrap=True)
+            sys.stdout.flush()
 
     def count(self, noun: str) -> Callable[[int, int], None]:
         """A callback (done, total) that shows a count of `noun`."""
@@ -65,6 +70,16 @@ class ProgressLine:
             self.update(lambda: f"{done:,} of {total:,} {noun}  {done / seconds:,.1f}/s{left}", last=done == total)
 
         return show
+
+
+@contextmanager
+def _without_terminal() -> Iterator[None]:
+    """Go on silently where the terminal was closed: work that is about to be saved must not end for that."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
 
 
 class StageProgress:

@@ -54,8 +54,12 @@ def train(
 
     if processes != 1 and not launch.is_launched():
         return launch.launch(processes, sys.argv[1:])
-    silent = not launch.is_main()
-    with launch.errors_left_to_launcher(), stop_on_signals(quiet=silent) as stop, TrainingLine(silent=silent) as line:
+    silent, is_orphan = not launch.is_main(), launch.watch_launcher()
+    with launch.errors_left_to_launcher(), stop_on_signals(quiet=silent) as sent, TrainingLine(silent=silent) as line:
+
+        def stop() -> bool:
+            return sent() or is_orphan()
+
         registry.load_plugins(plugins)
         try:
             if resume is not None:
@@ -74,6 +78,6 @@ def train(
                 folder = run.train(chosen, out, reporter=line, device=device, stop=stop)
         except Interrupted as interrupted:
             line.notify(f"stopped; go on with: i2i train --resume {interrupted}")
-            return 128 + (stop.signal or signal.SIGTERM)  # which another of several processes was sent
+            return 128 + (sent.signal or signal.SIGTERM)  # which another of several processes was sent
     line.notify(f"done: {folder}\n{run.next_command(folder)}")
     return 0

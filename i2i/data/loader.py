@@ -1,5 +1,6 @@
 """An endless, resumable stream of batches: what a step trains on depends on (seed, step) alone, not on the workers."""
 
+import multiprocessing
 import signal
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from i2i.data.batch import HighResolution, Images, Pair, Unpaired
 from i2i.data.random_streams import RandomStream
+from i2i_runtime.signals import ENDING
 
 Batch = TypeVar("Batch", Pair, Unpaired, HighResolution, Images, covariant=True)
 Key = tuple[int, int]  # (epoch, index)
@@ -65,7 +67,7 @@ def batches(
         # Without a generator, every stream would draw a number from torch's global state.
         generator=torch.Generator(),
     )
-    return _unwrap(loader)
+    return _unwrap(_start(loader))
 
 
 class _Loaded(NamedTuple):
@@ -74,6 +76,18 @@ class _Loaded(NamedTuple):
     batch: tuple[Tensor, ...] | None
     error: ValueError | None
     warnings: list[str]
+
+
+def _start(loader: DataLoader[_Loaded]) -> Iterator[_Loaded]:
+    earlier = multiprocessing.active_children()
+    loaded = iter(loader)
+    for worker in multiprocessing.active_children():
+        if worker not in earlier:  # torch ends one that is stuck by SIGTERM, which it ignores
+            worker.terminate = worker.kill  # type: ignore[method-assign]
+    try:
+        yield from loaded
+    except (OSError, EOFError) as error:  # of the connection; a worker's own errors come with its batch
+        raise RuntimeError(f"DataLoader worker is gone ({error or 'end of its data'})") from error
 
 
 def _unwrap(results: Iterable[_Loaded]) -> Iterator[Any]:
@@ -137,7 +151,8 @@ def _identity(loaded: Any) -> Any:
 
 
 def _start_worker(_: int) -> None:
-    # Ctrl-C reaches the whole process group; the trainer saves and stops the workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Such a signal reaches the whole process group; the trainer saves and stops the workers itself.
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

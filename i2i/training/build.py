@@ -63,7 +63,12 @@ def train_stage(recipe: Recipe, folder: Path, state: dict[str, Any] | None, cont
             with info, Log(folder if world.is_main else None, trainer.state.step) as log:
                 trainer.fit(stream, log)
         except OSError as error:
-            raise OSError(f"{folder}: {error.strerror or error}; {_resume_hint(folder)}") from error
+            raise OSError(f"{error.filename or folder}: {error.strerror or error}; {_next(folder, context)}") from error
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            cause = "a process that loads images was killed, perhaps for lack of memory (see train.workers)"
+            raise OSError(f"{folder}: {cause}: {str(error).splitlines()[0]} {_next(folder, context)}") from error
         world.barrier()  # until all is saved
 
 
@@ -190,8 +195,8 @@ def _notify_start(recipe: Recipe, folder: Path, step: int, images: int, context:
         notify("classes: " + ", ".join(f"{number} {name}" for number, name in enumerate(classes)))
 
 
-def _resume_hint(folder: Path) -> str:
+def _next(folder: Path, context: RunContext) -> str:
+    """What is saved of a run that an error of the system has ended, and the command that resumes it."""
     saved = checkpoint.list_checkpoints(folder)
-    if not saved:
-        return "nothing had been saved yet"
-    return f"step {int(saved[-1].name)} is saved whole; make room and go on with: i2i train --resume {folder}"
+    is_saved = f"step {int(saved[-1].name)} is saved whole" if saved else "nothing had been saved yet"
+    return f"{is_saved}; when that is mended, go on with: i2i train --resume {context.run}"

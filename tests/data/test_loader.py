@@ -14,6 +14,7 @@ from i2i.data.folders import find_pairs, find_single
 from i2i.data.loader import batches, steps_per_epoch
 from i2i.data.samples import HighResolutionImages, PairedImages, Preprocessing
 from i2i_runtime import images
+from i2i_runtime.signals import ENDING
 
 COUNT = 11
 
@@ -40,11 +41,11 @@ class Broken(Keys):
 
 
 class Process(Keys):
-    """Samples that are facts of the process that loads them: its id, and 1 if it ignores Ctrl-C and has one thread."""
+    """Samples that are facts of the process that loads them: its id, and 1 if it ignores signals and has one thread."""
 
     def __getitem__(self, key: tuple[int, int]) -> Pair:
         single = cv2.getNumThreads() <= 1 and torch.get_num_threads() == 1
-        ignores = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        ignores = all(signal.getsignal(number) is signal.SIG_IGN for number in ENDING)
         return Pair(*torch.tensor([os.getpid(), single and ignores]).view(2, 1, 1, 1))
 
 
@@ -133,7 +134,7 @@ def test_loading_leaves_the_global_random_state_alone(pictures, workers):
     assert torch.get_rng_state().equal(before)
 
 
-def test_workers_are_other_processes_of_one_thread_that_ignore_ctrl_c():
+def test_workers_are_other_processes_of_one_thread_that_ignore_what_ends_jobs():
     handler = signal.getsignal(signal.SIGINT)
     stream = list(islice(batches(Process(), batch_size=3, seed=0, workers=2), 4))
     assert len({int(batch.source[0, 0]) for batch in stream} - {os.getpid()}) == 2
