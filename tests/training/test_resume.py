@@ -81,7 +81,7 @@ from i2i.cli.progress import TrainingLine
 def progress(line, progress):
     if progress.step == 10:
         threading.Timer(0.02 * random.random(), os.killpg, (0, signal.SIGKILL)).start()
-    if progress.step == progress.steps - 1:
+    if 10 < progress.step == progress.steps - 1:  # of the stage that is killed, not of a shorter one before it
         signal.pause()
 
 TrainingLine.progress = progress
