@@ -1,7 +1,6 @@
 """Loading of generators from any place: runs, checkpoints, weights files of ours or of others, published names."""
 
 import json
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,11 +9,11 @@ from safetensors.torch import save_file
 from i2i import __version__, interop, registry
 from i2i.checkpoints import published
 from i2i.checkpoints import run as checkpoint
+from i2i.checkpoints.facts import build_to_fit, read_generator_table
 from i2i.data.download import Progress
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
 from i2i.recipe import import_plugins
-from i2i.recipe.components import build
-from i2i.registry import UnknownName, did_you_mean, explain_missing
+from i2i.registry import did_you_mean
 from i2i_runtime.engines import is_exported
 from i2i_runtime.files import write_atomically
 
@@ -115,16 +114,10 @@ def _load_ours(file: Path) -> tuple[Generator, Mapping[str, str]]:
     tensors, facts = checkpoint.load_product(file)
     if "generator" not in facts:
         raise ValueError(f"{file}: does not say which generator it is for; it was not written by this program")
-    table = json.loads(facts["generator"])
     try:
-        generator: Generator = build(registry.generators, table)
-    except UnknownName as error:  # a file of weights never makes us import code: it is only named
-        raise explain_missing(error, tomllib.loads(facts.get("recipe", "")).get("plugins", [])) from None
-    try:
-        generator.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{file}: the weights do not fit the generator that the file names ({reason})") from None
+        generator = build_to_fit(read_generator_table(facts), tensors)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
     return generator, {"product": file.stem, "test_time": "eval", **facts}
 
 

@@ -41,7 +41,7 @@ def convert(
             generator, facts = load_generator(model, product, progress=progress, notify=line.notify)
     else:
         generator, facts = interop.load_published(model, scale=scale), {"product": model.stem, "test_time": "eval"}
-    file = _new(out or Path(Path(facts["product"]).name + (".pth" if to == "official" else ".safetensors")))
+    file = _new(out or Path(facts["product"] + (".pth" if to == "official" else ".safetensors")))
     if to == "official":
         interop.save_published(generator, file)
     else:

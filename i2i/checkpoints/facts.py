@@ -1,0 +1,88 @@
+"""The metadata of our weights files, checked before use: a file may be a stranger's."""
+
+import tomllib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import AfterValidator, BaseModel, Field, JsonValue, ValidationError, field_validator
+from torch import Tensor
+
+from i2i import registry
+from i2i.networks.generators.base import Generator
+from i2i.recipe.components import build, complete
+from i2i.registry import UnknownName, explain_missing
+from i2i_runtime.schema import parse_json
+
+_UNFIT = "the weights do not fit the generator that the file names"
+
+
+def _is_name(text: str) -> str:
+    if text in ("", ".", "..") or set(text) & set("/\\\0"):
+        raise ValueError("a name, not a path, is allowed")
+    return text
+
+
+def _is_toml(text: str) -> str:
+    try:
+        tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return text
+
+
+class _Metadata(BaseModel):
+    """Facts of a weights file that are used; others are kept as they are."""
+
+    product: Annotated[str, Field(max_length=200), AfterValidator(_is_name)] = "product"
+    test_time: Literal["published", "eval"] = "eval"
+    step: int = Field(default=0, ge=0, lt=2**63)
+    recipe: Annotated[str, AfterValidator(_is_toml)] = ""
+    generator: dict[str, JsonValue]
+
+    @field_validator("generator", mode="before")
+    @classmethod
+    def _parse(cls, text: str) -> Any:
+        return parse_json(text)
+
+
+def read_generator_table(facts: Mapping[str, str]) -> dict[str, Any]:
+    """The complete table of the generator that a file's metadata names.
+
+    Raises ValueError for metadata that is not as `save_generator` writes it, and for unknown or ill-typed options.
+    """
+    try:
+        table = _Metadata.model_validate(dict(facts)).generator
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        raise ValueError(f"its metadata is damaged: {problem['loc'][0]}: {problem['msg']}") from None
+    try:
+        return complete(registry.generators, table, "generator")
+    except UnknownName as error:  # a file of weights never makes us import code: it is only named
+        plugins = tomllib.loads(facts.get("recipe", "")).get("plugins", [])
+        raise explain_missing(error, plugins if isinstance(plugins, list) else []) from None
+
+
+def build_to_fit(table: dict[str, Any], tensors: Mapping[str, Tensor]) -> Generator:
+    """Build the generator of a table with the weights of its file. Raises ValueError where they do not fit: they are
+    compared without memory first, so that a table never takes more than its file holds.
+    """
+    _check_shapes(table, tensors)
+    generator: Generator = build(registry.generators, table)
+    try:
+        generator.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise ValueError(f"{_UNFIT} ({' '.join(str(error).split())[:200]})") from None
+    return generator
+
+
+def _check_shapes(table: dict[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    try:
+        with torch.device("meta"):
+            state = build(registry.generators, table).state_dict()
+    except (RuntimeError, NotImplementedError):  # a plugin's constructor may read its weights
+        return
+    expected, found = ({name: tuple(each.shape) for name, each in side.items()} for side in (state, tensors))
+    if wrong := [name for name in {**expected, **found} if expected.get(name) != found.get(name)]:
+        has, needs = (side.get(wrong[0], "missing") for side in (found, expected))
+        raise ValueError(f"{_UNFIT} ({wrong[0]} is {has}, there {needs})")
