@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from i2i.recipe.ranges import Pixels, Probability
 from i2i.registry import augmentations
 
 Image = NDArray[Any]  # (height, width, channels): uint8, float32 in [0, 1], or int32 for a label map
 Aligned = tuple[Image, ...]  # images of one scene; a step transforms all of them by the same draw
-Size = int | tuple[int, int]  # pixels: of a square, or (height, width)
+Size = Pixels | tuple[Pixels, Pixels]  # pixels: of a square, or (height, width)
 Interpolation = Literal["bicubic", "linear", "area", "nearest"]
 
 
@@ -44,7 +45,7 @@ class ScaleWidth:
 
     role = "size"
 
-    def __init__(self, *, width: int, interpolation: Interpolation = "bicubic") -> None:
+    def __init__(self, *, width: Pixels, interpolation: Interpolation = "bicubic") -> None:
         _, self._width = _height_width("scale_width", width)
         self._interpolation = interpolation
 
@@ -58,7 +59,7 @@ class ScaleShort:
 
     role = "size"
 
-    def __init__(self, *, size: int, interpolation: Interpolation = "bicubic") -> None:
+    def __init__(self, *, size: Pixels, interpolation: Interpolation = "bicubic") -> None:
         self._size, _ = _height_width("scale_short", size)
         self._interpolation = interpolation
 
@@ -120,7 +121,7 @@ class Flip:
 
     role = "flip"
 
-    def __init__(self, *, p: float = 0.5) -> None:
+    def __init__(self, *, p: Probability = 0.5) -> None:
         if not 0 <= p <= 1:
             raise ValueError(f"flip: p = {p} is not a probability; allowed: 0 to 1")
         self._p = p

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.losses.precision import at_least_float32
+from i2i.recipe.ranges import Factor, Probability, Weight
 from i2i.registry import adversarial
 
 
@@ -41,7 +42,7 @@ class Vanilla(Adversarial):
     other, to 1 - smoothing (Salimans et al. 2016, section 3.4, https://arxiv.org/abs/1606.03498).
     """
 
-    def __init__(self, *, smoothing: float = 0.0) -> None:
+    def __init__(self, *, smoothing: Probability = 0.0) -> None:
         self.real_target = _smoothed(smoothing)
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
@@ -59,7 +60,7 @@ class LeastSquares(Adversarial):
     other, to 1 - smoothing.
     """
 
-    def __init__(self, *, smoothing: float = 0.0) -> None:
+    def __init__(self, *, smoothing: Probability = 0.0) -> None:
         self.real_target = _smoothed(smoothing)
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
@@ -100,7 +101,7 @@ class WassersteinClipping(Wasserstein):
     Algorithm 1, https://arxiv.org/abs/1701.07875
     """
 
-    def __init__(self, *, clip: float = 0.01) -> None:
+    def __init__(self, *, clip: Factor = 0.01) -> None:
         if clip <= 0:
             raise ValueError(f"clip = {clip} is refused; allowed: above 0")
         self.clip = clip  # c
@@ -118,7 +119,7 @@ class WassersteinPenalty(Wasserstein):
     Algorithm 1, https://arxiv.org/abs/1704.00028
     """
 
-    def __init__(self, *, penalty_weight: float = 10.0) -> None:
+    def __init__(self, *, penalty_weight: Weight = 10.0) -> None:
         self.penalty_weight = penalty_weight  # lambda
 
 

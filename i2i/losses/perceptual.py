@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from i2i.losses.precision import at_least_float32
 from i2i.pretrained import PublishedWeights, load_or_download
+from i2i.recipe.ranges import Weight
 from i2i.registry import did_you_mean, perceptual
 
 # Of images in [0, 1], as torchvision normalises them for its classifiers.
@@ -48,7 +49,7 @@ class VGG19(Perceptual):
     """
 
     def __init__(
-        self, *, layers: dict[str, float] = ESRGAN_LAYERS, weights: str = "", before_activation: bool = True
+        self, *, layers: dict[str, Weight] = ESRGAN_LAYERS, weights: str = "", before_activation: bool = True
     ) -> None:
         super().__init__()
         unknown = [name for name in layers if name not in VGG19_LAYERS]

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from i2i.losses.precision import at_least_float32
+from i2i.recipe.ranges import Factor
 from i2i.registry import pixel_losses
 
 
@@ -44,7 +45,7 @@ class Charbonnier(PixelLoss):
     Section 3.3, https://arxiv.org/abs/1704.03915
     """
 
-    def __init__(self, *, epsilon: float = 1e-3) -> None:
+    def __init__(self, *, epsilon: Factor = 1e-3) -> None:
         if epsilon <= 0:
             raise ValueError(f"epsilon = {epsilon} is refused; allowed: above 0")
         self.epsilon = epsilon

@@ -22,6 +22,7 @@ from i2i.methods.history import ImageHistory
 from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import ImageGenerator
+from i2i.recipe.ranges import Channels, Images, Weight
 from i2i.registry import methods
 
 
@@ -42,12 +43,12 @@ class CycleGAN(Translation):
         generator: GeneratorFactory,
         discriminator: DiscriminatorFactory,
         adversarial: AdversarialFactory,
-        a_channels: int = 3,
-        b_channels: int = 3,
-        cycle_weight: float = 10.0,
-        cycle_weight_b: float | None = None,
-        identity_weight: float = 0.5,
-        history: int = 50,
+        a_channels: Channels = 3,
+        b_channels: Channels = 3,
+        cycle_weight: Weight = 10.0,
+        cycle_weight_b: Weight | None = None,
+        identity_weight: Weight = 0.5,
+        history: Images = 50,
     ) -> None:
         super().__init__()
         if identity_weight and a_channels != b_channels:

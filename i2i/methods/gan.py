@@ -20,6 +20,7 @@ from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import at_least
 from i2i.recipe.components import Part
+from i2i.recipe.ranges import Channels, Classes, Every, Pixels, Steps, Times, Weight
 
 # Constructor parameters that are components, as in `i2i.methods.base`.
 LatentFactory = Annotated[
@@ -50,15 +51,15 @@ class GAN(Generation):
         generator: LatentFactory,
         discriminator: LatentJudgeFactory,
         adversarial: AdversarialFactory,
-        size: int = 64,
-        channels: int = 3,
-        classes: int = 0,
-        critic_steps: int = 1,
-        warm_critic_steps: int = 0,
+        size: Pixels = 64,
+        channels: Channels = 3,
+        classes: Classes = 0,
+        critic_steps: Times = 1,
+        warm_critic_steps: Steps = 0,
         reuse_fakes: bool = False,
-        r1_weight: float = 0.0,
-        r1_every: int = 1,
-        orthogonal_weight: float = 0.0,
+        r1_weight: Weight = 0.0,
+        r1_every: Every = 1,
+        orthogonal_weight: Weight = 0.0,
     ) -> None:
         super().__init__()
         at_least(1, critic_steps=critic_steps, r1_every=r1_every)

@@ -22,6 +22,7 @@ from i2i.methods.base import (
 from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime
+from i2i.recipe.ranges import Channels, Weight
 from i2i.registry import methods
 
 
@@ -41,9 +42,9 @@ class Pix2Pix(Translation):
         generator: GeneratorFactory,
         discriminator: DiscriminatorFactory,
         adversarial: AdversarialFactory,
-        source_channels: int = 3,
-        target_channels: int = 3,
-        l1_weight: float = 100.0,
+        source_channels: Channels = 3,
+        target_channels: Channels = 3,
+        l1_weight: Weight = 100.0,
         conditional: bool = True,
         test_time: TestTime = "published",
     ) -> None:

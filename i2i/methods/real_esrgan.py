@@ -14,6 +14,7 @@ from i2i.methods.upscaling import (
     UpscalerFactory,
     Upscaling,
 )
+from i2i.recipe.ranges import Channels, Images, Scale, Weight
 from i2i.registry import methods
 
 
@@ -29,9 +30,9 @@ class RealESRNet(Upscaling):
         *,
         generator: UpscalerFactory,
         pixel: PixelLossFactory,
-        scale: int = 4,
-        channels: int = 3,
-        pool: int = 180,
+        scale: Scale = 4,
+        channels: Channels = 3,
+        pool: Images = 180,
     ) -> None:
         super().__init__(generator, scale=scale, channels=channels)
         self.pixel = pixel()
@@ -58,12 +59,12 @@ class RealESRGAN(AdversarialUpscaling):
         adversarial: AdversarialFactory,
         pixel: PixelLossFactory,
         perceptual: PerceptualFactory,
-        scale: int = 4,
-        channels: int = 3,
-        pixel_weight: float = 1.0,
-        perceptual_weight: float = 1.0,
-        adversarial_weight: float = 0.1,
-        pool: int = 180,
+        scale: Scale = 4,
+        channels: Channels = 3,
+        pixel_weight: Weight = 1.0,
+        perceptual_weight: Weight = 1.0,
+        adversarial_weight: Weight = 0.1,
+        pool: Images = 180,
     ) -> None:
         super().__init__(
             generator=generator,

@@ -16,6 +16,7 @@ from i2i.methods.base import AdversarialFactory, Update
 from i2i.methods.gan import GAN, LatentFactory, LatentJudgeFactory
 from i2i.networks.generators.stylegan2 import StyleGAN2Generator
 from i2i.networks.layers import at_least
+from i2i.recipe.ranges import Channels, Classes, Every, Pixels, Probability, Weight
 from i2i.registry import methods
 
 _PATH_DECAY = 0.01  # of the mean path length, at each penalty (appendix B)
@@ -44,17 +45,17 @@ class StyleGAN2(GAN):
         generator: LatentFactory,
         discriminator: LatentJudgeFactory,
         adversarial: AdversarialFactory,
-        size: int = 256,
-        channels: int = 3,
-        classes: int = 0,
-        r1_weight: float = 1.0,
-        r1_every: int = 16,
-        path_weight: float = 2.0,
-        path_every: int = 4,
-        mixing: float = 0.9,
+        size: Pixels = 256,
+        channels: Channels = 3,
+        classes: Classes = 0,
+        r1_weight: Weight = 1.0,
+        r1_every: Every = 16,
+        path_weight: Weight = 2.0,
+        path_every: Every = 4,
+        mixing: Probability = 0.9,
         mixing_draw: Literal["batch", "image"] = "batch",
         augment: Literal["none", "ada"] = "none",
-        augment_target: float = 0.6,
+        augment_target: Probability = 0.6,
     ) -> None:
         super().__init__(
             generator=generator,

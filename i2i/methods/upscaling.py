@@ -13,6 +13,7 @@ from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, check_pen
 from i2i.methods.translation import Translation
 from i2i.networks.generators.base import ImageGenerator
 from i2i.recipe.components import Part
+from i2i.recipe.ranges import Channels, Scale, Weight
 
 # Constructor parameters that are components, as in `i2i.methods.base`.
 UpscalerFactory = Annotated[
@@ -27,7 +28,7 @@ class Upscaling(Translation):
 
     batch = Pair
 
-    def __init__(self, generator: Callable[..., ImageGenerator], *, scale: int, channels: int) -> None:
+    def __init__(self, generator: Callable[..., ImageGenerator], *, scale: Scale, channels: Channels) -> None:
         super().__init__()
         self.generator = generator(in_channels=channels, out_channels=channels, scale=scale)
 
@@ -60,11 +61,11 @@ class AdversarialUpscaling(Upscaling):
         adversarial: AdversarialFactory,
         pixel: PixelLossFactory,
         perceptual: PerceptualFactory,
-        scale: int = 4,
-        channels: int = 3,
-        pixel_weight: float = 1e-2,
-        perceptual_weight: float = 1.0,
-        adversarial_weight: float = 5e-3,
+        scale: Scale = 4,
+        channels: Channels = 3,
+        pixel_weight: Weight = 1e-2,
+        perceptual_weight: Weight = 1.0,
+        adversarial_weight: Weight = 5e-3,
     ) -> None:
         super().__init__(generator, scale=scale, channels=channels)
         if not (pixel_weight or perceptual_weight or adversarial_weight):

@@ -92,15 +92,21 @@ class Train(BaseModel):
     """Length, speed and records of a run. A step is one training step on `batch_size` images."""
 
     model_config = STRICT
-    seed: int = Field(default=0, ge=0, description="Seed of weights, order, augmentation and noise.")
-    steps: int = Field(default=0, ge=0, description="Training steps. 0: `epochs` times the steps of an epoch.")
-    epochs: int = Field(
-        default=200, ge=1, description="Passes over the data, where `steps` is 0; setting it sets `steps` to 0."
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of weights, order, augmentation and noise.")
+    steps: int = Field(
+        default=0, ge=0, le=10**9, description="Training steps. 0: `epochs` times the steps of an epoch."
     )
-    batch_size: int = Field(default=1, ge=1, description="Images per step, over all processes.")
+    epochs: int = Field(
+        default=200,
+        ge=1,
+        le=10**9,
+        description="Passes over the data, where `steps` is 0; setting it sets `steps` to 0.",
+    )
+    batch_size: int = Field(default=1, ge=1, le=65_536, description="Images per step, over all processes.")
     accumulate: int = Field(
         default=1,
         ge=1,
+        le=65_536,
         description="Micro-batches of a step, whose gradients are accumulated: the step of the whole batch in less "
         "memory and more time. Batch norm sees a micro-batch.",
     )
@@ -109,7 +115,7 @@ class Train(BaseModel):
         description="Weights that the generators start from: a run, a file, or a name of `i2i list weights`; a list of "
         "files where a method has several generators.",
     )
-    workers: int = Field(default=2, ge=0, description="Processes that read images, for each training process.")
+    workers: int = Field(default=2, ge=0, le=256, description="Processes that read images, for each training process.")
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="Precision of forward passes; bfloat16 is autocast, weights stay float32."
     )
@@ -123,21 +129,26 @@ class Train(BaseModel):
     ema_warmup: bool = Field(
         default=True, description="Let that decay rise at first, as (1 + steps) / (10 + steps); no paper has it."
     )
-    clip_norm: float = Field(default=0.0, ge=0, description="Largest gradient norm of a player. 0: no limit.")
-    log_every: int = Field(default=50, ge=1, description="Steps between rows of losses.csv.")
-    sample_every: int = Field(default=1000, ge=1, description="Steps between sample sheets of held-out images.")
-    samples: int = Field(default=4, ge=1, description="Held-out images on a sample sheet.")
-    checkpoint_every: int = Field(default=1000, ge=1, description="Steps between checkpoints.")
-    keep: int = Field(default=3, ge=1, description="Latest checkpoints to keep, besides the best.")
+    clip_norm: float = Field(default=0.0, ge=0, le=1e9, description="Largest gradient norm of a player. 0: no limit.")
+    log_every: int = Field(default=50, ge=1, le=10**9, description="Steps between rows of losses.csv.")
+    sample_every: int = Field(
+        default=1000, ge=1, le=10**9, description="Steps between sample sheets of held-out images."
+    )
+    samples: int = Field(default=4, ge=1, le=1_000_000, description="Held-out images on a sample sheet.")
+    checkpoint_every: int = Field(default=1000, ge=1, le=10**9, description="Steps between checkpoints.")
+    keep: int = Field(default=3, ge=1, le=1_000_000, description="Latest checkpoints to keep, besides the best.")
 
 
 class Collapse(BaseModel):
     """Detection of mode collapse, on held-out images and fixed noise."""
 
     model_config = STRICT
-    every: int = Field(default=100, ge=0, description="Steps between measurements. 0: never.")
+    every: int = Field(default=100, ge=0, le=10**9, description="Steps between measurements. 0: never.")
     least: float = Field(
-        default=0.25, ge=0, description="Warn where outputs have less than this share of real images' diversity."
+        default=0.25,
+        ge=0,
+        le=1000,
+        description="Warn where outputs have less than this share of real images' diversity.",
     )
     stop: bool = Field(default=False, description="Stop the run at such a warning, after saving it.")
 
@@ -146,7 +157,7 @@ class Evaluate(BaseModel):
     """Metrics of held-out images during training, as `i2i evaluate` takes them afterwards."""
 
     model_config = STRICT
-    every: int = Field(default=0, ge=0, description="Steps between measurements. 0: never.")
+    every: int = Field(default=0, ge=0, le=10**9, description="Steps between measurements. 0: never.")
     metrics: list[str] = Field(
         default=["kid"],
         description="fid, kid, is, precision, recall, density, coverage; on pairs also psnr, ssim, ms-ssim, l1, lpips.",
@@ -157,7 +168,10 @@ class Evaluate(BaseModel):
         default="", description="File of torchvision's AlexNet, VGG16 or SqueezeNet 1.1, for LPIPS."
     )
     samples: int = Field(
-        default=256, ge=2, description="Most held-out images; of images from noise training images fill up."
+        default=256,
+        ge=2,
+        le=1_000_000,
+        description="Most held-out images; of images from noise training images fill up.",
     )
     best: str = Field(
         default="", description="Metric by which the best checkpoint is chosen. Empty: the method's own score."

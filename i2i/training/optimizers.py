@@ -13,8 +13,8 @@ from torch import nn
 from i2i.recipe.components import build
 from i2i.registry import optimizers
 
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, le=1000)]
+NonNegative = Annotated[float, Field(ge=0, le=1000)]
 Decay = Annotated[float, Field(ge=0, lt=1)]  # of a moving average, per step
 Parameters = Sequence[nn.Parameter]
 

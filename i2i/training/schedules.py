@@ -2,6 +2,7 @@
 
 import math
 
+from i2i.recipe.ranges import Every, Factor, Probability
 from i2i.registry import schedules
 
 
@@ -22,7 +23,7 @@ class Linear:
     1/101, as the published code does; a shorter run has the same shape.
     """
 
-    def __init__(self, *, constant: float = 0.5, stairs: int = 100) -> None:
+    def __init__(self, *, constant: Probability = 0.5, stairs: Every = 100) -> None:
         if not 0 <= constant <= 1 or stairs < 1:
             raise ValueError(f"schedule linear: constant {constant} must lie in 0..1 and stairs {stairs} be 1 or more")
         self.constant, self.stairs = constant, stairs
@@ -41,7 +42,7 @@ class Cosine:
     it, starting anew (ESRGAN's first stage as published with BasicSR: 4 periods).
     """
 
-    def __init__(self, *, periods: int = 1, floor: float = 0.0) -> None:
+    def __init__(self, *, periods: Every = 1, floor: Probability = 0.0) -> None:
         if periods < 1 or not 0 <= floor <= 1:
             raise ValueError(f"schedule cosine: periods {periods} must be 1 or more and floor {floor} lie in 0..1")
         self.periods, self.floor = periods, floor
@@ -60,7 +61,7 @@ class MultiStep:
     ESRGAN as published: halved after 50, 100, 200 and 300 thousand of 400 thousand steps (section 4.1).
     """
 
-    def __init__(self, *, milestones: list[float] = [0.125, 0.25, 0.5, 0.75], gamma: float = 0.5) -> None:  # noqa: B006
+    def __init__(self, *, milestones: list[Probability] = [0.125, 0.25, 0.5, 0.75], gamma: Factor = 0.5) -> None:  # noqa: B006
         if not all(0 <= milestone <= 1 for milestone in milestones):
             raise ValueError(f"schedule multistep: milestones {milestones} are shares of the run; allowed: 0 to 1")
         if not 0 < gamma <= 1:

@@ -4,6 +4,7 @@ import torch
 
 from i2i.data.batch import HighResolution, Pair
 from i2i.data.degradation.resize import bicubic_pair
+from i2i.recipe.ranges import Scale
 from i2i.registry import degradations
 
 
@@ -11,7 +12,7 @@ from i2i.registry import degradations
 class Bicubic:
     """Bicubic down-sampling by `scale` with antialiasing (MATLAB's imresize), rounded to 8 bit."""
 
-    def __init__(self, *, scale: int = 4) -> None:
+    def __init__(self, *, scale: Scale = 4) -> None:
         if scale < 1:
             raise ValueError(f"bicubic: scale = {scale} is refused; allowed: 1 and more")
         self._scale = scale

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Range = tuple[float, float]
+from i2i.recipe.ranges import Parameter
+
+Range = tuple[Parameter, Parameter]
 Kind = Literal[
     "isotropic",
     "anisotropic",

@@ -18,9 +18,10 @@ from i2i.data.degradation.kernels import Kernel, KernelOptions, Kind, Range, dra
 from i2i.data.degradation.noise import add_noise
 from i2i.data.degradation.resize import crop_to_multiple, round_to_8bit
 from i2i.data.degradation.sharpen import sharpen as sharpen_images
+from i2i.recipe.ranges import KernelSize, Pixels, Probability, Scale
 from i2i.registry import degradations
 
-KINDS: dict[Kind, float] = {
+KINDS: dict[Kind, Probability] = {
     "isotropic": 0.45,
     "anisotropic": 0.25,
     "generalised-isotropic": 0.12,
@@ -28,7 +29,7 @@ KINDS: dict[Kind, float] = {
     "plateau-isotropic": 0.12,
     "plateau-anisotropic": 0.03,
 }
-Probabilities = tuple[float, float]  # of the first and of the second pass
+Probabilities = tuple[Probability, Probability]  # of the first and of the second pass
 Ranges = tuple[Range, Range]
 
 
@@ -53,11 +54,11 @@ class SecondOrder:
     def __init__(
         self,
         *,
-        scale: int = 4,
-        crop: int = 256,
+        scale: Scale = 4,
+        crop: Pixels = 256,
         sharpen: bool = True,
-        kernel_size: tuple[int, int] = (7, 21),
-        kernel_kinds: dict[Kind, float] = KINDS,
+        kernel_size: tuple[KernelSize, KernelSize] = (7, 21),
+        kernel_kinds: dict[Kind, Probability] = KINDS,
         generalised_shape: Range = (0.5, 4.0),
         plateau_shape: Range = (1.0, 2.0),
         blur_probability: Probabilities = (1.0, 0.8),
@@ -71,8 +72,8 @@ class SecondOrder:
         poisson_scale: Ranges = ((0.05, 3.0), (0.05, 2.5)),
         grey_probability: Probabilities = (0.4, 0.4),
         jpeg_quality: Ranges = ((30.0, 95.0), (30.0, 95.0)),
-        final_sinc_probability: float = 0.8,
-        jpeg_last_probability: float = 0.5,
+        final_sinc_probability: Probability = 0.8,
+        jpeg_last_probability: Probability = 0.5,
     ) -> None:
         distribution.check_crop(scale, crop)
         distribution.check_probability("final_sinc_probability", final_sinc_probability)

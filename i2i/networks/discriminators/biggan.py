@@ -21,6 +21,7 @@ from i2i.networks.gan_layers import (
     one_of,
 )
 from i2i.networks.layers import add_spectral_norm, at_least
+from i2i.recipe.ranges import Channels, Classes, Features, Pixels, PixelsOrNone
 from i2i.registry import discriminators
 
 # Channels after each block in units of features, by size (appendix B; 32 and 64: the authors' code).
@@ -51,11 +52,11 @@ class BigGANDiscriminator(FixedSizeDiscriminator):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
-        size: int = 32,
-        classes: int = 0,
-        features: int = 64,
-        attention: int = 0,
+        in_channels: Channels = 3,
+        size: Pixels = 32,
+        classes: Classes = 0,
+        features: Features = 64,
+        attention: PixelsOrNone = 0,
         minibatch: Minibatch = "none",
         spectral_norm: bool = True,
         init: StartingWeights = "orthogonal",

@@ -20,6 +20,7 @@ from i2i.networks.layers import (
     initialise,
     normalisation,
 )
+from i2i.recipe.ranges import Channels, Classes, Factor, Features, Pixels
 from i2i.registry import discriminators
 
 
@@ -37,15 +38,15 @@ class DCGANDiscriminator(FixedSizeDiscriminator):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
-        size: int = 64,
-        classes: int = 0,
-        features: int = 64,
+        in_channels: Channels = 3,
+        size: Pixels = 64,
+        classes: Classes = 0,
+        features: Features = 64,
         norm: DiscriminatorNorm = "batch",
         minibatch: Minibatch = "none",
         spectral_norm: bool = False,
         init: Initialisation = "normal",
-        init_gain: float = 0.02,
+        init_gain: Factor = 0.02,
     ) -> None:
         super().__init__(size)
         at_least(1, in_channels=in_channels, features=features)

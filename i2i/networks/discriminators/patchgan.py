@@ -16,6 +16,7 @@ from i2i.networks.layers import (
     initialise,
     normalisation,
 )
+from i2i.recipe.ranges import Channels, Factor, Features, Halvings
 from i2i.registry import discriminators
 
 
@@ -32,13 +33,13 @@ class PatchGAN(Discriminator):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
-        features: int = 64,
-        layers: int = 3,
+        in_channels: Channels = 3,
+        features: Features = 64,
+        layers: Halvings = 3,
         norm: DiscriminatorNorm = "batch",
         spectral_norm: bool = False,
         init: Initialisation = "normal",
-        init_gain: float = 0.02,
+        init_gain: Factor = 0.02,
     ) -> None:
         super().__init__()
         at_least(1, in_channels=in_channels, features=features, layers=layers)
@@ -79,12 +80,12 @@ class PixelGAN(Discriminator):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
-        features: int = 64,
+        in_channels: Channels = 3,
+        features: Features = 64,
         norm: DiscriminatorNorm = "batch",
         spectral_norm: bool = False,
         init: Initialisation = "normal",
-        init_gain: float = 0.02,
+        init_gain: Factor = 0.02,
     ) -> None:
         super().__init__()
         at_least(1, in_channels=in_channels, features=features)

@@ -22,6 +22,7 @@ from i2i.networks.stylegan2_layers import (
     ScaledLeakyReLU,
     widths,
 )
+from i2i.recipe.ranges import Channels, Classes, Factor, Features, FeaturesTimesSize, Layers, Pixels
 from i2i.registry import discriminators
 
 
@@ -41,14 +42,14 @@ class StyleGAN2Discriminator(FixedSizeDiscriminator):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
-        size: int = 256,
-        classes: int = 0,
-        features: int = 512,
-        base: int = 16384,
-        group: int = 4,
-        mapping_layers: int = 8,
-        mapping_lr: float = 0.01,
+        in_channels: Channels = 3,
+        size: Pixels = 256,
+        classes: Classes = 0,
+        features: Features = 512,
+        base: FeaturesTimesSize = 16384,
+        group: Features = 4,
+        mapping_layers: Layers = 8,
+        mapping_lr: Factor = 0.01,
     ) -> None:
         super().__init__(size)
         at_least(1, in_channels=in_channels)

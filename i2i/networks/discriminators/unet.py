@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.layers import add_spectral_norm, at_least
+from i2i.recipe.ranges import Channels, Features
 from i2i.registry import discriminators
 
 HALVINGS = 3
@@ -28,7 +29,7 @@ class UnetDiscriminator(Discriminator):
 
     min_size = 2**HALVINGS
 
-    def __init__(self, *, in_channels: int = 3, features: int = 64) -> None:
+    def __init__(self, *, in_channels: Channels = 3, features: Features = 64) -> None:
         super().__init__()
         at_least(1, in_channels=in_channels, features=features)
         self.in_channels = in_channels

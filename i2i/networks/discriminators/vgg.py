@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from i2i.networks.discriminators.base import LAST_SIZE, FixedSizeDiscriminator
 from i2i.networks.layers import at_least
+from i2i.recipe.ranges import Channels, Features, Pixels
 from i2i.registry import discriminators
 
 HIDDEN = 100  # width between the linear layers
@@ -26,7 +27,7 @@ class VGGDiscriminator(FixedSizeDiscriminator):
     Published for 128 and 256 pixels. Weights start as PyTorch's do, as published.
     """
 
-    def __init__(self, *, in_channels: int = 3, size: int = 128, features: int = 64) -> None:
+    def __init__(self, *, in_channels: Channels = 3, size: Pixels = 128, features: Features = 64) -> None:
         super().__init__(size)
         at_least(1, in_channels=in_channels, features=features)
         self.in_channels = in_channels

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from i2i.networks.gan_layers import ConditionalBatchNorm, SelfAttention, StartingWeights, initialise_weights, one_of
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import add_spectral_norm, at_least
+from i2i.recipe.ranges import Channels, Classes, Features, Pixels, PixelsOrNone
 from i2i.registry import did_you_mean, generators
 
 Conditioning = Literal["separate", "shared", "hierarchical"]
@@ -53,13 +54,13 @@ class BigGANGenerator(LatentGenerator):
     def __init__(
         self,
         *,
-        size: int = 32,
-        out_channels: int = 3,
-        classes: int = 0,
-        latent: int = 128,
-        features: int = 64,
+        size: Pixels = 32,
+        out_channels: Channels = 3,
+        classes: Classes = 0,
+        latent: Features = 128,
+        features: Features = 64,
         conditioning: Conditioning = "separate",
-        attention: int = 0,
+        attention: PixelsOrNone = 0,
         spectral_norm: bool = True,
         init: StartingWeights = "orthogonal",
     ) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import Initialisation, Norm, at_least, has_bias, initialise, normalisation
+from i2i.recipe.ranges import Channels, Classes, Factor, Features, Pixels
 from i2i.registry import generators
 
 Prior = Literal["normal", "uniform"]
@@ -37,15 +38,15 @@ class DCGANGenerator(LatentGenerator):
     def __init__(
         self,
         *,
-        size: int = 64,
-        out_channels: int = 3,
-        classes: int = 0,
-        latent: int = 100,
-        features: int = 64,
+        size: Pixels = 64,
+        out_channels: Channels = 3,
+        classes: Classes = 0,
+        latent: Features = 100,
+        features: Features = 64,
         prior: Prior = "normal",
         norm: Norm = "batch",
         init: Initialisation = "normal",
-        init_gain: float = 0.02,
+        init_gain: Factor = 0.02,
     ) -> None:
         super().__init__()
         at_least(1, out_channels=out_channels, latent=latent, features=features)

@@ -21,6 +21,7 @@ from i2i.networks.layers import (
     normalisation,
     upsample,
 )
+from i2i.recipe.ranges import Blocks, Channels, Factor, Features
 from i2i.registry import generators
 
 
@@ -38,15 +39,15 @@ class ResnetGenerator(ImageGenerator):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
-        out_channels: int = 3,
-        features: int = 64,
-        blocks: int = 9,
+        in_channels: Channels = 3,
+        out_channels: Channels = 3,
+        features: Features = 64,
+        blocks: Blocks = 9,
         norm: Norm = "instance",
         dropout: bool = False,
         upsampling: Upsampling = "transposed",
         init: Initialisation = "normal",
-        init_gain: float = 0.02,
+        init_gain: Factor = 0.02,
     ) -> None:
         super().__init__()
         at_least(1, in_channels=in_channels, out_channels=out_channels, features=features)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import at_least
+from i2i.recipe.ranges import Blocks, Channels, Features
 from i2i.registry import generators
 
 Scale = Literal[1, 2, 3, 4, 8]
@@ -46,11 +47,11 @@ class RRDBNet(ImageGenerator):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
-        out_channels: int = 3,
-        features: int = 64,
-        blocks: int = 23,
-        growth: int = 32,
+        in_channels: Channels = 3,
+        out_channels: Channels = 3,
+        features: Features = 64,
+        blocks: Blocks = 23,
+        growth: Features = 32,
         scale: Scale = 4,
         unshuffle: bool | Literal[2, 4] = True,
     ) -> None:

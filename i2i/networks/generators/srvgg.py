@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import at_least
+from i2i.recipe.ranges import Blocks, Channels, Features, Scale
 from i2i.registry import did_you_mean, generators
 
 Activation = Literal["prelu", "relu", "leakyrelu"]
@@ -33,11 +34,11 @@ class SRVGGNet(ImageGenerator):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
-        out_channels: int = 3,
-        features: int = 64,
-        convolutions: int = 16,
-        scale: int = 4,
+        in_channels: Channels = 3,
+        out_channels: Channels = 3,
+        features: Features = 64,
+        convolutions: Blocks = 16,
+        scale: Scale = 4,
         activation: Activation = "prelu",
     ) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import at_least
 from i2i.networks.modulated import AdaINLayer, DemodulatedLayer, StyledLayer, ToRGB
 from i2i.networks.stylegan2_layers import FIRST_SIZE, FilteredUpsample, Mapping, widths
+from i2i.recipe.ranges import Channels, Classes, Factor, Features, FeaturesTimesSize, Layers, Pixels
 from i2i.registry import did_you_mean, generators
 
 Modulation = Literal["demodulated", "adain"]
@@ -37,15 +38,15 @@ class StyleGAN2Generator(LatentGenerator):
     def __init__(
         self,
         *,
-        size: int = 256,
-        out_channels: int = 3,
-        classes: int = 0,
-        latent: int = 512,
-        style: int = 512,
-        mapping_layers: int = 8,
-        mapping_lr: float = 0.01,
-        features: int = 512,
-        base: int = 16384,
+        size: Pixels = 256,
+        out_channels: Channels = 3,
+        classes: Classes = 0,
+        latent: Features = 512,
+        style: Features = 512,
+        mapping_layers: Layers = 8,
+        mapping_lr: Factor = 0.01,
+        features: Features = 512,
+        base: FeaturesTimesSize = 16384,
         modulation: Modulation = "demodulated",
     ) -> None:
         super().__init__()

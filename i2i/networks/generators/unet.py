@@ -18,6 +18,7 @@ from i2i.networks.layers import (
     normalisation,
     upsample,
 )
+from i2i.recipe.ranges import Channels, Factor, Features, Halvings
 from i2i.registry import generators
 
 # The fourth and further down-samplings have 8 * features channels; dropout lies between two such levels.
@@ -35,15 +36,15 @@ class UnetGenerator(ImageGenerator):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
-        out_channels: int = 3,
-        features: int = 64,
-        depth: int = 8,
+        in_channels: Channels = 3,
+        out_channels: Channels = 3,
+        features: Features = 64,
+        depth: Halvings = 8,
         norm: Norm = "batch",
         dropout: bool = True,
         upsampling: Upsampling = "transposed",
         init: Initialisation = "normal",
-        init_gain: float = 0.02,
+        init_gain: Factor = 0.02,
     ) -> None:
         super().__init__()
         at_least(1, in_channels=in_channels, out_channels=out_channels, features=features)

@@ -1,0 +1,27 @@
+"""Numbers of recipes with their ranges. The upper bounds are far above any use: they keep a slip of the keyboard from
+taking all memory, or for ever.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+Channels = Annotated[int, Field(ge=1, le=1024)]  # of an image
+Features = Annotated[int, Field(ge=1, le=8192)]  # channels of a layer, units of a linear one, numbers of a latent
+Blocks = Annotated[int, Field(ge=0, le=256)]  # layers or groups of them in a row
+Layers = Annotated[int, Field(ge=1, le=64)]
+Halvings = Annotated[int, Field(ge=1, le=12)]  # layers that each halve the size
+Classes = Annotated[int, Field(ge=0, le=100_000)]
+Scale = Annotated[int, Field(ge=1, le=64)]  # of super-resolution
+Pixels = Annotated[int, Field(ge=1, le=32_768)]  # of one side of an image
+PixelsOrNone = Annotated[int, Field(ge=0, le=32_768)]  # 0: none
+FeaturesTimesSize = Annotated[int, Field(ge=1, le=2**20)]  # their product in a layer
+KernelSize = Annotated[int, Field(ge=1, le=255)]
+Images = Annotated[int, Field(ge=0, le=100_000)]  # kept in memory
+Steps = Annotated[int, Field(ge=0, le=10**9)]
+Every = Annotated[int, Field(ge=1, le=10**9)]  # steps from one to the next
+Times = Annotated[int, Field(ge=1, le=1000)]  # within one step
+Probability = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0, le=1e6)]  # of a loss
+Parameter = Annotated[float, Field(ge=0, le=1e6)]  # of a distribution
+Factor = Annotated[float, Field(gt=0, le=1000)]
