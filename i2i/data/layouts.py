@@ -1,5 +1,6 @@
 """Layouts of data sets: which folders hold the domains a and b, for training, validation and testing."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -38,8 +39,10 @@ def child(folder: Path, name: str) -> Path | None:
     if (folder / name).is_dir():
         return folder / name
     key = normalize("NFC", name).casefold()
-    found = [path for path in folder.iterdir() if normalize("NFC", path.name).casefold() == key and path.is_dir()]
-    return found[0] if len(found) == 1 else None
+    with os.scandir(folder) as entries:  # one per image of a flat folder, so that only folders are compared
+        names = [entry.name for entry in entries if entry.is_symlink() or entry.is_dir()]
+    found = [name for name in names if normalize("NFC", name).casefold() == key and (folder / name).is_dir()]
+    return folder / found[0] if len(found) == 1 else None
 
 
 def find_domains(folders: Sequence[Path], layout: Layout = "auto") -> dict[str, Domains]:

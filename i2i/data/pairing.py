@@ -144,7 +144,7 @@ def _same_names(
 
 
 def _casefold(stems: dict[Path, list[Path]]) -> dict[Path, list[Path]]:
-    return {Path(str(stem).casefold()): paths for stem, paths in stems.items()}
+    return _renamed(stems, lambda stem: Path(str(stem).casefold()))
 
 
 def _without_common_end(stems: dict[Path, list[Path]]) -> dict[Path, list[Path]]:
@@ -158,7 +158,15 @@ def _without_suffix(stems: dict[Path, list[Path]], end: str) -> dict[Path, list[
     """Those whose names end so, whatever the case, by their names without that end."""
     fold = end.casefold()
     chosen = {stem: paths for stem, paths in stems.items() if stem.name.casefold().endswith(fold)}
-    return {stem.with_name(stem.name[: len(stem.name) - len(end)] or "_"): paths for stem, paths in chosen.items()}
+    return _renamed(chosen, lambda stem: stem.with_name(stem.name[: len(stem.name) - len(end)] or "_"))
+
+
+def _renamed(stems: dict[Path, list[Path]], rename: Callable[[Path], Path]) -> dict[Path, list[Path]]:
+    """By other names; the files of those that become one name stay beside each other, to be refused."""
+    found: dict[Path, list[Path]] = {}
+    for stem, paths in stems.items():
+        found.setdefault(rename(stem), []).extend(paths)
+    return found
 
 
 def _hint(a: Collection[Path], b: Collection[Path]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from i2i.recipe import RECIPE
 from i2i.report.contents import Curve
 from i2i.report.curves import HELD_OUT, SCORE, SPEED
-from i2i.training.run import FIRST
+from i2i.training.run_folder import FIRST
 
 
 def find_run(path: Path) -> Path:

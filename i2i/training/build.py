@@ -1,7 +1,7 @@
 """Builds what a recipe names, puts it together around a trainer, and trains one stage of a run."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from i2i.data.sources import Files, Samples, distinct_held_out, find_files, open
 from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
-from i2i.recipe import RECIPE, Recipe, load_run
+from i2i.recipe import Recipe, load_run
 from i2i.recipe.components import build
 from i2i.training.context import RunContext
 from i2i.training.dry_run import check_contract, check_step
@@ -24,6 +24,7 @@ from i2i.training.held_out import Degradation, first_batch, held_out, open_augme
 from i2i.training.log import Log
 from i2i.training.longer import check_unfinished, rate_change
 from i2i.training.malloc import keep_freed_memory
+from i2i.training.run_folder import SAMPLES, lock_folder, write_recipe
 from i2i.training.run_info import record_run_info
 from i2i.training.start_weights import load_products, load_start_weights
 from i2i.training.train_state import TrainState
@@ -39,14 +40,15 @@ def train_stage(recipe: Recipe, folder: Path, state: dict[str, Any] | None, cont
     _check_micro_batches(shard.stop - shard.start, recipe.train.accumulate)
     if device.type == "cpu":
         keep_freed_memory()
-    with _seeded(recipe.train.seed, device):
+    with _seeded(recipe.train.seed, device), ExitStack() as held:
         recipe, samples, trainer = build_trainer(recipe, folder, state, context)
         if state:
             check_unfinished(folder, trainer.state.step, recipe.train.steps)
             if change := rate_change(load_run(folder), recipe, trainer.state.step):
                 context.reporter.notify(change)
         if world.is_main:
-            (folder / "samples").mkdir(parents=True, exist_ok=True)
+            held.enter_context(lock_folder(folder))
+            (folder / SAMPLES).mkdir(exist_ok=True)
             write_recipe(recipe, folder)
         _notify_start(recipe, folder, trainer.state.step, len(samples), context)
         stream = batches(
@@ -141,12 +143,6 @@ def _check_micro_batches(images: int, parts: int) -> None:
     if images % parts:
         allowed = ", ".join(str(number) for number in range(1, images + 1) if images % number == 0)
         raise ValueError(f"train.accumulate = {parts}: a process has {images} images a step; choose from: {allowed}")
-
-
-def write_recipe(recipe: Recipe, folder: Path) -> None:
-    """Write `recipe.toml` into a run's folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECIPE).write_text(recipe.toml(), encoding="utf-8")
 
 
 def resolve_paths(recipe: Recipe) -> Recipe:

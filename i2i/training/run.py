@@ -1,6 +1,7 @@
 """Trains a run from its recipe, or resumes one, in one stage or in two."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, overload
 
@@ -12,13 +13,12 @@ from i2i.methods.generation import Generation
 from i2i.recipe import RECIPE, Recipe, choose, load_run
 from i2i.recipe.overrides import Overrides
 from i2i.registry import load_plugins
-from i2i.training.build import check_stages, resolve_paths, train_stage, write_recipe
+from i2i.training.build import check_stages, resolve_paths, train_stage
 from i2i.training.context import RunContext
 from i2i.training.distributed import World, init_world
 from i2i.training.longer import check_unfinished
 from i2i.training.reporter import NullReporter, Reporter
-
-FIRST = "first"  # the folder of a run that holds its first stage
+from i2i.training.run_folder import FIRST, check_free, lock_folder, write_recipe
 
 
 def _never() -> bool:
@@ -76,10 +76,7 @@ def train(
         recipe, _ = choose(recipe, list(map(str, sources)), overrides)
         recipe = with_classes(recipe) if conditional else recipe
     run = run or Path("runs") / recipe.method["name"] / _data_name(recipe)
-    if checkpoint.list_checkpoints(run) or checkpoint.list_checkpoints(run / FIRST):
-        raise ValueError(
-            f"{run}: holds a run already; go on with `i2i train --resume {run}`, or choose another folder with --out"
-        )
+    check_free(run)
     return _train_stages(recipe, run, None, reporter, device, stop)
 
 
@@ -137,7 +134,9 @@ def _train_stages(
 ) -> Path:
     """Train the first stage, if there is one and it is not done, and the second; or resume the second from `state`."""
     recipe = resolve_paths(recipe)
-    with init_world(device) as (world, own_device):
+    with init_world(device) as (world, own_device), ExitStack() as held:
+        if world.is_main and run.is_dir():  # else its first stage locks it, once nothing is wrong with the recipe
+            held.enter_context(lock_folder(run))
         if reporter is None or not world.is_main:
             reporter = NullReporter()
         context = RunContext(run, reporter, stop, world, own_device)

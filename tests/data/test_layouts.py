@@ -160,6 +160,13 @@ def test_pairs_of_one_folder_are_found_by_the_ends_of_their_names(tmp_path):
         find_pairs(tmp_path, suffixes=["_A", "_C"])
 
 
+def test_names_that_become_one_by_their_end_are_refused(tmp_path):
+    for name in ("1_A.png", "1_a.png", "1_B.png"):
+        put(tmp_path / name)
+    with pytest.raises(ValueError, match="have the same name, so the partner is ambiguous"):
+        find_pairs(tmp_path, suffixes=["_A", "_B"])
+
+
 def test_names_as_those_of_cityscapes_need_the_option_that_the_refusal_names(tmp_path):
     ends = ["_gtFine_color", "_gtFine_labelIds"]
     for index in range(3):

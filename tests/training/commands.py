@@ -37,7 +37,7 @@ def train(*arguments: object) -> str:
 def started(*words: object) -> Iterator[subprocess.Popen[str]]:
     """A process that is killed at the end of the block, if it is still there."""
     pipe = subprocess.PIPE
-    process = subprocess.Popen([*map(str, words)], env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True)
+    process = subprocess.Popen([*map(str, words)], env=ENVIRONMENT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     timer = threading.Timer(HANGS, process.kill)
     timer.start()
     try:
