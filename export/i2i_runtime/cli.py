@@ -67,7 +67,7 @@ def _parser() -> ArgumentParser:
     command = partial(_add_command, parser.add_subparsers(required=True, metavar="COMMAND"))
     _add_translate(command("translate", _translate, "Translate or upscale a folder of images."))
     _add_sample(command("sample", _sample, "Generate images from noise; a seed gives the same image as `i2i sample`."))
-    _add_model(command("info", _info, "Print the card of a file: channels, scale, sizes, precision, origin."))
+    _add_model(command("info", _info, "Print the card of a file, and its inputs and outputs."))
     _add_stream(command("stream", _stream, _STREAM))
     _add_bench(command("bench", _bench, "Measure ms and images/s, with and without reading and writing files."))
     return parser
@@ -202,6 +202,9 @@ class _Count:
         print(line, end="\r" if self._on_terminal and not is_last else "\n", file=sys.stderr, flush=True)
 
 
+_LAYOUTS = {"float": ", NCHW from 0 to 1", "uint8": ", NHWC from 0 to 255"}  # of images
+
+
 def _info(chosen: Namespace) -> int:
     options = _engine_options(chosen)
     model: ExportedModel | ExportedSampler
@@ -212,6 +215,10 @@ def _info(chosen: Namespace) -> int:
     for key, value in model.card.to_dict().items():
         print(f"{key:<14} {value}")
     print(f"{'runs on':<14} {model.engine} {model.provider}")
+    for kind, ends in zip(("input", "output"), model.tensors(), strict=True):
+        for each in ends:
+            layout = _LAYOUTS["uint8" if each.type == "uint8" else "float"] * (len(each.shape) == 4)
+            print(f"{kind:<14} {each.name}: {each.type} ({', '.join(str(side or '?') for side in each.shape)}){layout}")
     return 0
 
 

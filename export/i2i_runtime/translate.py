@@ -68,6 +68,11 @@ def translate_image(
     shape or type, when the network's output is not what its card says, and when there is not enough memory for the
     smallest tile.
     """
+    if not isinstance(image, np.ndarray):
+        raise ValueError(
+            f"{type(image).__name__} is not an image; allowed: NumPy arrays, of which numpy.asarray makes one from an "
+            "image of Pillow; several images take one call each"
+        )
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or not image.size:
         raise ValueError(f"image of shape {image.shape}; allowed: (height, width) or (height, width, 1, 3 or 4)")
     pixels = image.reshape(*image.shape[:2], -1)

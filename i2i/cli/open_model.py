@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Engine = Annotated[str, typer.Option(help="For .onnx: onnxruntime, openvino, or auto, the fastest one installed.")]
 Providers = Annotated[str, typer.Option(help="For .onnx: cuda, cpu, tensorrt, tried in this order, or auto.")]
-Threads = Annotated[int, typer.Option(help="CPU threads of the network; 0: all cores.")]
+Threads = Annotated[int, typer.Option(min=0, max=1024, help="CPU threads of the network; 0: all cores.")]
 Product = Annotated[str | None, typer.Option(help="Which generator, for example a_to_b.", show_default=False)]
 
 # As in i2i.networks.layers, which imports torch.

@@ -158,6 +158,7 @@ def test_sizes_that_a_network_cannot_take_are_refused_before_training(
     words = ["train", "pix2pix", world, "--out", tmp_path / "run", "--set", "augment.train.crop.size=200"]
     code, _, errors = i2i_run(*words, "--set", "method.generator.features=2", capsys=capsys)
     assert code == 1 and "multiples of 256" in errors and not (tmp_path / "run").exists()
+    assert "to train at this size, set method.generator.depth=3" in errors
 
 
 def test_ctrl_c_saves_and_exits_130(world: Path, tmp_path: Path) -> None:

@@ -76,11 +76,25 @@ def test_a_bad_file_is_named_and_the_exit_code_is_3(
     assert code == 3 and "2 translated" in out and "1 failed:" in out and f"{folder / 'bad.png'}: not an image" in out
 
 
+def test_the_program_alone_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, errors = run(capsys=capsys)
+    assert code == 0 and "translate" in out and not errors
+
+
 def test_info_prints_the_card(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run("info", model, "--engine", "onnxruntime", capsys=capsys)
     facts = dict(line.split(maxsplit=1) for line in out.splitlines() if len(line.split()) > 1)
     assert code == 0 and facts["product"] == "blur" and facts["scale"] == "2" and facts["overlap"] == "2"
-    assert out.splitlines()[-1].split() == ["runs", "on", "onnxruntime", "cpu"]
+    assert "runs on        onnxruntime cpu" in out.splitlines()
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_info_prints_inputs_and_outputs(engine: str, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip(engine)
+    _, out, _ = run("info", model, "--engine", engine, capsys=capsys)
+    ends = [line.split(maxsplit=1)[1] for line in out.splitlines() if line.startswith(("input ", "output "))]
+    assert ends[0].startswith("image: float32 (") and ": float32 (" in ends[1]
+    assert all(each.endswith(", NCHW from 0 to 1") for each in ends)
 
 
 def test_bench_prints_a_row_for_each_model(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +108,6 @@ def test_bench_prints_a_row_for_each_model(model: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "the following arguments are required: COMMAND (see i2i-runtime --help)"),
         (["paint"], "argument COMMAND: invalid choice: 'paint'"),
         (["translate", "blur.onnx"], "the following arguments are required: source, target (see i2i-runtime translate"),
         (["translate", "blur.onnx", "in", "out", "--tile", "x"], "argument --tile: invalid int value: 'x'"),
@@ -105,6 +118,14 @@ def test_bench_prints_a_row_for_each_model(model: Path, capsys: pytest.CaptureFi
         (["translate", "blur.onnx", "gone", "out"], "gone: no such file or folder"),
         (["translate", "gone.onnx", "in", "out"], "gone.onnx: no such file"),
         (["info", "in"], "in: no such file"),
+        (
+            ["info", "s3://bucket/x.onnx"],
+            "s3:/bucket/x.onnx: a model is a file on this machine, not a URL",
+        ),
+        (["info", "blur.onnx", "--threads", "-3"], "threads: -3 is refused; allowed: 0, all cores, to 1024"),
+        (["info", "blur.onnx", "--engine", "onnxruntime", "--threads", "9999"], "threads: 9999 is refused"),
+        (["translate", "blur.onnx", "in.mp4", "out.mp4"], "in.mp4: films are not translated"),
+        (["translate", "blur.onnx", "in", "out.mp4"], "out.mp4: films are not translated"),
         (["info", "blur.onnx", "--providers", "gpu"], "provider 'gpu' is not known; choose from: auto, cpu"),
         (["info", "blur.onnx", "--providers", "gpu,cpu"], "provider 'gpu' is not known; choose from: auto, cpu"),
         (

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from i2i_runtime import translate
 from i2i_runtime.card import Card
@@ -168,3 +169,9 @@ def test_without_memory_for_the_whole_image_it_goes_in_bands() -> None:
     assert translate_image(full, card, image, banded=in_bands).shape == (8, 12, 3)
     with pytest.raises(ValueError, match="not enough memory, and x needs it whole"):
         translate_image(full, card, image)
+
+
+@pytest.mark.parametrize("image", [Image.new("RGB", (4, 4)), [np.zeros((4, 4, 3))]], ids=["PIL", "list"])
+def test_what_is_no_array_is_one_sentence(image) -> None:
+    with pytest.raises(ValueError, match=r"is not an image; allowed: NumPy arrays, of which numpy\.asarray makes one"):
+        translate_image(lambda batch: batch, Card(product="x", in_channels=3, out_channels=3), image)

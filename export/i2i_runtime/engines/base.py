@@ -3,7 +3,7 @@
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -24,6 +24,8 @@ from i2i_runtime.translate import Banded, translate_image
 # Keys in a file's metadata that hold its card, as JSON: of an image generator, or of a latent one
 CARD, NOISE_CARD = "i2i_card", "i2i_noise_card"
 
+MOST_THREADS = 1024  # of the CPU
+
 _Kind = TypeVar("_Kind", bound=BaseCard)
 
 # How engines say that memory ran out; they have no error class for it.
@@ -32,6 +34,14 @@ _OUT_OF_MEMORY = re.compile("failed to allocate|bad.?alloc|out of memory|bfcaren
 
 class LatentModelError(ValueError):
     """A file of a latent generator was opened where an image generator is needed."""
+
+
+class TensorFacts(NamedTuple):
+    """An input or output of a graph: its name, NumPy's name of its type, and its dimensions, numbers or names."""
+
+    name: str
+    type: str
+    shape: Sequence[int | str]
 
 
 class ModelFile(NamedTuple):
@@ -120,6 +130,10 @@ class ExportedModel(ABC):
         return np.concatenate(results)[: len(images), :, : kept[0], : kept[1]]
 
     @abstractmethod
+    def tensors(self) -> tuple[list[TensorFacts], list[TensorFacts]]:
+        """The inputs and the outputs of the graph."""
+
+    @abstractmethod
     def _run_graph(self, batch: Array) -> Array:
         """The output of the graph for a C-contiguous batch of its input's type and layout; a new array."""
 
@@ -146,9 +160,17 @@ class ExportedModel(ABC):
 
 
 def check_file(path: Path) -> None:
-    """Raises ValueError for a missing file."""
+    """Raises ValueError for a missing file, and for a URL."""
+    if re.match(r"[a-z0-9]{2,}:/", str(path)):  # Path has taken one of two slashes
+        raise ValueError(f"{printable(path)}: a model is a file on this machine, not a URL; copy it here first")
     if not path.is_file():
         raise ValueError(f"{printable(path)}: no such file")
+
+
+def check_threads(threads: int) -> None:
+    """Raises ValueError for a number of threads that no machine has."""
+    if not 0 <= threads <= MOST_THREADS:
+        raise ValueError(f"threads: {threads} is refused; allowed: 0, all cores, to {MOST_THREADS}")
 
 
 def refused(path: Path, engine: str, error: Exception) -> ValueError:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from i2i_runtime.bands import Subgraph
-from i2i_runtime.engines.base import CARD, ExportedModel, ModelFile, refused
+from i2i_runtime.engines.base import CARD, ExportedModel, ModelFile, TensorFacts, check_threads, refused
 from i2i_runtime.files import printable
 from i2i_runtime.images import Array
 
@@ -43,6 +43,9 @@ class Session(ExportedModel):
         self.device = "cpu" if self.provider == "cpu" else "cuda"
         super().__init__(file, self._session.get_modelmeta().custom_metadata_map)
         self._buffers = None if self.device == "cpu" else Buffers(self._session, self.device)
+
+    def tensors(self) -> tuple[list[TensorFacts], list[TensorFacts]]:
+        return tensors_of(self._session)
 
     def _run_graph(self, batch: Array) -> Array:
         if self._buffers is None:
@@ -93,6 +96,7 @@ class Buffers:
 
 def open_session(file: ModelFile, providers: Sequence[str], threads: int = 0) -> tuple[Any, str]:
     """ONNX Runtime's session of any file, and the provider in use; options and errors are those of `Session`."""
+    check_threads(threads)
     reasons = []
     for name in in_order(providers):
         try:
@@ -102,6 +106,16 @@ def open_session(file: ModelFile, providers: Sequence[str], threads: int = 0) ->
     raise ValueError(
         f"{printable(file.path)}: {', '.join(reasons) or 'no provider is named'}; choose from: cpu, or auto"
     )
+
+
+def tensors_of(session: Any) -> tuple[list[TensorFacts], list[TensorFacts]]:
+    """The inputs and the outputs of a session's graph."""
+    names = {"tensor(float)": "float32", "tensor(double)": "float64"}
+    inputs, outputs = (
+        [TensorFacts(each.name, names.get(each.type, each.type.partition("(")[2][:-1]), each.shape) for each in ends]
+        for ends in (session.get_inputs(), session.get_outputs())
+    )
+    return inputs, outputs
 
 
 def open_subgraph(file: bytes, *, provider: str, threads: int = 0) -> Subgraph:

@@ -15,7 +15,7 @@ import numpy as np
 
 from i2i_runtime.bands import Subgraph
 from i2i_runtime.bands.plan import BANDS
-from i2i_runtime.engines.base import CARD, NOISE_CARD, ExportedModel, ModelFile, refused
+from i2i_runtime.engines.base import CARD, NOISE_CARD, ExportedModel, ModelFile, TensorFacts, check_threads, refused
 from i2i_runtime.images import Array
 
 _METADATA = "framework"  # where OpenVINO puts the metadata of an .onnx file
@@ -43,6 +43,10 @@ class OpenVino(ExportedModel):
         # Requests that no call uses now; there come to be as many as there are calls at once.
         self._requests: list[Any] = []
 
+    def tensors(self) -> tuple[list[TensorFacts], list[TensorFacts]]:
+        inputs, outputs = (list(map(_facts, ends)) for ends in (self._compiled.inputs, self._compiled.outputs))
+        return inputs, outputs
+
     def _run_graph(self, batch: Array) -> Array:
         try:
             request = self._requests.pop()
@@ -68,7 +72,13 @@ def _refusing(file: Path) -> Iterator[None]:
         raise refused(file, "OpenVINO", error) from None
 
 
+def _facts(tensor: Any) -> TensorFacts:
+    shape = [side.get_length() if side.is_static else side.to_string() for side in tensor.partial_shape]
+    return TensorFacts("/".join(sorted(tensor.names)), tensor.element_type.to_dtype().name, shape)
+
+
 def _settings(threads: int) -> dict[str, Any]:
+    check_threads(threads)
     settings: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": "f32",  # by itself it takes bfloat16 where the processor has it
         "PERFORMANCE_HINT": "LATENCY",  # all its threads on one call

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i_runtime.engines.base import ModelFile, memory_errors, read_noise_card
-from i2i_runtime.engines.onnxruntime import open_session
+from i2i_runtime.engines.base import ModelFile, TensorFacts, memory_errors, read_noise_card
+from i2i_runtime.engines.onnxruntime import open_session, tensors_of
 from i2i_runtime.images import Array, from_float, to_float
 from i2i_runtime.seeds import check_seeds, labels_of, latents
 
@@ -33,6 +33,10 @@ class ExportedSampler:
         file = ModelFile.read(path)
         self._session, self.provider = open_session(file, providers, threads)
         self.card = read_noise_card(file.path, self._session.get_modelmeta().custom_metadata_map)
+
+    def tensors(self) -> tuple[list[TensorFacts], list[TensorFacts]]:
+        """The inputs and the outputs of the graph."""
+        return tensors_of(self._session)
 
     @property
     def classes(self) -> int:

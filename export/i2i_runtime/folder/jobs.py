@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from i2i_runtime.files import printable
-from i2i_runtime.images import SUFFIXES, UNREAD_SUFFIXES, is_image, list_files, list_images
+from i2i_runtime.images import FILM_SUFFIXES, SUFFIXES, UNREAD_SUFFIXES, is_image, list_files, list_images
 
 _LABELS = re.compile("(.*_)?(labels?|masks?|annotations?)", re.IGNORECASE)  # names of folders of label maps
 
@@ -67,6 +67,7 @@ def plan_jobs(source: Path, target: Path, *, carry: Sequence[str] = (), format: 
     over, also if it is an image. `format` is the results' suffix, without the dot.
     """
     suffix = _suffix(format)
+    _check_no_film(source, target)
     if not source.exists():
         raise ValueError(f"{printable(source)}: no such file or folder")
     if source.is_dir():
@@ -102,6 +103,15 @@ def warnings(source: Path, carry: Sequence[str]) -> list[str]:
             f" --carry '**/{labels[0].parent.name}/**' copies them as they are"
         )
     return sentences
+
+
+def _check_no_film(*paths: Path) -> None:
+    for path in paths:
+        if path.suffix.lower() in FILM_SUFFIXES and not path.is_dir():
+            raise ValueError(
+                f"{printable(path)}: films are not translated; pipe raw frames through `stream`, whose --help shows "
+                "how, or cut the film into images"
+            )
 
 
 def _suffix(format: str | None) -> str | None:

@@ -12,8 +12,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 # Kinds of images and films that are not read, to be named where they lie beside images.
 _UNREAD_IMAGES = (".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".exr", ".hdr", ".tga", ".psd", ".dng", ".nef")
-_FILMS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".y4m")
-UNREAD_SUFFIXES = frozenset((*_UNREAD_IMAGES, *_FILMS))
+FILM_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".y4m")
+UNREAD_SUFFIXES = frozenset((*_UNREAD_IMAGES, *FILM_SUFFIXES))
 
 
 def is_image(path: Path) -> bool:

@@ -4,6 +4,8 @@ Isola, Zhu, Zhou, Efros 2017: Image-to-Image Translation with Conditional Advers
 https://arxiv.org/abs/1611.07004.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +25,7 @@ from i2i.registry import generators
 
 # The fourth and further down-samplings have 8 * features channels; dropout lies between two such levels.
 WIDEST_LEVEL = 3
+_LEAST_DEPTH = 2
 
 
 @generators.register("unet")
@@ -48,7 +51,7 @@ class UnetGenerator(ImageGenerator):
     ) -> None:
         super().__init__()
         at_least(1, in_channels=in_channels, out_channels=out_channels, features=features)
-        at_least(2, depth=depth)
+        at_least(_LEAST_DEPTH, depth=depth)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.multiple_of = self.min_size = 2**depth
@@ -72,6 +75,15 @@ class UnetGenerator(ImageGenerator):
         up_convolution = upsample(2 * features, out_channels, kernel=4, bias=True, upsampling=upsampling)
         self.head = nn.Sequential(nn.ReLU(), up_convolution, nn.Tanh())
         initialise(self, init, init_gain)
+
+    def check_size(self, height: int, width: int) -> None:
+        try:
+            super().check_size(height, width)
+        except ValueError as error:
+            fitting = (math.gcd(height, width) & -math.gcd(height, width)).bit_length() - 1
+            if fitting < _LEAST_DEPTH:
+                raise
+            raise ValueError(f"{error}; to train at this size, set method.generator.depth={fitting}") from None
 
     def forward(self, image: Tensor) -> Tensor:
         levels = [self.stem(image)]
