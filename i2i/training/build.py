@@ -25,7 +25,7 @@ from i2i.training.log import Log
 from i2i.training.longer import check_unfinished, rate_change
 from i2i.training.malloc import keep_freed_memory
 from i2i.training.run_folder import SAMPLES, lock_folder, write_recipe
-from i2i.training.run_info import record_run_info
+from i2i.training.run_info import changes_since_last_start, fingerprint, record_run_info
 from i2i.training.start_weights import load_products, load_start_weights
 from i2i.training.train_state import TrainState
 from i2i.training.trainer import Trainer
@@ -41,8 +41,10 @@ def train_stage(recipe: Recipe, folder: Path, state: dict[str, Any] | None, cont
     if device.type == "cpu":
         keep_freed_memory()
     with _seeded(recipe.train.seed, device), ExitStack() as held:
-        recipe, samples, trainer = build_trainer(recipe, folder, state, context)
+        recipe, samples, trainer, data = build_trainer(recipe, folder, state, context)
         if state:
+            if changes := changes_since_last_start(folder, device, data):
+                context.reporter.notify(f"not bit for bit what would have followed: {'; '.join(changes)}")
             check_unfinished(folder, trainer.state.step, recipe.train.steps)
             if change := rate_change(load_run(folder), recipe, trainer.state.step):
                 context.reporter.notify(change)
@@ -60,7 +62,7 @@ def train_stage(recipe: Recipe, folder: Path, state: dict[str, Any] | None, cont
             pin_memory=device.type == "cuda",
             shard=shard,
         )
-        info = record_run_info(folder, device, lambda: trainer.state.step) if world.is_main else nullcontext()
+        info = record_run_info(folder, device, data, lambda: trainer.state.step) if world.is_main else nullcontext()
         try:
             with info, Log(folder if world.is_main else None, trainer.state.step) as log:
                 trainer.fit(stream, log)
@@ -76,8 +78,10 @@ def train_stage(recipe: Recipe, folder: Path, state: dict[str, Any] | None, cont
 
 def build_trainer(
     recipe: Recipe, folder: Path, state: dict[str, Any] | None, context: RunContext
-) -> tuple[Recipe, Samples, Trainer]:
-    """The recipe with its number of steps, its training samples, and a trainer that is where `state` was saved."""
+) -> tuple[Recipe, Samples, Trainer, dict[str, Any]]:
+    """The recipe with its number of steps, its training samples, a trainer that is where `state` was saved, and the
+    fingerprint of the data.
+    """
     notify = context.reporter.notify
     method, files, samples, degradation, preparations, _ = _open_stage(recipe, notify)
     if recipe.train.start and state is None:
@@ -97,7 +101,7 @@ def build_trainer(
         torch.manual_seed(recipe.train.seed + rank)
     if state:
         trainer.load_state_dict(state)
-    return recipe, samples, trainer
+    return recipe, samples, trainer, fingerprint([files.train, files.test])
 
 
 class _Stage(NamedTuple):

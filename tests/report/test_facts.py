@@ -110,9 +110,10 @@ def test_a_damaged_evaluation_gives_a_note(tmp_path: Path) -> None:
 
 def test_run_info_has_every_start_and_how_it_ended(tmp_path: Path) -> None:
     folder, steps = write_run(tmp_path / "run"), iter([0, 10, 10, 12])
-    with pytest.raises(Interrupted), run_info.record_run_info(folder, torch.device("cpu"), lambda: next(steps)):
+    cpu, data = torch.device("cpu"), {"files": 2, "listing": "0"}
+    with pytest.raises(Interrupted), run_info.record_run_info(folder, cpu, data, lambda: next(steps)):
         raise Interrupted
-    with pytest.raises(ArithmeticError), run_info.record_run_info(folder, torch.device("cpu"), lambda: next(steps)):
+    with pytest.raises(ArithmeticError), run_info.record_run_info(folder, cpu, data, lambda: next(steps)):
         raise ArithmeticError("loss is nan")
     first, second = run_info.read_run_info(folder)
     assert (first["from_step"], first["to_step"], first["ended"]) == (0, 10, "stopped")
