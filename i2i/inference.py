@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, cast, overload
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 import torch
@@ -15,14 +15,18 @@ from torch import Tensor, nn
 
 from i2i.checkpoints.card import card_of
 from i2i.checkpoints.load import list_products, load_generator
+from i2i.data.augment import Pipeline
 from i2i.data.download import Progress
 from i2i.devices import choose_device, preserve_random_state
 from i2i.export.large_images import LargeImages
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time
 from i2i.networks.value_range import ValueRange
+from i2i.registry import augmentations
 from i2i_runtime import tiles
 from i2i_runtime.card import Card
+from i2i_runtime.images import from_float, to_float
+from i2i_runtime.prepare import PARTS, Prepare, trained_steps
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, translate_image
 
@@ -45,6 +49,7 @@ class Translator:
     """
 
     engine, checksum = "torch", ""
+    prepare: Prepare | None = None  # of NumPy images, before the network
 
     def __init__(
         self, generator: ImageGenerator, card: Card, *, device: torch.device | str = "cpu", test_time: TestTime = "eval"
@@ -67,8 +72,29 @@ class Translator:
         return (
             self._translate_tensor(image)
             if isinstance(image, Tensor)
-            else translate_image(self.network, self.card, image, tiling=self._tiling, banded=self.banded)
+            else translate_image(
+                self.network,
+                self.card,
+                image,
+                tiling=self._tiling,
+                banded=self.banded,
+                prepare=self.prepare,
+            )
         )
+
+    def preparation(self) -> Prepare:
+        """The preparation of images as in training: the recipe's `augment.test`, without crops and flips. Raises
+        ValueError where a step is not known.
+        """
+        steps = trained_steps(self.card.recipe)
+        pipeline = Pipeline({name: options for name, options in steps.items() if not _chooses_part(name)})
+
+        def prepare(image: NDArray[Any]) -> NDArray[Any]:
+            if image.dtype == np.uint16:  # steps take bytes or floats
+                return from_float(np.asarray(pipeline((to_float(image),), 0)[0], np.float32), np.uint16)
+            return pipeline((image,), 0)[0]
+
+        return prepare
 
     @property
     def banded(self) -> Banded | None:
@@ -100,6 +126,8 @@ class Translator:
             self._is_random = self.device.type != "cpu" or not torch.equal(before, torch.get_rng_state())
 
     def _translate_tensor(self, image: Tensor) -> Tensor:
+        if self.prepare is not None:
+            raise ValueError("prepare: tensors are not prepared; allowed: NumPy images")
         if image.ndim not in (3, 4) or not image.is_floating_point() or image.shape[-3] != self.card.in_channels:
             raise ValueError(
                 f"tensor of shape {tuple(image.shape)} and {image.dtype}; allowed: float in [0, 1], "
@@ -113,6 +141,10 @@ class Translator:
         result = torch.cat([self._run(single) for single in padded.split(1)]).clamp(0, 1)
         result = result[..., : height * self.card.scale, : width * self.card.scale].to(image.device, image.dtype)
         return result if image.ndim == 4 else result[0]
+
+
+def _chooses_part(step: str) -> bool:
+    return step in PARTS or getattr(augmentations[step], "role", "") in ("crop", "flip")
 
 
 @contextmanager
@@ -132,6 +164,7 @@ def load(
     product: str | None = None,
     device: str = "auto",
     test_time: TestTime | None = None,
+    prepare: Literal["none", "as-trained"] = "none",
     progress: Progress | None = None,
     notify: Callable[[str], None] = lambda message: None,
 ) -> Translator:
@@ -140,10 +173,14 @@ def load(
 
     `product` names the direction where there are several (the first by default). `test_time` "published" runs batch
     norm on the image's own statistics with dropout on, "eval" does neither; by default what the method was published
-    with. `progress` and `notify` are for weights that are downloaded now. Raises ValueError.
+    with. `prepare` "as-trained" puts NumPy images through the recipe's `augment.test`, without crops. `progress` and
+    `notify` are for weights that are downloaded now. Raises ValueError.
     """
     generator, facts = load_generator(path, product, progress=progress, notify=notify)
-    return translator_of(generator, facts, device=device, test_time=test_time)
+    translator = translator_of(generator, facts, device=device, test_time=test_time)
+    if prepare == "as-trained":
+        translator.prepare = translator.preparation()
+    return translator
 
 
 def translator_of(

@@ -106,6 +106,7 @@ def _add_translate(parser: ArgumentParser) -> None:
     add("--tile", type=int, help="longest side in pixels that the network is given at once; 0: the whole image")
     add("--format", help="format of the results: png, jpg, webp, bmp, tif (default: that of the image)")
     add("--quality", type=int, help="quality of JPEG and WebP, 1 to 100 (default: 95, lossless WebP stays lossless)")
+    _add_prepare(parser)
     add("--keep-hidden", action="store_true", help="keep colours under alpha 0, for textures whose alpha is a map")
     add("--carry", action="append", default=[], metavar="GLOB", help="copy these files unchanged, such as 'labels/**'")
     add("--link", action="store_true", help="hard-link the files of --carry instead of copying them")
@@ -114,6 +115,20 @@ def _add_translate(parser: ArgumentParser) -> None:
     add("--mix", action="store_true", help="keep results of another model that are in the target")
     add("--batch", type=int, help="images of equal size per batch (default: 1, or the file's only batch size)")
     add("--workers", type=int, help="batches at once (default: 2 for a folder on a CPU, each on half of the cores)")
+
+
+def _add_prepare(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--prepare",
+        choices=("none", "as-trained"),
+        default="none",
+        help="as-trained: resize images as those of training; results are of that size (default: none)",
+    )
+
+
+def _prepare(model: ExportedModel, chosen: Namespace) -> None:
+    if chosen.prepare == "as-trained":
+        model.prepare = model.preparation()
 
 
 def _add_sample(parser: ArgumentParser) -> None:
@@ -138,6 +153,7 @@ ffmpeg -i in.mp4 -f rawvideo -pix_fmt rgb24 - | i2i-runtime stream x.onnx --size
 def _add_stream(parser: ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("--size", required=True, metavar="WxH", help="width and height of a frame in pixels")
+    _add_prepare(parser)
 
 
 def _add_bench(parser: ArgumentParser) -> None:
@@ -154,6 +170,7 @@ def _engine_options(chosen: Namespace) -> dict[str, Any]:
 def _translate(chosen: Namespace) -> int:
     workers = workers_for(chosen.source, chosen.workers)
     model, workers = engines.open_for_folder(chosen.model, **_engine_options(chosen), workers=workers)
+    _prepare(model, chosen)
     print(f"{model.card.product} on {engines.describe(model)}", flush=True)
     options = FolderOptions(**{name: getattr(chosen, name) for name in _FOLDER_OPTIONS}, workers=workers)
     return run_translation(model, chosen.source, chosen.target, options, notify=_notify, count=_Count())
@@ -224,7 +241,9 @@ def _info(chosen: Namespace) -> int:
 
 def _stream(chosen: Namespace) -> int:
     size = stream.parse_size(chosen.size)
-    stream.run_on_standard_streams(engines.open_model(chosen.model, **_engine_options(chosen)), size)
+    model = engines.open_model(chosen.model, **_engine_options(chosen))
+    _prepare(model, chosen)
+    stream.run_on_standard_streams(model, size)
     return 0
 
 

@@ -116,7 +116,8 @@ def run_on_standard_streams(model: ImageModel, size: tuple[int, int]) -> None:
     """Translate raw frames of a size (height, width) from standard input to standard output; messages go to errors."""
     height, width = size
     card = model.card
-    sizes = f"{width}x{height} in, {width * card.scale}x{height * card.scale} out"
+    rows, columns = size if model.prepare is None else model.prepare(np.zeros((*size, 3), np.uint8)).shape[:2]
+    sizes = f"{width}x{height} in, {columns * card.scale}x{rows * card.scale} out"
     print(f"{card.product} on {model.engine} {model.provider}: frames of RGB24, {sizes}", file=sys.stderr, flush=True)
     stream = Stream(model)
     # Unbuffered: a buffer would hold frames back, and its lock the end of the program while a thread waits for input.

@@ -12,6 +12,7 @@ from i2i_runtime import tiles
 from i2i_runtime.card import Card
 from i2i_runtime.images import Array, from_float, to_float, with_channels
 from i2i_runtime.images.resize import resize
+from i2i_runtime.prepare import Prepare
 from i2i_runtime.tiles import Span, Tiling
 
 # float32 (N, C, H, W) in [0, 1] -> float32 (N, C', H * scale, W * scale) in [0, 1]; MemoryError asks for smaller tiles
@@ -28,6 +29,7 @@ class ImageModel(Protocol):
     card: Card
     engine: str  # "onnxruntime", "openvino" or "torch"
     provider: str  # what the engine runs on, such as "cpu" or "cuda"
+    prepare: Prepare | None  # what calls with an image do before
     checksum: str  # SHA-256 of an exported file; empty in torch, where the card's `weights` say as much
 
     @property
@@ -36,6 +38,9 @@ class ImageModel(Protocol):
 
     def network(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """The network itself, a `Network`."""
+
+    def preparation(self) -> Prepare:
+        """The preparation of images as in training. Raises ValueError where it is not known."""
 
     def __call__(self, image: Array) -> Array:
         """Translate one image, as `translate_image`."""
@@ -54,12 +59,14 @@ def translate_image(
     banded: Banded | None = None,
     outscale: float | None = None,
     keep_hidden: bool = False,
+    prepare: Prepare | None = None,
 ) -> Array:
     """Translate (H, W) or (H, W, 1|3|4) in uint8, uint16 or float32 [0, 1] to (H * scale, W * scale, C), same type.
 
     A large image goes through in tiles where the network can take them; `tiling` says how large, and remembers what
     fitted into memory. Where the network needs the whole image, a large one goes through `banded`, if given. With
-    `outscale` the result is resampled to that many times the size of the image.
+    `outscale` the result is resampled to that many times the size of the image. `prepare` is for its colours, as in
+    training; the result is then as large as the network makes it of what was prepared.
 
     The result has `out_channels` of the card, but: grey through a network that enlarges or restores colours stays grey;
     alpha bypasses a network of grey or RGB, resampled where the size changes, and grey with alpha becomes RGBA. Wholly
@@ -77,11 +84,14 @@ def translate_image(
         raise ValueError(f"image of shape {image.shape}; allowed: (height, width) or (height, width, 1, 3 or 4)")
     pixels = image.reshape(*image.shape[:2], -1)
     height, width, channels = pixels.shape
-    size = result_size(card, height, width, outscale)
     has_alpha = channels == 4 and 4 not in (card.in_channels, card.out_channels)
     colours = _result_colours(card, channels, has_alpha)
-    result = np.empty((*size, colours + has_alpha), image.dtype)
     filled = _fill_transparent(pixels) if has_alpha and not keep_hidden else pixels
+    if prepare is not None:
+        filled = prepare(with_channels(filled, card.in_channels))
+    own_size = filled.shape[:2] if outscale is None else (height, width)
+    size = result_size(card, own_size[0], own_size[1], outscale)
+    result = np.empty((*size, colours + has_alpha), image.dtype)
     _translate(network, card, filled, result[..., :colours], tiling or Tiling(card), None if card.overlap else banded)
     if has_alpha:
         # Not Lanczos, which rings into what is wholly opaque or transparent.

@@ -17,6 +17,15 @@ Providers = Annotated[str, typer.Option(help="For .onnx: cuda, cpu, tensorrt, tr
 Threads = Annotated[int, typer.Option(min=0, max=1024, help="CPU threads of the network; 0: all cores.")]
 Product = Annotated[str | None, typer.Option(help="Which generator, for example a_to_b.", show_default=False)]
 
+Preparation = Literal["none", "as-trained"]
+Prepare = Annotated[
+    Preparation,
+    typer.Option(
+        help="as-trained: images go through the recipe's augment.test, without crops; results are of that size, unless "
+        "--outscale is given."
+    ),
+]
+
 # As in i2i.networks.layers, which imports torch.
 TestTime = Literal["published", "eval"]
 
@@ -84,6 +93,12 @@ def open_for_folder(
         model, product=product, device=device, test_time=test_time, progress=count, notify=line.notify
     )
     return translator, inference.share_cores(translator, workers)
+
+
+def prepare_as(model: "ImageModel", prepare: Preparation) -> None:
+    """Set how a model prepares its images. Raises ValueError where the preparation of training is not known."""
+    if prepare == "as-trained":
+        model.prepare = model.preparation()
 
 
 def open_sampler(model: Path, *, device: str) -> "SeededGenerator":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from i2i.cli.open_model import Engine, Product, Providers, Threads, open_model
+from i2i.cli.open_model import Engine, Prepare, Product, Providers, Threads, open_model, prepare_as
 from i2i.cli.train import Device, Plugins
 
 
@@ -14,6 +14,7 @@ def stream(
     model: Annotated[Path, typer.Argument(help="An .onnx file, a run, a checkpoint, a file of weights, or a name.")],
     size: Annotated[str, typer.Option(metavar="WxH", help="Width and height of a frame in pixels.")],
     product: Product = None,
+    prepare: Prepare = "none",
     engine: Engine = "auto",
     providers: Providers = "auto",
     threads: Threads = 0,
@@ -39,4 +40,5 @@ def stream(
         device=device,
         notify=lambda sentence: print(sentence, file=sys.stderr),  # standard output is for frames alone
     )
+    prepare_as(opened, prepare)
     run_on_standard_streams(opened, frame)

@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from i2i.cli.open_model import Engine, Product, Providers, TestTime, open_for_folder, other_products
+from i2i.cli.open_model import (
+    Engine,
+    Prepare,
+    Product,
+    Providers,
+    TestTime,
+    open_for_folder,
+    other_products,
+    prepare_as,
+)
 from i2i.cli.train import Device, Plugins
 
 
@@ -40,6 +49,7 @@ def translate(
         str | None,
         typer.Option(help="Format of the results: png, jpg, webp, bmp, tif.", show_default="that of the image"),
     ] = None,
+    prepare: Prepare = "none",
     quality: Annotated[
         int | None,
         typer.Option(
@@ -108,6 +118,7 @@ def translate(
             workers=workers_for(source, workers),
             line=line,
         )
+        prepare_as(opened, prepare)
         name, others = opened.card.product, other_products(model, opened.card.product)
         hint = f" (--product chooses: {', '.join(others)})" if others else ""
         line.notify(f"{name}{hint} on {describe(opened)}")

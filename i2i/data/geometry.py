@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from i2i.recipe.ranges import Pixels, Probability
 from i2i.registry import augmentations
+from i2i_runtime import prepare
 
 Image = NDArray[Any]  # (height, width, channels): uint8, float32 in [0, 1], or int32 for a label map
 Aligned = tuple[Image, ...]  # images of one scene; a step transforms all of them by the same draw
@@ -175,20 +176,7 @@ def _scale(image: Image, factor: float, interpolation: Interpolation) -> Image:
 
 
 def _resize(image: Image, size: tuple[int, int], interpolation: Interpolation) -> Image:
-    if is_label_map(image) or interpolation == "nearest":
-        return _resample(image, size, cv2.INTER_NEAREST_EXACT)
-    if interpolation == "linear":
-        return _resample(image, size, cv2.INTER_LINEAR)
-    shrunk = _resample(image, (min(size[0], image.shape[0]), min(size[1], image.shape[1])), cv2.INTER_AREA)
-    return _resample(shrunk, size, cv2.INTER_CUBIC if interpolation == "bicubic" else cv2.INTER_AREA)
-
-
-def _resample(image: Image, size: tuple[int, int], mode: int) -> Image:
-    if image.shape[:2] == size:
-        return image
-    resized = _with_channels(cv2.resize(image, size[::-1], interpolation=mode))
-    # Cubic weights overshoot at edges; integers saturate by themselves.
-    return resized.clip(0, 1) if mode == cv2.INTER_CUBIC and resized.dtype == np.float32 else resized
+    return prepare.resize(image, size, "nearest" if is_label_map(image) else interpolation)
 
 
 def _with_channels(image: Image) -> Image:

@@ -17,6 +17,7 @@ from i2i_runtime.bands.plan import BANDS, from_json
 from i2i_runtime.card import BaseCard, Card, NoiseCard
 from i2i_runtime.files import printable, read_errors
 from i2i_runtime.images import Array, from_float, to_float
+from i2i_runtime.prepare import Prepare, preparation
 from i2i_runtime.schema import parse_json
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, translate_image
@@ -81,6 +82,7 @@ class ExportedModel(ABC):
     engine: str
     provider: str
     device: str
+    prepare: Prepare | None = None
 
     def __init__(self, file: ModelFile, metadata: Mapping[str, str]) -> None:
         self.card = read_card(file.path, metadata)
@@ -93,7 +95,11 @@ class ExportedModel(ABC):
         """As `translate_image`: (H, W) or (H, W, 1|3|4), uint8, uint16 or float32 in [0, 1], to the same type."""
         fits = self.card.size is not None and image.shape[:2] == self.card.size[1:]
         tiling = Tiling(self.card, 0) if fits else self._tiling
-        return translate_image(self.network, self.card, image, tiling=tiling, banded=self.banded)
+        return translate_image(self.network, self.card, image, tiling=tiling, banded=self.banded, prepare=self.prepare)
+
+    def preparation(self) -> Prepare:
+        """The preparation of images as in training. Raises ValueError where it is not known."""
+        return preparation(self.card.recipe)
 
     @property
     def banded(self) -> Banded | None:

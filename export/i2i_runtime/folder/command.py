@@ -35,6 +35,7 @@ def run_translation(
             target,
             options,
             banded=model.banded,
+            prepare=model.prepare,
             file=model.checksum,
             progress=lambda at: count(at.finished, at.total),
             stop=stop,

@@ -41,6 +41,7 @@ class Entry:
     model: Mapping[str, str] = field(default_factory=dict)
     outscale: float | None = None
     tile: int | None = None
+    prepare: str = ""
     size: tuple[int, ...] = ()
     milliseconds: float = 0.0
     finished: float = 0.0

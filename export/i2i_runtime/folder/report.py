@@ -26,7 +26,7 @@ class FolderReport:
     """Relative paths of sources, images in natural order. `stopped` says why some are in no list, empty if all are.
 
     Of the `skipped`, those whose results are not as the manifest has them are in `unknown` too. `coarse` are the images
-    of 16 bits that went through a network with 8 at its ends.
+    of 16 bits that went through a network with 8 at its ends, `unlike` those much larger or smaller than in training.
     """
 
     done: list[Path] = field(default_factory=list)
@@ -35,6 +35,7 @@ class FolderReport:
     unknown: list[Path] = field(default_factory=list)
     failed: list[tuple[Path, str]] = field(default_factory=list)
     coarse: list[Path] = field(default_factory=list)
+    unlike: list[Path] = field(default_factory=list)
     stopped: str = ""
 
     def add_success(self, job: Job) -> None:
@@ -60,8 +61,11 @@ class FolderReport:
             unknown = f"{len(self.unknown)} of those are not in the manifest, or were changed since"
             lines += [f"{unknown}; they were left as they are"]
         if self.coarse:
-            coarse = f"{len(self.coarse)} images of 16 bits have 256 levels now, since the file takes and gives 8 bits"
-            lines += [f"{coarse}; export it without --io uint8 to keep them"]
+            coarse = "images of 16 bits that have 256 levels now, since the file takes and gives 8 bits"
+            lines += [f"{coarse}: {len(self.coarse)}; export it without --io uint8 to keep them"]
+        if self.unlike:
+            unlike = "images that are more than twice or less than half as large as those of training"
+            lines += [f"{unlike}: {len(self.unlike)}; --prepare as-trained resizes them as then"]
         if self.failed:
             lines += [f"{len(self.failed)} failed:", *(f"  {message}" for _, message in self.failed)]
         if self.stopped:

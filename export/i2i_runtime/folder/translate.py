@@ -19,10 +19,12 @@ from i2i_runtime.folder.remote import Trees, open_trees
 from i2i_runtime.folder.report import FolderProgress, FolderReport, failure_message
 from i2i_runtime.images import Array
 from i2i_runtime.images.encode import check_size
+from i2i_runtime.prepare import Prepare, prepared_size
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, Network, result_size, scale_factor, translate_image
 
 _DEFAULTS = FolderOptions()
+_UNLIKE = 2  # sizes of training's images, from which on an image is reported
 
 
 def translate_folder(
@@ -33,6 +35,7 @@ def translate_folder(
     options: FolderOptions = _DEFAULTS,
     *,
     banded: Banded | None = None,
+    prepare: Prepare | None = None,
     file: str = "",
     progress: Callable[[FolderProgress], None] = lambda at: None,
     stop: Callable[[], bool] = lambda: False,
@@ -43,21 +46,26 @@ def translate_folder(
     `outscale`; results that are not in it, or were changed since, are left. `source` may be one image; `target` is then
     a folder, or a file if it has the suffix of an image, and there is no manifest.
 
-    `file` is the checksum of an exported file, by which the manifest knows it. Files appear whole or not at all. An
-    image that fails is reported and the rest goes on, except when the disk is full. `stop` is called before each
-    image. The network, `progress` and `stop` are called in the caller's thread; with several images at once the
-    network is not. Raises ValueError, before anything is done, for a wrong option, nothing to translate, or a
-    target that cannot be written to, lies in the source, or has results of another model.
+    `prepare` is that of `translate_image`. `file` is the checksum of an exported file, by which the manifest knows it.
+    Files appear whole or not at all. An image that fails is reported and the rest goes on, except when the disk is
+    full. `stop` is called before each image. The network, `progress` and `stop` are called in the caller's thread; with
+    several images at once the network is not. Raises ValueError, before anything is done, for a wrong option, nothing
+    to translate, or a target that cannot be written to, lies in the source, or has results of another model.
     """
     pool = _pool(network, card, options)
-    coarse: list[Path] = []
-    translate = _image_translation(pool, card, options, banded, coarse)
+    report = FolderReport()
+    translate = _image_translation(pool, card, options, banded, prepare, report)
     shard = Shard.parse(options.shard) if options.shard is not None else Shard()
     growth = scale_factor(card, options.outscale) ** 2
-    template = Entry(model=model_identity(card, file), outscale=options.outscale, tile=options.tile)
+    template = Entry(
+        model=model_identity(card, file),
+        outscale=options.outscale,
+        tile=options.tile,
+        prepare="as-trained" if prepare else "",
+    )
     with open_trees(source, target, link=options.link) as trees:
         manifest, pending = _plan(trees, shard, template, options)
-        report = FolderReport(skipped=pending.skipped, unknown=pending.unknown, coarse=coarse)
+        report.skipped, report.unknown = pending.skipped, pending.unknown
         pipeline = Pipeline(translate, pool, manifest, template, options, growth=growth)
         outcomes = pipeline.run(trees.fetch(pending.jobs), stops=lambda: _stops(report, stop))
         with closing(manifest), closing(outcomes), closing(trees.upload(outcomes, manifest)) as uploaded:
@@ -80,20 +88,37 @@ def _pool(network: Network, card: Card, options: FolderOptions) -> Pool:
 
 
 def _image_translation(
-    pool: Pool, card: Card, options: FolderOptions, banded: Banded | None, coarse: list[Path]
+    pool: Pool,
+    card: Card,
+    options: FolderOptions,
+    banded: Banded | None,
+    prepare: Prepare | None,
+    report: FolderReport,
 ) -> Callable[[Job, Array], Array]:
-    """The function that translates the image of a job, and adds those that lose levels to `coarse`. Raises ValueError
-    for a tile that the network cannot take.
+    """The function that translates the image of a job, and reports those that lose levels or are unlike those of
+    training. Raises ValueError for a tile that the network cannot take.
     """
     outscale = options.outscale
     tiling = Tiling(card, options.tile)
 
     def translate(job: Job, image: Array) -> Array:
         if card.io == "uint8" and image.dtype == np.uint16:
-            coarse.append(job.name)
-        check_size(job.result, *result_size(card, image.shape[0], image.shape[1], outscale))
+            report.coarse.append(job.name)
+        height, width = image.shape[:2]
+        trained = prepared_size(card.recipe, height, width)
+        if prepare is None and not 1 / _UNLIKE**2 <= height * width / (trained[0] * trained[1]) <= _UNLIKE**2:
+            report.unlike.append(job.name)
+        if prepare is None or outscale is not None:
+            check_size(job.result, *result_size(card, height, width, outscale))
         return translate_image(
-            pool.network, card, image, tiling=tiling, banded=banded, outscale=outscale, keep_hidden=options.keep_hidden
+            pool.network,
+            card,
+            image,
+            tiling=tiling,
+            banded=banded,
+            outscale=outscale,
+            keep_hidden=options.keep_hidden,
+            prepare=prepare,
         )
 
     return translate

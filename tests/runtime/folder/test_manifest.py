@@ -259,7 +259,7 @@ def test_images_of_16_bits_that_lose_levels_are_counted(tree):
         card = replace(CARD, io=io)
         report = translate_folder(lambda batch: batch, card, tree, tree.parent / io)
         assert len(report.coarse) == count
-        assert ("1 images of 16 bits have 256 levels now" in "\n".join(report.lines())) == bool(count)
+        assert ("256 levels now, since the file takes and gives 8 bits: 1;" in "\n".join(report.lines())) == bool(count)
 
 
 def test_lines_that_are_no_entries_are_left_out(tmp_path):
