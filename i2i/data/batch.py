@@ -40,5 +40,6 @@ def is_image(field: Tensor) -> bool:
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """The batch with its tensors on the device."""
-    return type(batch)(*(tensor.to(device, non_blocking=True) for tensor in batch))
+    """The batch with its tensors on the device, but for seeds, which are read on the host."""
+    moved = type(batch)(*(tensor.to(device, non_blocking=True) for tensor in batch))
+    return moved._replace(seed=batch.seed) if isinstance(batch, HighResolution) else moved
