@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import entry_points
@@ -26,6 +27,7 @@ _ENTRY_POINTS = "i2i.plugins"
 # package of their code.
 _importing: list[str] = []
 _imported: dict[str, str] = {}
+_broken: dict[str, str] = {}  # installed plugins that failed to import, and why
 _given: set[str] = set()  # file names of those that --plugin named
 
 
@@ -132,12 +134,19 @@ weights = Registry("published weights", "i2i.checkpoints.published")
 def load_plugins(files: Iterable[Path] = ()) -> None:
     """Import the installed plugins (entry point group `i2i.plugins`) and the given Python files.
 
-    Raises ValueError for a file that is missing and for a plugin that fails to import.
+    An installed plugin that fails to import is named in a warning, since commands that do without it work. Raises
+    ValueError for a file that is missing or fails to import.
     """
     for entry in entry_points(group=_ENTRY_POINTS):
-        if entry.name not in _imported:
+        if entry.name in _imported or entry.name in _broken:
+            continue
+        try:
             with _import(entry.name, entry.module.partition(".")[0]):
                 entry.load()
+        except ValueError as error:
+            _broken[entry.name] = str(error)
+            package = entry.dist.name if entry.dist else entry.module
+            warnings.warn(f"the installed plugin {entry.name!r} of {package} is left out: {error}", stacklevel=2)
     for file in files:
         _import_file(Path(file))
         _given.add(Path(file).name)
@@ -159,6 +168,8 @@ def explain_missing(error: UnknownName, plugins: Iterable[str]) -> ValueError:
     for plugin in plugins:
         if plugin in _imported:
             continue
+        if plugin in _broken:
+            return ValueError(f"{error.component} comes from the installed plugin {plugin!r}: {_broken[plugin]}")
         if Path(plugin).suffix != ".py":
             return ValueError(
                 f"{error.component} comes from the plugin {plugin!r}, whose package is not installed here"
@@ -221,7 +232,7 @@ def _import(plugin: str, package: str) -> Iterator[None]:
     _imported[plugin] = package
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = plugin_line(error) or plugin
         del _imported[plugin]
         raise ValueError(f"plugin {where}: {type(error).__name__}: {error}") from error

@@ -30,6 +30,7 @@ def forget_plugins() -> None:
     for name in [name for name in sys.modules if name.startswith("i2i_plugin_")]:
         del sys.modules[name]
     registry._imported.clear()
+    registry._broken.clear()
     registry._given.clear()
 
 

@@ -154,15 +154,34 @@ def test_a_new_process_goes_on_with_a_run_of_plugins(translator: Path) -> None:
     assert checkpoint.find(translator).name == "00000002"
 
 
-def test_an_installed_plugin_is_remembered_by_its_name_and_said_to_be_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "my_package.py").write_text(METHOD)
-    facts = tmp_path / "my_package-1.0.dist-info"
+def install(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "my_package.py").write_text(code)
+    facts = folder / "my_package-1.0.dist-info"
     facts.mkdir()
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
     (facts / "entry_points.txt").write_text("[i2i.plugins]\nmine = my_package\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(folder)
+
+
+@pytest.mark.parametrize("code", ["import nothing_of_that_name", "raise SystemExit(3)", "def"])
+def test_a_broken_installed_plugin_is_named_and_the_rest_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    install(tmp_path, code, monkeypatch)
+    (tmp_path / "good.py").write_text(METHOD)
+    with pytest.warns(UserWarning, match="the installed plugin 'mine' of my-package is left out: plugin .*Error|Exit"):
+        registry.load_plugins([tmp_path / "good.py"])
+    assert "mine" in registry.methods and "resnet" in registry.generators
+    error = registry.UnknownName("method", "other", ["cyclegan"])
+    assert "method 'other' comes from the installed plugin 'mine': plugin" in str(
+        registry.explain_missing(error, ["mine"])
+    )
+
+
+def test_an_installed_plugin_is_remembered_by_its_name_and_said_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, METHOD, monkeypatch)
     registry.load_plugins()
     given = {"method": {"name": "mine"}, "schedule": {"name": "constant"}}
     for part, name in (("generator", "resnet"), ("discriminator", "patchgan"), ("adversarial", "lsgan")):
