@@ -18,6 +18,9 @@ from i2i_runtime.signals import ENDING, is_ignored
 
 _ERROR_FILE = "TORCHELASTIC_ERROR_FILE"  # where torchrun and `launch` look for the error of a rank
 
+# As many ranks as a machine without as many GPUs may have.
+PER_CPU, FEW = 4, 16
+
 
 def is_launched() -> bool:
     """Whether torchrun or `launch` has started this process; a cluster may have set `RANK` without either."""
@@ -51,6 +54,8 @@ def launch(count: int, arguments: Sequence[str]) -> int:
     gpus = torch.cuda.device_count()
     if not count and not gpus:
         raise ValueError("--processes 0: one for each GPU, of which there is none here; give a number from 1")
+    if count > (most := max(gpus, FEW, PER_CPU * (os.cpu_count() or 1))):
+        raise ValueError(f"--processes {count}: more than this machine bears; allowed: up to {most}")
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // (count or gpus))))
     for name in logging.root.manager.loggerDict:
         if name.startswith("torch.distributed.elastic"):

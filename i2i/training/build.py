@@ -24,6 +24,7 @@ from i2i.training.held_out import Degradation, first_batch, held_out, open_augme
 from i2i.training.log import Log
 from i2i.training.longer import check_unfinished, rate_change
 from i2i.training.malloc import keep_freed_memory
+from i2i.training.memory import check_memory
 from i2i.training.run_folder import SAMPLES, lock_folder, write_recipe
 from i2i.training.run_info import changes_since_last_start, fingerprint, record_run_info
 from i2i.training.start_weights import load_products, load_start_weights
@@ -83,7 +84,7 @@ def build_trainer(
     fingerprint of the data.
     """
     notify = context.reporter.notify
-    method, files, samples, degradation, preparations, _ = _open_stage(recipe, notify)
+    method, files, samples, degradation, preparations, _ = _open_stage(recipe, context)
     if recipe.train.start and state is None:
         load_start_weights(recipe.train.start, method)
     recipe = _with_steps(recipe, samples)
@@ -115,12 +116,13 @@ class _Stage(NamedTuple):
     batch: Any  # of one sample
 
 
-def _open_stage(recipe: Recipe, notify: Callable[[str], None]) -> _Stage:
-    """Build a recipe's method and open its data. Raises ValueError where they do not fit one another."""
+def _open_stage(recipe: Recipe, context: RunContext) -> _Stage:
+    """Build a recipe's method and open its data. Raises ValueError where they do not fit one another, or the memory."""
+    check_memory(recipe.method, context.device)
     method = build(registry.methods, recipe.method)
     check_contract(method)
     kind = sample_kind(method)
-    files = find_files(kind, recipe, notify)
+    files = find_files(kind, recipe, context.reporter.notify)
     samples, degradation = open_samples(kind, recipe, files), open_degradation(method, recipe)
     preparations = [each for each in (open_augmentation(method, recipe), degradation) if each]
     return _Stage(method, files, samples, degradation, preparations, first_batch(method, samples, preparations))
@@ -136,7 +138,7 @@ def check_stages(first: Recipe, second: Recipe, context: RunContext) -> None:
             shard = context.world.shard(recipe.train.batch_size)
             _check_micro_batches(shard.stop - shard.start, recipe.train.accumulate)
             build(registry.schedules, recipe.schedule)
-            stage = _open_stage(recipe, context.reporter.notify)
+            stage = _open_stage(recipe, context)
             check_step(stage.method, recipe.optimizer, stage.batch, shard.stop - shard.start)
             methods.append(stage.method)
     load_products(methods[1], methods[0].products(), "[first]: the first stage has another generator")
