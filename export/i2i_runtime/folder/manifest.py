@@ -42,11 +42,18 @@ class Entry:
     outscale: float | None = None
     tile: int | None = None
     prepare: str = ""
+    quality: int | None = None
+    keep_hidden: bool = False
     size: tuple[int, ...] = ()
     milliseconds: float = 0.0
     finished: float = 0.0
     run: int = 0
     error: str = ""
+
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """The options that a result depends on, besides its model; tiles give the same."""
+        return self.outscale, self.prepare, self.quality, self.keep_hidden
 
     def for_job(self, job: Job) -> "Entry":
         """The same entry with the paths of a job."""

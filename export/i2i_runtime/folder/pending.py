@@ -80,7 +80,7 @@ def _is_current(job: Job, entry: Entry, template: Entry, *, mix: bool) -> bool:
     if job.is_carried:
         is_same = not entry.model
     elif is_same_model(entry.model, template.model):
-        is_same = (entry.outscale, entry.prepare) == (template.outscale, template.prepare)
+        is_same = entry.settings == template.settings
     else:
         is_same = mix and bool(entry.model)
     if not is_same or entry.error or not _exists(job.result):

@@ -42,9 +42,9 @@ def translate_folder(
 ) -> FolderReport:
     """Translate every image under `source` to the same relative path under `target`, which may be URLs fsspec knows.
 
-    A manifest in the target makes the next run do only what is missing, has changed, has failed, or had another
-    `outscale`; results that are not in it, or were changed since, are left. `source` may be one image; `target` is then
-    a folder, or a file if it has the suffix of an image, and there is no manifest.
+    A manifest in the target makes the next run do only what is missing, has changed, has failed, or had other settings;
+    results that are not in it, or were changed since, are left. `source` may be one image; `target` is then a folder,
+    or a file if it has the suffix of an image, and there is no manifest.
 
     `prepare` is that of `translate_image`. `file` is the checksum of an exported file, by which the manifest knows it.
     Files appear whole or not at all. An image that fails is reported and the rest goes on, except when the disk is
@@ -62,6 +62,8 @@ def translate_folder(
         outscale=options.outscale,
         tile=options.tile,
         prepare="as-trained" if prepare else "",
+        quality=options.quality,
+        keep_hidden=options.keep_hidden,
     )
     with open_trees(source, target, link=options.link) as trees:
         manifest, pending = _plan(trees, shard, template, options)

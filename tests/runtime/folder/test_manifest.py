@@ -274,3 +274,10 @@ STRANGE = [
     ("source", 7), ("result", None), ("size", 7), ("size", ["x"]), ("finished", "late"), ("finished", float("nan")),
     ("model", []), ("model", {"weights": 7}), ("tile", 1.5), ("outscale", "2"), ("source_bytes", 10**30), ("error", {}),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", [{"outscale": 2}, {"quality": 30}, {"keep_hidden": True}])
+def test_a_result_of_other_settings_is_made_again(tree, setting):
+    assert len(translate(tree).done) == 3
+    assert len(translate(tree, **setting).done) == 3 and translate(tree, **setting).done == []
+    assert len(translate(tree).done) == 3
