@@ -72,11 +72,15 @@ class Log:
 
 
 def _drop_rows_after(file: Path, step: int) -> None:
-    if not file.exists():
+    if not _has_rows(file):
         return
     head, *rows = file.read_text(encoding="utf-8").splitlines()
     kept = [row for row in rows if row.partition(",")[0].isdecimal() and int(row.partition(",")[0]) <= step]
     _replace(file, [head, *kept])
+
+
+def _has_rows(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0  # a full disk leaves an empty one
 
 
 def _columns(file: Path) -> list[str]:
@@ -99,7 +103,7 @@ def _replace(file: Path, lines: list[str]) -> None:
 
 def read_log(file: Path) -> dict[str, list[float]]:
     """The columns of a log file, NaN where a row has no value; empty where there is none yet."""
-    if not file.exists():
+    if not _has_rows(file):
         return {}
     with file.open(newline="", encoding="utf-8") as stream:
         head, *rows = csv.reader(stream)
