@@ -143,15 +143,24 @@ def strip(message: Any) -> None:
                 strip(inner)
 
 
+def set_lowest_version(model: ModelProto) -> None:
+    """Declare the oldest format (IR version) that the model's opsets need: older engines refuse newer ones unread."""
+    model.ir_version = helper.find_min_ir_version_for(list(model.opset_import), ignore_unknown=True)
+
+
 def is_large(model: ModelProto) -> bool:
     """Whether the weights do not fit into one file with the graph."""
     return sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST_FILE
 
 
 def _name_dimensions(model: ModelProto, generator: ImageGenerator) -> None:
-    """Name the output's dimensions after the input's; the exporter's formulas round where allowed sizes need not."""
+    """Name the output's dimensions after the input's, where every size is allowed: a network of certain sizes gives
+    other ones where it is given any (65 pixels in, 68 out), and the exporter's formulas round.
+    """
     names = [DYNAMIC[2], DYNAMIC[3]]
-    if generator.scale > 1:
+    if generator.multiple_of > 1:
+        names = [f"{OUTPUT}_{name}" for name in names]
+    elif generator.scale > 1:
         names = [f"{generator.scale}*{name}" for name in names]
     shape: list[str | int] = [DYNAMIC[0], generator.out_channels, *names]
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, shape))

@@ -18,7 +18,7 @@ from torch import nn
 
 from i2i.export.bands import plan_and_prove
 from i2i.export.files import check_name, written_whole
-from i2i.export.graph import OPSET, InUnitRange, check_rules, is_large, strip, trace_generator
+from i2i.export.graph import OPSET, InUnitRange, check_rules, is_large, set_lowest_version, strip, trace_generator
 from i2i.export.int8 import Float, to_int8
 from i2i.export.precision import to_half, with_uint8_ends
 from i2i.export.proof import Proof, pictures, prove, refusal
@@ -128,4 +128,5 @@ def _write(model: ModelProto, card: Card, file: Path, plan: Sequence[FeatureMap]
     if plan:
         metadata[BANDS] = to_json(plan)
     helper.set_model_props(model, metadata)
+    set_lowest_version(model)
     onnx.save_model(model, file, save_as_external_data=is_large(model), location=f"{file.name}.data")

@@ -122,6 +122,7 @@ def _graph(generator: LatentGenerator, card: NoiseCard) -> ModelProto:
 def _write(model: ModelProto, card: NoiseCard, file: Path) -> None:
     metadata = {NOISE_CARD: json.dumps(card.to_dict()), "product": card.product, "version": card.version}
     helper.set_model_props(model, metadata)
+    graph.set_lowest_version(model)
     onnx.save_model(model, file)
 
 

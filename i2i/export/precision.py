@@ -1,19 +1,47 @@
 """Converts a float32 graph to half precision inside, and to uint8 pixels at its input and output."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 from onnxconverter_common import float16
 
 from i2i.export.graph import INPUT, quiet
 
 UNIT_INPUT, UNIT_OUTPUT = "unit_image", "unit_result"  # input and output of the network between uint8 pixels
+_SMALL = 1024  # bytes; scales of Resize and the like, not weights
 
 
 def to_half(model: ModelProto) -> ModelProto:
     """A graph in half precision between a float32 input and output."""
+    originals = {tensor.name: _copy(tensor) for tensor in model.graph.initializer if tensor.ByteSize() < _SMALL}
     with quiet():  # it warns of weights that half precision rounds to its smallest number
-        return float16.convert_float_to_float16(model, keep_io_types=True)
+        half = float16.convert_float_to_float16(model, keep_io_types=True)
+    _fold_casts(half.graph, originals)
+    return half
+
+
+def _fold_casts(graph: GraphProto, originals: Mapping[str, TensorProto]) -> None:
+    """Replace constants that the conversion casts back to float32 by the original ones: some engines (OpenCV 5,
+    TensorRT) take the scales of Resize only as constants.
+    """
+    for node in list(graph.node):
+        original = originals.get(node.input[0]) if node.op_type == "Cast" else None
+        to = next((each.i for each in node.attribute if each.name == "to"), None)
+        if original is not None and original.data_type == to:
+            folded = _copy(original)
+            folded.name = node.output[0]
+            graph.initializer.append(folded)
+            graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
+def _copy(tensor: TensorProto) -> TensorProto:
+    copy = TensorProto()
+    copy.CopyFrom(tensor)
+    return copy
 
 
 def with_uint8_ends(model: ModelProto) -> ModelProto:

@@ -61,7 +61,8 @@ def test_every_generator_gives_the_same_as_a_file(name: str, tmp_path: Path) -> 
     sizes = [shape[:1] + shape[2:] for shape in proof.batches]
     times = [side // generator.multiple_of % 2 for size in sizes for side in size[1:]]
     assert [size[0] for size in sizes] == [1, 3] and all(times), "sizes that were not traced"
-    larger = "" if generator.scale == 1 else f"{generator.scale}*"
+    larger = "result_" if generator.multiple_of > 1 else "" if generator.scale == 1 else f"{generator.scale}*"
+    assert onnx.load(file).ir_version == 8, "the lowest of opset 18"
     assert shapes(onnx.load(file)) == [
         ["batch", generator.in_channels, "height", "width"],
         ["batch", generator.out_channels, f"{larger}height", f"{larger}width"],
@@ -128,6 +129,16 @@ def test_half_precision_is_inside_only_and_its_psnr_is_in_the_proof(io: str, tmp
     assert exported.proof["psnr"] == proof.psnr
     with pytest.raises(ValueError, match="beyond 150 dB"):
         export(generator, card(generator), file, half=True, least_psnr=150)
+
+
+def test_half_precision_keeps_the_scales_of_resize_as_constants_in_float32(tmp_path: Path) -> None:
+    generator, file = ResnetGenerator(features=2, blocks=1, upsampling="resize"), tmp_path / "x.onnx"
+    export(generator, card(generator), file, half=True)
+    model = onnx.load(file)
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    scales = [constants[node.input[2]] for node in model.graph.node if node.op_type == "Resize"]
+    assert [numpy_helper.to_array(each).tolist() for each in scales] == [[1, 1, 2, 2]] * 2
+    assert {each.data_type for each in scales} == {onnx.TensorProto.FLOAT}
 
 
 def test_uint8_input_and_output_of_fixed_size(tmp_path: Path) -> None:
