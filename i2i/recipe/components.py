@@ -16,6 +16,9 @@ from i2i.registry import Registry, UnknownName, describe, did_you_mean
 
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, protected_namespaces=(), frozen=True)
 
+# Limits of a number, as pydantic names them, in words.
+_BOUNDS = {"ge": "from", "gt": "above", "le": "up to", "lt": "below"}
+
 
 @dataclass(frozen=True)
 class Part:
@@ -168,6 +171,9 @@ def _sentence(model: type[BaseModel], table: Any, problem: Any, where: str) -> s
         return f"recipe: unknown option {key!r}; {did_you_mean(path[-1], model.model_fields)}"
     if problem["type"] == "missing" and table is None:
         return f"recipe: {key} is missing"
+    for bound, words in _BOUNDS.items():
+        if bound in problem.get("ctx", {}) and isinstance(problem["input"], int | float):
+            return f"recipe: {key} = {json.dumps(problem['input'])}: allowed: {words} {problem['ctx'][bound]:,g}"
     return f"recipe: {key} = {json.dumps(problem['input'])}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 

@@ -260,7 +260,7 @@ def test_naming_another_optimiser_starts_from_its_defaults() -> None:
     [
         ("optimizer.name=adamm", "did you mean 'adam'"),
         ("optimizer.momentum=0.9", "unknown option 'optimizer.momentum'; choose from: betas, eps, lr, weight_decay"),
-        ("optimizer.betas=[0.5, 1.5]", "less than 1"),
+        ("optimizer.betas=[0.5, 1.5]", "allowed: below 1"),
         ("optimizer.players.generator.lrr=1", "'optimizer.players.generator.lrr'; did you mean 'lr'"),
     ],
 )
