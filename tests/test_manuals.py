@@ -41,7 +41,8 @@ def parse(line: str, *, is_mention: bool = False) -> None:
     try:
         command.make_context(command.name, words)
     except Exception as error:
-        if not (is_mention and type(error).__name__ in ("MissingParameter", "NoArgsIsHelpError", "BadOptionUsage")):
+        incomplete = ("MissingParameter", "NoArgsIsHelpError", "BadOptionUsage", "Exit")
+        if not (is_mention and type(error).__name__ in incomplete):
             raise
 
 
