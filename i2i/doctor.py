@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import NamedTuple
 
 from i2i.data.cache import cache_folder
+from i2i.extras import EXTRAS, install_hint
 from i2i.recipe import list_recipes
 from i2i_runtime.conflicts import conflicts
 
@@ -38,7 +39,8 @@ class Finding(NamedTuple):
 def examine() -> list[Finding]:
     """All checks of this machine, in the order of the list."""
     packages = [*map(_package, _PACKAGES), *_conflicts()]
-    return [_python(), *packages, *_devices(), _cache(), _disk(), _recipes(), *_plugins()]
+    extras = [_extra(*extra) for extra in EXTRAS.items()]
+    return [_python(), *packages, *extras, _providers(), *_devices(), _cache(), _disk(), _recipes(), *_plugins()]
 
 
 def _python() -> Finding:
@@ -52,6 +54,24 @@ def _package(name: str) -> Finding:
         return Finding(name, True, version(name))
     except PackageNotFoundError:
         return Finding(name, False, f"not installed; pip install {name}")
+
+
+def _extra(extra: str, name: str) -> Finding:
+    """An optional package, which may be missing."""
+    try:
+        return Finding(f"extra {extra}", True, f"{name} {version(name)}")
+    except PackageNotFoundError:
+        return Finding(f"extra {extra}", True, f"not installed; {install_hint(extra)}")
+
+
+def _providers() -> Finding:
+    """What exported files can run on."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        return Finding("ONNX Runtime", False, f"cannot be imported ({error}); install it again")
+    providers = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
+    return Finding("ONNX Runtime", True, f"{onnxruntime.__version__} with {', '.join(providers)}")
 
 
 def _devices() -> list[Finding]:

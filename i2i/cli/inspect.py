@@ -107,7 +107,7 @@ def show(
 
 
 def doctor() -> int:
-    """Print the versions, devices, folders and plugins of this machine, and what is wrong with them."""
+    """Print the versions, extras, devices, folders and plugins of this machine, and what is wrong with them."""
     from i2i.doctor import examine
 
     findings = examine()

@@ -16,6 +16,7 @@ import i2i_runtime.cli
 from i2i import recipe
 from i2i.checkpoints import run as checkpoint
 from i2i.evaluate.instruments import METRICS
+from i2i.extras import EXTRAS
 from i2i.metrics.pair_metrics import PAIR_METRICS
 from i2i.metrics.set_metrics import SET_METRICS
 from i2i.recipe import sections
@@ -138,6 +139,13 @@ def test_every_metric_is_listed_with_its_description(capsys: pytest.CaptureFixtu
     _, out, _ = i2i_run("list", "metrics", capsys=capsys)
     assert [line.split()[0] for line in out.splitlines()[1:]] == list(METRICS)
     assert set(METRICS) >= {*SET_METRICS, *PAIR_METRICS}
+
+
+def test_doctor_lists_extras_and_providers(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EXTRAS, "video", "a-package-that-nobody-has")
+    _, out, _ = i2i_run("doctor", capsys=capsys)
+    assert all(f"extra {name}: " in out for name in EXTRAS) and "CPU" in out.partition("ONNX Runtime: ")[2]
+    assert "ok   extra video: not installed; pip install '.[video]' in a checkout of i2i" in out
 
 
 def test_debug_shows_where_an_error_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
