@@ -9,7 +9,7 @@ from typing import NamedTuple
 from i2i.data.cache import cache_folder
 from i2i.extras import EXTRAS, install_hint
 from i2i.recipe import list_recipes
-from i2i_runtime.conflicts import conflicts
+from i2i_runtime.engines.conflicts import conflicts
 
 _PACKAGES = (
     "torch",

@@ -26,7 +26,7 @@ from i2i.registry import augmentations
 from i2i_runtime import tiles
 from i2i_runtime.card import Card
 from i2i_runtime.images import from_float, to_float
-from i2i_runtime.prepare import PARTS, Prepare, trained_steps
+from i2i_runtime.images.prepare import PARTS, Prepare, trained_steps
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, translate_image
 

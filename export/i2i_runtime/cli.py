@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from i2i_runtime import __version__, bench, engines, stream
-from i2i_runtime.conflicts import conflicts
 from i2i_runtime.engines.base import ExportedModel, LatentModelError
+from i2i_runtime.engines.conflicts import conflicts
 from i2i_runtime.engines.sampler import ExportedSampler
 from i2i_runtime.files import escape_controls
 from i2i_runtime.folder import FolderOptions

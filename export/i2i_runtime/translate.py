@@ -11,8 +11,8 @@ from PIL.Image import Resampling
 from i2i_runtime import tiles
 from i2i_runtime.card import Card
 from i2i_runtime.images import Array, from_float, to_float, with_channels
+from i2i_runtime.images.prepare import Prepare
 from i2i_runtime.images.resize import resize
-from i2i_runtime.prepare import Prepare
 from i2i_runtime.tiles import Span, Tiling
 
 # float32 (N, C, H, W) in [0, 1] -> float32 (N, C', H * scale, W * scale) in [0, 1]; MemoryError asks for smaller tiles

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from i2i.recipe.ranges import Pixels, Probability
 from i2i.registry import augmentations
-from i2i_runtime import prepare
+from i2i_runtime.images import prepare
 
 Image = NDArray[Any]  # (height, width, channels): uint8, float32 in [0, 1], or int32 for a label map
 Aligned = tuple[Image, ...]  # images of one scene; a step transforms all of them by the same draw

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.losses.precision import at_least_float32
-from i2i.pretrained import PublishedWeights, load_or_download
+from i2i.losses.pretrained import PublishedWeights, load_or_download
 from i2i.recipe.ranges import Weight
 from i2i.registry import did_you_mean, perceptual
 

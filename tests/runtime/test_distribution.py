@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import i2i_runtime
-from i2i_runtime import conflicts as installed
 from i2i_runtime import images
+from i2i_runtime.engines import conflicts as installed
 from tests.runtime.engines.test_onnxruntime import write
 
 ROOT = Path(__file__).parents[2]

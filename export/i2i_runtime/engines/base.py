@@ -17,7 +17,7 @@ from i2i_runtime.bands.plan import BANDS, from_json
 from i2i_runtime.card import BaseCard, Card, NoiseCard
 from i2i_runtime.files import printable, read_errors
 from i2i_runtime.images import Array, from_float, to_float
-from i2i_runtime.prepare import Prepare, preparation
+from i2i_runtime.images.prepare import Prepare, preparation
 from i2i_runtime.schema import parse_json
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, translate_image

@@ -19,7 +19,7 @@ from i2i_runtime.folder.remote import Trees, open_trees
 from i2i_runtime.folder.report import FolderProgress, FolderReport, failure_message
 from i2i_runtime.images import Array
 from i2i_runtime.images.encode import check_size
-from i2i_runtime.prepare import Prepare, prepared_size
+from i2i_runtime.images.prepare import Prepare, prepared_size
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, Network, result_size, scale_factor, translate_image
 

@@ -11,7 +11,7 @@ from i2i.data.augment import Pipeline
 from i2i_runtime import images
 from i2i_runtime.card import Card
 from i2i_runtime.folder import FolderOptions, translate_folder
-from i2i_runtime.prepare import preparation, prepared_size
+from i2i_runtime.images.prepare import preparation, prepared_size
 from i2i_runtime.translate import translate_image
 from tests.runtime.pictures import noise
 

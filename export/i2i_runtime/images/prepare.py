@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from i2i_runtime.images import Array
+from i2i_runtime.images.arrays import Array
 
 # (height, width, channels) in uint8, uint16 or float32 [0, 1] -> the same type, of any size
 Prepare = Callable[[Array], Array]
