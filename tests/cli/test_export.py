@@ -118,7 +118,7 @@ def test_a_latent_generator_is_exported_and_sampled(stored: str, capsys: pytest.
     for model in (stored, "faces.onnx"):  # the second goes on where the first stopped
         code, printed, _ = run_command("sample", model, "samples", "--n", "3", capsys=capsys)
         assert code == 0
-    assert "0 made, 3 were there already, on onnxruntime cpu" in printed
+    assert "0 written, 3 there already, on onnxruntime cpu" in printed
     assert run_command("sample", "faces.onnx", "sheet.png", "--grid", "--n", "4", capsys=capsys)[0] == 0
     Path("in").mkdir()
     images.write(Path("in/a.png"), np.zeros((8, 8, 3), np.uint8))
