@@ -57,7 +57,7 @@ def batches(
     keys = _BatchKeys(len(dataset), steps_per_epoch(dataset, batch_size), batch_size, seed, start_step, shard)
     if workers == 0:
         return _unwrap(map(_Batches(dataset).__getitems__, keys))
-    loader: DataLoader[_Loaded] = DataLoader(
+    loader: DataLoader[_LoadedBatch] = DataLoader(
         _Batches(dataset),
         batch_sampler=keys,
         num_workers=workers,
@@ -70,7 +70,7 @@ def batches(
     return _unwrap(_start(loader))
 
 
-class _Loaded(NamedTuple):
+class _LoadedBatch(NamedTuple):
     """A worker's result, with its warnings, which would be lost, and its error, which would come as a traceback."""
 
     batch: tuple[Tensor, ...] | None
@@ -78,7 +78,7 @@ class _Loaded(NamedTuple):
     warnings: list[str]
 
 
-def _start(loader: DataLoader[_Loaded]) -> Iterator[_Loaded]:
+def _start(loader: DataLoader[_LoadedBatch]) -> Iterator[_LoadedBatch]:
     earlier = multiprocessing.active_children()
     loaded = iter(loader)
     for worker in multiprocessing.active_children():
@@ -90,7 +90,7 @@ def _start(loader: DataLoader[_Loaded]) -> Iterator[_Loaded]:
         raise RuntimeError(f"DataLoader worker is gone ({error or 'end of its data'})") from error
 
 
-def _unwrap(results: Iterable[_Loaded]) -> Iterator[Any]:
+def _unwrap(results: Iterable[_LoadedBatch]) -> Iterator[Any]:
     warned: set[str] = set()
     for loaded in results:
         for text in loaded.warnings:
@@ -119,13 +119,13 @@ class _BatchKeys(Sampler[list[Key]]):
             epoch, first = epoch + 1, 0
 
 
-class _Batches(Dataset[_Loaded]):
+class _Batches(Dataset[_LoadedBatch]):
     """Batches by the keys of their samples, stacked by the worker that loads them."""
 
     def __init__(self, dataset: MapDataset[Any]) -> None:
         self._dataset = dataset
 
-    def __getitems__(self, keys: list[Key]) -> _Loaded:
+    def __getitems__(self, keys: list[Key]) -> _LoadedBatch:
         batch, failure = None, None
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
@@ -134,7 +134,7 @@ class _Batches(Dataset[_Loaded]):
                 batch = type(samples[0])(*map(_stack, zip(*samples, strict=True)))
             except ValueError as error:
                 failure = ValueError(str(error))  # as a class that can be unpickled, without causes and traceback
-        return _Loaded(batch, failure, [str(warning.message) for warning in caught])
+        return _LoadedBatch(batch, failure, [str(warning.message) for warning in caught])
 
 
 def _stack(tensors: Sequence[Tensor]) -> Tensor:

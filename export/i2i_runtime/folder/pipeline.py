@@ -25,7 +25,7 @@ from i2i_runtime.images.headers import read_header
 MAX_WAITING = 2**28
 
 
-class _Loaded(NamedTuple):
+class _LoadedImage(NamedTuple):
     """An image in memory, and its entry so far."""
 
     image: ImageWithMetadata
@@ -36,7 +36,7 @@ class _Reading(NamedTuple):
     """A job whose image is being read; it takes `nbytes` of memory. A file to carry over has no image."""
 
     job: Job
-    loaded: "Future[_Loaded | None]"
+    loaded: "Future[_LoadedImage | None]"
     nbytes: int
     stream: BinaryIO | None = None
 
@@ -56,7 +56,7 @@ class _Writing(NamedTuple):
         return self.job, error or self.written.result().exception()
 
 
-class Pipeline:
+class FolderPipeline:
     """Threads that read, translate and write the jobs of a folder; all end with `run`.
 
     `translate` is called in the threads of the `pool` and may raise anything. `template` is what the entries of all
@@ -130,7 +130,7 @@ class Pipeline:
         nbytes = _decoded_bytes(stream, job.source)
         return _Reading(job, self._readers.submit(self._read, job, stream), nbytes, stream)
 
-    def _read(self, job: Job, stream: BinaryIO) -> _Loaded:
+    def _read(self, job: Job, stream: BinaryIO) -> _LoadedImage:
         """Read the bytes of an image once, hash and decode them."""
         with read_errors(job.source), stream:
             # Before the contents: what changes meanwhile looks changed the next time.
@@ -142,7 +142,7 @@ class Pipeline:
             source_modified=status.st_mtime_ns,
             source_checksum=hashlib.sha256(data).hexdigest(),
         )
-        return _Loaded(decode(data, job.source), entry)
+        return _LoadedImage(decode(data, job.source), entry)
 
     def _translate_one(self, reading: _Reading) -> "Future[None]":
         """Translate in a thread of the pool; the future is for the result on the disk."""

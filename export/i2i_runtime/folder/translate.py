@@ -14,7 +14,7 @@ from i2i_runtime.folder.jobs import Job, Shard, plan_jobs, result_folder
 from i2i_runtime.folder.manifest import Entry, Manifest, model_identity
 from i2i_runtime.folder.options import FolderOptions
 from i2i_runtime.folder.pending import Pending, check_same_model, find_pending
-from i2i_runtime.folder.pipeline import Pipeline
+from i2i_runtime.folder.pipeline import FolderPipeline
 from i2i_runtime.folder.remote import Trees, open_trees
 from i2i_runtime.folder.report import FolderProgress, FolderReport, failure_message
 from i2i_runtime.images import Array
@@ -68,7 +68,7 @@ def translate_folder(
     with open_trees(source, target, link=options.link) as trees:
         manifest, pending = _plan(trees, shard, template, options)
         report.skipped, report.unknown = pending.skipped, pending.unknown
-        pipeline = Pipeline(translate, pool, manifest, template, options, growth=growth)
+        pipeline = FolderPipeline(translate, pool, manifest, template, options, growth=growth)
         outcomes = pipeline.run(trees.fetch(pending.jobs), stops=lambda: _stops(report, stop))
         with closing(manifest), closing(outcomes), closing(trees.upload(outcomes, manifest)) as uploaded:
             for finished, (job, error) in enumerate(uploaded, 1):
