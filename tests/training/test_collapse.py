@@ -17,7 +17,7 @@ from i2i.training.collapse import Collapsed, CollapseDetector, diversity, separa
 from i2i.training.log import read_log
 from tests.worlds import Recorder, digits, overrides, tiny_recipe, tiny_world
 
-COLLAPSES = 80  # steps after which the generator below ignores its noise
+COLLAPSES = 160  # calls in training, two in every step: after step 80
 
 
 class Forgetful(DCGANGenerator):

@@ -191,7 +191,7 @@ def test_the_error_of_one_rank_is_printed_and_not_what_follows_from_it(world: Pa
     plugin = ("--plugin", tmp_path / "broken.py")
     done = run("cyclegan", world, "--out", tmp_path / "run", "--processes", 2, *plugin, *options)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert done.stderr.count("error: ") == done.stderr.count("error: broken on rank 1") == 1
+    assert done.stderr.count("error: ") == done.stderr.count("broken.py, line 11: broken on rank 1") == 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there are GPUs")
