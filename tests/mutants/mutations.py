@@ -224,15 +224,15 @@ MUTATIONS = [
     Mutation(
         "an older line of the manifest counts",
         "export/i2i_runtime/folder/manifest.py",
-        "key=lambda entry: entry.finished)",
-        "key=lambda entry: -entry.finished)",
+        "order = max(order, (entry.run, entry.finished))",
+        "order = (0, 0.0)",
         "tests/runtime/folder/test_manifest.py",
     ),
     Mutation(
         "models of another precision count as the same",
         "export/i2i_runtime/folder/manifest.py",
-        '("product", "weights", "precision", "test_time")',
-        '("product", "weights", "test_time")',
+        '("product", "weights", "precision", "io", "test_time")',
+        '("product", "weights", "io", "test_time")',
         "tests/runtime/folder/test_manifest.py tests/runtime/folder/test_jobs.py",
     ),
 ]
