@@ -75,22 +75,15 @@ def translate_image(
     shape or type, when the network's output is not what its card says, and when there is not enough memory for the
     smallest tile.
     """
-    if not isinstance(image, np.ndarray):
-        raise ValueError(
-            f"{type(image).__name__} is not an image; allowed: NumPy arrays, of which numpy.asarray makes one from an "
-            "image of Pillow; several images take one call each"
-        )
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or not image.size:
-        raise ValueError(f"image of shape {image.shape}; allowed: (height, width) or (height, width, 1, 3 or 4)")
+    _check_image(image)
     pixels = image.reshape(*image.shape[:2], -1)
-    height, width, channels = pixels.shape
-    has_alpha = channels == 4 and 4 not in (card.in_channels, card.out_channels)
-    colours = _result_colours(card, channels, has_alpha)
+    has_alpha = pixels.shape[2] == 4 and 4 not in (card.in_channels, card.out_channels)
+    colours = _result_colours(card, pixels.shape[2], has_alpha)
     filled = _fill_transparent(pixels) if has_alpha and not keep_hidden else pixels
     if prepare is not None:
         filled = prepare(with_channels(filled, card.in_channels))
-    own_size = filled.shape[:2] if outscale is None else (height, width)
-    size = result_size(card, own_size[0], own_size[1], outscale)
+    height, width = (filled if outscale is None else pixels).shape[:2]
+    size = result_size(card, height, width, outscale)
     result = np.empty((*size, colours + has_alpha), image.dtype)
     _translate(network, card, filled, result[..., :colours], tiling or Tiling(card), None if card.overlap else banded)
     if has_alpha:
@@ -111,6 +104,17 @@ def result_size(card: Card, height: int, width: int, outscale: float | None = No
     """Height and width in pixels of an image's result, at least 1. Raises ValueError for a wrong `outscale`."""
     factor = scale_factor(card, outscale)
     return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def _check_image(image: object) -> None:
+    """Raises ValueError for what is no image, or one of another shape."""
+    if not isinstance(image, np.ndarray):
+        raise ValueError(
+            f"{type(image).__name__} is not an image; allowed: NumPy arrays, of which numpy.asarray makes one from an "
+            "image of Pillow; several images take one call each"
+        )
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or not image.size:
+        raise ValueError(f"image of shape {image.shape}; allowed: (height, width) or (height, width, 1, 3 or 4)")
 
 
 def _result_colours(card: Card, channels: int, has_alpha: bool) -> int:

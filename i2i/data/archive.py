@@ -17,6 +17,17 @@ MAX_BYTES = 100 * 10**9  # unpacked; the largest published set is 8 GB packed
 MAX_FILES = 1_000_000
 _MAX_READ = 1 << 20  # bytes of a tar read at once: headers are read whole, so that one of 2 GB would take 2 GB
 
+# What the readers of archives raise for a damaged one
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RecursionError,
+    OSError,
+)
+
 
 class _BoundedGzip(gzip.GzipFile):
     """A gzip file of which no more than _MAX_READ bytes are read at once."""
@@ -63,15 +74,7 @@ def unpack(
                 progress(member.position, size)
         top = list(content.iterdir())
         (top[0] if len(top) == 1 and top[0].is_dir() else content).rename(folder)
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        RecursionError,
-        OSError,
-    ) as error:
+    except _DAMAGED as error:
         if isinstance(error, OSError) and error.errno:
             raise ValueError(f"{folder}: can't be unpacked ({error.strerror})") from error
         raise ValueError(

@@ -44,11 +44,7 @@ def train_stage(recipe: Recipe, folder: Path, state: dict[str, Any] | None, cont
     with _seeded(recipe.train.seed, device), ExitStack() as held:
         recipe, samples, trainer, data = build_trainer(recipe, folder, state, context)
         if state:
-            if changes := changes_since_last_start(folder, device, data):
-                context.reporter.notify(f"not bit for bit what would have followed: {'; '.join(changes)}")
-            check_unfinished(folder, trainer.state.step, recipe.train.steps)
-            if change := rate_change(load_run(folder), recipe, trainer.state.step):
-                context.reporter.notify(change)
+            _check_resume(recipe, folder, trainer.state.step, data, context)
         if world.is_main:
             held.enter_context(lock_folder(folder))
             (folder / SAMPLES).mkdir(exist_ok=True)
@@ -64,16 +60,8 @@ def train_stage(recipe: Recipe, folder: Path, state: dict[str, Any] | None, cont
             shard=shard,
         )
         info = record_run_info(folder, device, data, lambda: trainer.state.step) if world.is_main else nullcontext()
-        try:
-            with info, Log(folder if world.is_main else None, trainer.state.step) as log:
-                trainer.fit(stream, log)
-        except OSError as error:
-            raise OSError(f"{error.filename or folder}: {error.strerror or error}; {_next(folder, context)}") from error
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            cause = "a process that loads images was killed, perhaps for lack of memory (see train.workers)"
-            raise OSError(f"{folder}: {cause}: {str(error).splitlines()[0]} {_next(folder, context)}") from error
+        with _system_errors(folder, context), info, Log(folder if world.is_main else None, trainer.state.step) as log:
+            trainer.fit(stream, log)
         world.barrier()  # until all is saved
 
 
@@ -179,6 +167,16 @@ def _with_steps(recipe: Recipe, samples: Samples) -> Recipe:
     return recipe.model_copy(update={"train": recipe.train.model_copy(update={"steps": steps})})
 
 
+def _check_resume(recipe: Recipe, folder: Path, step: int, data: dict[str, Any], context: RunContext) -> None:
+    """Say what makes a resumed run differ from one without a break. Raises ValueError for a run that is finished."""
+    notify = context.reporter.notify
+    if changes := changes_since_last_start(folder, context.device, data):
+        notify(f"not bit for bit what would have followed: {'; '.join(changes)}")
+    check_unfinished(folder, step, recipe.train.steps)
+    if change := rate_change(load_run(folder), recipe, step):
+        notify(change)
+
+
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch's random generators for a run, and restore them after it."""
@@ -195,6 +193,20 @@ def _notify_start(recipe: Recipe, folder: Path, step: int, images: int, context:
     notify(f"augmentation, in this order: {recipe.augment.order()}")
     if classes := recipe.data.classes:
         notify("classes: " + ", ".join(f"{number} {name}" for number, name in enumerate(classes)))
+
+
+@contextmanager
+def _system_errors(folder: Path, context: RunContext) -> Iterator[None]:
+    """Raises OSError, with how to resume, for one of the system and for a killed process that loaded images."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{error.filename or folder}: {error.strerror or error}; {_next(folder, context)}") from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        cause = "a process that loads images was killed, perhaps for lack of memory (see train.workers)"
+        raise OSError(f"{folder}: {cause}: {str(error).splitlines()[0]} {_next(folder, context)}") from error
 
 
 def _next(folder: Path, context: RunContext) -> str:

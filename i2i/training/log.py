@@ -99,12 +99,3 @@ def _add_columns(file: Path, columns: list[str]) -> None:
 def _replace(file: Path, lines: list[str]) -> None:
     with write_atomically(file) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def read_log(file: Path) -> dict[str, list[float]]:
-    """The columns of a log file, NaN where a row has no value; empty where there is none yet."""
-    if not _has_rows(file):
-        return {}
-    with file.open(newline="", encoding="utf-8") as stream:
-        head, *rows = csv.reader(stream)
-    return {name: [float(row[index] or "nan") for row in rows] for index, name in enumerate(head)}

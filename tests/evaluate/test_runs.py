@@ -12,10 +12,10 @@ from i2i import inference
 from i2i.evaluate import EvaluationResult, evaluate_run, open_instruments, open_label_consistency
 from i2i.latent import sampler as sampling
 from i2i.training import run
-from i2i.training.log import read_log
 from i2i_runtime import images
 from tests.cli.test_evaluate import save_model
 from tests.evaluate.test_upscaling import picture
+from tests.logs import read_log
 from tests.metrics.segmentation.onnx_files import write_segmenter
 from tests.test_earlier_versions import MADE
 from tests.worlds import Recorder, digits, tiny_recipe, tiny_world

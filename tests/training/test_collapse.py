@@ -14,7 +14,7 @@ from i2i.recipe import Collapse
 from i2i.registry import generators
 from i2i.training import run
 from i2i.training.collapse import Collapsed, CollapseDetector, diversity, separation
-from i2i.training.log import read_log
+from tests.logs import read_log
 from tests.worlds import Recorder, digits, overrides, tiny_recipe, tiny_world
 
 COLLAPSES = 160  # calls in training, two in every step: after step 80

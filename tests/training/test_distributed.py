@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from i2i.checkpoints import run as checkpoint
-from i2i.training.log import read_log
+from tests.logs import read_log
 from tests.training.commands import HANGS, command, run, settings, started, train, wait_for_line
 from tests.training.test_resume import assert_equal
 from tests.worlds import tiny_world

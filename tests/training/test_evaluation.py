@@ -15,8 +15,8 @@ from i2i.metrics.features.base import FeatureExtractor
 from i2i.recipe import Recipe
 from i2i.registry import features
 from i2i.training import run
-from i2i.training.log import read_log
 from i2i_runtime.seeds import latents
+from tests.logs import read_log
 from tests.worlds import Recorder, digits, tiny_recipe, tiny_world
 
 SETTINGS = ["train.steps=6", "train.checkpoint_every=3", "evaluate.features=means"]

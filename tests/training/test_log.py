@@ -3,7 +3,8 @@
 import math
 from pathlib import Path
 
-from i2i.training.log import Log, read_log
+from i2i.training.log import Log
+from tests.logs import read_log
 
 
 def test_a_later_term_gets_a_column_that_is_empty_in_earlier_rows(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from i2i.methods.pix2pix import Pix2Pix
 from i2i.registry import adversarial
 from i2i.training import run
 from i2i.training.context import Interrupted
-from i2i.training.log import read_log
 from i2i.training.not_finite import NotFinite
 from i2i_runtime import images
+from tests.logs import read_log
 from tests.worlds import Recorder, overrides, tiny_recipe, tiny_world
 
 

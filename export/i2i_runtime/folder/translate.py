@@ -47,26 +47,18 @@ def translate_folder(
     or a file if it has the suffix of an image, and there is no manifest.
 
     `prepare` is that of `translate_image`. `file` is the checksum of an exported file, by which the manifest knows it.
-    Files appear whole or not at all. An image that fails is reported and the rest goes on, except when the disk is
-    full. `stop` is called before each image. The network, `progress` and `stop` are called in the caller's thread; with
-    several images at once the network is not. Raises ValueError, before anything is done, for a wrong option, nothing
-    to translate, or a target that cannot be written to, lies in the source, or has results of another model.
+    Files appear whole or not at all; one that fails is reported and the rest goes on, except when the disk is full.
+    The network, `progress` and `stop` are called in the caller's thread; with several images at once the network is
+    not. Raises ValueError, before anything is done, for a wrong option, nothing to translate, or a target that cannot
+    be written to, lies in the source, or has results of another model.
     """
     pool = _pool(network, card, options)
     report = FolderReport()
     translate = _image_translation(pool, card, options, banded, prepare, report)
-    shard = Shard.parse(options.shard) if options.shard is not None else Shard()
     growth = scale_factor(card, options.outscale) ** 2
-    template = Entry(
-        model=model_identity(card, file),
-        outscale=options.outscale,
-        tile=options.tile,
-        prepare="as-trained" if prepare else "",
-        quality=options.quality,
-        keep_hidden=options.keep_hidden,
-    )
+    template = _entry_template(model_identity(card, file), options, is_prepared=prepare is not None)
     with open_trees(source, target, link=options.link) as trees:
-        manifest, pending = _plan(trees, shard, template, options)
+        manifest, pending = _plan(trees, template, options)
         report.skipped, report.unknown = pending.skipped, pending.unknown
         pipeline = FolderPipeline(translate, pool, manifest, template, options, growth=growth)
         outcomes = pipeline.run(trees.fetch(pending.jobs), stops=lambda: _stops(report, stop))
@@ -76,6 +68,18 @@ def translate_folder(
                 progress(FolderProgress(finished, len(pending.jobs), job.name, message))
         trees.finish(manifest)
     return report
+
+
+def _entry_template(model: dict[str, str], options: FolderOptions, *, is_prepared: bool) -> Entry:
+    """The manifest's entry of a result, without what differs between files."""
+    return Entry(
+        model=model,
+        outscale=options.outscale,
+        tile=options.tile,
+        prepare="as-trained" if is_prepared else "",
+        quality=options.quality,
+        keep_hidden=options.keep_hidden,
+    )
 
 
 def _pool(network: Network, card: Card, options: FolderOptions) -> Pool:
@@ -126,7 +130,8 @@ def _image_translation(
     return translate
 
 
-def _plan(trees: Trees, shard: Shard, template: Entry, options: FolderOptions) -> tuple[Manifest, Pending]:
+def _plan(trees: Trees, template: Entry, options: FolderOptions) -> tuple[Manifest, Pending]:
+    shard = Shard.parse(options.shard) if options.shard is not None else Shard()
     jobs = plan_jobs(trees.source, trees.target, carry=options.carry, format=options.format)
     folder = result_folder(jobs, trees.target)
     _make_writable(folder)
