@@ -7,6 +7,7 @@ import torch
 from i2i.data.augment import Pipeline
 from i2i.data.folders import PairedFiles, find_pairs
 from i2i.data.samples import PairedImages
+from i2i_runtime import images
 from tests.data.files import (
     RANDOM,
     as_tensor,
@@ -199,3 +200,8 @@ def test_a_pair_of_unequal_sizes_is_refused_unless_resized(tmp_path):
     with pytest.raises(ValueError, match=r"a\.png: the images of the pair differ in size, 16x16 and 30x20"):
         paired(files)[0, 0]
     assert paired(files, RANDOM)[0, 0].target.shape == (3, 16, 16)
+
+
+def test_a_scan_with_infrared_as_a_fourth_band_is_refused(shared):
+    with pytest.raises(ValueError, match="4 samples a pixel, of which 3 are grey or colour and 1 neither"):
+        images.read(shared / "cases/layouts/rgbn/a/000.tif")

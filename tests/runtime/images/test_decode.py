@@ -218,11 +218,6 @@ def test_a_smaller_copy_or_a_mask_behind_a_page_is_no_second_page(tmp_path):
         images.read(tiff(tmp_path / "pages.tif", 1, 1, (), subfile=2))
 
 
-def test_an_rgbn_tiff_is_refused(shared):
-    with pytest.raises(ValueError, match="4 samples a pixel, of which 3 are grey or colour and 1 neither"):
-        images.read(shared / "cases/layouts/rgbn/a/000.tif")
-
-
 def test_folders_and_pipes_are_refused_at_once(tmp_path):
     (tmp_path / "folder.png").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
