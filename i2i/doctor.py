@@ -65,7 +65,7 @@ def _extra(extra: str, name: str) -> Finding:
 
 
 def _providers() -> Finding:
-    """What exported files can run on."""
+    """Engines and providers that can run exported files here."""
     try:
         import onnxruntime
     except ImportError as error:

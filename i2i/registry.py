@@ -227,7 +227,7 @@ def _import_file(file: Path) -> None:
 
 @contextmanager
 def _import(plugin: str, package: str) -> Iterator[None]:
-    """What is registered meanwhile is `plugin`'s; any error becomes one sentence with the line that raised it."""
+    """Credit components registered meanwhile to `plugin`, and turn any error into a sentence with its file and line."""
     _importing.append(plugin)
     _imported[plugin] = package
     try:

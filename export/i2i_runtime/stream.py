@@ -37,7 +37,7 @@ class Stream:
         self._begin = time.perf_counter()
 
     def __call__(self, frame: Array) -> Array:
-        """As `translate_image`: (H, W) or (H, W, 1|3|4), uint8, uint16 or float32 in [0, 1], to the same type."""
+        """Translate one image, as `translate_image`: (H, W) or (H, W, 1|3|4), uint8, uint16 or float32 in [0, 1]."""
         start = time.perf_counter()
         result = self._translate(frame)
         self.network.append(1000 * (time.perf_counter() - start))

@@ -104,7 +104,7 @@ def errors_left_to_launcher() -> Iterator[None]:
 
 
 def _recorded_errors(folder: Path) -> list[dict[str, Any]]:
-    """What ranks have recorded: causes before their consequences for other ranks, the first before later ones."""
+    """Errors that ranks have recorded: causes before consequences for other ranks, the first before later ones."""
     errors = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("**/error.json"))]
     return sorted(errors, key=lambda error: (error["is_consequence"], error["timestamp"]))
 

@@ -144,7 +144,7 @@ def _check_length(length: int, max_bytes: int, url: str, part: Path) -> None:
 
 
 def _chunks(response: http.client.HTTPResponse, url: str) -> Iterator[bytes]:
-    """What the server sends, as it comes. Raises Unreachable for less than SLOWEST, _Retryable for a broken line."""
+    """Bytes from the server, as they come. Raises Unreachable for less than SLOWEST, _Retryable for a broken line."""
     begin, received = time.monotonic(), 0
     while True:
         try:

@@ -155,7 +155,7 @@ def _without_common_end(stems: dict[Path, list[Path]]) -> dict[Path, list[Path]]
 
 
 def _without_suffix(stems: dict[Path, list[Path]], end: str) -> dict[Path, list[Path]]:
-    """Those whose names end so, whatever the case, by their names without that end."""
+    """Files whose names have that ending, in any case, by their names without it."""
     fold = end.casefold()
     chosen = {stem: paths for stem, paths in stems.items() if stem.name.casefold().endswith(fold)}
     return _renamed(chosen, lambda stem: stem.with_name(stem.name[: len(stem.name) - len(end)] or "_"))

@@ -6,7 +6,7 @@ import numpy as np
 
 
 class RandomStream(IntEnum):
-    """What a random draw is for. Another number means other samples for every seed, so none may change."""
+    """Streams of random numbers, one for each purpose. Their numbers decide a seed's samples, so none may change."""
 
     EPOCH_ORDER = 0
     TRAIN_AUGMENTATION = 1

@@ -29,7 +29,9 @@ class LargeImages:
         self._lock = Lock()  # an image in bands takes all cores
 
     def __call__(self, image: Array, out: Array) -> None:
-        """As `Banded`. Raises ValueError where neither the memory suffices nor bands are possible, and says why."""
+        """Translate a large image, as `Banded`. Raises ValueError, with the reason, where neither the memory suffices
+        nor bands are possible.
+        """
         if self._device.type != "cpu":
             with suppress(MemoryError):
                 return self._run_whole(image, out)

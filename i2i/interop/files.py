@@ -82,7 +82,7 @@ def _unwrapped(content: Any) -> Any:
 
 
 def _wrapped_in(content: Any) -> Mapping[Any, Any] | None:
-    """What a wrapper holds, by the first known key, or by the only one with a dictionary that has tensors."""
+    """Content of a wrapper: under the first known key, or under the only one with a dictionary that has tensors."""
     if not isinstance(content, Mapping):
         return None
     inner = {key: value for key, value in content.items() if isinstance(value, Mapping) and value}

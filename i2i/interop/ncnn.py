@@ -127,7 +127,7 @@ def _layer(line: str) -> Layer:
 
 
 def _defaults(options: Options) -> dict[str, Options]:
-    """What layers have where their `options` do not say it: heights, for example, are the widths."""
+    """Options of a layer with ncnn's defaults filled in: a height that is left out, for example, is the width."""
     width, dilation, stride, padding = (options.get(key, default) for key, default in CONVOLUTION_WIDTHS.items())
     return {
         "Convolution": {

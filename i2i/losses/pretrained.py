@@ -32,7 +32,7 @@ class PublishedWeights(NamedTuple):
 
     @property
     def advice(self) -> str:
-        """What to do without a download, for the end of a sentence."""
+        """Advice for machines without a download, for the end of a sentence."""
         return f"download {self.url} to {self.files[0]}, or name a file of it"
 
 

@@ -27,7 +27,10 @@ class PairPool(nn.Module):
 
     @torch.no_grad()
     def forward(self, batch: Pair) -> Pair:
-        """As many pairs of the same shapes. Raises ValueError where batches can't fill the pool, or change shape."""
+        """Exchange a batch of pairs for one of the same shapes from the pool.
+
+        Raises ValueError where batches can't fill the pool, or change shape.
+        """
         if not self.size:
             return batch
         pairs, count = self._allocate(batch), len(batch.source)

@@ -48,7 +48,7 @@ def _metric(name: str, table: Mapping[str, Any]) -> ReportMetric:
 
 
 def _extremes(images: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
-    """Of each measure its name, the worst images, and the best ones."""
+    """Names of the measures, each with its worst images and its best ones."""
     extremes = []
     for measure in dict.fromkeys(key for image in images for key in image if key != "name"):
         scored = [(float(image[measure]), str(image["name"])) for image in images if image.get(measure) is not None]

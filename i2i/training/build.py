@@ -210,7 +210,7 @@ def _system_errors(folder: Path, context: RunContext) -> Iterator[None]:
 
 
 def _next(folder: Path, context: RunContext) -> str:
-    """What is saved of a run that an error of the system has ended, and the command that resumes it."""
+    """The last saved step of a run that an error of the system has ended, and the command that resumes it."""
     saved = checkpoint.list_checkpoints(folder)
     is_saved = f"step {int(saved[-1].name)} is saved whole" if saved else "nothing had been saved yet"
     return f"{is_saved}; when that is mended, go on with: i2i train --resume {context.run}"

@@ -99,8 +99,8 @@ class Evaluation:
         return Metrics(values, self._objective(values))
 
     def _measure_part(self, method: Method, products: Mapping[str, nn.Module]) -> dict[str, dict[str, list[Any]]]:
-        """Of this rank's part of the samples, by product: the features of "fake" and of "real" images, and the measures
-        of "pairs", one for each sample.
+        """Measure this rank's part of the samples, by product: the features of "fake" and of "real" images, and the
+        measures of "pairs", one for each sample.
         """
         fake: dict[str, list[Tensor]] = {}
         real: dict[str, list[Tensor]] = {}

@@ -76,7 +76,7 @@ def _flattened(files: Any) -> Iterator[Path]:
 
 
 def changes_since_last_start(run: Path, device: torch.device, data: Mapping[str, Any]) -> list[str]:
-    """What differs from the last start of a run, so that it goes on otherwise: data, threads, device, torch."""
+    """Differences from the last start of a run by which it goes on otherwise: data, threads, device, torch."""
     entries = read_run_info(run)
     before, now = entries[-1] if entries else {}, {**_environment(device), "data": dict(data)}
     facts = {

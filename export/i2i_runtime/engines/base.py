@@ -92,7 +92,7 @@ class ExportedModel(ABC):
         self._tiling = Tiling(self.card)
 
     def __call__(self, image: Array) -> Array:
-        """As `translate_image`: (H, W) or (H, W, 1|3|4), uint8, uint16 or float32 in [0, 1], to the same type."""
+        """Translate one image, as `translate_image`: (H, W) or (H, W, 1|3|4), uint8, uint16 or float32 in [0, 1]."""
         fits = self.card.size is not None and image.shape[:2] == self.card.size[1:]
         tiling = Tiling(self.card, 0) if fits else self._tiling
         return translate_image(self.network, self.card, image, tiling=tiling, banded=self.banded, prepare=self.prepare)
@@ -107,7 +107,7 @@ class ExportedModel(ABC):
         return self.run_in_bands if self._plan is not None else None
 
     def run_in_bands(self, pixels: Array, out: Array, *, rows: int = ROWS) -> None:
-        """As `i2i_runtime.bands.run_in_bands`. Raises ValueError for a file without a plan."""
+        """Translate in bands of rows, as `bands.run_in_bands`. Raises ValueError for a file without a plan."""
         if self._plan is None:
             raise ValueError(f"{self.card.product} can't run in bands of rows; export it again, or resize the image")
         with memory_errors():

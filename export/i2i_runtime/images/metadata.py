@@ -24,7 +24,7 @@ _JPEG_SAMPLINGS = ((1, 1), (2, 1), (2, 2), (1, 2), (4, 1))  # that OpenCV writes
 
 
 class Metadata(NamedTuple):
-    """What the file of a result takes over from that of its image, where its format has it.
+    """Metadata that the file of a result takes over from that of its image, where its format has it.
 
     `sampling` is by how much the colour of a JPEG is coarser than its brightness, across and down: (2, 2) is 4:2:0.
     """
