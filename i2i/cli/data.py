@@ -96,14 +96,26 @@ def make(
     n: Annotated[int, typer.Option("--n", help="Training scenes; a fifth as many are held out.")] = 200,
     size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 64,
     seed: Annotated[int, typer.Option(help="Another seed draws other streets.")] = 0,
+    gap: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME=VALUE,...",
+            help="Layout of B, whose scenes are others than those of A: trees=0.6 (about 0.25 in A), horizon=0.1 (lower"
+            " by a tenth of the height), cars=0 (0.5 in A); one of these or more.",
+        ),
+    ] = "",
 ) -> None:
-    """Draw the built-in world of street scenes. A is simulated and B real, of the same scenes, with label maps."""
+    """Draw the built-in world of street scenes, with label maps. A is simulated and B real.
+
+    Both show the same scenes, or, with --gap, others, as in life: truth/ then holds what no training may see.
+    """
     from i2i.cli.progress import ProgressLine
-    from i2i.data.world import make_world
+    from i2i.data.world import make_world, parse_gap
     from i2i.registry import did_you_mean
 
     if name != "sim2real":
         raise ValueError(f"data make {name!r}: {did_you_mean(name, ['sim2real'])}")
+    parsed = parse_gap(gap) if gap else None
     with ProgressLine() as line:
-        make_world(out, count=n, size=size, seed=seed, progress=line.count("scenes"))
+        make_world(out, count=n, size=size, seed=seed, gap=parsed, progress=line.count("scenes"))
     print(out)

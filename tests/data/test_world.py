@@ -6,10 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from i2i.data.world import CLASSES, Scene, draw_scene, held_out_count, make_world
+from i2i.data.folders import find_pairs, find_unpaired
+from i2i.data.world import CLASSES, Gap, Scene, draw_scene, held_out_count, make_world, parse_gap
 from i2i.data.world.layers import rasterise
 from i2i.data.world.render import SIM_COLOURS, render_real
 from i2i.data.world.scene import _street
+from i2i.metrics.segmentation.class_map import read_class_names
 
 SIZE = 48
 
@@ -129,7 +131,7 @@ def test_classes_have_different_mean_colours_in_real(scenes: list[Scene]) -> Non
 
 def test_the_images_of_a_scene_have_one_name_in_the_folder(world: Path) -> None:
     for split, count in (("train", 6), ("test", held_out_count(6))):
-        stems = [sorted(p.name for p in (world / f"{split}{part}").iterdir()) for part in ("A", "B", "A_labels")]
+        stems = [sorted(p.name for p in (world / f"{split}{part}").glob("*.png")) for part in ("A", "B", "A_labels")]
         assert stems[0] == stems[1] == stems[2]
         assert len(stems[0]) == count
     scene = draw_scene(size=24, seed=3, index=4)
@@ -177,3 +179,97 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_impossible_scenes_are_refused(wrong: dict[str, int], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         draw_scene(**{"size": 32, "seed": 0, "index": 0, **wrong})
+
+
+def mean_shares(gap: Gap) -> dict[str, float]:
+    """The mean share of the pixels of 60 scenes by class."""
+    scenes = [draw_scene(size=32, seed=0, index=index, gap=gap).labels for index in range(60)]
+    return {name: float(np.mean(np.stack(scenes) == index)) for index, name in enumerate(CLASSES)}
+
+
+def test_scenes_without_a_gap_are_those_of_the_first_release() -> None:
+    first = [[641, 1578, 44, 229, 919, 198, 370, 117], [709, 1062, 62, 284, 827, 161, 917, 74]]
+    for index, counts in enumerate(first):
+        labels = draw_scene(size=64, seed=0, index=index).labels
+        np.testing.assert_allclose(np.bincount(labels.ravel(), minlength=len(CLASSES)), counts, atol=5)
+
+
+def test_a_gap_changes_what_it_names() -> None:
+    plain, trees, cars = (mean_shares(gap) for gap in (Gap(), Gap(trees=0.6), Gap(cars=0)))
+    assert trees["vegetation"] > 1.4 * plain["vegetation"] and trees["car"] == pytest.approx(plain["car"], rel=0.3)
+    assert cars["car"] == 0 < plain["car"] and cars["vegetation"] == pytest.approx(plain["vegetation"], rel=0.2)
+    assert mean_shares(Gap(trees=0))["vegetation"] < 0.5 * plain["vegetation"]
+    assert mean_shares(Gap(cars=1))["car"] > 1.5 * plain["car"]
+
+
+@pytest.mark.parametrize("shift", [-0.25, 0.1, 0.25])
+def test_a_gap_moves_the_horizon_by_its_share_of_the_height(shift: float) -> None:
+    for index in range(8):
+        plain, moved = (draw_scene(size=64, seed=0, index=index, gap=gap).labels for gap in (Gap(), Gap(horizon=shift)))
+        first_road_rows = [
+            np.flatnonzero((labels == CLASSES.index("road")).any(axis=1))[0] for labels in (plain, moved)
+        ]
+        assert first_road_rows[1] - first_road_rows[0] == pytest.approx(shift * 64, abs=2)
+
+
+@pytest.fixture(scope="module")
+def gap_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("worlds") / "gap"
+    make_world(folder, count=6, size=24, seed=3, gap=Gap(trees=0.6, cars=0))
+    return folder
+
+
+def test_a_gap_leaves_the_simulated_scenes_as_they_are_and_keeps_their_truth(world: Path, gap_world: Path) -> None:
+    for plain, ours in (
+        *((name, name) for name in ("trainA", "trainA_labels", "testA", "testA_labels")),
+        ("testB", "truth/testA_real"),
+    ):
+        files = {path.name: path.read_bytes() for path in (world / plain).iterdir()}
+        assert files == {path.name: path.read_bytes() for path in (gap_world / ours).iterdir()}
+
+
+def test_real_scenes_with_a_gap_are_others_with_label_maps_beside_them(gap_world: Path) -> None:
+    scene = draw_scene(size=24, seed=3, index=2_000_004, gap=Gap(trees=0.6, cars=0))
+    written = cv2.imread(str(gap_world / "trainB" / "real00004.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(written[..., ::-1], scene.real)
+    for photos, labels, count in (("trainB", "truth/trainB_labels", 6), ("testB", "testB_labels", held_out_count(6))):
+        names = sorted(path.name for path in (gap_world / photos).iterdir())
+        assert names == sorted(path.name for path in (gap_world / labels).glob("*.png")) and len(names) == count
+        maps = [cv2.imread(str(gap_world / labels / name), cv2.IMREAD_UNCHANGED) for name in names]
+        assert not (np.stack(maps) == CLASSES.index("car")).any()
+
+
+def test_training_on_a_world_with_a_gap_sees_no_truth_and_no_pairs(gap_world: Path) -> None:
+    found = find_unpaired(gap_world)
+    used = {path.relative_to(gap_world).parts[0] for side in (*found.train, *found.test) for path in side}
+    assert used == {"trainA", "trainB", "testA", "testB"}
+    with pytest.raises(ValueError, match="partner"):
+        find_pairs(gap_world)
+
+
+def test_the_classes_are_named_beside_every_folder_of_label_maps(world: Path, gap_world: Path) -> None:
+    for folder in (world, gap_world):
+        maps = sorted(folder.rglob("*_labels"))
+        assert len(maps) == (2 if folder == world else 4)
+        assert {read_class_names(path / "classes.txt") for path in maps} == {CLASSES}
+
+
+def test_a_gap_is_read_from_text_and_written_as_it() -> None:
+    assert parse_gap("trees=0.6, horizon=-0.1,cars=0") == Gap(trees=0.6, horizon=-0.1, cars=0)
+    assert parse_gap("cars=1") == Gap(cars=1) and str(Gap(trees=0.5, cars=0)) == "trees=0.5,cars=0"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("tree=1", "did you mean 'trees'[?] choose from: cars, horizon, trees"),
+        ("", "choose from"),
+        ("trees=1,trees=0", "trees is there twice"),
+        ("cars=some", "cars=some is not allowed; allowed: a number from 0 to 1"),
+        ("cars=nan", "allowed: a number from 0 to 1"),
+        ("horizon=0.3", "allowed: a number from -0.25 to 0.25"),
+    ],
+)
+def test_a_gap_that_cannot_be_drawn_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        parse_gap(text)

@@ -1,7 +1,8 @@
 """The built-in world: drawn streets as simulated and real images with label maps, so that methods can be scored."""
 
 from i2i.data.world.folder import held_out_count, make_world
+from i2i.data.world.gap import Gap, parse_gap
 from i2i.data.world.scene import Scene, draw_scene
 from i2i.data.world.street import CLASSES
 
-__all__ = ["CLASSES", "Scene", "draw_scene", "held_out_count", "make_world"]
+__all__ = ["CLASSES", "Gap", "Scene", "draw_scene", "held_out_count", "make_world", "parse_gap"]

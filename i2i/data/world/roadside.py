@@ -4,18 +4,35 @@ import numpy as np
 
 from i2i.data.world.street import Facet, Label, Road, SceneObject
 
+_SLOT = 4.0  # metres from one slot for a tree to the next
 
-def trees(rng: np.random.Generator, road: Road, sun: int) -> list[SceneObject]:
-    """Rows of trees on either pavement, on both or on none."""
+
+def trees(rng: np.random.Generator, road: Road, sun: int, density: float | None = None) -> list[SceneObject]:
+    """Rows of trees on either pavement, on both or on none: about a quarter of all slots.
+
+    With a density, a slot has a tree with that probability.
+    """
+    if density is not None:
+        return _scattered_trees(rng, road, sun, density)
     objects = []
     for side in (-1, 1):
         z, step = rng.uniform(6, 16), rng.uniform(7, 16)
         planted = rng.random() < 0.75
         while planted and z < 60:
-            x = road.middle(z) + side * (road.half_width + 0.75 * road.pavement)
-            objects.append(_tree(rng, x, z, sun))
+            objects.append(_tree(rng, _kerbside(road, side, z), z, sun))
             z += step * rng.uniform(0.7, 1.3)
     return objects
+
+
+def _scattered_trees(rng: np.random.Generator, road: Road, sun: int, density: float) -> list[SceneObject]:
+    slots = np.arange(6.0, 60.0, _SLOT)
+    places = [(side, z) for side in (-1, 1) for z in slots + rng.uniform(0, _SLOT / 2, len(slots))]
+    return [_tree(rng, _kerbside(road, side, z), z, sun) for side, z in places if rng.random() < density]
+
+
+def _kerbside(road: Road, side: int, z: float) -> float:
+    """x of a row of trees on the pavement at z."""
+    return road.middle(z) + side * (road.half_width + 0.75 * road.pavement)
 
 
 def _tree(rng: np.random.Generator, x: float, z: float, sun: int) -> SceneObject:
@@ -43,12 +60,17 @@ def _blob(centre: tuple[float, float, float], radii: np.ndarray, plane: tuple[in
     return corners
 
 
-def cars(rng: np.random.Generator, road: Road, sun: int) -> list[SceneObject]:
-    """Up to four cars that do not touch, in either lane or parked where the road is wide."""
+def cars(rng: np.random.Generator, road: Road, sun: int, density: float | None = None) -> list[SceneObject]:
+    """Up to four cars that do not touch, in either lane or parked where the road is wide.
+
+    Half of the four slots have one on average; with a density, each has one with that probability.
+    """
     objects = []
     # Distances grow by a factor, so that cars are spread evenly over the image rather than over the road.
     slots = 6.5 * 1.75 ** (np.arange(4) + rng.uniform(0, 0.35, 4))
-    for z in rng.permutation(slots)[: rng.integers(0, 5)]:
+    slots = rng.permutation(slots)
+    count = rng.integers(0, 5) if density is None else rng.binomial(len(slots), density)
+    for z in slots[:count]:
         parked = road.half_width > 3.8 and rng.random() < 0.4
         lane = road.half_width - 1.0 if parked else 0.5 * road.half_width
         # A car right in front of the camera would hide the street.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from i2i.data.world.gap import NO_GAP, Gap
 from i2i.data.world.houses import houses, skyline
 from i2i.data.world.layers import rasterise
 from i2i.data.world.render import render_real, render_sim
@@ -22,8 +23,8 @@ class Scene(NamedTuple):
     labels: np.ndarray
 
 
-def draw_scene(*, size: int, seed: int, index: int) -> Scene:
-    """Scene number `index` of the world `seed`, which depends on these alone; at every size it is the same street.
+def draw_scene(*, size: int, seed: int, index: int, gap: Gap = NO_GAP) -> Scene:
+    """Scene number `index` of the world `seed`, which depends on these and the gap; the same street at every size.
 
     Raises ValueError for a size below 16 pixels, or a negative seed or index.
     """
@@ -32,18 +33,18 @@ def draw_scene(*, size: int, seed: int, index: int) -> Scene:
     if seed < 0 or index < 0:
         raise ValueError(f"seed {seed}, index {index}: neither may be negative")
     rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
-    street = _street(rng)
+    street = _street(rng, gap)
     layers = rasterise(street, size)
     return Scene(sim=render_sim(layers, street), real=render_real(layers, street, rng), labels=layers.labels)
 
 
-def _street(rng: np.random.Generator) -> Street:
+def _street(rng: np.random.Generator, gap: Gap = NO_GAP) -> Street:
     """A street with houses, trees and up to four cars, seen from a car in the right lane."""
     camera = Camera(
         focal=rng.uniform(0.78, 0.98),
         height=rng.uniform(1.5, 1.9),
         vanishing=rng.uniform(0.38, 0.62),
-        horizon=rng.uniform(0.44, 0.54),
+        horizon=rng.uniform(0.44, 0.54) + (gap.horizon or 0.0),
     )
     half_width = rng.uniform(3.0, 4.6)
     road = Road(
@@ -59,7 +60,7 @@ def _street(rng: np.random.Generator) -> Street:
     sun = int(rng.choice((-1, 1)))
     # Houses are drawn before trees and cars whatever their z, which is that of a long wall's near end.
     objects = _far_to_near([skyline(rng), *houses(rng, road, sun)])
-    objects += _far_to_near(trees(rng, road, sun) + cars(rng, road, sun))
+    objects += _far_to_near(trees(rng, road, sun, gap.trees) + cars(rng, road, sun, gap.cars))
     facets = [facet for item in objects for facet in item.facets]
     return Street(camera, road, sun, facets, [shadow for item in objects for shadow in item.shadows])
 
