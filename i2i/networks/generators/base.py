@@ -1,7 +1,9 @@
 """The contract of generators, of images from images and of images from noise."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from typing import Any
 
 from torch import Tensor, nn
@@ -47,19 +49,45 @@ class ImageGenerator(Generator):
         The forward pass stops after the last of them. An activation that works in place also changes the output of the
         layer before it, whichever other layers are returned. Raises ValueError for an unknown number.
         """
+        outputs: dict[int, Tensor] = {}
+        for number, module in enumerate(self._feature_modules(layers)):
+            if number > max(layers) and not getattr(module, "inplace", False):
+                break
+            image = module(image)
+            if number in layers:
+                outputs[number] = image
+        return [outputs[number] for number in layers]
+
+    def forward_with_features(self, image: Tensor, layers: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+        """The result for an image, and the `features` at these layers, in one forward pass."""
+        modules, outputs = self._feature_modules(layers), dict[nn.Module, Tensor]()
+
+        def keep(module: nn.Module, _: Any, output: Tensor) -> None:
+            outputs[module] = output
+
+        hooks = [modules[number].register_forward_hook(keep) for number in set(layers)]
+        try:
+            result = self.forward(image)  # a compiled call would not see the hooks
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return result, [outputs[modules[number]] for number in layers]
+
+    def feature_channels(self, layers: Sequence[int]) -> list[int]:
+        """Channels of the `features` at these layers, from a pass without values."""
+        size = math.ceil(self.min_size / self.multiple_of) * self.multiple_of
+        network = deepcopy(self).to("meta")
+        image = next(network.parameters()).new_empty(1, self.in_channels, size, size)
+        return [each.shape[1] for each in network.features(image, layers)]
+
+    def _feature_modules(self, layers: Sequence[int]) -> list[nn.Module]:
         modules = list(self.feature_layers())
         if not layers or not all(0 <= number < len(modules) for number in layers):
             raise ValueError(
                 f"layers {list(layers)} of {type(self).__name__}: "
                 + (f"choose from 0 to {len(modules) - 1}" if modules else "it has no feature_layers")
             )
-        outputs = []
-        for number, module in enumerate(modules):
-            if number > max(layers) and not getattr(module, "inplace", False):
-                break
-            image = module(image)
-            outputs.append(image)
-        return [outputs[number] for number in layers]
+        return modules
 
     def check_size(self, height: int, width: int) -> None:
         """Raises ValueError for a height and width, in pixels, that the network does not take."""

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from i2i.networks.generators import ImageGenerator
+from i2i.networks.generators.resnet import ResnetGenerator
 from i2i.registry import generators
 
 SMALL = {"resnet": {"features": 4, "blocks": 2}, "unet": {"features": 4, "depth": 4, "dropout": False}}
@@ -85,9 +86,33 @@ def test_the_encoder_pass_stops_at_the_last_layer_returned():
     generator.features(torch.rand(1, 3, 16, 16), [0, 10])
 
 
+@pytest.mark.parametrize("layers", [[0, 4, 8, 10], [9, 8], [3]])
+def test_a_forward_pass_gives_the_features_that_it_goes_through(layers):
+    generator, image = small("resnet").double(), torch.rand(2, 3, 16, 16, dtype=torch.double)
+    result, features = generator.forward_with_features(image, layers)
+    torch.testing.assert_close(result, generator(image), rtol=0, atol=0)
+    torch.testing.assert_close(features, generator.features(image, layers), rtol=0, atol=0)
+    assert not any(layer._forward_hooks for layer in generator.modules()), "no hook stays"
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_channels_of_features_are_found_without_a_pass_of_values(norm, device):
+    with torch.device(device):
+        generator = ResnetGenerator(features=4, blocks=2, norm=norm)
+    before = {key: tensor.clone() for key, tensor in generator.state_dict().items()}
+    random = torch.get_rng_state()
+    assert generator.feature_channels([0, 4, 8, 10, 17]) == [3, 8, 16, 16, 4]
+    assert torch.equal(torch.get_rng_state(), random)
+    if device == "cpu":
+        torch.testing.assert_close(dict(generator.state_dict()), before, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(("name", "layers"), [("resnet", [0, 99]), ("unet", [-1]), ("resnet", [])])
 def test_features_of_unknown_layers_are_refused_with_those_to_choose_from(name, layers):
     with pytest.raises(ValueError, match="choose from 0 to"):
         small(name).features(torch.rand(1, 3, 32, 32), layers)
+    with pytest.raises(ValueError, match="choose from 0 to"):
+        small(name).forward_with_features(torch.rand(1, 3, 32, 32), layers)
     with pytest.raises(ValueError, match="SRVGGNet: it has no feature_layers"):
         generators["srvgg"](features=2).features(torch.rand(1, 3, 8, 8), layers)
