@@ -1,5 +1,6 @@
 """The batches that methods train on: tensors with names."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -20,6 +21,25 @@ class Unpaired(NamedTuple):
     b: Tensor
 
 
+class LabelledUnpaired(NamedTuple):
+    """Images of two domains as in `Unpaired`, with the class of each pixel: uint8 (N, H, W), 255 where there is none.
+
+    A domain without label maps has maps of 255 alone.
+    """
+
+    a: Tensor
+    b: Tensor
+    a_labels: Tensor
+    b_labels: Tensor
+
+
+class Segmentation(NamedTuple):
+    """Images with the class of each pixel; tensors as in `LabelledUnpaired`."""
+
+    image: Tensor
+    labels: Tensor
+
+
 class Images(NamedTuple):
     """Square images of one size, and their classes."""
 
@@ -34,8 +54,29 @@ class HighResolution(NamedTuple):
     seed: Tensor  # int64 (N,): a source depends on it and on the image alone
 
 
+# Fields of images, and the label map that belongs to each; no labels where there are none.
+_LABELS_OF: Mapping[type, Mapping[str, str]] = {
+    Pair: {"source": "", "target": ""},
+    Unpaired: {"a": "", "b": ""},
+    LabelledUnpaired: {"a": "a_labels", "b": "b_labels"},
+    Segmentation: {"image": "labels"},
+    Images: {"image": ""},
+    HighResolution: {"image": ""},
+}
+
+
+def image_fields(batch: type) -> tuple[str, ...]:
+    """Names of the fields of a type of batch that are images, in order."""
+    return tuple(_LABELS_OF[batch])
+
+
+def labels_of(batch: type, field: str) -> str:
+    """Name of the field with the label maps of the images in `field`; empty where a batch has none for them."""
+    return _LABELS_OF[batch][field]
+
+
 def is_image(field: Tensor) -> bool:
-    """True for a field of images (N, C, H, W), false for one number per image (N,)."""
+    """True for a field of images (N, C, H, W), false for label maps (N, H, W) and for one number per image (N,)."""
     return field.ndim == 4
 
 

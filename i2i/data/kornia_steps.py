@@ -8,6 +8,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import torch
 from kornia import augmentation as kornia
+from kornia.constants import Resample
 from kornia.core.exceptions import BaseError
 from torch import Tensor
 
@@ -23,6 +24,10 @@ _LEFT_OUT = {
 _REFUSALS = (TypeError, ValueError, LookupError, AssertionError, NotImplementedError, RuntimeError, BaseError)
 
 
+# Options with the value of pixels that an image did not have, for label maps.
+_FILLS = {"fill_value": torch.zeros(()), "pad_value": 0.0}
+
+
 class KorniaStep:
     """One kornia transform as a step: a draw from torch's random numbers for every image of the batch."""
 
@@ -36,6 +41,26 @@ class KorniaStep:
             raise
         except _REFUSALS as error:
             raise _refusal(type(self._transform), error) from error
+
+    def with_labels(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The images and their label maps (N, H, W), uint8, of which only geometric transforms change the latter: by
+        nearest neighbour, and with `IGNORE` where an image is filled or erased.
+        """
+        images = self(images)
+        transform: Any = self._transform
+        # Filled pixels are 0 in a mask, so that 0 stands for `IGNORE`, and class 0 for 1.
+        masks = (labels + 1).unsqueeze(1).float()  # uint8: 255 + 1 is 0
+        flags, matrix = transform.flags, getattr(transform, "transform_matrix", None)
+        fills = {name: value for name, value in _FILLS.items() if flags.get(name) is not None}
+        nearest = {"resample": Resample.NEAREST} if "resample" in flags else {}
+        try:
+            masks = transform.transform_masks(masks, transform._params, flags, matrix, **fills, **nearest)
+        except NotImplementedError:
+            raise ValueError(
+                f"augment.batch.{type(transform).__name__}: kornia does not move label maps by it; "
+                "use another step, or one of augment.train"
+            ) from None
+        return images, masks[:, 0].to(torch.uint8) - 1
 
 
 def _refusal(transform: type, error: BaseException) -> ValueError:

@@ -12,9 +12,12 @@ from torch import Tensor
 
 from i2i.data.folders import half_width
 from i2i.data.geometry import Aligned, Image, is_label_map
+from i2i.data.labels.maps import LabelMaps
+from i2i.networks.one_hot import IGNORE
 from i2i.networks.value_range import ValueRange
 from i2i.registry import did_you_mean
 from i2i_runtime import images
+from i2i_runtime.files import printable
 
 Item = TypeVar("Item")
 Sample = TypeVar("Sample")
@@ -144,6 +147,29 @@ def check_scale(source: Tensor, target: Tensor, scale: int, path: Path) -> None:
     raise ValueError(
         f"{path}: {sizes} after the augmentations, not {scale} times as large any more; choose from: {choices}"
     )
+
+
+def with_label_map(image: Image, path: Path, labels: LabelMaps) -> Aligned:
+    """An image and its label map as pipelines take them: int32 (height, width, 1), class index + 1, and 0 for 255, so
+    that pixels which a step fills with 0 are ignored.
+
+    Raises ValueError for a label map that cannot be read, and for one of another size than the image.
+    """
+    indices = labels.read(path)
+    if indices.shape != image.shape[:2]:
+        found = " and ".join(f"{width}x{height}" for height, width in (indices.shape, image.shape[:2]))
+        raise ValueError(
+            f"{printable(labels.files[path])} and {printable(path)}: a label map and an image of {found} pixels; "
+            "allowed: equal sizes"
+        )
+    return image, (indices + np.uint8(1)).astype(np.int32)[..., None]  # uint8: 255 + 1 is 0
+
+
+def to_labels(image: Image, label_maps: Sequence[Image]) -> Tensor:
+    """An image's label map from a pipeline -> uint8 (height, width), 255 where there is no class or no label map."""
+    if not label_maps:
+        return torch.full(image.shape[:2], IGNORE, dtype=torch.uint8)
+    return torch.from_numpy(label_maps[0][..., 0].astype(np.uint8) - np.uint8(1))
 
 
 def to_tensor(image: Image, value_range: tuple[float, float]) -> Tensor:

@@ -7,6 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from i2i.data.labels.class_map import (
+    ClassMap,
+    check_class_names,
+    identity_class_map,
+    read_class_map,
+    read_class_names,
+)
+from i2i.data.labels.label_map import read_label_map
 from i2i.evaluate.pairs import (
     FilePair,
     ImageMeasures,
@@ -18,15 +26,7 @@ from i2i.evaluate.pairs import (
     read_image,
     track,
 )
-from i2i.metrics.segmentation.class_map import (
-    ClassMap,
-    check_class_names,
-    identity_class_map,
-    read_class_map,
-    read_class_names,
-)
 from i2i.metrics.segmentation.iou import Counts, confusion_matrix, iou, mean_iou, pixel_accuracy
-from i2i.metrics.segmentation.label_map import read_label_map
 from i2i.metrics.segmentation.segmenter import IMAGENET_MEAN, IMAGENET_STD, Segmenter, load_segmenter
 from i2i_runtime.files import printable
 

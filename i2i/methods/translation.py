@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.data.batch import Pair, Unpaired
+from i2i.data.batch import Pair, image_fields
 from i2i.methods.base import Method, Outputs, mean_logits
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import ImageGenerator
@@ -23,7 +23,7 @@ class Direction(NamedTuple):
 
 
 class Translation(Method):
-    """A method on samples of two fields, `Pair` or `Unpaired`."""
+    """A method on images of two domains: samples are a `Pair`, `Unpaired`, or `LabelledUnpaired`."""
 
     default_recipe: ClassVar[Mapping[str, Any]] = {
         "augment": {
@@ -41,10 +41,10 @@ class Translation(Method):
         By default a product makes the second field from the first, and of two products on unpaired images the second
         one goes back. Raises ValueError where there are more: they need a `directions` of their own.
         """
-        there = Direction(*self.batch._fields[:2])
+        there = Direction(*image_fields(self.batch))
         back = Direction(there.target, there.source)
         names = list(self.products())
-        if len(names) > (2 if self.batch is Unpaired else 1):
+        if len(names) > (1 if self.batch is Pair else 2):
             raise ValueError(
                 f"{type(self).__name__}.directions is missing: which way {', '.join(names)} go is not known"
             )
@@ -52,12 +52,12 @@ class Translation(Method):
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Channels of each image of a sample, in the order of the batch's fields."""
+        """Channels of each image of a sample, in the order of the batch's images."""
         products: Mapping[str, ImageGenerator] = self.products()
         channels: dict[str, int] = {}
         for name, (source, target) in self.directions().items():
             channels |= {source: products[name].in_channels, target: products[name].out_channels}
-        return tuple(channels[field] for field in self.batch._fields)
+        return tuple(channels[field] for field in image_fields(self.batch))
 
     @property
     def scale(self) -> int:
@@ -66,7 +66,7 @@ class Translation(Method):
 
     def check_size(self, *sizes: tuple[int, int]) -> None:
         """Every generator among the players must take the sources, every discriminator the targets."""
-        size_of = dict(zip(self.batch._fields, sizes, strict=True))
+        size_of = dict(zip(image_fields(self.batch), sizes, strict=True))
         for source in {direction.source for direction in self.directions().values()}:
             for generator in self.networks(ImageGenerator):
                 generator.check_size(*size_of[source])

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from i2i import registry
 from i2i.checkpoints.load import list_products, load_any
-from i2i.data.batch import Pair, Unpaired
+from i2i.data.batch import Pair
 from i2i.data.cache import cache_folder
 from i2i.data.folders import UnpairedFiles
 from i2i.data.sources import Files, find_files, open_samples
@@ -98,7 +98,6 @@ def _results_of_batch(
     """Result of each product for a batch of one sample."""
     if isinstance(batch, Pair):
         return [_paired_result(names[0], batch, product) for product in products.values()]
-    assert isinstance(batch, Unpaired)
     results = []
     for product, (source, target) in directions.items():
         name = f"{names[batch._fields.index(source)]}, {product.replace('_', ' ')}"

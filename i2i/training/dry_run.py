@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.func import functional_call
 
-from i2i.data.batch import Images, Pair, Unpaired
+from i2i.data.batch import Images, LabelledUnpaired, Pair, Unpaired, image_fields
 from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
@@ -46,7 +46,7 @@ def check_contract(method: Method) -> None:
         raise ValueError(
             f"{who}: derive it from i2i.methods.translation.Translation or i2i.methods.generation.Generation"
         )
-    batches = (Pair, Unpaired) if isinstance(method, Translation) else (Images,)
+    batches = (Pair, Unpaired, LabelledUnpaired) if isinstance(method, Translation) else (Images,)
     if method.batch not in batches:
         allowed = ", ".join(f"i2i.data.batch.{batch.__name__}" for batch in batches)
         raise ValueError(
@@ -98,7 +98,7 @@ def check_step(method: Method, optimizer: Optimizer, sample: Any, batch_size: in
 
 
 def _of_images(method: Translation, *sizes: Size) -> Iterator[_Pass]:
-    size_of = dict(zip(method.batch._fields, sizes, strict=True))
+    size_of = dict(zip(image_fields(method.batch), sizes, strict=True))
     directions, products = method.directions(), method.products()
     for name, direction in directions.items():
         generator = products[name]

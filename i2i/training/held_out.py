@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from i2i import registry
-from i2i.data.batch import HighResolution, Images, Pair, is_image
+from i2i.data.batch import HighResolution, Images, Pair, image_fields, is_image, labels_of
 from i2i.data.batch_augment import BatchPipeline
 from i2i.data.sources import SampleKind, Samples, is_degraded
 from i2i.methods.base import Method
@@ -44,7 +44,10 @@ def open_augmentation(method: Method, recipe: Recipe) -> BatchPipeline | None:
         return None
     if recipe.data.label_maps:
         raise ValueError("augment.batch: it would blur the class indices of data.label_maps; use augment.train instead")
-    return BatchPipeline(recipe.augment.batch, method.value_range)
+    pipeline = BatchPipeline(recipe.augment.batch, method.value_range)
+    if any(labels_of(method.batch, field) for field in image_fields(method.batch)):
+        pipeline.check_labels()
+    return pipeline
 
 
 def first_batch(method: Method, samples: Samples, preparations: Sequence[Callable[[Any], Any]]) -> Any:
@@ -79,11 +82,11 @@ def held_out(
         multiple = max(product.multiple_of for product in method.products().values())
         # The target of a pair is cropped `scale` times as large as its source.
         multiples = (multiple * method.scale,) if degradation else (multiple, multiple * method.scale)
-        cropped = [_crop_to_multiple(image, of)[None] for image, of in zip(sample, multiples, strict=False)]
+        cropped = _crop_to_multiples(sample, multiples)
         if degradation:  # from the sample's own seed, so the same every time
-            yield degradation(HighResolution(cropped[0], sample.seed[None]), training=False)
+            yield degradation(HighResolution(**cropped, seed=sample.seed[None]), training=False)
         else:
-            yield type(sample)(*cropped)
+            yield type(sample)(**cropped)
 
 
 def _choose_samples(method: Method, samples: Samples, most: int | None, part: slice) -> Iterator[Any]:
@@ -103,6 +106,11 @@ def _evenly_spaced(length: int, count: int) -> list[int]:
     return [index * length // count for index in range(count)]
 
 
-def _crop_to_multiple(image: torch.Tensor, multiple: int) -> torch.Tensor:
-    height, width = image.shape[-2:]
-    return image[..., : height - height % multiple, : width - width % multiple]
+def _crop_to_multiples(sample: Any, multiples: Sequence[int]) -> dict[str, torch.Tensor]:
+    """Images of a sample, and their label maps, as batches of one, cropped to a multiple for each image in pixels."""
+    kind, cropped = type(sample), {}
+    for image, multiple in zip(image_fields(kind), multiples, strict=True):
+        height, width = (side - side % multiple for side in getattr(sample, image).shape[-2:])
+        for field in filter(None, (image, labels_of(kind, image))):
+            cropped[field] = getattr(sample, field)[None, ..., :height, :width]
+    return cropped

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from i2i.data.folders import find_pairs, find_unpaired
+from i2i.data.labels.class_map import read_class_names
 from i2i.data.world import CLASSES, Gap, Scene, draw_scene, held_out_count, make_world, parse_gap
 from i2i.data.world.layers import rasterise
 from i2i.data.world.render import SIM_COLOURS, render_real
 from i2i.data.world.scene import _street
-from i2i.metrics.segmentation.class_map import read_class_names
 
 SIZE = 48
 

@@ -1,1 +1,1 @@
-"""Semantic segmentation: label maps, class maps, segmenters, and IoU of predicted and true label maps."""
+"""Semantic segmentation: segmenters, and IoU of predicted and true label maps."""

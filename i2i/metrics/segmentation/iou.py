@@ -10,7 +10,7 @@ https://arxiv.org/abs/1411.4038; over the pixels of all images, as Cityscapes an
 import numpy as np
 from numpy.typing import NDArray
 
-IGNORE = 255  # in a true map: the pixel does not count; in a predicted map: none of the classes
+from i2i.networks.one_hot import IGNORE
 
 Counts = NDArray[np.int64]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i.metrics.segmentation.class_map import ClassMap, identity_class_map, read_class_map, read_class_names
+from i2i.data.labels.class_map import ClassMap, identity_class_map, read_class_map, read_class_names
+from i2i.data.labels.label_map import read_label_map
 from i2i.metrics.segmentation.iou import IGNORE
-from i2i.metrics.segmentation.label_map import read_label_map
 from i2i_runtime import images
 
 CLASSES = ("sky", "road", "car")

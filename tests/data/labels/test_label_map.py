@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from i2i.metrics.segmentation.label_map import read_label_map
+from i2i.data.labels.label_map import read_label_map
 from i2i_runtime import images
-from tests.metrics.segmentation.test_class_map import COLOURS, LABELS, as_palette
+from tests.data.labels.test_class_map import COLOURS, LABELS, as_palette
 
 
 def test_lossy_coloured_and_16_bit_label_maps_raise(tmp_path: Path) -> None:
