@@ -144,15 +144,16 @@ def _add_sample(parser: ArgumentParser) -> None:
     _add_onnxruntime(parser)
 
 
-_STREAM = """Translate raw RGB24 frames from standard input to standard output.
+_STREAM = """Translate frames from standard input to standard output: Y4M, or raw RGB24 with --size.
 
+ffmpeg -i in.mp4 -f yuv4mpegpipe -pix_fmt yuv444p - | i2i-runtime stream x.onnx | ffmpeg -i - out.mp4
 ffmpeg -i in.mp4 -f rawvideo -pix_fmt rgb24 - | i2i-runtime stream x.onnx --size 640x480 |
   ffmpeg -f rawvideo -pix_fmt rgb24 -s 640x480 -r 30 -i - out.mp4"""
 
 
 def _add_stream(parser: ArgumentParser) -> None:
     _add_model(parser)
-    parser.add_argument("--size", required=True, metavar="WxH", help="width and height of a frame in pixels")
+    parser.add_argument("--size", metavar="WxH", help="width and height of a raw frame; Y4M says its own")
     _add_prepare(parser)
 
 
@@ -240,7 +241,7 @@ def _info(chosen: Namespace) -> int:
 
 
 def _stream(chosen: Namespace) -> int:
-    size = stream.parse_size(chosen.size)
+    size = stream.parse_size(chosen.size) if chosen.size is not None else None
     model = engines.open_model(chosen.model, **_engine_options(chosen))
     _prepare(model, chosen)
     stream.run_on_standard_streams(model, size)

@@ -5,15 +5,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
-from io import RawIOBase
+from functools import partial
 from queue import Empty, Queue
 from threading import Event, Lock, Thread
 from typing import BinaryIO, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from i2i_runtime.images import Array, with_channels
+from i2i_runtime.frames import FrameFormat, PipeReader, recognise, write_fully
+from i2i_runtime.images import Array
 from i2i_runtime.translate import ImageModel
 
 T = TypeVar("T")
@@ -112,52 +112,53 @@ def prefetch(items: Iterable[T]) -> Iterator[T]:
             ready.get_nowait()  # space for the item that is being computed, so that the thread can end
 
 
-def run_on_standard_streams(model: ImageModel, size: tuple[int, int]) -> None:
-    """Translate raw frames of a size (height, width) from standard input to standard output; messages go to errors."""
-    height, width = size
-    card = model.card
-    rows, columns = size if model.prepare is None else model.prepare(np.zeros((*size, 3), np.uint8)).shape[:2]
-    sizes = f"{width}x{height} in, {columns * card.scale}x{rows * card.scale} out"
-    print(f"{card.product} on {model.engine} {model.provider}: frames of RGB24, {sizes}", file=sys.stderr, flush=True)
+def run_on_standard_streams(model: ImageModel, size: tuple[int, int] | None) -> None:
+    """Translate frames from standard input to standard output, Y4M or raw of a size (height, width); messages go to
+    errors.
+    """
     stream = Stream(model)
     # Unbuffered: a buffer would hold frames back, and its lock the end of the program while a thread waits for input.
     with open(0, "rb", buffering=0, closefd=False) as source, open(1, "wb", buffering=0, closefd=False) as target:
         try:
-            translate_raw_frames(stream, source, target, height=height, width=width)
+            translate_frames(stream, PipeReader(source), target, size, announce=partial(_announce, model))
         finally:
             print(stream.summary(), file=sys.stderr)
 
 
-def translate_raw_frames(stream: Stream, source: RawIOBase, target: BinaryIO, *, height: int, width: int) -> None:
-    """Translate raw RGB24 frames (height, width, 3), one after another without anything between them, to the same.
+def _announce(model: ImageModel, frames: FrameFormat) -> None:
+    """Say what comes and goes, on standard error."""
+    height, width = frames.height, frames.width
+    if model.prepare is not None:
+        height, width = model.prepare(np.zeros((height, width, 3), np.uint8)).shape[:2]
+    sizes = f"{frames.width}x{frames.height} in, {width * model.card.scale}x{height * model.card.scale} out"
+    what = f"{model.card.product} on {model.engine} {model.provider}: frames of {frames.name}, {sizes}"
+    print(what, file=sys.stderr, flush=True)
+
+
+def translate_frames(
+    stream: Stream,
+    reader: PipeReader,
+    target: BinaryIO,
+    size: tuple[int, int] | None = None,
+    *,
+    announce: Callable[[FrameFormat], None] = lambda frames: None,
+) -> None:
+    """Translate the frames of a pipe to the same format, as `recognise` finds it; `size` is that of raw ones.
 
     Grey results are written as RGB; results are as large as the network makes them. Ends with the source, or quietly
-    when the reader of the target has gone. `source` and `target` are unbuffered. Raises ValueError when the source ends
-    within a frame, after all whole frames are written.
+    when the reader of the target, which is unbuffered, has gone. Raises ValueError when the source ends within a frame,
+    after all whole frames are written.
     """
-    with suppress(BrokenPipeError), closing(stream.over(read_frames(source, height, width))) as results:
-        for result in results:
-            image = result if result.ndim == 3 else result[..., None]
-            pixels = np.ascontiguousarray(with_channels(image, 3)).data.cast("B")
-            while pixels:  # a pipe may take a part of it
-                pixels = pixels[target.write(pixels) :]
-
-
-def read_frames(source: RawIOBase, height: int, width: int) -> Iterator[Array]:
-    """Raw frames as (height, width, 3) uint8. Raises ValueError when the source ends within one."""
-    while True:
-        frame: NDArray[np.uint8] = np.empty((height, width, 3), np.uint8)
-        rest = frame.data.cast("B")
-        while rest and (count := source.readinto(rest)):
-            rest = rest[count:]
-        if len(rest) == frame.nbytes:
-            return
-        if rest:
-            raise ValueError(
-                f"the last frame has {frame.nbytes - len(rest):,} of {frame.nbytes:,} bytes; "
-                f"frames are raw RGB24 of {width}x{height} pixels: check --size and the pixel format of the source"
-            )
-        yield frame
+    frames = recognise(reader, size)
+    if frames is None:
+        return
+    announce(frames)
+    with suppress(BrokenPipeError), closing(stream.over(frames.read(reader))) as results:
+        for number, result in enumerate(results):
+            if not number:
+                write_fully(target, memoryview(frames.header(*result.shape[:2])))
+            for part in frames.encode(result):
+                write_fully(target, part)
 
 
 def _spread(milliseconds: Iterable[float]) -> str:

@@ -1,7 +1,9 @@
 """Frames through a network: every one of them, in order, whatever the pipes do."""
 
+import fcntl
 import io
 import itertools
+import os
 import subprocess
 import sys
 import threading
@@ -13,7 +15,8 @@ import numpy as np
 import pytest
 
 from i2i_runtime.engines.onnxruntime import Session
-from i2i_runtime.stream import Stream, parse_size, prefetch, read_frames, translate_raw_frames
+from i2i_runtime.frames import PipeReader, RawFrames
+from i2i_runtime.stream import Stream, parse_size, prefetch, translate_frames
 from tests.runtime.engines.test_onnxruntime import write
 
 rng = np.random.default_rng(0)
@@ -69,6 +72,33 @@ def test_a_frame_that_is_cut_off_is_one_sentence_after_the_whole_ones(model: Pat
     assert last.startswith(
         "error: the last frame has 7 of 180 bytes; frames are raw RGB24 of 10x6 pixels: check --size"
     )
+
+
+def test_pipes_that_do_not_block_lose_no_frame(model: Path) -> None:
+    """As ssh, Node.js and event loops leave them: reads and writes return at once, with nothing done."""
+    given = frames(40)
+    (source, feed), (drain, target) = os.pipe(), os.pipe()
+    os.set_blocking(source, False)
+    os.set_blocking(target, False)
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        fcntl.fcntl(target, fcntl.F_SETPIPE_SZ, 4096)  # smaller than the results
+    with subprocess.Popen(program(model), stdin=source, stdout=target, stderr=subprocess.PIPE) as process:
+        os.close(source)
+        os.close(target)
+
+        def write() -> None:
+            with open(feed, "wb", buffering=0) as stream:
+                for frame in given:
+                    time.sleep(0.01)
+                    stream.write(frame.tobytes())
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        with open(drain, "rb") as stream:
+            results = stream.read()
+        writer.join()
+        assert process.wait(60) == 0, process.stderr and process.stderr.read()
+    assert len(results) == 4 * sum(frame.nbytes for frame in given)
 
 
 def test_a_reader_that_goes_ends_the_program_quietly(model: Path) -> None:
@@ -131,20 +161,19 @@ class Trickle(io.RawIOBase):
 def test_pipes_may_take_and_give_frames_in_pieces() -> None:
     given = b"".join(frame.tobytes() for frame in frames(4))
     source, target = Trickle(given), Trickle()
-    translate_raw_frames(Stream(inverted), source, target, height=HEIGHT, width=WIDTH)
+    translate_frames(Stream(inverted), PipeReader(source), target, (HEIGHT, WIDTH))
     assert bytes(target.taken) == bytes(255 - value for value in given)
 
 
 def test_grey_results_are_written_as_colours() -> None:
     frame, target = frames(1)[0], Trickle()
-    translate_raw_frames(
-        Stream(lambda image: image[..., :1]), Trickle(frame.tobytes()), target, height=HEIGHT, width=WIDTH
-    )
+    grey = Stream(lambda image: image[..., :1])
+    translate_frames(grey, PipeReader(Trickle(frame.tobytes())), target, (HEIGHT, WIDTH))
     assert bytes(target.taken) == frame[..., :1].repeat(3, 2).tobytes()
 
 
 def test_frames_are_not_mixed_up_with_later_ones_in_the_same_memory() -> None:
-    kept = list(read_frames(Trickle(bytes(180) + bytes([9]) * 180), HEIGHT, WIDTH))
+    kept = list(RawFrames(HEIGHT, WIDTH).read(PipeReader(Trickle(bytes(180) + bytes([9]) * 180))))
     assert [frame.max() for frame in kept] == [0, 9]
 
 
