@@ -163,6 +163,20 @@ def load_remembered_plugins(plugins: Iterable[str]) -> None:
             _import_file(file)
 
 
+class ImportedPlugins:
+    """The plugins of this process: unpickled in another one, they are imported there, for what is unpickled next."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _import_again, (list(_imported),)
+
+
+def _import_again(plugins: list[str]) -> ImportedPlugins:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about broken installed plugins: the first process has said it
+        load_plugins(plugin for plugin in map(Path, plugins) if plugin.is_absolute())
+    return ImportedPlugins()
+
+
 def explain_missing(error: UnknownName, plugins: Iterable[str]) -> ValueError:
     """The error for a name that is unknown because one of `plugins`, by `Registry.plugin_of`, is not imported."""
     for plugin in plugins:

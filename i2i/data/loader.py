@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from i2i.data.batch import HighResolution, Images, LabelledUnpaired, Pair, Segmentation, Unpaired
 from i2i.data.random_streams import RandomStream
+from i2i.registry import ImportedPlugins
 from i2i_runtime.signals import ENDING
 
 Batch = TypeVar("Batch", Pair, Unpaired, LabelledUnpaired, Segmentation, HighResolution, Images, covariant=True)
@@ -125,6 +126,10 @@ class _Batches(Dataset[_LoadedBatch]):
     def __init__(self, dataset: MapDataset[Any]) -> None:
         self._dataset = dataset
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker that is no fork unpickles in this order, and the steps of the data set may be a plugin's.
+        return _unpickled, (ImportedPlugins(), self._dataset)
+
     def __getitems__(self, keys: list[Key]) -> _LoadedBatch:
         batch, failure = None, None
         with warnings.catch_warnings(record=True) as caught:
@@ -135,6 +140,10 @@ class _Batches(Dataset[_LoadedBatch]):
             except ValueError as error:
                 failure = ValueError(str(error))  # as a class that can be unpickled, without causes and traceback
         return _LoadedBatch(batch, failure, [str(warning.message) for warning in caught])
+
+
+def _unpickled(_: ImportedPlugins, dataset: MapDataset[Any]) -> _Batches:
+    return _Batches(dataset)
 
 
 def _stack(tensors: Sequence[Tensor]) -> Tensor:
