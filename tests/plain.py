@@ -224,6 +224,10 @@ def _discriminate(
     else:
         real_logits, fake_logits = judge(real), judge(fake)
     loss = _total(adversarial.discriminator(real_logits, fake_logits))
+    if adversarial.r1_weight:  # at every step
+        image = real.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(judge(image).flatten(1).mean(1).sum(), image, create_graph=True)
+        loss = loss + 0.5 * adversarial.r1_weight * slope.square().sum() / len(real)
     if not isinstance(adversarial, WassersteinPenalty):
         return loss
     epsilon = torch.rand(len(real), 1, 1, 1, dtype=real.dtype)

@@ -5,28 +5,75 @@ Factors in front of the terms are the method's. Terms of images, such as a gradi
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.losses.precision import at_least_float32
-from i2i.recipe.ranges import Factor, Probability, Weight
+from i2i.recipe.ranges import Every, Factor, Probability, Weight
 from i2i.registry import adversarial
+
+# Tensor, or tuple[Tensor, ...] of a discriminator of several scales; Any, because an objective is written for tensors.
+Logits = Any
+
+
+def _mean_over_scales(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """A method from logits to a loss or to terms by name, for logits of several scales, too: the mean over scales."""
+
+    @wraps(loss)
+    def mean_loss(self: "Adversarial", *logits: Logits, **named: Logits) -> Any:
+        counts = {len(each) for each in (*logits, *named.values()) if isinstance(each, tuple)}
+        if not counts:
+            return loss(self, *logits, **named)
+        (count,) = counts
+        losses = [
+            loss(self, *(_of_scale(each, i) for each in logits), **{k: _of_scale(each, i) for k, each in named.items()})
+            for i in range(count)
+        ]
+        if isinstance(losses[0], Tensor):
+            return torch.stack(losses).mean()
+        return {name: torch.stack([terms[name] for terms in losses]).mean() for name in losses[0]}
+
+    return mean_loss
+
+
+def _of_scale(logits: Logits, scale: int) -> Tensor | None:
+    return logits[scale] if isinstance(logits, tuple) else logits
 
 
 class Adversarial(ABC):
-    """An adversarial objective. Logits are of any shape, high for real; a term is their mean, in float32 or better."""
+    """An adversarial objective: a term is a mean over logits of any shape, high for real, in float32 or better.
 
+    `r1_weight` (gamma) adds the R1 penalty to the discriminator's terms (Mescheder et al. 2018, equation 9,
+    https://arxiv.org/abs/1801.04406) at every `r1_every`-th step, and as many times as large (Karras et al. 2020,
+    section 3.1, https://arxiv.org/abs/1912.04958); 0 leaves it out. A method that halves these terms halves it, too.
+    """
+
+    # Of the logits of several scales, a tuple, a term is the mean over scales; a subclass has to know tensors only.
     relativistic: bool = False  # whether the generator's term compares with real images and needs their logits
-    penalty_weight: float = 0.0  # of the gradient penalty on the discriminator, which the method adds
+    penalty_weight: float = 0.0  # of the gradient penalty on the discriminator, which the method adds, as it adds R1
+    r1_weight: float = 0.0
+    r1_every: int = 1
+
+    def __init__(self, *, r1_weight: Weight = 0.0, r1_every: Every = 1) -> None:
+        self.r1_weight, self.r1_every = r1_weight, r1_every
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in ("discriminator", "generator"):
+            if name in vars(cls):
+                setattr(cls, name, _mean_over_scales(vars(cls)[name]))
 
     @abstractmethod
-    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+    def discriminator(self, real_logits: Logits, fake_logits: Logits) -> dict[str, Tensor]:
         """Loss terms of the discriminator, "real" and "fake"."""
 
     @abstractmethod
-    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+    def generator(self, fake_logits: Logits, real_logits: Logits = None) -> Tensor:
         """Loss of the generator, low where its fakes are taken for real."""
 
     def constrain(self, discriminator: nn.Module) -> None:
@@ -42,7 +89,8 @@ class Vanilla(Adversarial):
     other, to 1 - smoothing (Salimans et al. 2016, section 3.4, https://arxiv.org/abs/1606.03498).
     """
 
-    def __init__(self, *, smoothing: Probability = 0.0) -> None:
+    def __init__(self, *, smoothing: Probability = 0.0, r1_weight: Weight = 0.0, r1_every: Every = 1) -> None:
+        super().__init__(r1_weight=r1_weight, r1_every=r1_every)
         self.real_target = _smoothed(smoothing)
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
@@ -60,7 +108,8 @@ class LeastSquares(Adversarial):
     other, to 1 - smoothing.
     """
 
-    def __init__(self, *, smoothing: Probability = 0.0) -> None:
+    def __init__(self, *, smoothing: Probability = 0.0, r1_weight: Weight = 0.0, r1_every: Every = 1) -> None:
+        super().__init__(r1_weight=r1_weight, r1_every=r1_every)
         self.real_target = _smoothed(smoothing)
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
@@ -147,6 +196,20 @@ class RelativisticAverage(Adversarial):
         less_real = cross_entropy(real_logits - mean(fake_logits), 0.0)
         more_real = cross_entropy(fake_logits - mean(real_logits), 1.0)
         return 0.5 * (less_real + more_real)
+
+
+def reference_logits(objective: Adversarial, judge: Callable[[Tensor], Logits], real: Tensor) -> Logits:
+    """Logits of real images without a gradient, for the generator's term of a relativistic objective; else None."""
+    if not objective.relativistic:
+        return None
+    with torch.no_grad():
+        return judge(real)
+
+
+def mean_by_image(logits: Logits) -> Tensor:
+    """Mean logit of each image (N,), in float32 or better; of several scales the mean over scales."""
+    scales = logits if isinstance(logits, tuple) else (logits,)
+    return torch.stack([at_least_float32(each).reshape(len(each), -1).mean(1) for each in scales]).mean(0)
 
 
 def mean(logits: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """Penalties on gradients: WGAN-GP's and R1 on a discriminator, path length on a generator.
 
 A judge is a function from images (N, C, H, W) to logits: a discriminator, with its condition or labels where it has
-them. Its value for an image is the mean of that image's logits. It must have no batch norm, because a penalty is on the
-gradient of one image alone: `i2i.methods.base.check_penalty` refuses it. Penalties are in float32 or better, also under
-autocast.
+them. Its value for an image is the mean of that image's logits, of several scales the mean over scales. It must have no
+batch norm, because a penalty is on the gradient of one image alone: `i2i.methods.base.check_penalties` refuses it.
+Penalties are in float32 or better, also under autocast.
 """
 
 from collections.abc import Callable
@@ -11,21 +11,33 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from i2i.losses.adversarial import Adversarial
+from i2i.losses.adversarial import Adversarial, Logits, mean_by_image
 from i2i.losses.precision import at_least_float32
 
-Judge = Callable[[Tensor], Tensor]
+Judge = Callable[[Tensor], Logits]
 
 # Times values, it gives weights that a penalty does not depend on a gradient of 0 instead of none. Adam then counts the
 # step for them, too, as in StyleGAN2's published code, where penalties are steps of their own.
 _ZERO = 0.0
 
 
-def penalty_terms(objective: Adversarial, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """Further loss terms of the discriminator: the weighted gradient penalty, for an objective that has one."""
-    if not objective.penalty_weight:
+def penalty_terms(objective: Adversarial, judge: Judge, real: Tensor, fake: Tensor, *, step: int) -> dict[str, Tensor]:
+    """Further loss terms of the discriminator at this training step: the objective's weighted gradient penalty and R1,
+    for one that has them.
+    """
+    terms = lazy_r1(judge, real, weight=objective.r1_weight, every=objective.r1_every, step=step)
+    if objective.penalty_weight:
+        terms["penalty"] = objective.penalty_weight * gradient_penalty(judge, real, fake)
+    return terms
+
+
+def lazy_r1(judge: Judge, real: Tensor, *, weight: float, every: int, step: int) -> dict[str, Tensor]:
+    """R1 as a loss term at every `every`-th step, and as many times as large (Karras et al. 2020, section 3.1,
+    https://arxiv.org/abs/1912.04958); nothing at other steps.
+    """
+    if not weight or step % every:
         return {}
-    return {"penalty": objective.penalty_weight * gradient_penalty(judge, real, fake)}
+    return {"r1": 0.5 * weight * every * r1_penalty(judge, real)}
 
 
 def gradient_penalty(judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
@@ -60,6 +72,6 @@ def path_lengths(image: Tensor, w: Tensor, noise: Tensor) -> Tensor:
 def _gradient(judge: Judge, images: Tensor) -> Tensor:
     """Gradient of the judge's value at each image (N, C * H * W), with a graph of its own."""
     images = images.detach().requires_grad_()
-    values = judge(images).reshape(len(images), -1).mean(1)
+    values = mean_by_image(judge(images))
     (gradient,) = torch.autograd.grad(values.sum(), images, create_graph=True)
     return gradient.flatten(1) + _ZERO * values[:, None]

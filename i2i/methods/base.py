@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from i2i import registry
-from i2i.losses.adversarial import Adversarial
+from i2i.losses.adversarial import Adversarial, Logits, mean_by_image
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import Generator, ImageGenerator
 from i2i.networks.layers import TestTime
@@ -123,6 +123,12 @@ def scaled(factor: float, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: factor * term for name, term in terms.items()}
 
 
+def check_penalties(objective: Adversarial, *discriminators: Discriminator) -> None:
+    """Raises ValueError for a discriminator with batch norm where the objective has a penalty on its gradient."""
+    check_penalty("method.adversarial.penalty_weight", objective.penalty_weight, *discriminators)
+    check_penalty("method.adversarial.r1_weight", objective.r1_weight, *discriminators)
+
+
 def check_penalty(option: str, weight: float, *discriminators: Discriminator) -> None:
     """Raises ValueError for a discriminator with batch norm where `option` gives a gradient penalty this weight: the
     penalty would be on the gradient of a whole batch, not of one image.
@@ -138,10 +144,10 @@ def check_penalty(option: str, weight: float, *discriminators: Discriminator) ->
             )
 
 
-def mean_logits(logits: Iterable[Tensor | None]) -> Tensor:
+def mean_logits(logits: Iterable[Logits]) -> Tensor:
     """Mean logit of each image (N,), from the logits of one image after another; empty (0,) where there are none."""
-    means = [each.float().mean() for each in logits if each is not None]
-    return torch.stack(means) if means else torch.empty(0)
+    means = [mean_by_image(each) for each in logits if each is not None]
+    return torch.cat(means) if means else torch.empty(0)
 
 
 def _outermost(module: nn.Module, kind: type[Network]) -> Iterator[Network]:

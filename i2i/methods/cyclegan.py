@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.data.batch import Unpaired
+from i2i.losses.adversarial import Logits, reference_logits
 from i2i.losses.penalties import penalty_terms
 from i2i.methods.base import (
     AdversarialFactory,
     DiscriminatorFactory,
     GeneratorFactory,
     Update,
-    check_penalty,
+    check_penalties,
     scaled,
 )
 from i2i.methods.history import ImageHistory
@@ -62,7 +63,7 @@ class CycleGAN(Translation):
         self.judge_a = discriminator(in_channels=a_channels)  # D_X
         self.judge_b = discriminator(in_channels=b_channels)  # D_Y
         self.adversarial = adversarial()
-        check_penalty("method.adversarial.penalty_weight", self.adversarial.penalty_weight, self.judge_a)
+        check_penalties(self.adversarial, self.judge_a)
         self.cycle_weight_a = cycle_weight  # lambda, lambda_A in the published code
         self.cycle_weight_b = cycle_weight if cycle_weight_b is None else cycle_weight_b  # lambda_B
         self.identity_weight = identity_weight
@@ -97,9 +98,9 @@ class CycleGAN(Translation):
             cycle_b_to_a=self.cycle_weight_b * F.l1_loss(self.a_to_b(fake_a), b),
         )
 
-        terms_b = self._discriminate(self.judge_b, b, self.history_b(fake_b.detach()))
+        terms_b = self._discriminate(self.judge_b, b, self.history_b(fake_b.detach()), update.step)
         update.accumulate("discriminators", **{f"{name}_b": term for name, term in terms_b.items()})
-        terms_a = self._discriminate(self.judge_a, a, self.history_a(fake_a.detach()))
+        terms_a = self._discriminate(self.judge_a, a, self.history_a(fake_a.detach()), update.step)
         update("discriminators", **{f"{name}_a": term for name, term in terms_a.items()})
         self.adversarial.constrain(self.judge_b)
         self.adversarial.constrain(self.judge_a)
@@ -108,13 +109,13 @@ class CycleGAN(Translation):
         return self.identity_weight * F.l1_loss(generator(target), target)
 
     def _fool(self, judge: Discriminator, fake: Tensor, real: Tensor) -> Tensor:
-        real_logits = judge(real).detach() if self.adversarial.relativistic else None
+        real_logits = reference_logits(self.adversarial, judge, real)
         return self.adversarial.generator(judge(fake), real_logits)
 
-    def _discriminate(self, judge: Discriminator, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    def _discriminate(self, judge: Discriminator, real: Tensor, fake: Tensor, step: int) -> dict[str, Tensor]:
         terms = self.adversarial.discriminator(judge(real), judge(fake))
         # Halved to slow the discriminators down (section 4, training details).
-        return scaled(0.5, terms | penalty_terms(self.adversarial, judge, real, fake))
+        return scaled(0.5, terms | penalty_terms(self.adversarial, judge, real, fake, step=step))
 
     def preview(self, held_out: Sequence[Unpaired], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:
         rows = []
@@ -132,5 +133,5 @@ class CycleGAN(Translation):
         errors = [F.l1_loss(b_to_a(a_to_b(a)), a) + F.l1_loss(a_to_b(b_to_a(b)), b) for a, b in held_out]
         return torch.stack([error.float() for error in errors]).mean()
 
-    def logits(self, product: str, source: Tensor, image: Tensor) -> Tensor:
+    def logits(self, product: str, source: Tensor, image: Tensor) -> Logits:
         return self.judge_b(image) if product == "a_to_b" else self.judge_a(image)

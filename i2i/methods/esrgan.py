@@ -2,6 +2,8 @@
 Networks", 2018. https://arxiv.org/abs/1809.00219
 """
 
+import torch
+
 from i2i.data.batch import Pair
 from i2i.losses.penalties import penalty_terms
 from i2i.methods.base import Update
@@ -23,11 +25,13 @@ class ESRGAN(AdversarialUpscaling):
         if self.discriminator is None:
             update("generator", **terms)
             return
-        real_logits = self.discriminator(high).detach()
+        with torch.no_grad():
+            real_logits = self.discriminator(high)
         gan = self.adversarial.generator(self.discriminator(fake), real_logits)
         update("generator", **terms, gan=self.adversarial_weight * gan)
 
         fake = fake.detach()
         terms = self.adversarial.discriminator(self.discriminator(high), self.discriminator(fake))
-        update("discriminator", **terms, **penalty_terms(self.adversarial, self.discriminator, high, fake))
+        terms |= penalty_terms(self.adversarial, self.discriminator, high, fake, step=update.step)
+        update("discriminator", **terms)
         self.adversarial.constrain(self.discriminator)

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from i2i import registry
 from i2i.data.batch import Images
+from i2i.losses.adversarial import Logits, mean_by_image, reference_logits
 from i2i.losses.orthogonal import orthogonal_penalty
-from i2i.losses.penalties import penalty_terms, r1_penalty
-from i2i.methods.base import AdversarialFactory, Outputs, Update, check_penalty, mean_logits
+from i2i.losses.penalties import lazy_r1, penalty_terms
+from i2i.methods.base import AdversarialFactory, Outputs, Update, check_penalties, check_penalty
 from i2i.methods.generation import Generation
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import LatentGenerator
@@ -72,7 +73,9 @@ class GAN(Generation):
             raise ValueError(f"method.classes = {classes}: {kind} takes no labels; choose another method.discriminator")
         self.discriminator.check_size(size, size)
         self.adversarial = adversarial()
-        check_penalty("method.adversarial.penalty_weight", self.adversarial.penalty_weight, self.discriminator)
+        if r1_weight and self.adversarial.r1_weight:
+            raise ValueError("method.r1_weight and method.adversarial.r1_weight are one penalty; set one of them to 0")
+        check_penalties(self.adversarial, self.discriminator)
         check_penalty("method.r1_weight", r1_weight, self.discriminator)
         self.critic_steps = critic_steps  # n_critic
         self.warm_critic_steps = warm_critic_steps
@@ -95,9 +98,8 @@ class GAN(Generation):
             fake = self.generator(self.draw_latents(label), self.label_or_none(label))
 
         terms = self.adversarial.discriminator(judge(real), judge(fake.detach()))
-        terms |= penalty_terms(self.adversarial, judge, real, fake)
-        if self.r1_weight and update.step % self.r1_every == 0:
-            terms["r1"] = 0.5 * self.r1_weight * self.r1_every * r1_penalty(judge, real)
+        terms |= penalty_terms(self.adversarial, judge, real, fake, step=update.step)
+        terms |= lazy_r1(judge, real, weight=self.r1_weight, every=self.r1_every, step=update.step)
         update("discriminator", **terms)
         self.adversarial.constrain(self.discriminator)
 
@@ -107,7 +109,7 @@ class GAN(Generation):
                 fake = self.generator(self.draw_latents(label), self.label_or_none(fake_label))
             else:
                 fake_label = label
-            real_logits = judge(real).detach() if self.adversarial.relativistic else None
+            real_logits = reference_logits(self.adversarial, judge, real)
             terms = {"gan": self.adversarial.generator(self.judge(fake, fake_label), real_logits)}
             if self.orthogonal_weight:
                 # Halved: the authors' code adds 2 beta (W W^T * (1 - I)) W to the gradient, half of equation 3's.
@@ -118,14 +120,14 @@ class GAN(Generation):
         """Latents (N, latent), one for each label, from torch's random numbers."""
         return torch.randn(len(label), self.generator.latent, device=label.device)
 
-    def judge(self, image: Tensor, label: Tensor) -> Tensor:
+    def judge(self, image: Tensor, label: Tensor) -> Logits:
         """Logits of images, for their labels where there are classes."""
         return self.discriminator(image, label) if self.classes else self.discriminator(image)
 
     def outputs(self, held_out: Sequence[Images], products: Mapping[str, nn.Module]) -> dict[str, Outputs]:
         ((name, outputs),) = super().outputs(held_out, products).items()
         label = torch.cat([label for _, label in held_out])
-        fake_logits, real_logits = (mean_logits(self.judge(torch.cat(images), label)) for images in outputs[:2])
+        fake_logits, real_logits = (mean_by_image(self.judge(torch.cat(images), label)) for images in outputs[:2])
         return {name: outputs._replace(fake_logits=fake_logits, real_logits=real_logits)}
 
 

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.data.batch import Pair
+from i2i.losses.adversarial import Logits, reference_logits
 from i2i.losses.penalties import penalty_terms
 from i2i.methods.base import (
     AdversarialFactory,
     DiscriminatorFactory,
     GeneratorFactory,
     Update,
-    check_penalty,
+    check_penalties,
     scaled,
 )
 from i2i.methods.translation import Translation, require_same_size
@@ -53,7 +54,7 @@ class Pix2Pix(Translation):
         require_same_size(self.generator)
         self.discriminator = discriminator(in_channels=target_channels + (source_channels if conditional else 0))
         self.adversarial = adversarial()
-        check_penalty("method.adversarial.penalty_weight", self.adversarial.penalty_weight, self.discriminator)
+        check_penalties(self.adversarial, self.discriminator)
         self.l1_weight = l1_weight  # lambda
         self.conditional = conditional
         self.test_time = test_time
@@ -71,21 +72,21 @@ class Pix2Pix(Translation):
 
         # Fakes first, as published: the running statistics of batch norm depend on it.
         terms = self.adversarial.discriminator(fake_logits=judge(fake.detach()), real_logits=judge(target))
-        terms |= penalty_terms(self.adversarial, judge, target, fake)
+        terms |= penalty_terms(self.adversarial, judge, target, fake, step=update.step)
         # Halved to slow the discriminator down (section 3.3).
         update("discriminator", **scaled(0.5, terms))
         self.adversarial.constrain(self.discriminator)
 
-        real_logits = judge(target).detach() if self.adversarial.relativistic else None
+        real_logits = reference_logits(self.adversarial, judge, target)
         update(
             "generator",
             gan=self.adversarial.generator(judge(fake), real_logits),
             l1=self.l1_weight * F.l1_loss(fake, target),
         )
 
-    def judge(self, source: Tensor, image: Tensor) -> Tensor:
+    def judge(self, source: Tensor, image: Tensor) -> Logits:
         """Logits of real or fake targets, seen beside their source where the discriminator is conditional."""
         return self.discriminator(torch.cat([source, image], dim=1) if self.conditional else image)
 
-    def logits(self, product: str, source: Tensor, image: Tensor) -> Tensor:
+    def logits(self, product: str, source: Tensor, image: Tensor) -> Logits:
         return self.judge(source, image)

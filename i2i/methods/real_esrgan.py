@@ -4,6 +4,7 @@ Data", 2021, section 4.1. https://arxiv.org/abs/2107.10833
 
 from i2i.data.batch import Pair
 from i2i.data.degradation.sharpen import sharpen
+from i2i.losses.adversarial import reference_logits
 from i2i.losses.penalties import penalty_terms
 from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, Update
 from i2i.methods.pair_pool import PairPool
@@ -87,11 +88,12 @@ class RealESRGAN(AdversarialUpscaling):
         if self.discriminator is None:
             update("generator", **terms)
             return
-        real_logits = self.discriminator(high).detach() if self.adversarial.relativistic else None
+        real_logits = reference_logits(self.adversarial, self.discriminator, high)
         gan = self.adversarial.generator(self.discriminator(fake), real_logits)
         update("generator", **terms, gan=self.adversarial_weight * gan)
 
         fake = fake.detach()
         terms = self.adversarial.discriminator(self.discriminator(high), self.discriminator(fake))
-        update("discriminator", **terms, **penalty_terms(self.adversarial, self.discriminator, high, fake))
+        terms |= penalty_terms(self.adversarial, self.discriminator, high, fake, step=update.step)
+        update("discriminator", **terms)
         self.adversarial.constrain(self.discriminator)

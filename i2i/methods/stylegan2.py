@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from i2i.data.batch import Images
-from i2i.losses.penalties import path_lengths, penalty_terms, r1_penalty
+from i2i.losses.adversarial import Logits, reference_logits
+from i2i.losses.penalties import lazy_r1, path_lengths, penalty_terms
 from i2i.methods.ada import AdaptiveAugmentation
 from i2i.methods.base import AdversarialFactory, Update
 from i2i.methods.gan import GAN, LatentFactory, LatentJudgeFactory
@@ -82,7 +83,7 @@ class StyleGAN2(GAN):
         real, label = batch
         judge = partial(self.judge, label=label)
         fake = self.generator.synthesise(self.draw_styles(label))
-        real_logits = judge(real).detach() if self.adversarial.relativistic else None
+        real_logits = reference_logits(self.adversarial, judge, real)
         update("generator", gan=self.adversarial.generator(judge(fake), real_logits))
         if self.path_weight and update.step % self.path_every == 0:
             share = label[: -(-len(label) // _PATH_BATCH)]
@@ -92,15 +93,16 @@ class StyleGAN2(GAN):
             fake = self.generator.synthesise(self.draw_styles(label))
         fake_logits, real_logits = judge(fake), judge(real)
         terms = self.adversarial.discriminator(real_logits, fake_logits)
-        update("discriminator", **terms, **penalty_terms(self.adversarial, judge, real, fake))
+        terms |= penalty_terms(self.adversarial, judge, real, fake, step=update.step)
+        update("discriminator", **terms)
         self.adversarial.constrain(self.discriminator)
-        if self.r1_weight and update.step % self.r1_every == 0:
-            update("discriminator", r1=0.5 * self.r1_weight * self.r1_every * r1_penalty(judge, real))
+        if r1 := lazy_r1(judge, real, weight=self.r1_weight, every=self.r1_every, step=update.step):
+            update("discriminator", **r1)
         if self.augmentation is not None:
             self.augmentation.observe(real_logits)
             self.augmentation.adjust(update, len(real))
 
-    def judge(self, image: Tensor, label: Tensor) -> Tensor:
+    def judge(self, image: Tensor, label: Tensor) -> Logits:
         return super().judge(self.augmentation(image) if self.augmentation is not None else image, label)
 
     def observed(self) -> Mapping[str, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.data.batch import Pair, image_fields
+from i2i.losses.adversarial import Logits
 from i2i.methods.base import Method, Outputs, mean_logits
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import ImageGenerator
@@ -98,7 +99,7 @@ class Translation(Method):
             outputs[name] = Outputs(fake, real, fake_logits, real_logits)
         return outputs
 
-    def logits(self, product: str, source: Tensor, image: Tensor) -> Tensor | None:
+    def logits(self, product: str, source: Tensor, image: Tensor) -> Logits:
         """Logits of a product's translation of `source`, or of a real image in its place, for the log; None where there
         is no discriminator.
         """

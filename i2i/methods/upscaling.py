@@ -9,7 +9,7 @@ from i2i import registry
 from i2i.data.batch import Pair
 from i2i.losses.perceptual import Perceptual
 from i2i.losses.pixel import PixelLoss
-from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, check_penalty
+from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, check_penalties
 from i2i.methods.translation import Translation
 from i2i.networks.generators.base import ImageGenerator
 from i2i.recipe.components import Part
@@ -77,7 +77,7 @@ class AdversarialUpscaling(Upscaling):
         self.discriminator = discriminator(in_channels=channels) if adversarial_weight else None
         self.adversarial = adversarial()
         if self.discriminator is not None:
-            check_penalty("method.adversarial.penalty_weight", self.adversarial.penalty_weight, self.discriminator)
+            check_penalties(self.adversarial, self.discriminator)
         self.pixel = pixel()
         self.perceptual = perceptual() if perceptual_weight else None
         self.pixel_weight = pixel_weight  # eta

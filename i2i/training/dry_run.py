@@ -129,7 +129,9 @@ def _labels(classes: int) -> list[Tensor]:
 
 
 def _output_shape(network: nn.Module, *inputs: Tensor) -> tuple[int, ...]:
-    """Shape of a network's output. A network that looks at values cannot run without them: it runs once on zeros."""
+    """Shape of a network's output, of logits of several scales one that is wrong if there is one. A network that looks
+    at values cannot run without them: it runs once on zeros.
+    """
     tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     empty = {name: tensor.to("meta") for name, tensor in tensors.items()}
     with torch.no_grad():
@@ -137,9 +139,11 @@ def _output_shape(network: nn.Module, *inputs: Tensor) -> tuple[int, ...]:
             output = functional_call(network, empty, inputs)
         except Exception:
             output = _run_on_zeros(network, inputs)
-    if not isinstance(output, Tensor):
-        raise ValueError(f"{describe(type(network))}: forward gives {type(output).__name__}, no tensor")
-    return tuple(output.shape)
+    outputs = output if isinstance(network, Discriminator) and isinstance(output, tuple) and output else (output,)
+    for each in outputs:
+        if not isinstance(each, Tensor):
+            raise ValueError(f"{describe(type(network))}: forward gives {type(each).__name__}, no tensor")
+    return min((tuple(each.shape) for each in outputs), key=lambda shape: shape[:1] == (_BATCH,))
 
 
 def _run_on_zeros(network: nn.Module, inputs: tuple[Tensor, ...]) -> object:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from i2i.losses.adversarial import Adversarial, mean_by_image, reference_logits
 from i2i.registry import adversarial
 
 OBJECTIVES = list(adversarial)
@@ -53,6 +54,45 @@ def test_discriminator_terms_have_their_closed_form(name, real, fake, terms):
 )
 def test_generator_terms_have_their_closed_form(name, logit, expected):
     assert adversarial[name]().generator(logits(logit), logits(0.0)).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_terms_of_several_scales_are_means_over_scales_whatever_their_sizes(name):
+    objective = adversarial[name]()
+    sizes = [(4, 1, 6, 6), (4, 1, 2, 3), (4, 1)]
+    real, fake = (tuple(torch.randn(size) for size in sizes) for _ in range(2))
+    of_scales = [objective.discriminator(*each) for each in zip(real, fake, strict=True)]
+    expected = {key: torch.stack([terms[key] for terms in of_scales]).mean() for key in ("real", "fake")}
+    torch.testing.assert_close(objective.discriminator(fake_logits=fake, real_logits=real), expected)
+    found = objective.generator(fake, real)
+    expected = torch.stack([objective.generator(*each) for each in zip(fake, real, strict=True)]).mean()
+    torch.testing.assert_close(found, expected)
+
+
+def test_an_objective_that_knows_tensors_alone_takes_logits_of_several_scales():
+    class Logistic(Adversarial):
+        def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+            return {"real": softplus(-real_logits).mean(), "fake": softplus(fake_logits).mean()}
+
+        def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+            return softplus(-fake_logits).mean()
+
+    found = Logistic().generator((logits(2.0), torch.zeros(4, 1, 1, 1)))
+    assert found.item() == pytest.approx((math.log1p(math.exp(-2)) + math.log(2)) / 2)
+
+
+def test_a_mean_by_image_counts_scales_the_same():
+    scales = torch.arange(8.0).reshape(2, 1, 2, 2), torch.tensor([[10.0], [20.0]])
+    assert mean_by_image(scales).tolist() == [(1.5 + 10) / 2, (5.5 + 20) / 2]
+    assert mean_by_image(scales[0]).tolist() == [1.5, 5.5]
+
+
+def test_reference_logits_are_those_of_real_images_for_a_relativistic_objective_only():
+    weight = torch.ones((), requires_grad=True)
+    judge = lambda image: weight * image  # noqa: E731
+    assert reference_logits(adversarial["lsgan"](), judge, logits(2.0)) is None
+    found = reference_logits(adversarial["relativistic"](), judge, logits(2.0))
+    assert torch.equal(found, logits(2.0)) and not found.requires_grad
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

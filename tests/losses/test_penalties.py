@@ -63,10 +63,28 @@ def test_penalty_is_float32_under_autocast():
 def test_only_wgan_gp_has_a_penalty_and_its_weight_counts():
     weight = torch.linspace(-1, 1, 192)
     expected = 7 * gradient_penalty(critic(weight), REAL, FAKE)
-    found = penalty_terms(adversarial["wgan-gp"](penalty_weight=7.0), critic(weight), REAL, FAKE)
+    found = penalty_terms(adversarial["wgan-gp"](penalty_weight=7.0), critic(weight), REAL, FAKE, step=1)
     torch.testing.assert_close(found, {"penalty": expected})
     for name in set(adversarial) - {"wgan-gp"}:
-        assert penalty_terms(adversarial[name](), critic(weight), REAL, FAKE) == {}
+        assert penalty_terms(adversarial[name](), critic(weight), REAL, FAKE, step=0) == {}
+
+
+@pytest.mark.parametrize("name", ["hinge", "lsgan", "relativistic", "vanilla"])
+def test_any_objective_has_r1_at_every_so_many_steps_and_as_many_times_as_large(name):
+    weight = torch.linspace(-1, 1, 192)
+    objective = adversarial[name](r1_weight=5.0, r1_every=3)
+    for step in range(7):
+        found = penalty_terms(objective, critic(weight), REAL, FAKE, step=step)
+        expected = {} if step % 3 else {"r1": 5 / 2 * 3 * weight.square().sum()}
+        torch.testing.assert_close(found, expected)
+
+
+def test_r1_of_several_scales_is_that_of_the_mean_of_their_means():
+    real = torch.randn(2, 1, 4, 4)
+    found = r1_penalty(lambda image: (3 * image, image[..., :1, :1]), real)
+    gradient = torch.full((1, 4, 4), 3 / 16 / 2)
+    gradient[0, 0, 0] += 1 / 2
+    torch.testing.assert_close(found, gradient.square().sum())
 
 
 def test_r1_of_a_quadratic_is_known():

@@ -40,12 +40,14 @@ CYCLEGAN = {
     "spectral norm": [*with_norms("instance", "none"), "method.discriminator.spectral_norm=true"],
     "no norm": with_norms("none", "none"),
     "no history": ["method.history=0"],
+    "R1": ["method.adversarial.r1_weight=2"],
     "another weight of the cycle from b": ["method.cycle_weight_b=3"],
 }
 PIX2PIX = {
     **{objective: [objective, *with_norms("instance", "instance")] for objective in OBJECTIVES},
     "batch norm": [],
     "no condition": ["method.conditional=false"],
+    "R1": ["method.adversarial.r1_weight=2", *with_norms("instance", "instance")],
     "spectral norm": [*with_norms("batch", "none"), "method.discriminator.spectral_norm=true"],
 }
 

@@ -9,8 +9,9 @@ LAST_SIZE = 4  # pixels of the map at which a discriminator of fixed size ends
 class Discriminator(nn.Module):
     """A network from images to logits; a subclass sets the attributes that differ from the defaults below.
 
-    Shapes: (N, in_channels, H, W) -> logits of any shape that starts with N, high for real, without a sigmoid. H and W
-    are at least `min_size` pixels, which `check_size` checks. A conditional discriminator has the channels of both
+    Shapes: (N, in_channels, H, W) -> logits of any shape that starts with N, high for real, without a sigmoid; of
+    several scales a tuple of them, which count the same. H and W are at least `min_size` pixels, which `check_size`
+    checks. A conditional discriminator has the channels of both
     images, which the method concatenates. With `classes` it takes labels int64 (N,) as well. Its last layers are called
     `head`, whose input is what anomalies are scored by.
     """

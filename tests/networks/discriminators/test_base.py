@@ -43,7 +43,7 @@ def _lead_after_learning(judge: Discriminator, objective: str, steps: int = 20) 
     before = _lead(judge, real, fake)
     for _ in range(steps):
         optimizer.zero_grad()
-        terms = loss.discriminator(judge(real), judge(fake)) | penalty_terms(loss, judge, real, fake)
+        terms = loss.discriminator(judge(real), judge(fake)) | penalty_terms(loss, judge, real, fake, step=0)
         sum(terms.values()).backward()
         optimizer.step()
         loss.constrain(judge)
