@@ -82,14 +82,23 @@ def _share(file: Path) -> None:
             probe.unlink()
 
 
-def check_writable(file: Path, *suffixes: str, option: str = "") -> None:
-    """Raise ValueError, naming `option`, for a file of another suffix, and for one that cannot be written."""
+def check_output(file: Path, *suffixes: str, option: str = "", overwrite: bool = False) -> None:
+    """Check the file that a command writes, before it begins, and create its folder.
+
+    Raises ValueError, naming `option`, for another suffix, a file that is there, unless `overwrite`, and a folder that
+    cannot be written in.
+    """
     shown = f"{option} {printable(file)}".strip()
-    if file.suffix.lower() not in suffixes:
-        raise ValueError(f"{shown}: allowed: a file whose name ends in {suffixes[0]}")
+    if suffixes and file.suffix.lower() not in suffixes:
+        allowed = " or ".join([*filter(None, [", ".join(suffixes[:-1])]), suffixes[-1]])
+        raise ValueError(f"{shown}: allowed: a file whose name ends in {allowed}")
+    if file.is_dir() or (os.path.lexists(file) and not overwrite):
+        raise ValueError(f"{shown}: is there already; name another" + ("" if file.is_dir() else ", or --overwrite"))
     folder = file.absolute().parent
-    if file.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ValueError(f"{shown}: cannot be written; its folder must exist and be yours to write in")
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ValueError(f"{shown}: cannot be written; its folder must be yours to write in")
 
 
 def temporary_path(file: Path) -> Path:

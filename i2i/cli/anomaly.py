@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from i2i.cli.invert import Likeliest, Restarts, Source, Steps, Stopped, count_steps, notify_failed
-from i2i.cli.sample import Batch, Model, check_new
+from i2i.cli.sample import Batch, Model
 from i2i.cli.train import Device, Plugins
-from i2i_runtime.files import write_atomically
+from i2i_runtime.files import check_output, write_atomically
 
 Row = tuple[str, float, float, float]
 
@@ -32,7 +32,7 @@ def anomaly(
     restarts: Restarts = 2,
     label: Likeliest = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the starting points.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, and other pictures in --maps.")] = False,
     batch: Batch = 8,
     device: Device = "auto",
     plugins: Plugins = [],  # noqa: B006
@@ -43,21 +43,30 @@ def anomaly(
     features (feature). Images that can't be read are left out and listed at the end.
     """
     from i2i import registry
+    from i2i.checkpoints.card import checksum
     from i2i.cli.progress import ProgressLine, stop_on_signals
     from i2i.latent import anomaly as scoring
     from i2i.latent.invert_files import check_apart, find_images, read_batches
+    from i2i_runtime.folder.samples import claim
 
     registry.load_plugins(plugins)
-    if out.suffix.lower() != ".csv":
-        raise ValueError(f"{out}: allowed: a file whose name ends in .csv")
     if maps is not None:
         check_apart(source, maps)
-    check_new(out, overwrite=overwrite)
+    check_output(out, ".csv", overwrite=overwrite)
     failed: list[str] = []
     rows: list[Row] = []
     with stop_on_signals() as stop, ProgressLine() as line:
         scorer = scoring.load(model, device=device, weight=weight, steps=steps, restarts=restarts)
         root, names = find_images(source)
+        if maps is not None:
+            facts = {
+                "weights": checksum(scorer.generator),
+                "weight": weight,
+                "steps": steps,
+                "restarts": restarts,
+                "seed": seed,
+            }
+            claim(maps, [name.with_suffix(".png") for name in names], {**facts, "label": label}, overwrite=overwrite)
         progress = count_steps(line, stop, math.ceil(len(names) / batch))
         with suppress(Stopped):
             for some, images in read_batches(scorer.generator, root, names, batch=batch, failed=failed):

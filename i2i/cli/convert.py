@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 import typer
 
 from i2i.cli.train import Plugins
+from i2i_runtime.files import check_output
 
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")]
 Kept = "A run, a checkpoint, a file of weights, or a name of `i2i list weights`."
 
 
@@ -27,6 +29,7 @@ def convert(
         int | None,
         typer.Option(help="3 for an RRDB file of others with one up-sampling, which is x2 else.", show_default=False),
     ] = None,
+    overwrite: Overwrite = False,
     plugins: Plugins = [],  # noqa: B006
 ) -> None:
     """Write a generator's weights for other tools, or theirs for us: i2i convert runs/esrgan/photos --to official."""
@@ -35,13 +38,17 @@ def convert(
     from i2i.cli.progress import ProgressLine
 
     registry.load_plugins(plugins)
+    suffixes = (".pth", ".safetensors") if to == "official" else (".safetensors",)
+    if out is not None:
+        check_output(out, *suffixes, overwrite=overwrite)
     if scale is None:
         with ProgressLine() as line:
             progress = line.count("bytes downloaded")
             generator, facts = load_generator(model, product, progress=progress, notify=line.notify)
     else:
         generator, facts = interop.load_published(model, scale=scale), {"product": model.stem, "test_time": "eval"}
-    file = _new(out or Path(facts["product"] + (".pth" if to == "official" else ".safetensors")))
+    file = out or Path(facts["product"] + suffixes[0])
+    check_output(file, *suffixes, overwrite=overwrite)
     if to == "official":
         interop.save_published(generator, file)
     else:
@@ -59,6 +66,7 @@ def interpolate(
     product: Annotated[
         str | None, typer.Option(help="Which generator, for example a_to_b.", show_default=False)
     ] = None,
+    overwrite: Overwrite = False,
     plugins: Plugins = [],  # noqa: B006
 ) -> None:
     """Blend the weights of two networks, (1 - alpha) A + alpha B: less invented detail, fewer artefacts."""
@@ -67,19 +75,14 @@ def interpolate(
     from i2i.cli.progress import ProgressLine
 
     registry.load_plugins(plugins)
+    file = out or Path(f"interpolated-{alpha:g}.safetensors")
+    check_output(file, ".safetensors", overwrite=overwrite)
     with ProgressLine() as line:
         (first, facts), (second, _) = (
             load_generator(model, product, progress=line.count("bytes downloaded"), notify=line.notify)
             for model in (a, b)
         )
     between = interop.interpolate(first, second, alpha)
-    file = _new(out or Path(f"interpolated-{alpha:g}.safetensors"))
     source = f"(1 - {alpha:g}) * {a} + {alpha:g} * {b}"
     save_generator(file, between, {"source": source, "test_time": facts["test_time"]})
     print(file)
-
-
-def _new(file: Path) -> Path:
-    if file.exists():
-        raise ValueError(f"{file}: is there already; name another file with --out")
-    return file

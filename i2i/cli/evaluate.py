@@ -8,7 +8,7 @@ import typer
 from i2i.cli.evaluate_sr import super_resolution
 from i2i.cli.group import CommandGroup
 from i2i.cli.train import Device, Plugins
-from i2i_runtime.files import check_writable
+from i2i_runtime.files import check_output
 
 if TYPE_CHECKING:
     from i2i.cli.progress import ProgressLine
@@ -41,6 +41,10 @@ SegmenterMap = Annotated[
 ImageNet = Annotated[bool, typer.Option("--imagenet", help="The segmenter takes ImageNet's mean and deviation.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Write all of it to this file.", show_default=False)]
 
+
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace metrics of other data or settings that the file has.")
+]
 
 _RUN = "RUN"  # in capitals, as a folder may well be called run
 
@@ -91,19 +95,21 @@ def evaluate_run(
         Path | None, typer.Option(metavar="DIR", help="Keep the images that are measured.", show_default=False)
     ] = None,
     json: Json = None,
+    overwrite: Overwrite = False,
     device: Device = "auto",
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
     """Measure a run on its held-out images: i2i evaluate runs/cyclegan/horse2zebra --metrics kid.
 
-    Images go through the run's test pipeline. Results are also written to the run's evaluation.json, for i2i report.
+    Images go through the run's test pipeline. Results are also written to the run's evaluation.json, for i2i report,
+    beside other metrics of the same data and settings.
     """
     from i2i import evaluate, registry
     from i2i.cli.progress import ProgressLine, stop_on_signals
 
     registry.load_plugins(plugins)
     if json is not None:
-        check_writable(json, ".json", option="--json")
+        check_output(json, ".json", option="--json", overwrite=True)  # what it holds is merged
     names = _split_names(metrics)
     consistency = _open_labels(segmenter, labels, classes, class_map, segmenter_map, imagenet)
     with stop_on_signals() as stop, ProgressLine() as line:
@@ -116,11 +122,13 @@ def evaluate_run(
             product=product,
             samples=samples,
             keep=keep,
+            json=json,
+            overwrite=overwrite,
             device=device,
             notify=line.notify,
             stop=stop,
         )
-        return stop.exit_code() if result is None else _print_result(result, json, line)
+        return stop.exit_code() if result is None else _print_result(result, line)
 
 
 @app.command("folders")
@@ -146,6 +154,7 @@ def evaluate_folders(
     resize: Annotated[bool, typer.Option("--resize", help="Sources and label maps to the images' size.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of what metrics draw.")] = 0,
     json: Json = None,
+    overwrite: Overwrite = False,
     device: Device = "auto",
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
@@ -154,16 +163,26 @@ def evaluate_folders(
     from i2i.cli.progress import ProgressLine
 
     registry.load_plugins(plugins)
-    if json is not None:
-        check_writable(json, ".json", option="--json")
     names = _split_names(metrics)
-    consistency = _open_labels(segmenter, labels, classes, class_map, segmenter_map, imagenet)
     folders = evaluate.ImageFolders(generated, real=real, source=source, training=training, resize=resize)
+    facts: dict[str, str | int] = {
+        "generated": str(generated),
+        "data": str(real or ""),
+        "listing": evaluate.listing_of_folders([each for each in (generated, real, source, training) if each]),
+        "seed": seed,
+        "resize": int(resize),
+    }
+    if json is not None:
+        check_output(json, ".json", option="--json", overwrite=True)  # what it holds is merged
+        evaluate.check_mergeable(json, facts, overwrite=overwrite)
+    consistency = _open_labels(segmenter, labels, classes, class_map, segmenter_map, imagenet)
     with ProgressLine() as line:
         instruments = _open_instruments(names, features, weights, lpips_weights, consistency, device, seed, line)
         result = evaluate.evaluate_folders(folders, names, instruments)
-        result.facts = {"generated": str(generated), "data": str(real or "")}
-        return _print_result(result, json, line)
+        result.facts = facts
+        if json is not None:
+            line.notify(evaluate.write_merged(result, json, overwrite=overwrite))
+        return _print_result(result, line)
 
 
 app.command("sr")(super_resolution)
@@ -213,13 +232,8 @@ def _open_instruments(
     return instruments
 
 
-def _print_result(result: "EvaluationResult", json: Path | None, line: "ProgressLine") -> int:
-    """Print the result, write it to `json`, and return the exit code."""
-    from i2i.evaluate import write_json
-
+def _print_result(result: "EvaluationResult", line: "ProgressLine") -> int:
+    """Print the result, and return the exit code."""
     for sentence in result.lines():
         line.notify(sentence)
-    if json is not None:
-        write_json(result, json)
-        line.notify(f"written to {json}")
     return 3 if result.failed else 0

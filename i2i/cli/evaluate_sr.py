@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from i2i.cli.train import Device, Plugins
-from i2i_runtime.files import check_writable, write_atomically
+from i2i_runtime.files import check_output, write_atomically
 
 if TYPE_CHECKING:
     from i2i.evaluate import UpscalingEvaluation, UpscalingScore
@@ -36,6 +36,7 @@ def super_resolution(
         typer.Option(help="LPIPS on torchvision's AlexNet, VGG16 or SqueezeNet 1.1 in this file.", show_default=False),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write what was measured to this .csv.", show_default=False)] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
     device: Device = "auto",
     plugins: Plugins = [],  # noqa: B006
 ) -> int:
@@ -48,7 +49,7 @@ def super_resolution(
 
     registry.load_plugins(plugins)
     if out is not None:
-        check_writable(out, ".csv", option="--out")
+        check_output(out, ".csv", option="--out", overwrite=overwrite)
     translators = {model: inference.load(model, device=device) for model in models or []}
     factor = common_scale({model: translator.card.scale for model, translator in translators.items()}, scale)
     examples = find_examples(data, low, scale=factor)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from i2i.cli.convert import Kept
+from i2i.cli.convert import Kept, Overwrite
 from i2i.cli.open_model import TestTime
 from i2i.cli.train import Plugins
+from i2i_runtime.files import check_output
 
 if TYPE_CHECKING:
     from i2i.export.proof import Proof
@@ -61,6 +62,7 @@ def export(
         Path | None,
         typer.Option(metavar="DIR", help="Also put the file into this model repository of a Triton Inference Server."),
     ] = None,
+    overwrite: Overwrite = False,
     plugins: Plugins = [],  # noqa: B006
 ) -> None:
     """Write a generator as one .onnx file, after proving it equal to torch: i2i export runs/pix2pix/facades.
@@ -70,7 +72,7 @@ def export(
     from i2i import registry
     from i2i.checkpoints.load import list_products, load_any
     from i2i.cli.progress import ProgressLine
-    from i2i.export.triton import write_repository
+    from i2i.export.triton import check_repository, write_repository
     from i2i.networks.generators.base import LatentGenerator
 
     registry.load_plugins(plugins)
@@ -78,8 +80,10 @@ def export(
         generator, facts = load_any(model, product, progress=line.count("bytes downloaded"), notify=line.notify)
         others = [name for name in list_products(model) if name != facts["product"]]
         file = out or Path(facts["product"] + ".onnx")
-        if file.exists():
-            raise ValueError(f"{file}: is there already; name another file with --out")
+        for each in (file, file.with_name(f"{file.name}.data")):
+            check_output(each, overwrite=overwrite)
+        if triton:
+            check_repository(file, triton)
         options: dict[str, Any] = {"io": io, "half": half, "opset": opset, "least_psnr": least_psnr}
         if isinstance(generator, LatentGenerator):
             _refuse({"--int8": int8, "--static": static, "--test-time": test_time, "--triton": triton})

@@ -63,7 +63,7 @@ def invert(
     from i2i.checkpoints.card import checksum
     from i2i.cli.progress import ProgressLine, stop_on_signals
     from i2i.latent import sampler as sampling
-    from i2i.latent.invert_files import check_apart, find_images, invert_files
+    from i2i.latent.invert_files import check_apart, find_images, invert_files, results_of
     from i2i_runtime.folder.samples import claim
 
     registry.load_plugins(plugins)
@@ -77,7 +77,7 @@ def invert(
         distance, by = _distance(sampler.generator, vgg, vgg_weight)
         options = {"space": space, "steps": steps, "restarts": restarts, "label": label}
         facts = {"weights": checksum(sampler.generator), "distance": by, "seed": seed, **options}
-        claim(out, [name.with_suffix(".safetensors") for name in names], facts, overwrite=overwrite)
+        claim(out, [file for name in names for file in results_of(name)], facts, overwrite=overwrite)
         missing = [name for name in names if overwrite or not (out / name.with_suffix(".safetensors")).exists()]
         line.notify(f"nearest by {by}, on {sampler.device}")
         progress = count_steps(line, stop, math.ceil(len(missing) / batch))

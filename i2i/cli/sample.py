@@ -7,6 +7,7 @@ import typer
 
 from i2i.cli.open_model import open_sampler
 from i2i.cli.train import Device, Plugins
+from i2i_runtime.files import check_output
 
 Model = Annotated[Path, typer.Argument(help="A run, a checkpoint, or a file of weights: of a generator from noise.")]
 Label = Annotated[int | None, typer.Option("--class", help="Number of the class.", show_default="all in turn")]
@@ -42,7 +43,7 @@ def sample(
 
     registry.load_plugins(plugins)
     if grid:
-        check_picture(out, overwrite=overwrite)
+        check_output(out, ".png", overwrite=overwrite)
     elif out.suffix.lower() == ".png":
         raise ValueError(f"{out}: samples go into a folder; with --grid they are one .png")
     with ProgressLine() as line:
@@ -68,17 +69,3 @@ def sample(
             )
         line.notify(f"{out}: {counts.written} written, {counts.existing} there already, on {where}")
     return stop.exit_code()
-
-
-def check_picture(file: Path, *, overwrite: bool) -> None:
-    """Create the folder of a picture. Raises ValueError for a name that is no .png or exists."""
-    if file.suffix.lower() != ".png":
-        raise ValueError(f"{file}: allowed: a file whose name ends in .png")
-    check_new(file, overwrite=overwrite)
-
-
-def check_new(file: Path, *, overwrite: bool) -> None:
-    """Create the folder of a file. Raises ValueError for a file that exists."""
-    if file.is_dir() or (file.exists() and not overwrite):
-        raise ValueError(f"{file}: is there already; name another" + ("" if file.is_dir() else ", or --overwrite"))
-    file.parent.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from i2i.cli.sample import Model, Truncation, check_new
+from i2i.cli.sample import Model, Truncation
 from i2i.cli.train import Device, Plugins
+from i2i_runtime.files import check_output
 
 if TYPE_CHECKING:
     from i2i.latent.sampler import Sampler
@@ -53,7 +54,7 @@ def walk(
     registry.load_plugins(plugins)
     film = out.suffix.lower() in _FILMS
     _check(out, film, start, to, [*add, *subtract])
-    check_new(out, overwrite=overwrite)
+    check_output(out, ".png", *_FILMS, overwrite=overwrite)
     if film:
         check_can_film()
     with ProgressLine() as line:
@@ -69,8 +70,6 @@ def walk(
 
 
 def _check(out: Path, film: bool, start: int | None, to: list[int], terms: list[str]) -> None:
-    if not film and out.suffix.lower() != ".png":
-        raise ValueError(f"{out}: allowed: a name that ends in .png, {', '.join(_FILMS[:-1])} or {_FILMS[-1]}")
     if terms and (start is not None or to):
         raise ValueError("--from and --to are a walk, --add and --subtract are arithmetic; choose one of both")
     if terms and film:

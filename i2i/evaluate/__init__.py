@@ -11,6 +11,7 @@ from i2i.evaluate.folder_metrics import ImageFolders
 from i2i.evaluate.folders import evaluate_folders
 from i2i.evaluate.instruments import METRICS, Instruments, open_instruments
 from i2i.evaluate.labels import LabelConsistency, open_label_consistency
+from i2i.evaluate.merge import check_mergeable, listing_of_folders, write_merged
 from i2i.evaluate.result import EvaluationResult, write_json
 from i2i.evaluate.runs import evaluate_run
 from i2i.evaluate.upscaling import (
@@ -33,12 +34,15 @@ __all__ = [
     "UpscalingEvaluation",
     "UpscalingExample",
     "UpscalingScore",
+    "check_mergeable",
     "common_scale",
     "evaluate_folders",
     "evaluate_run",
     "evaluate_upscaling",
     "find_examples",
+    "listing_of_folders",
     "open_instruments",
     "open_label_consistency",
     "write_json",
+    "write_merged",
 ]

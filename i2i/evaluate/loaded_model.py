@@ -27,6 +27,7 @@ class LoadedModel(NamedTuple):
     product: str
     step: int
     checkpoint: str
+    weights: str  # checksum of the weights, or of an exported file
     recipe: Recipe | None = None
     run: Path | None = None
 
@@ -42,18 +43,21 @@ def load_model(
         session = engines.open_model(path)
         card = session.card
         check_product(path, card.product, product)
-        return LoadedModel(session, card.product, card.step, path.name, _parse_recipe(card.recipe, data))
+        return LoadedModel(
+            session, card.product, card.step, path.name, session.checksum, _parse_recipe(card.recipe, data)
+        )
     generator, facts = load_any(path, product, notify=notify)
     model = (
         Sampler(generator, device=choose_device(device))
         if isinstance(generator, LatentGenerator)
         else translator_of(cast(ImageGenerator, generator), facts, device=device)
     )
+    weights = model.weights if isinstance(model, Sampler) else model.card.weights
     path = checkpoint.follow(path)
     folder = path.resolve().parent if path.is_file() else checkpoint.find(path) if path.exists() else None
     run = folder.parents[1] if folder and (folder.parents[1] / RECIPE).is_file() else None
     step, name = int(facts.get("step", 0)), folder.name if run and folder else path.name
-    return LoadedModel(model, facts["product"], step, name, _parse_recipe(facts.get("recipe", ""), data), run)
+    return LoadedModel(model, facts["product"], step, name, weights, _parse_recipe(facts.get("recipe", ""), data), run)
 
 
 def _parse_recipe(text: str, data: Sequence[str]) -> Recipe | None:

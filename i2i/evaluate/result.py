@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,8 +89,13 @@ class EvaluationResult:
 
 def write_json(result: EvaluationResult, file: Path) -> None:
     """Write a result as JSON, atomically."""
+    write_table(result.as_json(), file)
+
+
+def write_table(table: Mapping[str, Any], file: Path) -> None:
+    """Write the JSON values of a result, as `as_json` gives them, atomically."""
     with write_atomically(file) as temporary:
-        temporary.write_text(json.dumps(result.as_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(table, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _rounded(value: float) -> str:

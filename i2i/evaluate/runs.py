@@ -16,8 +16,9 @@ from i2i.evaluate.generate import ProgressOf, translate_folder, write_samples, w
 from i2i.evaluate.held_out import HeldOutData, find_direction, select_files, training_files
 from i2i.evaluate.instruments import Instruments
 from i2i.evaluate.loaded_model import LoadedModel, load_model
+from i2i.evaluate.merge import Facts, check_mergeable, listing_of, listing_of_folders, write_merged
 from i2i.evaluate.pairs import Progress
-from i2i.evaluate.result import FILE, EvaluationResult, write_json
+from i2i.evaluate.result import FILE, EvaluationResult
 from i2i.latent.sampler import Sampler
 from i2i.recipe import Recipe
 
@@ -29,12 +30,20 @@ class _Stopped(Exception):
     """Evaluation stopped by the user before all images were generated."""
 
 
+class _Chosen(NamedTuple):
+    """Data to measure on: files of the recipe's data, all of them and those chosen; None: folders as they are."""
+
+    every: HeldOutData | None
+    chosen: HeldOutData | None
+    description: str
+    listing: str
+
+
 class _Generated(NamedTuple):
-    """Generated images in folders, a sentence for each that failed, and a description of the data."""
+    """Generated images in folders, and a sentence for each that failed."""
 
     folders: ImageFolders
     failed: list[str]
-    description: str
 
 
 def evaluate_run(
@@ -46,6 +55,8 @@ def evaluate_run(
     product: str | None = None,
     samples: int = 1000,
     keep: Path | None = None,
+    json: Path | None = None,
+    overwrite: bool = False,
     device: str = "auto",
     notify: Callable[[str], None] = lambda sentence: None,
     stop: Callable[[], bool] = lambda: False,
@@ -53,76 +64,114 @@ def evaluate_run(
     """Measure a model, as `load_model` finds it, on `data` or on what its run holds out; None if stopped.
 
     A generator of images from noise makes as many images as there are real ones. At most `samples` images of a kind
-    are measured, evenly spaced. The folder `keep` keeps the images. The result is also written to the run. Raises
-    ValueError like `evaluate_folders`, and for data that are missing or of another kind.
+    are measured, evenly spaced. The folder `keep` keeps the images. The result is written to the run, and to the file
+    `json`, beside other metrics of the same data and settings. Raises ValueError like `evaluate_folders` and
+    `check_mergeable`, and for data that are missing or of another kind.
     """
     loaded = load_model(model, data, product=product, device=device, notify=notify)
     if instruments.labels and (names is None or "labels" in names):
         _check_labels_stay_aligned(loaded.recipe)
+    chosen = _choose(loaded, data, samples, notify)
+    facts = _facts(model, loaded, data, chosen) | {"samples": samples, "seed": instruments.seed}
+    outputs = _check_outputs(loaded.run, json, facts, overwrite, notify)
     with _image_folder(keep) as folder:
         try:
             progress = _stoppable(instruments.progress, stop)
-            generated = _generate(loaded, data, names, samples, folder, instruments.seed, progress, notify)
+            with_novelty = "novelty" in (names or ()) and not data
+            generated = _generate(loaded, chosen, data, samples, folder, instruments.seed, progress, with_novelty)
         except _Stopped:
             return None
-        notify(f"{model}: {loaded.product} of {loaded.checkpoint}, {generated.description}")
+        notify(f"{model}: {loaded.product} of {loaded.checkpoint}, {chosen.description}")
         result = evaluate_folders(generated.folders, names, instruments)
     result.add_failed(generated.failed)
-    result.facts = _facts(model, loaded, data) | {"measured": generated.description}
-    if loaded.run is not None:
+    result.facts = facts
+    for file in outputs:
         try:
-            write_json(result, loaded.run / FILE)
+            notify(write_merged(result, file, overwrite=overwrite))
         except OSError as error:  # a run that belongs to someone else
-            notify(f"{loaded.run / FILE}: cannot be written ({error.strerror}), so i2i report will not show this")
+            if file == json:
+                raise
+            notify(f"{file}: cannot be written ({error.strerror}), so i2i report will not show this")
     return result
 
 
-def _facts(model: Path, loaded: LoadedModel, data: Sequence[str]) -> dict[str, str | int]:
+def _check_outputs(
+    run: Path | None, json: Path | None, facts: Facts, overwrite: bool, notify: Callable[[str], None]
+) -> list[Path]:
+    """The files for a result. A run's own, where it holds other results, is left out if there is another file.
+
+    Raises ValueError like `check_mergeable`.
+    """
+    outputs = [] if json is None else [json]
+    for file in outputs:
+        check_mergeable(file, facts, overwrite=overwrite)
+    if run is not None:
+        try:
+            check_mergeable(run / FILE, facts, overwrite=overwrite)
+        except ValueError as error:
+            if json is None:
+                raise
+            notify(f"{error} (left as it is)")
+        else:
+            outputs.append(run / FILE)
+    return outputs
+
+
+def _facts(model: Path, loaded: LoadedModel, data: Sequence[str], chosen: _Chosen) -> dict[str, str | int]:
     return {
         "run": str(loaded.run or model),
         "checkpoint": loaded.checkpoint,
         "step": loaded.step,
         "product": loaded.product,
+        "weights": loaded.weights,
         "data": ", ".join(data or (loaded.recipe.data.source if loaded.recipe else ())),
+        "listing": chosen.listing,
+        "measured": chosen.description,
     }
 
 
-def _generate(
-    loaded: LoadedModel,
-    data: Sequence[str],
-    names: Sequence[str] | None,
-    most: int,
-    folder: Path,
-    seed: int,
-    progress: ProgressOf,
-    notify: Callable[[str], None],
-) -> _Generated:
-    """Generate images into folders below `folder`. Raises ValueError where no data are known, or none can be used."""
-    model = loaded.model
+def _choose(loaded: LoadedModel, data: Sequence[str], most: int, notify: Callable[[str], None]) -> _Chosen:
+    """Choose what to measure on. Raises ValueError where no data are known, or they are of another kind."""
+    is_generation = isinstance(loaded.model, Sampler)
     if loaded.recipe is None:
-        if isinstance(model, Sampler) or not 1 <= len(data) <= 2:
+        if is_generation or not 1 <= len(data) <= 2:
             raise ValueError(
                 f"{loaded.checkpoint}: came without a recipe, so its data are not known; "
                 "name the folder of its sources, and that of real images: i2i evaluate MODEL SOURCES REAL"
             )
+        return _Chosen(None, None, "images as they are", listing_of_folders(list(map(Path, data))))
+    every = _find_data(loaded, loaded.recipe, data, notify)
+    files, description = select_files(every.files, is_other_data=bool(data), is_generation=is_generation, most=most)
+    return _Chosen(every, replace(every, files=files), description, listing_of(files.test))
+
+
+def _generate(
+    loaded: LoadedModel,
+    chosen: _Chosen,
+    data: Sequence[str],
+    most: int,
+    folder: Path,
+    seed: int,
+    progress: ProgressOf,
+    with_novelty: bool,
+) -> _Generated:
+    """Generate images into folders below `folder`. Raises ValueError where none can be used."""
+    model = loaded.model
+    if chosen.chosen is None or chosen.every is None:
+        assert not isinstance(model, Sampler)
         folders, failed = translate_folder(model, Path(data[0]), folder, most=most, progress=progress)
-        return _Generated(replace(folders, real=Path(data[1]) if data[1:] else None), failed, "images as they are")
-    found = _find_data(loaded, loaded.recipe, data, notify)
-    files, description = select_files(
-        found.files, is_other_data=bool(data), is_generation=isinstance(model, Sampler), most=most
-    )
-    chosen = replace(found, files=files)
+        return _Generated(replace(folders, real=Path(data[1]) if data[1:] else None), failed)
     folders, failed = (
-        write_samples(model, chosen, folder, seed=seed, progress=progress)
+        write_samples(model, chosen.chosen, folder, seed=seed, progress=progress)
         if isinstance(model, Sampler)
-        else write_translations(model, chosen, folder, progress=progress)
+        else write_translations(model, chosen.chosen, folder, progress=progress)
     )
     if not folders.fake.is_dir():
-        raise ValueError(f"none of {description} can be used{'; ' * bool(failed)}{failed[0] if failed else ''}")
-    if "novelty" in (names or ()) and not data and not isinstance(model, Sampler):
-        training = replace(found, files=training_files(found.files, most))
+        raise ValueError(f"none of {chosen.description} can be used{'; ' * bool(failed)}{failed[0] if failed else ''}")
+    if with_novelty and not isinstance(model, Sampler):
+        training = replace(chosen.every, files=training_files(chosen.every.files, most))
         folders = replace(folders, training=write_training_images(training, folder, progress=progress))
-    return _Generated(folders, failed, description)
+    return _Generated(folders, failed)
 
 
 def _find_data(loaded: LoadedModel, recipe: Recipe, data: Sequence[str], notify: Callable[[str], None]) -> HeldOutData:

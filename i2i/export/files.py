@@ -17,11 +17,14 @@ def check_name(file: Path) -> None:
 def written_whole(file: Path) -> Iterator[Path]:
     """A temporary path to write, in a folder of its own; what is in the folder moves beside `file` when the block ends.
 
-    An error in the block leaves nothing behind.
+    Weights beside an earlier file of this name go with it. An error in the block leaves nothing behind.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
         yield Path(folder) / file.name
         # External weights (.onnx.data) move first: the file that needs them appears when they are there.
-        for written in sorted(Path(folder).iterdir(), reverse=True):
-            os.replace(written, file.parent / written.name)
+        names = [written.name for written in sorted(Path(folder).iterdir(), reverse=True)]
+        for name in names:
+            os.replace(Path(folder) / name, file.parent / name)
+        if (weights := f"{file.name}.data") not in names:
+            (file.parent / weights).unlink(missing_ok=True)

@@ -18,17 +18,25 @@ MAX_BATCH = 8  # images in a batch that the server forms from requests
 _TYPES = {onnx.TensorProto.FLOAT: "TYPE_FP32", onnx.TensorProto.UINT8: "TYPE_UINT8"}
 
 
+def check_repository(file: Path, folder: Path) -> Path:
+    """The folder of the model named after a file in a repository. Raises ValueError for a model that is there."""
+    model = folder / re.sub(r"[^A-Za-z0-9_.-]", "_", file.stem)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: a file, not a folder; name another")
+    if model.exists():
+        raise ValueError(f"{model}: is there already; remove it, or name another file")
+    return model
+
+
 def write_repository(file: Path, card: Card, folder: Path) -> Path:
     """Put an exported file into the model repository `folder`, as version 1 of a model named after the file.
 
     Returns the model's folder, with `config.pbtxt` and `1/model.onnx`. The server batches requests of equal size up to
     MAX_BATCH; a file of fixed size takes batches of that size. The card is a parameter of the model. Raises ValueError
-    for a model that is there already.
+    like `check_repository`.
     """
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", file.stem)
-    model = folder / name
-    if model.exists():
-        raise ValueError(f"{model}: is there already; remove it, or name another file")
+    model = check_repository(file, folder)
+    name = model.name
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{name}.", dir=folder) as temporary:
         copy = Path(temporary) / name

@@ -92,6 +92,15 @@ def invert_files(
         yield list(zip(some, psnr(fakes, reals).tolist(), strict=True))
 
 
+def results_of(name: Path) -> tuple[Path, Path, Path]:
+    """Names of the results of an image: its reconstruction, that beside the original, and its latent."""
+    return (
+        name.with_suffix(".png"),
+        name.with_name(f"{name.stem}-beside.png"),
+        name.with_suffix(".safetensors"),
+    )
+
+
 def save(
     folder: Path,
     names: Sequence[Path],
@@ -106,12 +115,12 @@ def save(
     """
     reals, fakes = (value_range.to_pixels(each) for each in (targets, found.images))
     for at, name in enumerate(names):
-        file = folder / name.with_suffix(".png")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        images.write(file, fakes[at])
-        images.write(file.with_stem(f"{file.stem}-beside"), np.hstack([reals[at], fakes[at]]))
+        reconstruction, beside, latent = (folder / each for each in results_of(name))
+        reconstruction.parent.mkdir(parents=True, exist_ok=True)
+        images.write(reconstruction, fakes[at])
+        images.write(beside, np.hstack([reals[at], fakes[at]]))
         tensors: dict[str, Tensor] = {space: found.latents[at].cpu().contiguous()}
         if found.labels is not None:
             tensors["label"] = found.labels[at].cpu()
-        with write_atomically(file.with_suffix(".safetensors")) as temporary:
+        with write_atomically(latent) as temporary:
             save_file(tensors, temporary)

@@ -11,12 +11,12 @@ from i2i.report.contents import ImageResult, ReportMetric, RunContents, RunImage
 from i2i.report.curves import read_curves
 from i2i.report.evaluation import read_evaluation
 from i2i.report.facts import find_run, read_recipe, run_facts, summary_line
-from i2i.report.page import write_page
+from i2i.report.page import is_page, write_page
 from i2i.report.pictures import read_sample_sheets
 from i2i.report.run_images import generate_images
 from i2i.report.run_warnings import find_warnings
 from i2i.training.run_info import read_run_info
-from i2i_runtime.files import check_writable
+from i2i_runtime.files import check_output
 
 __all__ = [
     "ImageResult",
@@ -37,15 +37,17 @@ def write_report(
     out: Path,
     *,
     images: int = 8,
+    overwrite: bool = False,
     device: str = "auto",
     notify: Callable[[str], None] = lambda sentence: None,
 ) -> None:
     """Write the page of these runs to `out`; each run translates `images` held-out images for it.
 
-    A run may be given by a checkpoint. Raises ValueError for a missing run, one that has logged nothing yet, and where
-    `out` cannot be written.
+    A run may be given by a checkpoint. An earlier page is replaced. Raises ValueError for a missing run, one that has
+    logged nothing yet, and where `out` cannot be written or is another file, unless `overwrite`.
     """
-    check_writable(out, ".html", ".htm")
+    earlier = is_page(out)
+    check_output(out, ".html", ".htm", overwrite=overwrite or earlier)
     folders = [find_run(run) for run in runs]
     for folder in folders:
         read_curves(folder)  # so that a run without logs raises before images are generated for another one
@@ -56,6 +58,8 @@ def write_report(
         contents.append(collect_contents(folder, name, generated, runs_on_page=len(folders)))
     title = " and ".join(each.name for each in contents)
     write_page(out, contents, title=title, summary="; ".join(dict.fromkeys(each.summary for each in contents)))
+    if earlier:
+        notify(f"{out}: the earlier page is replaced")
 
 
 def collect_contents(run: Path, name: str, images: RunImages, *, runs_on_page: int = 1) -> RunContents:

@@ -9,12 +9,18 @@ import jinja2
 from i2i.report.comparison import EncodedPicture, compare, encode_pictures, sort_signs
 from i2i.report.contents import CYCLE, RunContents
 from i2i.report.recipe_diff import diff_recipes
-from i2i_runtime.files import write_atomically
+from i2i_runtime.files import open_regular_file, write_atomically
 
 T = TypeVar("T")
 
 _HERE = Path(__file__).parent
 _PICTURES_ROOM = 8_000_000  # characters for all pictures of the cards
+_HEAD = 1024  # bytes, in which a page says what has written it
+# Version 0.1 said it in its policy for what a page may load, which no other program's has.
+_MARKS = (
+    b'<meta name="generator" content="i2i report">',
+    b"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'",
+)
 
 
 def write_page(file: Path, runs: Sequence[RunContents], *, title: str, summary: str) -> None:
@@ -44,6 +50,16 @@ def write_page(file: Path, runs: Sequence[RunContents], *, title: str, summary: 
     )
     with write_atomically(file) as temporary:
         temporary.write_text(html, encoding="utf-8")
+
+
+def is_page(file: Path) -> bool:
+    """Whether a file is a page that `write_page` has written, this version's or version 0.1's."""
+    try:
+        with open_regular_file(file) as stream:
+            head = stream.read(_HEAD)
+    except ValueError:
+        return False
+    return any(mark in head for mark in _MARKS)
 
 
 def _environment() -> jinja2.Environment:

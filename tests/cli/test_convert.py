@@ -67,7 +67,7 @@ def test_batch_norms_keep_the_test_time_they_were_published_with() -> None:
 def test_nothing_is_written_over() -> None:
     torch.save(published_srvgg(convolutions=1)[1], "net.pth")
     before = Path("net.pth").read_bytes()
-    with pytest.raises(ValueError, match=r"net\.pth: is there already; name another file with --out"):
+    with pytest.raises(ValueError, match=r"net\.pth: is there already; name another, or --overwrite"):
         call("convert", "net.pth", "--to", "official")
     assert Path("net.pth").read_bytes() == before
 
@@ -95,7 +95,7 @@ def test_two_files_are_blended_and_the_result_loads_everywhere() -> None:
         (("gone.pth", "a.pth"), r"gone\.pth: no such file"),
         (("a.pth", "other.pth"), "networks of two architectures"),
         (("a.pth", "a.pth", "--alpha", "1.5"), r"alpha = 1\.5 is beyond"),
-        (("a.pth", "a.pth", "--out", "b.pth"), r"b\.pth: weights of ours are \.safetensors"),
+        (("a.pth", "a.pth", "--out", "b.pth"), r"b\.pth: allowed: a file whose name ends in \.safetensors"),
         (("a.pth", "realesrgan-x4pls"), "did you mean 'realesrgan-x4plus'"),
     ],
 )

@@ -93,7 +93,7 @@ def test_nothing_measured_has_exit_code_3(tmp_path: Path, capsys: pytest.Capture
         (["--scale", "4"], "x2.pth enlarges 2 times, not 4"),
         (["x3.pth"], "x3.pth enlarges 3 times, not 2"),
         (["--out", "results.txt"], "name ends in .csv"),
-        (["--out", "gone/results.csv"], "cannot be written"),
+        (["--out", "x3.pth/results.csv"], "cannot be written"),
         (["--low", "gone"], "gone: no such folder"),
         (["--lpips"], "download https://"),
         (["--lpips-weights", "gone.pth"], "gone.pth: no such file"),

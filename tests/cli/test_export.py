@@ -68,7 +68,7 @@ def test_a_published_file_with_pixels_of_one_size_at_its_ends(capsys: pytest.Cap
     [
         (("gone.pth",), r"gone\.pth: no such file"),
         (("net.pth", "-o", "x.pb"), r"x\.pb: an exported file is an \.onnx; name such a file"),
-        (("net.pth", "-o", "net.pth"), r"net\.pth: is there already; name another file with --out"),
+        (("net.pth", "-o", "net.pth"), r"net\.pth: is there already; name another, or --overwrite"),
         (("net.pth", "--static", "512x512"), "--static 512x512: not a batch, a height and a width"),
         (("net.pth", "--test-time", "published", "--half", "--least-psnr", "190"), r"not exported.*beyond 190 dB"),
     ],

@@ -41,7 +41,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def measure(model: Path, *names: str, data: tuple[Path, ...] = (), **more: object) -> EvaluationResult:
     chosen = list(names) or None
     instruments = open_instruments(chosen, features="means")
-    result = evaluate_run(model, list(map(str, data)), chosen, instruments, device="cpu", **more)  # type: ignore[arg-type]
+    result = evaluate_run(model, list(map(str, data)), chosen, instruments, device="cpu", overwrite=True, **more)  # type: ignore[arg-type]
     assert result is not None
     return result
 
@@ -139,11 +139,11 @@ def test_samples_have_the_classes_of_the_real_images(
 
 
 def test_a_read_only_run_is_measured(runs: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
     said: list[str] = []
-    monkeypatch.setattr("i2i.evaluate.runs.write_json", refuse)
+    monkeypatch.setattr("i2i.evaluate.runs.write_merged", refuse)
     assert "PSNR" in measure(runs("pix2pix"), "psnr", notify=said.append).metrics
     assert any("evaluation.json: cannot be written (Read-only file system)" in sentence for sentence in said)
 
@@ -222,7 +222,7 @@ def test_translations_are_segmented_against_the_label_maps_of_their_sources(
     write_segmenter(tmp_path / "seg.onnx")
     (tmp_path / "map.json").write_text('{"*": "0", "0": "1"}')
     labels = open_label_consistency(str(tmp_path / "seg.onnx"), world / "testA_labels", class_map=tmp_path / "map.json")
-    result = evaluate_run(runs("cyclegan"), [], None, open_instruments(labels=labels), device="cpu")
+    result = evaluate_run(runs("cyclegan"), [], None, open_instruments(labels=labels), device="cpu", overwrite=True)
     assert result is not None and {"mIoU", "pixel accuracy", "IoU 0"} <= result.metrics.keys()
     assert "edge F1" not in result.metrics and all("mIoU" in each for each in result.images.values())
 
@@ -234,7 +234,7 @@ def test_labels_of_cropped_images_raise(runs: Callable[[str], Path], tmp_path: P
     chosen = tiny_recipe("cyclegan", world, "train.steps=1", "augment.test.center_crop.size=16")
     folder = run.train(chosen, tmp_path / "run", reporter=Recorder())
     with pytest.raises(ValueError, match=r"labels: the run's augment.test.center_crop moves images away"):
-        evaluate_run(folder, [], None, open_instruments(labels=labels), device="cpu")
+        evaluate_run(folder, [], None, open_instruments(labels=labels), device="cpu", overwrite=True)
 
 
 def test_a_stopped_evaluation_writes_no_result(runs: Callable[[str], Path], tmp_path: Path) -> None:

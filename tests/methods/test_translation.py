@@ -101,7 +101,16 @@ def test_a_product_is_measured_in_its_direction_whatever_its_name(
 ) -> None:
     folder = train(name, tmp_path, "collapse.every=0")
     kept, world = tmp_path / "kept", tmp_path / "world"
-    evaluate_run(folder, [], ["structure"], open_instruments(["structure"]), product=product, device="cpu", keep=kept)
+    evaluate_run(
+        folder,
+        [],
+        ["structure"],
+        open_instruments(["structure"]),
+        product=product,
+        device="cpu",
+        keep=kept,
+        overwrite=True,
+    )
     for part, domain in (("source", source), ("real", target)):
         files = images.list_images(kept / part)
         assert files
