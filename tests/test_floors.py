@@ -18,6 +18,7 @@ FLOORS = {
     "i2i.__version__": 0,
     "i2i.recipe": 1,
     "i2i.devices": 1,
+    "i2i.pretrained": 1,
     "i2i.networks": 2,
     "i2i.losses": 2,
     "i2i.data": 3,

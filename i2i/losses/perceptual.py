@@ -12,12 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.losses.precision import at_least_float32
-from i2i.losses.pretrained import PublishedWeights, load_or_download
+from i2i.pretrained import IMAGENET_DEVIATION, IMAGENET_MEAN, PublishedWeights, load_or_download
 from i2i.recipe.ranges import Weight
 from i2i.registry import did_you_mean, perceptual
 
-# Of images in [0, 1], as torchvision normalises them for its classifiers.
-IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Simonyan and Zisserman 2015, table 1, column E, https://arxiv.org/abs/1409.1556: (convolutions, channels) of a block.
 VGG19_BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
 VGG19_LAYERS = [f"conv{i}_{j + 1}" for i, (count, _) in enumerate(VGG19_BLOCKS, 1) for j in range(count)]

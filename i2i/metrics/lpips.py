@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from i2i.extras import install_hint
-from i2i.losses.pretrained import PublishedWeights, read_state_dict
+from i2i.pretrained import PublishedWeights, read_state_dict
 
 
 class Backbone(NamedTuple):

@@ -8,9 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.losses.perceptual import IMAGENET_DEVIATION, IMAGENET_MEAN
-from i2i.losses.pretrained import LoadedWeights, PublishedWeights, load_frozen, load_or_download, name_with_weights
 from i2i.metrics.features.base import FeatureExtractor
+from i2i.pretrained import (
+    IMAGENET_DEVIATION,
+    IMAGENET_MEAN,
+    LoadedWeights,
+    PublishedWeights,
+    load_frozen,
+    load_or_download,
+    name_with_weights,
+)
 
 
 class TorchvisionClassifier(FeatureExtractor):

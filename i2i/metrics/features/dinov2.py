@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.losses.pretrained import LoadedWeights, PublishedWeights, load_frozen, load_or_download, name_with_weights
 from i2i.metrics.features.base import FeatureExtractor
 from i2i.metrics.features.classifier import normalise_for_imagenet
+from i2i.pretrained import LoadedWeights, PublishedWeights, load_frozen, load_or_download, name_with_weights
 from i2i.registry import features
 
 _SIZE, _PATCH, _HEAD = 224, 14, 64  # pixels, pixels, channels of an attention head

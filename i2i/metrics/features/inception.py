@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from i2i.extras import install_hint
-from i2i.losses.pretrained import LoadedWeights, PublishedWeights, load_or_download, name_with_weights
 from i2i.metrics.features.base import FeatureExtractor
+from i2i.pretrained import LoadedWeights, PublishedWeights, load_or_download, name_with_weights
 from i2i.registry import features
 
 PUBLISHED = PublishedWeights(

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.losses.pretrained import PublishedWeights
 from i2i.metrics.features import dinov2, inception, open_extractor
 from i2i.metrics.features.classifier import normalise_for_imagenet
+from i2i.pretrained import PublishedWeights
 
 torchvision = pytest.importorskip("torchvision")
 

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 import safetensors.torch
 import torch
 
+# Of images in [0, 1], as torchvision normalises them for its classifiers.
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
 
 class PublishedWeights(NamedTuple):
     """Weights file as published; `sha256` may be its first digits, `also` are its names in other packages."""
