@@ -112,7 +112,7 @@ def _add_translate(parser: ArgumentParser) -> None:
     add("--link", action="store_true", help="hard-link the files of --carry instead of copying them")
     add("--shard", metavar="I/N", help="do one of N parts of the folder, 0/N to N-1/N: one for each machine")
     add("--overwrite", action="store_true", help="translate again what is there already")
-    add("--mix", action="store_true", help="keep results of another model that are in the target")
+    add("--mix", action="store_true", help="keep results of another model or other settings")
     add("--batch", type=int, help="images of equal size per batch (default: 1, or the file's only batch size)")
     add("--workers", type=int, help="batches at once (default: 2 for a folder on a CPU, each on half of the cores)")
 

@@ -79,7 +79,9 @@ def translate(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Translate again what is there already.")] = False,
-    mix: Annotated[bool, typer.Option("--mix", help="Keep results of another model that are in the target.")] = False,
+    mix: Annotated[
+        bool, typer.Option("--mix", help="Keep results of another model or other settings that are in the target.")
+    ] = False,
     batch: Annotated[
         int | None,
         typer.Option(help="Images of equal size per batch.", show_default="1, or an .onnx file's only batch size"),
@@ -96,7 +98,8 @@ def translate(
 
     The results keep the paths, names and formats of the images, and their transparency, 16 bits and colour profiles.
     What is there already is not translated again, unless its image has changed: the target's .i2i-manifest.jsonl says
-    which model made each result of which image, in how many milliseconds, with checksums. A published upscaler works
+    which model made each result of which image, in how many milliseconds, with checksums. A target that has results of
+    another model or other settings is refused. A published upscaler works
     by its name: i2i translate realesrgan-x4plus low/ high/. Source and target may be URLs that fsspec knows:
     i2i translate x4.onnx s3://bucket/low gs://bucket/high, which need: pip install fsspec s3fs gcsfs.
     """

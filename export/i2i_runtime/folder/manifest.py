@@ -20,6 +20,7 @@ from i2i_runtime.folder.jobs import Job
 from i2i_runtime.schema import from_facts, parse_json
 
 _NAME, _SUFFIX = ".i2i-manifest", ".jsonl"
+_LOSSLESS = (".png", ".bmp", ".tif", ".tiff")  # suffixes of results that `quality` does not change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +51,6 @@ class Entry:
     run: int = 0
     error: str = ""
 
-    @property
-    def settings(self) -> tuple[object, ...]:
-        """The options that a result depends on, besides its model; tiles give the same."""
-        return self.outscale, self.prepare, self.quality, self.keep_hidden
-
     def for_job(self, job: Job) -> "Entry":
         """The same entry with the paths of a job."""
         return replace(self, source=job.name.as_posix(), result=job.result_name.as_posix())
@@ -74,6 +70,14 @@ def model_identity(card: Card, file: str = "") -> dict[str, str]:
 def is_same_model(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     """Compare two identities in what both say: a network in torch has no file, nor had the manifests of version 0.1."""
     return bool(one) == bool(other) and all(one[name] == other[name] for name in one.keys() & other.keys())
+
+
+def changed_settings(old: Entry, new: Entry) -> list[str]:
+    """The names of the options that make results of two entries differ, besides the model; tiles give the same."""
+    names = ["outscale", "prepare", "keep_hidden"]
+    if Path(old.result).suffix.lower() not in _LOSSLESS:
+        names.append("quality")
+    return [name for name in names if getattr(old, name) != getattr(new, name)]
 
 
 def checksum(path: Path) -> str:
@@ -105,7 +109,7 @@ class Manifest:
             _end_line(self._file)
         now = time.time()
         complete = [replace(entry, finished=now, run=self._run) for entry in entries]
-        lines = "".join(json.dumps(_non_defaults(entry)) + "\n" for entry in complete).encode()
+        lines = "".join(json.dumps(entry_facts(entry)) + "\n" for entry in complete).encode()
         if (written := os.write(self._file, lines)) < len(lines):
             # A full disk took a part of it, and says why when it is given the rest.
             os.write(self._file, lines[written:])
@@ -132,22 +136,23 @@ def _read(folder: Path) -> Iterator[tuple[tuple[int, float], Entry]]:
         order = (0, 0.0)
         for line in lines:
             try:
-                entry = _parse(parse_json(line))
+                entry = parse_entry(parse_json(line))
                 order = max(order, (entry.run, entry.finished))
             except ValueError:
                 continue  # what was being written when the program was killed
             yield order, entry
 
 
-def _parse(facts: Any) -> Entry:
-    """Raises ValueError for facts that are no entry."""
+def parse_entry(facts: Any) -> Entry:
+    """The entry of a line's JSON. Raises ValueError for facts that are none."""
     if not isinstance(facts, dict) or not {"source", "result"} <= facts.keys():
         raise ValueError
     known = {name: value for name, value in facts.items() if name in _DEFAULTS}  # a later version may say more
     return from_facts(Entry, known, "entry")
 
 
-def _non_defaults(entry: Entry) -> dict[str, Any]:
+def entry_facts(entry: Entry) -> dict[str, Any]:
+    """What a line says of an entry: all but what is left at its default."""
     found = ((name, getattr(entry, name)) for name in _DEFAULTS)
     return {name: value for name, value in found if value not in (_DEFAULTS[name], {})}
 

@@ -17,7 +17,7 @@ class FolderOptions:
     link: bool = False  # hard-link such files instead of copying them
     shard: str | None = None  # "0/4": the first of four parts, the same on every machine
     overwrite: bool = False  # translate again what is there, also what is not in the manifest
-    mix: bool = False  # keep results of another model that are in the target
+    mix: bool = False  # keep results of another model or other settings that are in the target
     batch: int | None = None  # images of equal size per batch; None: 1, or an exported file's only batch size
     workers: int = 1  # batches at once
     threads: int = 2  # that read files, and as many that write them

@@ -1,12 +1,12 @@
 """Which jobs of a folder are still to do, by its manifest and by the results that lie there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from i2i_runtime.files import printable
 from i2i_runtime.folder.jobs import Job
-from i2i_runtime.folder.manifest import Entry, Manifest, checksum, is_same_model
+from i2i_runtime.folder.manifest import Entry, Manifest, changed_settings, checksum, is_same_model
 
 _OVERWRITTEN = "to be made again"
 
@@ -19,20 +19,34 @@ class Pending(NamedTuple):
     unknown: list[Path]
 
 
-def check_same_model(manifest: Manifest, model: Mapping[str, str], folder: Path) -> None:
-    """Raises ValueError when there are results of another model in the folder."""
-    others = [
+def check_same_work(manifest: Manifest, template: Entry, folder: Path) -> None:
+    """Raises ValueError when there are results of another model, or of other settings, in the folder."""
+    there = [
         entry
         for entry in manifest.entries.values()
-        if entry.model and not entry.error and not is_same_model(entry.model, model) and _exists(folder / entry.result)
+        if entry.model and not entry.error and _exists(folder / entry.result)
     ]
-    if others:
+    if others := [entry for entry in there if not is_same_model(entry.model, template.model)]:
         facts = others[0].model
-        different = [f"{name} {fact[:12]!r}" for name, fact in facts.items() if fact != model.get(name, fact)]
-        raise ValueError(
-            f"{printable(folder)}: has {len(others)} results of another model ({', '.join(different)}); choose another "
-            "folder, --overwrite to make them again, or --mix to keep them"
-        )
+        different = [f"{name} {fact[:12]!r}" for name, fact in facts.items() if fact != template.model.get(name, fact)]
+        raise ValueError(_other_work(folder, len(others), "another model", different))
+    if others := [entry for entry in there if changed_settings(entry, template)]:
+        different = [
+            f"{name} {_shown(getattr(others[0], name))}, now {_shown(getattr(template, name))}"
+            for name in changed_settings(others[0], template)
+        ]
+        raise ValueError(_other_work(folder, len(others), "other settings", different))
+
+
+def _shown(setting: object) -> str:
+    return "unset" if setting in (None, "") else str(setting)
+
+
+def _other_work(folder: Path, number: int, kind: str, different: Sequence[str]) -> str:
+    return (
+        f"{printable(folder)}: has {number} results of {kind} ({', '.join(different)}); choose another folder, "
+        "--overwrite to make them again, or --mix to keep them"
+    )
 
 
 def find_pending(jobs: Sequence[Job], manifest: Manifest, template: Entry, *, overwrite: bool, mix: bool) -> Pending:
@@ -40,7 +54,7 @@ def find_pending(jobs: Sequence[Job], manifest: Manifest, template: Entry, *, ov
 
     With `overwrite` all are to do, and the manifest says so, so that the next run goes on after a break. Without, a
     result that is not in the manifest, or not of the size that it had, is left: it may be somebody's own work. With
-    `mix`, so are those of other models. Raises ValueError when the manifest cannot be written.
+    `mix`, so are those of other models and settings. Raises ValueError when the manifest cannot be written.
     """
     if overwrite:
         replaced = [Entry(error=_OVERWRITTEN).for_job(job) for job in jobs if _exists(job.result)]
@@ -79,8 +93,8 @@ def _is_current(job: Job, entry: Entry, template: Entry, *, mix: bool) -> bool:
     """Whether this run would give the result that is there."""
     if job.is_carried:
         is_same = not entry.model
-    elif is_same_model(entry.model, template.model):
-        is_same = entry.settings == template.settings
+    elif is_same_model(entry.model, template.model) and not changed_settings(entry, template):
+        is_same = True
     else:
         is_same = mix and bool(entry.model)
     if not is_same or entry.error or not _exists(job.result):

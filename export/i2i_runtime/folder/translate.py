@@ -1,8 +1,8 @@
 """Translation of a folder: plan its jobs, leave those that are done, run the others, and report."""
 
 import os
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ from i2i_runtime.card import Card
 from i2i_runtime.files import printable
 from i2i_runtime.folder.batching import BatchingPool, Pool, SerialPool
 from i2i_runtime.folder.jobs import Job, Shard, plan_jobs, result_folder
+from i2i_runtime.folder.lock import lock_folder
 from i2i_runtime.folder.manifest import Entry, Manifest, model_identity
 from i2i_runtime.folder.options import FolderOptions
-from i2i_runtime.folder.pending import Pending, check_same_model, find_pending
+from i2i_runtime.folder.pending import Pending, check_same_work, find_pending
 from i2i_runtime.folder.pipeline import FolderPipeline
 from i2i_runtime.folder.remote import Trees, open_trees
 from i2i_runtime.folder.report import FolderProgress, FolderReport, failure_message
@@ -42,27 +43,29 @@ def translate_folder(
 ) -> FolderReport:
     """Translate every image under `source` to the same relative path under `target`, which may be URLs fsspec knows.
 
-    A manifest in the target makes the next run do only what is missing, has changed, has failed, or had other settings;
-    results that are not in it, or were changed since, are left. `source` may be one image; `target` is then a folder,
-    or a file if it has the suffix of an image, and there is no manifest.
+    A manifest in the target makes the next run do only what is missing, has changed, or has failed; results that are
+    not in it, or were changed since, are left. No other process may work on the same files meanwhile. `source` may be
+    one image; `target` is then a folder, or a file if it has the suffix of an image, and there is no manifest.
 
     `prepare` is that of `translate_image`. `file` is the checksum of an exported file, by which the manifest knows it.
     Files appear whole or not at all; one that fails is reported and the rest goes on, except when the disk is full.
     The network, `progress` and `stop` are called in the caller's thread; with several images at once the network is
     not. Raises ValueError, before anything is done, for a wrong option, nothing to translate, or a target that cannot
-    be written to, lies in the source, or has results of another model.
+    be written to, lies in the source, or has results of another model or other settings.
     """
     pool = _pool(network, card, options)
     report = FolderReport()
     translate = _image_translation(pool, card, options, banded, prepare, report)
     growth = scale_factor(card, options.outscale) ** 2
     template = _entry_template(model_identity(card, file), options, is_prepared=prepare is not None)
-    with open_trees(source, target, link=options.link) as trees:
-        manifest, pending = _plan(trees, template, options)
+    with (
+        open_trees(source, target, link=options.link) as trees,
+        _locked_plan(trees, template, options) as (manifest, pending),
+    ):
         report.skipped, report.unknown = pending.skipped, pending.unknown
         pipeline = FolderPipeline(translate, pool, manifest, template, options, growth=growth)
         outcomes = pipeline.run(trees.fetch(pending.jobs), stops=lambda: _stops(report, stop))
-        with closing(manifest), closing(outcomes), closing(trees.upload(outcomes, manifest)) as uploaded:
+        with closing(outcomes), closing(trees.upload(outcomes, manifest)) as uploaded:
             for finished, (job, error) in enumerate(uploaded, 1):
                 message = _record(report, manifest, job, error, trees)
                 progress(FolderProgress(finished, len(pending.jobs), job.name, message))
@@ -130,17 +133,20 @@ def _image_translation(
     return translate
 
 
-def _plan(trees: Trees, template: Entry, options: FolderOptions) -> tuple[Manifest, Pending]:
+@contextmanager
+def _locked_plan(trees: Trees, template: Entry, options: FolderOptions) -> Iterator[tuple[Manifest, Pending]]:
+    """The manifest and the jobs to do, while no other process may work on them. Raises ValueError."""
     shard = Shard.parse(options.shard) if options.shard is not None else Shard()
     jobs = plan_jobs(trees.source, trees.target, carry=options.carry, format=options.format)
     folder = result_folder(jobs, trees.target)
     _make_writable(folder)
     trees.check_writable(folder)
-    manifest = Manifest(folder if trees.source.is_dir() else None, shard.label)
-    if not (options.overwrite or options.mix):
-        check_same_model(manifest, template.model, folder)
-    mine = [job for job in jobs if shard.contains(job.name)]
-    return manifest, find_pending(mine, manifest, template, overwrite=options.overwrite, mix=options.mix)
+    kept = folder if trees.source.is_dir() else None
+    with lock_folder(kept, shard, template, mix=options.mix), closing(Manifest(kept, shard.label)) as manifest:
+        if not (options.overwrite or options.mix):
+            check_same_work(manifest, template, folder)
+        mine = [job for job in jobs if shard.contains(job.name)]
+        yield manifest, find_pending(mine, manifest, template, overwrite=options.overwrite, mix=options.mix)
 
 
 def _make_writable(folder: Path) -> None:

@@ -99,11 +99,10 @@ def test_a_result_that_somebody_worked_on_is_left_and_said(tree):
     assert names(translate(tree, overwrite=True).done) == NAMES
 
 
-def test_another_outscale_makes_all_again_and_another_tile_does_not(tree):
+def test_another_tile_makes_nothing_again(tree):
     card = Card(product="a_to_b", in_channels=3, out_channels=3, overlap=1)
     translate(tree, card, tile=8)
     assert translate(tree, card, tile=9).done == []
-    assert names(translate(tree, card, outscale=2).done) == NAMES
 
 
 def test_what_failed_is_tried_again(tree):
@@ -276,8 +275,19 @@ STRANGE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("setting", [{"outscale": 2}, {"quality": 30}, {"keep_hidden": True}])
-def test_a_result_of_other_settings_is_made_again(tree, setting):
+@pytest.mark.parametrize(
+    ("setting", "number", "words"),
+    [
+        ({"outscale": 2}, 3, "outscale unset, now 2"),
+        ({"quality": 30}, 1, "quality unset, now 30"),  # of the JPEG; PNG has none
+        ({"keep_hidden": True}, 3, "keep_hidden False, now True"),
+    ],
+)
+def test_results_of_other_settings_are_refused_and_kept_or_made_again_on_request(tree, setting, number, words):
     assert len(translate(tree).done) == 3
-    assert len(translate(tree, **setting).done) == 3 and translate(tree, **setting).done == []
-    assert len(translate(tree).done) == 3
+    before = lines(tree)
+    with pytest.raises(ValueError, match=rf"out: has {number} results of other settings \({words}\); choose another"):
+        translate(tree, **setting)
+    assert lines(tree) == before
+    assert names(translate(tree, **setting, mix=True).skipped) == NAMES
+    assert len(translate(tree, **setting, overwrite=True).done) == 3 and translate(tree, **setting).done == []

@@ -59,7 +59,7 @@ def test_a_step_that_is_not_known_here_is_refused_and_a_recipe_that_is_none() ->
         assert prepared_size(text, 3, 4) == (3, 4)
 
 
-def test_a_folder_says_which_images_are_unlike_those_of_training_and_does_again_what_was_prepared_otherwise(
+def test_a_folder_says_which_images_are_unlike_those_of_training_and_refuses_what_was_prepared_otherwise(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "in").mkdir()
@@ -73,9 +73,11 @@ def test_a_folder_says_which_images_are_unlike_those_of_training_and_does_again_
     report = run()
     assert sorted(path.stem for path in report.unlike) == ["large", "small"]
     assert "less than half as large as those of training: 2; --prepare as-trained" in "".join(report.lines())
-    report = run(prepare=prepare)
+    with pytest.raises(ValueError, match=r"3 results of other settings .prepare unset, now as-trained"):
+        run(prepare=prepare)
+    report = run(prepare=prepare, options=FolderOptions(overwrite=True))
     assert len(report.done) == 3 and report.unlike == []
     assert {images.header(file)[:2] for file in (tmp_path / "out").glob("*.png")} == {(20, 30)}
     assert run(prepare=prepare).done == []
-    report = run(prepare=prepare, options=FolderOptions(outscale=1))
+    report = run(prepare=prepare, options=FolderOptions(outscale=1, overwrite=True))
     assert images.header(tmp_path / "out" / "large.png")[:2] == (41, 61)
