@@ -117,6 +117,7 @@ generators = Registry("generator", "i2i.networks.generators", "i2i.networks.gene
 discriminators = Registry(
     "discriminator", "i2i.networks.discriminators", "i2i.networks.discriminators.base:Discriminator"
 )
+segmenters = Registry("segmenter", "i2i.networks.segmenters", "i2i.networks.segmenters.base:Segmenter")
 adversarial = Registry("adversarial loss", "i2i.losses", "i2i.losses.adversarial:Adversarial")
 pixel_losses = Registry("pixel loss", "i2i.losses.pixel", "i2i.losses.pixel:PixelLoss")
 perceptual = Registry("perceptual loss", "i2i.losses.perceptual", "i2i.losses.perceptual:Perceptual")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from i2i.cli.evaluate_sr import super_resolution
+from i2i.cli.evaluate_utility import utility
 from i2i.cli.group import CommandGroup
 from i2i.cli.train import Device, Plugins
 from i2i_runtime.files import check_output
@@ -186,6 +187,7 @@ def evaluate_folders(
 
 
 app.command("sr")(super_resolution)
+app.command("utility")(utility)
 
 
 def _split_names(metrics: str | None) -> list[str] | None:

@@ -23,6 +23,8 @@ from i2i.evaluate.upscaling import (
     evaluate_upscaling,
     find_examples,
 )
+from i2i.evaluate.utility import UtilityFrames, UtilityResult, evaluate_utility, write_utility
+from i2i.evaluate.utility_frames import LabelledFolder, open_utility_frames
 
 __all__ = [
     "BASELINE",
@@ -31,18 +33,24 @@ __all__ = [
     "ImageFolders",
     "Instruments",
     "LabelConsistency",
+    "LabelledFolder",
     "UpscalingEvaluation",
     "UpscalingExample",
     "UpscalingScore",
+    "UtilityFrames",
+    "UtilityResult",
     "check_mergeable",
     "common_scale",
     "evaluate_folders",
     "evaluate_run",
     "evaluate_upscaling",
+    "evaluate_utility",
     "find_examples",
     "listing_of_folders",
     "open_instruments",
     "open_label_consistency",
+    "open_utility_frames",
     "write_json",
     "write_merged",
+    "write_utility",
 ]

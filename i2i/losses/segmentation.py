@@ -1,0 +1,32 @@
+"""Losses of semantic segmentation, on logits."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from i2i.losses.precision import at_least_float32
+
+IGNORE = 255  # in a label map: the pixel does not count
+_ENET = 1.02  # c of section 5.2
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy of the pixels that count: logits (N, classes, H, W), class indices (N, H, W), 255 is ignored.
+
+    With `weights` (classes,) the mean is weighted by those of the true classes; 0 where no pixel counts.
+    """
+    total = F.cross_entropy(at_least_float32(logits), labels.long(), weights, ignore_index=IGNORE, reduction="sum")
+    counted = labels != IGNORE
+    if weights is None:
+        return total / counted.sum().clamp(min=1)
+    weight = torch.where(counted, weights[labels.long().where(counted, 0)], 0).sum()
+    return total / torch.where(weight > 0, weight, 1)
+
+
+def balanced_weights(frequencies: Tensor) -> Tensor:
+    """Weights of classes by their share of all pixels (classes,), in [0, 1]: 1 / ln(1.02 + p), from 1.4 to 50.
+
+    Paszke et al. 2016: ENet: A Deep Neural Network Architecture for Real-Time Semantic Segmentation, section 5.2,
+    https://arxiv.org/abs/1606.02147.
+    """
+    return 1 / torch.log(_ENET + frequencies)
