@@ -12,11 +12,12 @@ from i2i_runtime.files import check_writable
 def utility(
     source: Annotated[Path, typer.Option(help="Folder of the source frames.")],
     labels: Annotated[Path, typer.Option(help="Folder of their label maps, by the same names.")],
-    translated: Annotated[
-        list[Path], typer.Option(help="Folder of their translations, by the same names; repeatable.")
-    ],
     real: Annotated[Path, typer.Option(help="Folder of real frames to test on.")],
     real_labels: Annotated[Path, typer.Option(help="Folder of the label maps of --real.")],
+    translated: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of their translations, by the same names; repeatable.", show_default=False),
+    ] = None,
     real_train: Annotated[
         Path | None, typer.Option(help="Folder of other real frames to train on, the upper bound.", show_default=False)
     ] = None,
@@ -25,6 +26,9 @@ def utility(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings on each set of frames.")] = 3,
     steps: Annotated[int, typer.Option(min=1, max=10**6, help="Steps of each training, of 8 frames.")] = 300,
+    train_on: Annotated[
+        str, typer.Option(metavar="SET,...", help="Train on source, translated, both, real.", show_default="all")
+    ] = "source,translated,both,real",
     size: Annotated[
         str | None,
         typer.Option(metavar="WxH", help="Pixels of all frames.", show_default="128 wide, in the shape of --real"),
@@ -67,7 +71,7 @@ def utility(
     with stop_on_signals() as stop, ProgressLine() as line:
         frames = open_utility_frames(
             LabelledFolder(source, labels, class_map),
-            _by_name(translated),
+            _by_name(translated or []),
             LabelledFolder(real, real_labels, real_map),
             training,
             classes=classes,
@@ -80,6 +84,7 @@ def utility(
             frames,
             steps=steps,
             seeds=seeds,
+            train_on=_split(train_on),
             device=choose_device(device),
             progress=line.count("training steps"),
             notify=line.notify,

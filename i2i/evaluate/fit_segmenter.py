@@ -43,7 +43,7 @@ def fit_segmenter(
     """
     with preserve_random_state(device):
         torch.manual_seed(seed)
-        segmenter = UnetSegmenter(classes=classes).to(device, memory_format=torch.channels_last)
+        segmenter = UnetSegmenter(classes=classes).to(device).to(memory_format=torch.channels_last)
     update = TrainingUpdate({"segmenter": segmenter}, Optimizer.model_validate({"name": "adam", "lr": RATE}))
     rate = Cosine()
     for step, (images, labels) in zip(range(steps), _batches(frames, seed, device), strict=False):

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from i2i.data.labels.class_map import ClassMap
+from i2i.data.labels.label_map import read_label_map
 from i2i.evaluate.pairs import FilePair, Pixels, Progress, find_pairs, read_image, track
-from i2i.metrics.segmentation.class_map import ClassMap
 from i2i.metrics.segmentation.iou import IGNORE
-from i2i.metrics.segmentation.label_map import read_label_map
 from i2i.registry import did_you_mean
 from i2i_runtime.files import printable
 
@@ -84,8 +84,9 @@ def _read(pair: FilePair, class_map: ClassMap, size: tuple[int, int]) -> tuple[P
     indices = class_map(raw, printable(pair.partner))
     _check_aspect(indices, image, pair)
     shrinks = image.shape[1] > size[0] or image.shape[0] > size[1]
-    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return image, cv2.resize(indices, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    truth = cv2.resize(indices, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(resized, np.uint8), np.asarray(truth, np.uint8)
 
 
 def _check_aspect(labels: Labels, image: Pixels, pair: FilePair) -> None:
@@ -94,6 +95,6 @@ def _check_aspect(labels: Labels, image: Pixels, pair: FilePair) -> None:
     if abs(rows * width - height * columns) > max(rows, columns, height, width):
         sizes = [f"{columns}x{rows}", f"{width}x{height}"]
         raise ValueError(
-            f"{printable(pair.partner)} is {sizes[0]}, but {printable(pair.image)} {sizes[1]}; allowed: equal sizes, or "
-            "equal ratios of width and height"
+            f"{printable(pair.partner)} is {sizes[0]}, but {printable(pair.image)} {sizes[1]}; allowed: equal sizes, "
+            "or equal ratios of width and height"
         )

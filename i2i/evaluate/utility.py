@@ -12,7 +12,7 @@ CyCADA (Hoffman et al. 2018, section 4, https://arxiv.org/abs/1711.03213) and GT
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,9 +25,10 @@ from i2i.evaluate.fit_segmenter import confusion_of, fit_segmenter
 from i2i.evaluate.labelled_frames import LabelledFrames
 from i2i.evaluate.pairs import Progress
 from i2i.metrics.segmentation.iou import Counts, iou
+from i2i.registry import did_you_mean
 from i2i_runtime.files import write_atomically
 
-SOURCE, REAL = "source", "real"
+SOURCE, TRANSLATED, BOTH, REAL = TRAINING_SETS = ("source", "translated", "both", "real")
 _MEAN = "mIoU"
 
 
@@ -137,6 +138,7 @@ def evaluate_utility(
     *,
     steps: int = 300,
     seeds: int = 3,
+    train_on: Collection[str] = TRAINING_SETS,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
     notify: Callable[[str], None] = lambda sentence: None,
@@ -145,15 +147,17 @@ def evaluate_utility(
     """Train a segmenter on each set of frames from each of the seeds 0, 1, ..., and test it on the real test frames.
 
     One trained on real frames is also tested on source and translated frames: whether it recognises their own labels.
-    `progress` gets training steps, `notify` a sentence after each training; where `stop` returns True, the result
-    holds what is done. Raises ValueError for numbers below 1.
+    `train_on` leaves out sets of frames. `progress` gets training steps, `notify` a sentence after each training; where
+    `stop` returns True, the result holds what is done. Raises ValueError for numbers below 1 and unknown sets.
     """
     if steps < 1 or seeds < 1:
         raise ValueError(f"utility: {steps} steps and {seeds} seeds; allowed: 1 and more of both")
+    if unknown := [name for name in train_on if name not in TRAINING_SETS]:
+        raise ValueError(f"utility: no set of frames {unknown[0]!r}; {did_you_mean(unknown[0], TRAINING_SETS)}")
     device = torch.device(device)
     result = UtilityResult(tuple(frames.classes))
-    trainings = [(trained_on, seed) for trained_on in _training_sets(frames) for seed in range(seeds)]
-    sets = _training_sets(frames)
+    sets = _training_sets(frames, train_on)
+    trainings = [(name, seed) for name in sets for seed in range(seeds)]
     for number, (trained_on, seed) in enumerate(trainings):
         count = _counter(progress, number * steps, len(trainings) * steps)
         segmenter = fit_segmenter(
@@ -175,13 +179,13 @@ def write_utility(result: UtilityResult, file: Path) -> None:
         temporary.write_text(json.dumps(result.as_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _training_sets(frames: UtilityFrames) -> dict[str, LabelledFrames]:
+def _training_sets(frames: UtilityFrames, train_on: Collection[str]) -> dict[str, LabelledFrames]:
     """Sets to train on by name: the source, each translation, the source with it, and real frames."""
-    sets = {SOURCE: frames.source}
+    sets = {SOURCE: frames.source} if SOURCE in train_on else {}
     for name, translated in frames.translated.items():
-        sets[name] = translated
-        sets[f"{SOURCE} + {name}"] = frames.source + translated
-    return sets | ({REAL: frames.real_train} if frames.real_train is not None else {})
+        sets |= {name: translated} if TRANSLATED in train_on else {}
+        sets |= {f"{SOURCE} + {name}": frames.source + translated} if BOTH in train_on else {}
+    return sets | ({REAL: frames.real_train} if frames.real_train is not None and REAL in train_on else {})
 
 
 def _test_sets(frames: UtilityFrames, trained_on: str) -> dict[str, LabelledFrames]:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from i2i.data.labels.class_map import ClassMap, identity_class_map, read_class_map, read_class_names
 from i2i.evaluate.labelled_frames import LabelledFrames, ScoredClasses, read_frames
 from i2i.evaluate.pairs import Progress
 from i2i.evaluate.utility import REAL, SOURCE, UtilityFrames
-from i2i.metrics.segmentation.class_map import ClassMap, identity_class_map, read_class_map, read_class_names
 from i2i.metrics.segmentation.iou import IGNORE
 from i2i_runtime import images
 from i2i_runtime.files import printable

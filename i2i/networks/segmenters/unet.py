@@ -4,6 +4,8 @@ Ronneberger, Fischer, Brox 2015: U-Net: Convolutional Networks for Biomedical Im
 https://arxiv.org/abs/1505.04597.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -41,14 +43,12 @@ class UnetSegmenter(Segmenter):
         at_least(2, classes=classes)
         self.in_channels, self.classes = in_channels, classes
         widths = [min(features * 2**level, max(features, most_features)) for level in range(depth + 1)]
+        levels = [*pairwise(widths)]
         self.stem = _block(in_channels, widths[0])
         self.down = nn.ModuleList(
-            nn.Sequential(_block(outer, inner, stride=2), _block(inner, inner))
-            for outer, inner in zip(widths, widths[1:], strict=False)
+            nn.Sequential(_block(outer, inner, stride=2), _block(inner, inner)) for outer, inner in levels
         )
-        self.up = nn.ModuleList(
-            _block(inner + outer, outer) for outer, inner in reversed([*zip(widths, widths[1:], strict=False)])
-        )
+        self.up = nn.ModuleList(_block(inner + outer, outer) for outer, inner in reversed(levels))
         self.head = nn.Conv2d(widths[0], classes, 1)
 
     def forward(self, image: Tensor) -> Tensor:
