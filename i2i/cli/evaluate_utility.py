@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from i2i.cli.train import Device
-from i2i_runtime.files import check_writable
+from i2i_runtime.files import check_output
 
 
 def utility(
@@ -16,7 +16,9 @@ def utility(
     real_labels: Annotated[Path, typer.Option(help="Folder of the label maps of --real.")],
     translated: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of their translations, by the same names; repeatable.", show_default=False),
+        typer.Option(
+            metavar="<path>", help="Folder of their translations, by the same names; repeatable.", show_default=False
+        ),
     ] = None,
     real_train: Annotated[
         Path | None, typer.Option(help="Folder of other real frames to train on, the upper bound.", show_default=False)
@@ -51,6 +53,7 @@ def utility(
     json: Annotated[
         Path | None, typer.Option("--json", help="Write all of it to this file.", show_default=False)
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --json.")] = False,
     device: Device = "auto",
 ) -> int:
     """Train a small segmenter on source frames, on translated ones, on both, and test each on real frames.
@@ -63,7 +66,7 @@ def utility(
     from i2i.evaluate import LabelledFolder, evaluate_utility, open_utility_frames, write_utility
 
     if json is not None:
-        check_writable(json, ".json", option="--json")
+        check_output(json, ".json", option="--json", overwrite=overwrite)
     if (real_train is None) != (real_train_labels is None):
         raise ValueError("--real-train and --real-train-labels go with one another; give both or neither")
     real_map = real_class_map or class_map
