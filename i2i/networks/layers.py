@@ -115,7 +115,7 @@ def initialise(network: nn.Module, init: Initialisation = "normal", gain: float 
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             _draw(layer.weight, init, gain)
-        elif isinstance(layer, nn.BatchNorm2d):
+        elif isinstance(layer, nn.BatchNorm2d) and layer.affine:
             nn.init.normal_(layer.weight, 1.0, gain)
         else:
             continue

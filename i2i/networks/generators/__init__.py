@@ -1,6 +1,6 @@
 """Generators, of images from images or from noise: one paper per file."""
 
-from i2i.networks.generators import biggan, dcgan, resnet, rrdb, srvgg, stylegan2, unet
+from i2i.networks.generators import biggan, dcgan, resnet, rrdb, spade, srvgg, stylegan2, unet
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "dcgan",
     "resnet",
     "rrdb",
+    "spade",
     "srvgg",
     "stylegan2",
     "unet",
