@@ -65,6 +65,9 @@ _LABELS_OF: Mapping[type, Mapping[str, str]] = {
 }
 
 
+LABELLED = (LabelledUnpaired, Segmentation)  # batches with label maps
+
+
 def image_fields(batch: type) -> tuple[str, ...]:
     """Names of the fields of a type of batch that are images, in order."""
     return tuple(_LABELS_OF[batch])

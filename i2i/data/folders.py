@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from i2i.data import pairing
-from i2i.data.layouts import Domains, Layout, check_side_by_side, check_single_resolution, child, find_domains
+from i2i.data.labels.maps import LabelMaps
+from i2i.data.layouts import (
+    Domains,
+    Layout,
+    check_side_by_side,
+    check_single_resolution,
+    child,
+    find_domains,
+    find_labelled_domains,
+)
 from i2i.data.pairing import Pairs, list_images
 from i2i_runtime import images
 from i2i_runtime.files import printable
@@ -31,6 +40,7 @@ class PairedFiles:
     test: tuple[tuple[Path, Path], ...]
     held_out_from_train: bool
     side_by_side: bool
+    labels: LabelMaps | None = None  # None: not looked for
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,7 @@ class UnpairedFiles:
     train: tuple[tuple[Path, ...], tuple[Path, ...]]
     test: tuple[tuple[Path, ...], tuple[Path, ...]]
     held_out_from_train: bool
+    labels: LabelMaps | None = None  # None: not looked for
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,7 @@ class SingleFiles:
     train: tuple[Path, ...]
     test: tuple[Path, ...]
     held_out_from_train: bool
+    labels: LabelMaps | None = None  # None: not looked for
 
 
 def find_pairs(*folders: Path, scale: int = 1, layout: Layout = "auto", suffixes: Sequence[str] = ()) -> PairedFiles:
@@ -83,14 +95,15 @@ def find_pairs(*folders: Path, scale: int = 1, layout: Layout = "auto", suffixes
     raise _unknown_layout(folder, "train/ of side-by-side images, trainA/ and trainB/, or side-by-side images")
 
 
-def find_unpaired(*folders: Path, layout: Layout = "auto") -> UnpairedFiles:
+def find_unpaired(*folders: Path, layout: Layout = "auto", labelled: bool = False) -> UnpairedFiles:
     """The images of two domains: two folders, or one in a layout of `layouts`, with test images or without.
 
-    Raises ValueError for a folder that is missing, empty or ambiguous.
+    With `labelled`, the images of a folder in which label maps lie beside them are those in its images/. Raises
+    ValueError for a folder that is missing, empty or ambiguous.
     """
     if len(folders) != 2:
         _one_folder(folders)
-    domains = find_domains(folders, layout)
+    domains = find_labelled_domains(folders, layout) if labelled else find_domains(folders, layout)
     if not domains:
         raise _unknown_layout(folders[0], "trainA/ and trainB/")
     train = _require(folders[0], domains.pop("train"))
@@ -117,6 +130,11 @@ def find_single(folder: Path, layout: Layout = "auto") -> SingleFiles:
     if layout == "auto":
         check_single_resolution(folder)
     return SingleFiles(*_split(_paths(folder), ()))
+
+
+def split_files(train: Path, test: Path | None) -> SingleFiles:
+    """All images below two folders, or below one of which some are held out. Raises ValueError for none."""
+    return SingleFiles(*_split(_paths(train), _paths(test) if test else ()))
 
 
 def find_classes(folder: Path) -> list[str]:

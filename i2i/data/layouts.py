@@ -15,6 +15,8 @@ Layout = Literal["auto", "side-by-side", "flat"]
 SPLITS = ("train", "test", "val")
 _DOMAINS = (("A", "B"), ("LR", "HR"), ("LQ", "GT"), ("low", "high"))
 _PHOTOS = "imgs"  # a folder of JoliGEN's layout: trainA/imgs, with masks in trainA/bbox
+LABELS = "labels"  # a folder of label maps, beside one of these
+FRAMES = ("images", "frames", "imgs", "rgb")
 # Side-by-side pairs of the published sets are twice as wide as high.
 _SIDE_BY_SIDE = (1.9, 2.1)
 _PROBED = 32  # headers that are read to see how wide images are
@@ -43,6 +45,31 @@ def child(folder: Path, name: str) -> Path | None:
         names = [entry.name for entry in entries if entry.is_symlink() or entry.is_dir()]
     found = [name for name in names if normalize("NFC", name).casefold() == key and (folder / name).is_dir()]
     return folder / found[0] if len(found) == 1 else None
+
+
+def frames_beside_labels(folder: Path) -> Path:
+    """The folder images/, frames/ or the like in a folder that has labels/, too; any other folder, and one with train/,
+    itself. Raises ValueError where images lie beside labels/, or in several such folders.
+    """
+    if not child(folder, LABELS) or child(folder, "train"):
+        return folder
+    found = [path for name in FRAMES if (path := child(folder, name))]
+    if len(found) != 1:
+        named = " and ".join(f"{path.name}/" for path in found) or "no images/"
+        raise ValueError(
+            f"{printable(folder)}: {named} beside {LABELS}/; move the images that its label maps belong to into images/"
+        )
+    return found[0]
+
+
+def find_labelled_domains(folders: Sequence[Path], layout: Layout = "auto") -> dict[str, Domains]:
+    """As `find_domains`, but for the images in images/ where a folder has these beside labels/. Raises ValueError as
+    `frames_beside_labels`, too.
+    """
+    if len(folders) == 2:
+        folders = [frames_beside_labels(folder) for folder in folders]
+    domains = find_domains(folders, layout)
+    return {split: Domains(*(each and frames_beside_labels(each) for each in both)) for split, both in domains.items()}
 
 
 def find_domains(folders: Sequence[Path], layout: Layout = "auto") -> dict[str, Domains]:

@@ -81,6 +81,13 @@ def match_folders(folder_a: Path, folder_b: Path, scale: int = 1, suffixes: Sequ
     return tuple((folder_a / path, folder_b / b[stem][0]) for stem, (path,) in a.items())
 
 
+def common_end(stems: Iterable[Path]) -> str:
+    """The end that all names share, from a _ or - before a letter on: _A of 001_A and 002_A; empty where none is."""
+    shared = os.path.commonprefix([stem.name[::-1] for stem in stems])[::-1]  # noqa: RUF071 of characters, which is meant
+    found = _END.search(shared)
+    return found[0] if found else ""
+
+
 def match_suffixes(folder: Path, suffixes: Sequence[str] = ()) -> Pairs:
     """The pairs in one folder by the ends of their names, `suffixes` or those that are usual; none where no end is.
 
@@ -148,10 +155,9 @@ def _casefold(stems: dict[Path, list[Path]]) -> dict[Path, list[Path]]:
 
 
 def _without_common_end(stems: dict[Path, list[Path]]) -> dict[Path, list[Path]]:
-    """Without the end that all names share, from a _ or - on: 001_A, 002_A become 001, 002."""
-    shared = os.path.commonprefix([stem.name[::-1] for stem in stems])[::-1]  # noqa: RUF071 of characters, which is meant
-    found = _END.search(shared)
-    return _without_suffix(stems, found[0]) if found else stems
+    """Without the end that all names share: 001_A, 002_A become 001, 002."""
+    end = common_end(stems)
+    return _without_suffix(stems, end) if end else stems
 
 
 def _without_suffix(stems: dict[Path, list[Path]], end: str) -> dict[Path, list[Path]]:

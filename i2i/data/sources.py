@@ -1,36 +1,56 @@
 """From a recipe to its files, and from the files to samples of the kind that a method takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from i2i.data import folders, known, layouts
 from i2i.data.augment import Pipeline
-from i2i.data.batch import Images, Pair
+from i2i.data.batch import LABELLED, Images, LabelledUnpaired, Pair, Segmentation, Unpaired
 from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles
+from i2i.data.labels.find import find_segmentation
+from i2i.data.labels.maps import NO_LABELS
+from i2i.data.labels.recipe import find_labels
 from i2i.data.reading import FieldFormat
-from i2i.data.samples import HighResolutionImages, LabelledImages, PairedImages, Preprocessing, UnpairedImages
+from i2i.data.samples import (
+    HighResolutionImages,
+    LabelledImages,
+    LabelledUnpairedImages,
+    PairedImages,
+    Preprocessing,
+    SegmentationImages,
+    UnpairedImages,
+)
 from i2i.recipe import Recipe
 
-Samples = Any  # PairedImages, UnpairedImages, HighResolutionImages or LabelledImages
+Samples = Any  # of one of the classes in `i2i.data.samples`
 Files = PairedFiles | UnpairedFiles | SingleFiles
+
+
+# Known data sets of one name hold other images for other samples.
+_KINDS = {Images: "", Segmentation: "", Pair: "paired", Unpaired: "unpaired", LabelledUnpaired: "unpaired"}
 
 
 class SampleKind(NamedTuple):
     """The samples that a method or a generator takes."""
 
-    batch: type  # Pair, Unpaired, HighResolution or Images
-    channels: tuple[int, ...]  # of each image of a sample
-    value_range: tuple[float, float]  # of the networks
+    batch: type  # one of those in `i2i.data.batch`
+    channels: tuple[int, ...] = (3, 3)  # of each image of a sample
+    value_range: tuple[float, float] = (-1.0, 1.0)  # of the networks
     scale: int = 1  # how many times as large as its source a target is
     size: int = 0  # of `Images`, in pixels
     classes: int = 0  # of `Images`; 0 for images without classes
+    needs_labels: Collection[str] = ()  # fields of images that have to have label maps
 
 
-def find_files(samples: SampleKind, recipe: Recipe, notify: Callable[[str], None]) -> Files:
+def find_files(
+    samples: SampleKind, recipe: Recipe, notify: Callable[[str], None], *, with_labels: bool = True
+) -> Files:
     """The files of the recipe's data; `notify` gets sentences about where they come from.
 
-    Raises ValueError for data that are missing or not of this kind.
+    Label maps are found for samples that have these; without `with_labels` they are left out, where images alone are
+    measured. Raises ValueError for data that are missing or not of this kind.
     """
     sources = recipe.data.source
     if not 1 <= len(sources) <= 2:
@@ -38,17 +58,30 @@ def find_files(samples: SampleKind, recipe: Recipe, notify: Callable[[str], None
     if samples.batch is Images and len(sources) != 1:
         raise ValueError(f"data: {len(sources)} sources given; a generator of images from noise has one")
     is_single = samples.batch is Images or is_degraded(recipe)
-    kind = "" if samples.batch is Images else "high" if is_single else "paired" if samples.batch is Pair else "unpaired"
-    if recipe.data.suffixes and (is_single or samples.batch is not Pair):
-        raise ValueError("data.suffixes: the ends of names of pairs, but this method takes no pairs; leave it out")
+    _check_options(samples, recipe, is_single=is_single)
+    kind = "high" if is_single and samples.batch is not Images else _KINDS[samples.batch]
     if len(recipe.data.suffixes) not in (0, 2):
         raise ValueError(f"data.suffixes = {recipe.data.suffixes}; allowed: two, the ends of the names of a and of b")
     if recipe.degradation and not is_degraded(recipe):
         notify("two folders: pairs of low and high resolution, to which the recipe's degradation is not applied")
     found = [_find(source, kind, notify) for source in sources]
     files = _layout(found, samples, recipe, is_single=is_single)
-    notify(_summary(files, found))
+    counted = ""
+    if samples.batch in LABELLED and with_labels:
+        labels, counted = find_labels(files, found, recipe.data, samples.needs_labels)
+        files = replace(files, labels=labels)
+    notify(_summary(files, found, counted))
     return files
+
+
+def _check_options(samples: SampleKind, recipe: Recipe, *, is_single: bool) -> None:
+    """Raise ValueError for options of the data that a method has no use for."""
+    data, is_labelled = recipe.data, samples.batch in LABELLED
+    if data.suffixes and (is_single or samples.batch is not Pair) and not is_labelled:
+        raise ValueError("data.suffixes: the ends of names of pairs, but this method takes no pairs; leave it out")
+    for option in ("labels", "class_map"):
+        if getattr(data, option) and not is_labelled:
+            raise ValueError(f"data.{option}: this method takes no label maps; leave it out")
 
 
 def _find(source: str, kind: str, notify: Callable[[str], None]) -> Path:
@@ -63,10 +96,12 @@ def _layout(found: list[Path], samples: SampleKind, recipe: Recipe, *, is_single
         return folders.find_single(found[0], layout=data.layout)
     if samples.batch is Pair:
         return folders.find_pairs(*found, scale=samples.scale, layout=data.layout, suffixes=data.suffixes)
-    return folders.find_unpaired(*found, layout=data.layout)
+    if samples.batch is Segmentation:
+        return find_segmentation(found[0], data.layout)[0]
+    return folders.find_unpaired(*found, layout=data.layout, labelled=samples.batch in LABELLED)
 
 
-def _summary(files: Files, found: list[Path]) -> str:
+def _summary(files: Files, found: list[Path], labels: str) -> str:
     """One line of what was found, for the user to check before training."""
     groups: Any = (files.train, files.test)
     if isinstance(files, UnpairedFiles):
@@ -80,7 +115,9 @@ def _summary(files: Files, found: list[Path]) -> str:
     if not isinstance(files, UnpairedFiles):
         train, test = (f"{len(group):,}" for group in groups)
     held_out = " (held out from training)" * files.held_out_from_train
-    counts = f"{train} {noun} for training, {test} for testing{held_out}"
+    if files.labels:
+        used += files.labels.files.values()
+    counts = f"{train} {noun} for training, {test} for testing{held_out}" + f"; {labels}" * bool(labels)
     return layouts.summary(counts, used, [folder for folder in found if folder.is_dir()])
 
 
@@ -93,6 +130,12 @@ def open_samples(samples: SampleKind, recipe: Recipe, files: Files) -> Samples:
     """The files as samples, preprocessed as in the recipe. Raises ValueError for classes or label maps that differ."""
     pipelines = Pipeline(recipe.augment.train), Pipeline(recipe.augment.test)
     preprocessing = Preprocessing(*pipelines, recipe.train.seed, samples.value_range)
+    if samples.batch is Segmentation:
+        assert isinstance(files, SingleFiles) and files.labels
+        field = FieldFormat(samples.channels[0])
+        return SegmentationImages(
+            files, preprocessing, labels=files.labels, field=field, min_samples=recipe.train.batch_size
+        )
     if isinstance(files, SingleFiles):
         # Photos fewer than a batch are repeated: their crops differ.
         options: Any = {"field": FieldFormat(samples.channels[-1]), "min_samples": recipe.train.batch_size}
@@ -104,6 +147,8 @@ def open_samples(samples: SampleKind, recipe: Recipe, files: Files) -> Samples:
     if isinstance(files, PairedFiles):
         direction, scale = recipe.data.direction, samples.scale
         return PairedImages(files, preprocessing, direction=direction, scale=scale, **options)
+    if samples.batch is LabelledUnpaired:
+        return LabelledUnpairedImages(files, preprocessing, channels=samples.channels, labels=files.labels or NO_LABELS)
     return UnpairedImages(files, preprocessing, **options)
 
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from i2i import registry
-from i2i.data.batch import Images, LabelledUnpaired, Unpaired
+from i2i.data.batch import Images
 from i2i.data.sources import Files, SampleKind, find_files
 from i2i.evaluate.folder_metrics import ImageFolders
 from i2i.evaluate.folders import evaluate_folders
@@ -185,11 +185,10 @@ def _find_data(loaded: LoadedModel, recipe: Recipe, data: Sequence[str], notify:
         card = loaded.model.card
         source, target = find_direction(recipe, loaded.product)
         channels = (card.in_channels, card.out_channels) if source < target else (card.out_channels, card.in_channels)
-        # Images are measured without their label maps, which other data may not have.
-        batch = Unpaired if method.batch is LabelledUnpaired else method.batch
-        kind = SampleKind(batch, channels, _UNIT, scale=card.scale)
+        kind = SampleKind(method.batch, channels, _UNIT, scale=card.scale)
     try:
-        files: Files = find_files(kind, recipe, notify)
+        # Images are measured without their label maps, which other data may not have.
+        files: Files = find_files(kind, recipe, notify, with_labels=False)
     except ValueError as error:
         raise ValueError(f"{error}" if data else f"{error}; or name other data: i2i evaluate RUN DATA") from None
     return HeldOutData(kind, recipe, files, source, target)

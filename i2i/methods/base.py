@@ -1,7 +1,7 @@
 """The contract of a training method: one paper with its networks, its losses and one training step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import torch
@@ -68,6 +68,7 @@ class Method(nn.Module, ABC):
 
     batch: ClassVar[type[NamedTuple]]
     default_recipe: ClassVar[Mapping[str, Any]] = {}  # sections that `i2i train` starts from without a recipe file
+    needs_labels: ClassVar[Collection[str]] = ()  # fields of images that have to have label maps
     test_time: TestTime = "eval"  # how the products run after training, see `i2i.networks.layers.set_test_time`
 
     @abstractmethod

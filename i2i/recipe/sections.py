@@ -36,7 +36,20 @@ class Data(BaseModel):
         "names are equal, or their ends are recognised.",
     )
     classes: list[str] = Field(
-        default=[], description="Names of the classes in the order of their numbers. Empty: the folders, sorted."
+        default=[],
+        description="Names of the classes in the order of their numbers. Empty: the folders, sorted; of label maps, "
+        "the lines of classes.txt beside them, or the names in the class map.",
+    )
+    labels: list[str] = Field(
+        default=[],
+        description="Folders of label maps, of a and of b, for methods that take these; an empty text for a domain "
+        "without. Empty: found beside the images, as trainA_labels/ beside trainA/, sim_labels/ beside sim/, labels/ "
+        "beside images/.",
+    )
+    class_map: str = Field(
+        default="",
+        description="File (.json, .toml, .csv) with the class of each number or colour in the label maps. Empty: "
+        "numbers are class indices, and 255 is none.",
     )
     label_maps: list[str] = Field(
         default=[],

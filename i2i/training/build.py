@@ -10,8 +10,10 @@ import torch
 
 from i2i import registry
 from i2i.checkpoints import run as checkpoint
+from i2i.data.batch import LABELLED
+from i2i.data.labels.recipe import with_classes
 from i2i.data.loader import batches, steps_per_epoch
-from i2i.data.sources import Files, Samples, distinct_held_out, find_files, open_samples
+from i2i.data.sources import Files, SampleKind, Samples, distinct_held_out, find_files, open_samples
 from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
@@ -72,7 +74,7 @@ def build_trainer(
     fingerprint of the data.
     """
     notify = context.reporter.notify
-    method, files, samples, degradation, preparations, _ = _open_stage(recipe, context)
+    recipe, method, files, samples, degradation, preparations, _ = _open_stage(recipe, context)
     if recipe.train.start and state is None:
         load_start_weights(recipe.train.start, method)
     recipe = _with_steps(recipe, samples)
@@ -90,12 +92,17 @@ def build_trainer(
         torch.manual_seed(recipe.train.seed + rank)
     if state:
         trainer.load_state_dict(state)
-    return recipe, samples, trainer, fingerprint([files.train, files.test])
+    return recipe, samples, trainer, fingerprint(_all_files(files))
+
+
+def _all_files(files: Files) -> list[Any]:
+    return [files.train, files.test, *(files.labels.files.values() if files.labels else ())]
 
 
 class _Stage(NamedTuple):
-    """A method and its data, which fit one another."""
+    """A method and its data, which fit one another, and the recipe with what is only known from the data."""
 
+    recipe: Recipe
     method: Method
     files: Files
     samples: Samples
@@ -106,14 +113,24 @@ class _Stage(NamedTuple):
 
 def _open_stage(recipe: Recipe, context: RunContext) -> _Stage:
     """Build a recipe's method and open its data. Raises ValueError where they do not fit one another, or the memory."""
+    recipe, found = _with_label_classes(recipe, context.reporter.notify)
     check_memory(recipe.method, context.device)
     method = build(registry.methods, recipe.method)
     check_contract(method)
     kind = sample_kind(method)
-    files = find_files(kind, recipe, context.reporter.notify)
+    files = found or find_files(kind, recipe, context.reporter.notify)
     samples, degradation = open_samples(kind, recipe, files), open_degradation(method, recipe)
     preparations = [each for each in (open_augmentation(method, recipe), degradation) if each]
-    return _Stage(method, files, samples, degradation, preparations, first_batch(method, samples, preparations))
+    return _Stage(recipe, method, files, samples, degradation, preparations, first_batch(method, samples, preparations))
+
+
+def _with_label_classes(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Recipe, Files | None]:
+    """The recipe with the classes that the label maps show, on which the networks of a method depend, and the files."""
+    method: Any = registry.methods[recipe.method["name"]]
+    if (batch := getattr(method, "batch", None)) not in LABELLED:
+        return recipe, None
+    files = find_files(SampleKind(batch, needs_labels=method.needs_labels), recipe, notify)
+    return with_classes(recipe, files.labels, notify) if files.labels else recipe, files
 
 
 def check_stages(first: Recipe, second: Recipe, context: RunContext) -> None:
@@ -127,7 +144,7 @@ def check_stages(first: Recipe, second: Recipe, context: RunContext) -> None:
             _check_micro_batches(shard.stop - shard.start, recipe.train.accumulate)
             build(registry.schedules, recipe.schedule)
             stage = _open_stage(recipe, context)
-            check_step(stage.method, recipe.optimizer, stage.batch, shard.stop - shard.start)
+            check_step(stage.method, stage.recipe.optimizer, stage.batch, shard.stop - shard.start)
             methods.append(stage.method)
     load_products(methods[1], methods[0].products(), "[first]: the first stage has another generator")
 
@@ -141,7 +158,8 @@ def _check_micro_batches(images: int, parts: int) -> None:
 
 def resolve_paths(recipe: Recipe) -> Recipe:
     """The recipe with absolute paths, so that its run can be resumed from another working directory."""
-    data = recipe.data.model_copy(update={"source": [_absolute(source) for source in recipe.data.source]})
+    paths = {key: [_absolute(each) for each in getattr(recipe.data, key)] for key in ("source", "labels")}
+    data = recipe.data.model_copy(update=paths | {"class_map": _absolute(recipe.data.class_map)})
     train = recipe.train.model_copy(update={"start": _all_absolute(recipe.train.start)})
     method = dict(recipe.method)
     if weights := method.get("perceptual", {}).get("weights"):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from i2i import registry
-from i2i.data.batch import HighResolution, Images, Pair, image_fields, is_image, labels_of
+from i2i.data.batch import LABELLED, HighResolution, Images, Pair, image_fields, is_image, labels_of
 from i2i.data.batch_augment import BatchPipeline
 from i2i.data.sources import SampleKind, Samples, is_degraded
 from i2i.methods.base import Method
@@ -45,7 +45,7 @@ def open_augmentation(method: Method, recipe: Recipe) -> BatchPipeline | None:
     if recipe.data.label_maps:
         raise ValueError("augment.batch: it would blur the class indices of data.label_maps; use augment.train instead")
     pipeline = BatchPipeline(recipe.augment.batch, method.value_range)
-    if any(labels_of(method.batch, field) for field in image_fields(method.batch)):
+    if method.batch in LABELLED:
         pipeline.check_labels()
     return pipeline
 

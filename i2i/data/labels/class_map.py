@@ -87,12 +87,7 @@ def check_class_names(names: Sequence[str], where: str) -> None:
 
 def read_class_map(path: Path, classes: Sequence[str]) -> ClassMap:
     """Read a class map from a .json, .toml or .csv file. Raises ValueError for other files, and unknown classes."""
-    if path.suffix.lower() not in _PARSERS:
-        raise ValueError(f"{printable(path)}: not a class map; known suffixes: {' '.join(_PARSERS)}")
-    try:
-        rows = _PARSERS[path.suffix.lower()](_read_text(path))
-    except (ValueError, csv.Error) as error:  # those of json and tomllib are ValueErrors
-        raise ValueError(f"{printable(path)}: not a class map ({error})") from None
+    rows = _read_rows(path)
     default = next((_class_index(value, classes, path) for key, value in rows if key == _WILDCARD), None)
     rows = [(key, value) for key, value in rows if key != _WILDCARD]
     in_colour = any(_is_colour(key) for key, _ in rows)
@@ -107,6 +102,25 @@ def read_class_map(path: Path, classes: Sequence[str]) -> ClassMap:
     if not in_colour:
         entries.setdefault(IGNORE, IGNORE)
     return ClassMap(entries, printable(path), in_colour, default)
+
+
+def names_of_class_map(path: Path) -> tuple[str, ...]:
+    """Names of the classes in a class map, in the order in which they first appear; empty where it has their numbers.
+
+    Raises ValueError as `read_class_map`.
+    """
+    values = [str(value) for _, value in _read_rows(path) if value != _IGNORE]
+    return () if any(value.isdecimal() for value in values) else tuple(dict.fromkeys(values))
+
+
+def _read_rows(path: Path) -> list[tuple[str, Any]]:
+    """Labels and their classes in a class map's file, as they are written. Raises ValueError for another file."""
+    if path.suffix.lower() not in _PARSERS:
+        raise ValueError(f"{printable(path)}: not a class map; known suffixes: {' '.join(_PARSERS)}")
+    try:
+        return _PARSERS[path.suffix.lower()](_read_text(path))
+    except (ValueError, csv.Error) as error:  # those of json and tomllib are ValueErrors
+        raise ValueError(f"{printable(path)}: not a class map ({error})") from None
 
 
 def _read_text(path: Path) -> str:
