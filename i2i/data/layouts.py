@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from unicodedata import normalize
 
+from i2i.data.halves import are_side_by_side
 from i2i_runtime import images
 from i2i_runtime.files import printable
 
@@ -19,7 +20,7 @@ LABELS = "labels"  # a folder of label maps, beside one of these
 FRAMES = ("images", "frames", "imgs", "rgb")
 # Side-by-side pairs of the published sets are twice as wide as high.
 _SIDE_BY_SIDE = (1.9, 2.1)
-_PROBED = 32  # headers that are read to see how wide images are
+_PROBED = 32  # images that are read to see whether they are pairs side by side
 _NAMED = 4  # groups of files named in a sentence
 
 
@@ -123,12 +124,13 @@ def _photos(domains: Domains) -> Domains:
 
 
 def check_side_by_side(folder: Path, paths: Sequence[Path], layout: Layout) -> None:
-    """Raise ValueError for images that are not twice as wide as high, as pairs side by side are, if the layout is not
-    said to be that.
+    """Raise ValueError for images that are not twice as wide as high, or whose halves are no plausible pairs, if the
+    layout is not said to be side by side.
     """
     if layout == "side-by-side":
         return
-    headers = [images.header(path) for path in paths[:: max(1, len(paths) // _PROBED)]]
+    probed = paths[:: max(1, len(paths) // _PROBED)]
+    headers = [images.header(path) for path in probed]
     low, high = _SIDE_BY_SIDE
     other = [each for each in headers if not low <= each.width / each.height <= high]
     if 2 * len(other) >= len(headers):
@@ -136,6 +138,12 @@ def check_side_by_side(folder: Path, paths: Sequence[Path], layout: Layout) -> N
             f"{printable(folder)}: images such as {printable(paths[0])} are {headers[0].width}x{headers[0].height}, not"
             " twice as wide as high, so they may not be two images side by side; if they are, add --set"
             " data.layout=side-by-side; if not, give the folders of a and of b"
+        )
+    if not are_side_by_side(probed):
+        raise ValueError(
+            f"{printable(folder)}: images such as {printable(paths[0])} are twice as wide as high, but most have no"
+            " seam in the middle nor the same edges in both halves, so they may be single images; for pairs side by"
+            " side, add --set data.layout=side-by-side; if not, give the folders of a and of b"
         )
 
 

@@ -10,7 +10,9 @@ from i2i_runtime import images
 def fill(folder: Path, *names: str, width: int = 4) -> Path:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        images.write(folder / name, np.zeros((2, width, 3), np.uint8))
+        image = np.zeros((2, width, 3), np.uint8)
+        image[:, width // 2 :] = 255  # a seam, as between images side by side
+        images.write(folder / name, image)
     return folder
 
 

@@ -67,7 +67,7 @@ def pictures(tmp_path: Path) -> PairedImages:
         image = np.random.default_rng(index).integers(0, 256, (24, 48, 3)).astype(np.uint8)
         images.write(tmp_path / f"{index}.png", image)
     random = Pipeline({"resize": {"size": 20}, "crop": {"size": 16}, "flip": {}, "ColorJitter": {}, "GaussNoise": {}})
-    return PairedImages(find_pairs(tmp_path), Preprocessing(random, random, seed=5))
+    return PairedImages(find_pairs(tmp_path, layout="side-by-side"), Preprocessing(random, random, seed=5))
 
 
 def test_an_epoch_has_every_sample_at_most_once_in_its_own_order():

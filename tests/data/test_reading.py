@@ -45,7 +45,7 @@ def test_every_field_has_the_channels_of_its_format(tmp_path):
 
 def test_the_left_half_is_the_source_and_direction_swaps(tmp_path):
     written(tmp_path / "1.png", np.concatenate([picture(1), picture(2)], axis=1))
-    files = find_pairs(tmp_path)
+    files = find_pairs(tmp_path, layout="side-by-side")
     source, target = paired(files, value_range=(0.0, 1.0))[0, 0]
     torch.testing.assert_close(source, as_tensor(picture(1)))
     torch.testing.assert_close(target, as_tensor(picture(2)))
