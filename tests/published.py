@@ -26,6 +26,37 @@ class Published(dict[str, Tensor]):
                 self[f"{position}.{leaf}"] = torch.full((channels,), float(value))
             self[f"{position}.num_batches_tracked"] = torch.tensor(0)
 
+    def blocks(self, start: int, count: int, *, dropout: bool) -> None:
+        """Residual blocks of 16 channels."""
+        for block in range(start, start + count):
+            for convolution in (1, 6 if dropout else 5):
+                self.convolution(f"model.{block}.conv_block.{convolution}", 16, 16, 3)
+                self.normalisation(f"model.{block}.conv_block.{convolution + 1}", 16)
+
+
+def published_filter(channels: int, _: int, size: int, __: int) -> Tensor:
+    """CUT's depth-wise filter of 3x3 for down-sampling, or of 4x4 for up-sampling, where three of four pixels are 0."""
+    taps = torch.tensor({3: [0.25, 0.5, 0.25], 4: [0.25, 0.75, 0.75, 0.25]}[size])
+    return (taps[:, None] * taps).repeat(channels, 1, 1, 1)
+
+
+def published_cut(*, blocks: int, norm: str = "instance", dropout: bool = False) -> Published:
+    """The anti-aliased ResNet of CUT."""
+    state = Published(norm)
+    state.convolution("model.1", 2, 4, 7)
+    state.normalisation("model.2", 4)
+    for position, width in ((4, 8), (8, 16)):
+        state.convolution(f"model.{position}", width // 2, width, 3)
+        state.normalisation(f"model.{position + 1}", width)
+        state[f"model.{position + 3}.filt"] = published_filter(width, 1, 3, 3)
+    state.blocks(12, blocks, dropout=dropout)
+    for position, width in ((12 + blocks, 8), (16 + blocks, 4)):
+        state[f"model.{position}.filt"] = published_filter(2 * width, 1, 4, 4)
+        state.convolution(f"model.{position + 1}", 2 * width, width, 3)
+        state.normalisation(f"model.{position + 2}", width)
+    state.convolution(f"model.{21 + blocks}", 4, 1, 7, last=True)
+    return state
+
 
 def published_resnet(*, blocks: int, norm: str = "instance", dropout: bool = False) -> Published:
     state = Published(norm)
@@ -34,10 +65,7 @@ def published_resnet(*, blocks: int, norm: str = "instance", dropout: bool = Fal
     for position, width in ((4, 8), (7, 16)):
         state.convolution(f"model.{position}", width // 2, width, 3)
         state.normalisation(f"model.{position + 1}", width)
-    for block in range(10, 10 + blocks):
-        for convolution in (1, 6 if dropout else 5):
-            state.convolution(f"model.{block}.conv_block.{convolution}", 16, 16, 3)
-            state.normalisation(f"model.{block}.conv_block.{convolution + 1}", 16)
+    state.blocks(10, blocks, dropout=dropout)
     for position, width in ((10 + blocks, 8), (13 + blocks, 4)):
         state.convolution(f"model.{position}", 2 * width, width, 3, up=True)
         state.normalisation(f"model.{position + 1}", width)

@@ -1,4 +1,4 @@
-"""Published checkpoints in and out: Pix2Pix and CycleGAN (`latest_net_G.pth` and the like), ESRGAN and Real-ESRGAN.
+"""Published checkpoints in and out: Pix2Pix, CycleGAN and CUT (`latest_net_G.pth` and the like), ESRGAN, Real-ESRGAN.
 
 The architecture is recognised from keys and shapes, never from a file's name. Keys give the position of a layer in the
 published network: sorted by it, the layers are in the order of ours. `save_published` writes the published layout.
@@ -26,6 +26,7 @@ __all__ = ["interpolate", "load_published", "publish", "recognise", "rename", "s
 KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]]]] = {
     "model.model.0.weight": ("the U-Net's key", "unet", translation.unet_options),
     "model.10.conv_block.1.weight": ("the ResNet's (with reflection padding)", "resnet", translation.resnet_options),
+    "model.12.conv_block.1.weight": ("the anti-aliased ResNet's (CUT)", "resnet", translation.resnet_options),
     "body.0.rdb1.conv1.weight": ("the RRDB network's (Real-ESRGAN)", "rrdb", super_resolution.rrdb_options),
     "RRDB_trunk.0.RDB1.conv1.weight": ("the RRDB network's (2019)", "rrdb", super_resolution.rrdb_options),
     "model.1.sub.0.RDB1.conv1.0.weight": ("the RRDB network's (2018)", "rrdb", super_resolution.rrdb_options),

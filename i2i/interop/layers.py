@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 LEAVES = (
     "weight", "bias", "running_mean", "running_var", "num_batches_tracked", "weight_orig", "weight_u", "weight_v",
+    "filt",
 )  # fmt: skip
 
 # Keys of spectral norm: today's of PyTorch -> those of the published checkpoints.

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from i2i.interop.layers import following, own_layers
 from i2i.interop.super_resolution import rrdb_names, srvgg_names
-from i2i.interop.translation import resnet_names, unet_names
+from i2i.interop.translation import resnet_filters, resnet_names, unet_names
+from i2i.networks.antialiasing import AntialiasedDownsample, AntialiasedUpsample
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.generators.resnet import ResnetGenerator
 from i2i.networks.generators.rrdb import RRDBNet
@@ -21,8 +22,8 @@ from i2i_runtime.files import write_atomically
 def publish(generator: ImageGenerator) -> dict[str, Tensor]:
     """State dict of a generator with the published keys: the inverse of `rename`.
 
-    RRDB and compact networks have Real-ESRGAN's keys, U-Net and ResNet those of the reference of Pix2Pix and CycleGAN.
-    Raises ValueError for a generator or options without a published layout.
+    RRDB and compact networks have Real-ESRGAN's keys, U-Net and ResNet those of the reference of Pix2Pix and CycleGAN,
+    and the anti-aliased ResNet those of CUT's. Raises ValueError for a generator or options without a published layout.
     """
     convolutions, name = iter(_convolutions(generator)), ""
     state: dict[str, Tensor] = {}
@@ -30,7 +31,7 @@ def publish(generator: ImageGenerator) -> dict[str, Tensor]:
         # Layers with weights that are no convolutions, norms and activations, follow one.
         name = next(convolutions) if layer["weight"].ndim == 4 else following(name)
         state |= {f"{name}.{leaf}": tensor.detach().cpu().contiguous() for leaf, tensor in layer.items()}
-    return state
+    return state | (_resnet_filters(generator) if isinstance(generator, ResnetGenerator) else {})
 
 
 def save_published(generator: ImageGenerator, file: Path) -> None:
@@ -85,9 +86,22 @@ def _unet(generator: UnetGenerator) -> list[str]:
 
 
 def _resnet(generator: ResnetGenerator) -> list[str]:
-    _refuse_resizing(generator)
+    antialias = _antialias(generator)
+    if not antialias["antialias_up"]:
+        _refuse_resizing(generator)
     dropout = any(isinstance(layer, nn.Dropout) for layer in generator.modules())
-    return resnet_names(len(generator.blocks), dropout=dropout)
+    return resnet_names(len(generator.blocks), dropout=dropout, **antialias)
+
+
+def _resnet_filters(generator: ResnetGenerator) -> dict[str, Tensor]:
+    features = len(next(generator.parameters()))  # of the first convolution
+    return resnet_filters(features, len(generator.blocks), **_antialias(generator))
+
+
+def _antialias(generator: ResnetGenerator) -> dict[str, bool]:
+    """The options of its anti-aliased samplings."""
+    kinds = {"antialias_down": AntialiasedDownsample, "antialias_up": AntialiasedUpsample}
+    return {name: any(isinstance(layer, kind) for layer in generator.modules()) for name, kind in kinds.items()}
 
 
 def _refuse_resizing(generator: ImageGenerator) -> None:

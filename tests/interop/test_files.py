@@ -71,7 +71,7 @@ def test_a_truncated_file_is_refused_in_a_sentence(tmp_path, suffix, kept):
         ({"state_dict": {"a.weight": torch.zeros(1)}}, "the compact SRVGG network's body.2.weight; found a.weight"),
         ([1, 2], "a dictionary of tensors and nothing else"),
         (published_resnet(blocks=1) | {"model.7.weight": torch.zeros(16, 9, 3, 3)}, "where Resnet.* has down.1.0"),
-        (published_resnet(blocks=1) | {"model.4.filt": torch.zeros(3)}, "key model.4.filt is of no published network"),
+        (published_resnet(blocks=1) | {"model.4.blur": torch.zeros(3)}, "key model.4.blur is of no published network"),
         (published_resnet(blocks=1) | {"model.30.weight": torch.zeros(1, 4, 7, 7)}, "has model.30.weight, which"),
         (
             published_resnet(blocks=1) | {"model.2.weight": torch.ones(4), "model.2.bias": torch.ones(4)},

@@ -15,13 +15,17 @@ from i2i.networks.generators.rrdb import RRDBNet
 from i2i.networks.generators.srvgg import SRVGGNet
 from i2i.networks.generators.unet import UnetGenerator
 from tests import golden
+from tests.published import published_filter
 
+ANTIALIASED = "cut_resnet_9blocks_antialias_ngf16"
 GOLDEN = {
+    ANTIALIASED: lambda: ResnetGenerator(features=16, antialias_down=True, antialias_up=True),
     "cut_resnet_9blocks_noantialias_ngf16": lambda: ResnetGenerator(features=16),
     "resnet_6blocks_batch_ngf16": lambda: ResnetGenerator(features=16, blocks=6, norm="batch"),
     "resnet_9blocks_instance_ngf16": lambda: ResnetGenerator(features=16),
     "unet_128_batch_ngf16": lambda: UnetGenerator(features=16, depth=7),
     "unet_256_instance_ngf8": lambda: UnetGenerator(features=8, norm="instance"),
+    "cut_patchgan_3layers_antialias_instance_ndf16": lambda: PatchGAN(features=16, norm="instance", antialias=True),
     "patchgan_3layers_batch_ndf16_6ch": lambda: PatchGAN(in_channels=6, features=16),
     "patchgan_3layers_instance_ndf16": lambda: PatchGAN(features=16, norm="instance"),
     "pixelgan_batch_ndf16": lambda: PixelGAN(in_channels=6, features=16),
@@ -40,6 +44,8 @@ def recorded(shared, name):
     """The recorded arrays, and the published state dict that they were recorded with."""
     arrays = np.load(shared / "golden" / "networks" / f"{name}.npz")
     state = golden.weights(json.loads(str(arrays["state_dict"])))
+    for key in [key for key in state if key.endswith(".filt")]:
+        state[key] = published_filter(*state[key].shape)
     for key in [key for key in state if key.endswith("weight_orig")]:
         # A power iteration that has converged: the leading singular vectors.
         left, _, right = torch.linalg.svd(state[key].flatten(1), full_matrices=False)
@@ -58,9 +64,10 @@ def test_published_weights_give_the_published_output(shared, name):
     golden.assert_recorded(output, arrays)
 
 
-def test_features_are_those_that_the_loss_of_cut_sees(shared):
-    arrays, state = recorded(shared, "cut_resnet_9blocks_noantialias_ngf16")
-    network = ResnetGenerator(features=16).double()
+@pytest.mark.parametrize("name", [ANTIALIASED, "cut_resnet_9blocks_noantialias_ngf16"])
+def test_features_are_those_that_the_loss_of_cut_sees(shared, name):
+    arrays, state = recorded(shared, name)
+    network = GOLDEN[name]().double()
     network.load_state_dict(rename(state, network))
     image = torch.from_numpy(arrays["input"][:1]).double()
     layers = json.loads(str(arrays["nce_layers"]))

@@ -13,7 +13,7 @@ from i2i.networks.generators.resnet import ResnetGenerator
 from i2i.networks.generators.rrdb import RRDBNet
 from i2i.networks.generators.srvgg import SRVGGNet
 from i2i.networks.generators.unet import UnetGenerator
-from tests.published import assert_same_weights, published_resnet, published_unet, rrdb_names
+from tests.published import assert_same_weights, published_cut, published_resnet, published_unet, rrdb_names
 
 SMALL = {"in_channels": 2, "out_channels": 1, "features": 4}
 UPSCALERS = [
@@ -33,6 +33,10 @@ TRANSLATORS = [
         for blocks in (1, 6)
         for norm in ("instance", "batch", "none")
         for dropout in (False, True)
+    ),
+    *(
+        ResnetGenerator(blocks=3, antialias_down=down, antialias_up=not down or both, **SMALL)
+        for down, both in ((True, True), (True, False), (False, False))
     ),
 ]
 
@@ -74,9 +78,22 @@ def test_translators_have_the_keys_and_shapes_of_the_reference(norm: str, dropou
             ResnetGenerator(blocks=2, norm=norm, dropout=dropout, **SMALL),
             published_resnet(blocks=2, norm=norm, dropout=dropout),
         ),
+        (
+            ResnetGenerator(blocks=2, norm=norm, dropout=dropout, antialias_down=True, antialias_up=True, **SMALL),
+            published_cut(blocks=2, norm=norm, dropout=dropout),
+        ),
         (UnetGenerator(depth=6, norm=norm, dropout=dropout, **SMALL), published_unet(depth=6, norm=norm)),
     ):
         assert {key: t.shape for key, t in publish(ours).items()} == {key: t.shape for key, t in theirs.items()}
+
+
+def test_the_filters_of_cut_are_written_as_published():
+    state, theirs = (
+        publish(ResnetGenerator(blocks=2, antialias_down=True, antialias_up=True, **SMALL)),
+        published_cut(blocks=2),
+    )
+    filters = {key: tensor for key, tensor in theirs.items() if key.endswith("filt")}
+    torch.testing.assert_close({key: state[key] for key in filters}, filters, rtol=0, atol=0)
 
 
 def test_upscalers_have_the_keys_and_wrappers_of_real_esrgan(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Isola, Zhu, Zhou, Efros 2017: Image-to-Image Translation with Conditional Advers
 
 from torch import Tensor, nn
 
+from i2i.networks.antialiasing import AntialiasedDownsample
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.layers import (
     DiscriminatorNorm,
@@ -24,7 +25,8 @@ from i2i.registry import discriminators
 class PatchGAN(Discriminator):
     """PatchGAN (Isola 2017): a logit for each patch of an image, of 70x70 pixels for 3 layers.
 
-    `layers` strided 4x4 convolutions, then two with stride 1.
+    `layers` strided 4x4 convolutions, then two with stride 1. With `antialias`, as in CUT (Park 2020), the strided ones
+    have stride 1, too, and a filter halves the size.
 
     Shapes: (N, in_channels, H, W) in any range -> logits (N, 1, H // 2 ** layers - 2, W // 2 ** layers - 2);
     H and W are at least 3 * 2 ** layers (24 for 3 layers).
@@ -38,6 +40,7 @@ class PatchGAN(Discriminator):
         layers: Halvings = 3,
         norm: DiscriminatorNorm = "batch",
         spectral_norm: bool = False,
+        antialias: bool = False,
         init: Initialisation = "normal",
         init_gain: Factor = 0.02,
     ) -> None:
@@ -47,17 +50,17 @@ class PatchGAN(Discriminator):
         self.min_size = 3 * 2**layers
         widths = [features * 2 ** min(level, 3) for level in range(layers + 1)]
 
-        def block(level: int) -> nn.Sequential:
-            stride = 1 if level == layers else 2
-            return nn.Sequential(
-                nn.Conv2d(widths[level - 1], widths[level], 4, stride=stride, padding=1, bias=has_bias(norm)),
-                normalisation(norm, widths[level]),
-                nn.LeakyReLU(0.2, inplace=True),
-            )
+        def layer(level: int, before: int, *between: nn.Module, bias: bool) -> nn.Sequential:
+            halves = level < layers
+            stride = 2 if halves and not antialias else 1
+            convolution = nn.Conv2d(before, widths[level], 4, stride=stride, padding=1, bias=bias)
+            filters = [AntialiasedDownsample()] if halves and antialias else []
+            return nn.Sequential(convolution, *between, nn.LeakyReLU(0.2, inplace=True), *filters)
 
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, features, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)
-        )
+        def block(level: int) -> nn.Sequential:
+            return layer(level, widths[level - 1], normalisation(norm, widths[level]), bias=has_bias(norm))
+
+        self.stem = layer(0, in_channels, bias=True)
         self.blocks = nn.Sequential(*(block(level) for level in range(1, layers + 1)))
         self.head = nn.Conv2d(widths[-1], 1, 4, stride=1, padding=1)
         initialise(self, init, init_gain)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
+from i2i.networks.antialiasing import AntialiasedDownsample, AntialiasedUpsample
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import (
     Initialisation,
@@ -30,7 +31,8 @@ class ResnetGenerator(ImageGenerator):
     """ResNet (Johnson 2016; CycleGAN, Zhu 2017): residual blocks between two down-samplings and two up-samplings.
 
     Shapes: (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]; H and W multiples of 4, at least 8.
-    CycleGAN uses 6 blocks for 128x128 images and 9 from 256x256 on.
+    CycleGAN uses 6 blocks for 128x128 images and 9 from 256x256 on. CUT's (Park 2020) is anti-aliased both ways: its
+    down-samplings are convolutions with stride 1 and a filter behind them, its up-samplings a filter and a convolution.
     """
 
     multiple_of = 4
@@ -46,12 +48,16 @@ class ResnetGenerator(ImageGenerator):
         norm: Norm = "instance",
         dropout: bool = False,
         upsampling: Upsampling = "transposed",
+        antialias_down: bool = False,
+        antialias_up: bool = False,
         init: Initialisation = "normal",
         init_gain: Factor = 0.02,
     ) -> None:
         super().__init__()
         at_least(1, in_channels=in_channels, out_channels=out_channels, features=features)
         at_least(0, blocks=blocks)
+        if antialias_up and upsampling != "transposed":
+            raise ValueError(f"antialias_up takes the place of upsampling = {upsampling}; leave one of them out")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.batch_independent = norm != "batch"
@@ -61,9 +67,14 @@ class ResnetGenerator(ImageGenerator):
             return nn.Sequential(convolution, normalisation(norm, width), nn.ReLU(inplace=True))
 
         def down(width: int) -> nn.Sequential:
-            return normed(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=bias), 2 * width)
+            stride = 1 if antialias_down else 2
+            layers = normed(nn.Conv2d(width, 2 * width, 3, stride=stride, padding=1, bias=bias), 2 * width)
+            return layers.append(AntialiasedDownsample()) if antialias_down else layers
 
         def up(width: int) -> nn.Sequential:
+            if antialias_up:
+                convolution = nn.Conv2d(2 * width, width, 3, padding=1, bias=bias)
+                return normed(convolution, width).insert(0, AntialiasedUpsample())
             return normed(upsample(2 * width, width, kernel=3, bias=bias, upsampling=upsampling), width)
 
         stem = nn.Conv2d(in_channels, features, 7, bias=bias)
@@ -78,7 +89,9 @@ class ResnetGenerator(ImageGenerator):
         return self.head(self.up(self.blocks(self.down(self.stem(image)))))
 
     def feature_layers(self) -> Iterator[nn.Module]:
-        """Numbered as in the authors' flat list of layers, of which CUT takes 0, 4, 8, 12 and 16."""
+        """Layers in the order and number of the authors' flat list, of which CUT takes 0, 4, 8, 12 and 16. They are
+        others in the anti-aliased network, whose filters count.
+        """
         pad, stem = self.stem
         yield pad
         for part in (stem, *self.down):

@@ -51,3 +51,11 @@ def test_a_pixel_is_judged_by_its_colour_alone():
 def test_no_layers_are_refused():
     with pytest.raises(ValueError, match="layers = 0 is too small; allowed: 1 or more"):
         PatchGAN(layers=0)
+
+
+@pytest.mark.parametrize(("layers", "size"), [(3, (24, 24)), (3, (37, 50)), (1, (6, 7)), (5, (96, 101))])
+def test_antialiasing_keeps_the_shape_of_the_logits_and_the_weights(layers, size):
+    options = {"layers": layers, "features": 1, "norm": "instance"}
+    plain, judge = PatchGAN(**options), PatchGAN(**options, antialias=True)
+    assert judge(torch.rand(1, 3, *size)).shape == plain(torch.rand(1, 3, *size)).shape
+    plain.load_state_dict(judge.state_dict())

@@ -33,3 +33,18 @@ def test_no_blocks_are_allowed_and_fewer_are_not():
     assert ResnetGenerator(blocks=0, features=2)(torch.zeros(1, 3, 8, 8)).shape == (1, 3, 8, 8)
     with pytest.raises(ValueError, match="blocks = -1 is too small; allowed: 0 or more"):
         ResnetGenerator(blocks=-1)
+
+
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("up", [False, True])
+def test_antialiasing_keeps_the_size_and_the_keys(down, up):
+    network = ResnetGenerator(features=4, blocks=1, antialias_down=down, antialias_up=up)
+    assert network(torch.rand(1, 3, 8, 20)).shape == (1, 3, 8, 20)
+    keys = {key.rpartition(".")[2] for key in network.state_dict()}
+    assert keys == {"weight", "bias"}, "filters are constants"
+    assert len(network.state_dict()) == len(ResnetGenerator(features=4, blocks=1).state_dict())
+
+
+def test_two_kinds_of_up_sampling_at_once_are_refused():
+    with pytest.raises(ValueError, match="antialias_up takes the place of upsampling = resize; leave one of them out"):
+        ResnetGenerator(antialias_up=True, upsampling="resize")
