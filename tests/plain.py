@@ -18,6 +18,7 @@ from i2i.losses.adversarial import Adversarial, RelativisticAverage, Wasserstein
 from i2i.losses.orthogonal import orthogonal_penalty
 from i2i.losses.perceptual import VGG19, VGG19_LAYERS
 from i2i.methods.base import Method
+from i2i.methods.cut import CUT
 from i2i.methods.cyclegan import CycleGAN
 from i2i.methods.gan import GAN
 from i2i.methods.pix2pix import Pix2Pix
@@ -40,6 +41,8 @@ def plain_step(method: Method, options: Optimizer) -> Callable[[Any], None]:
     match method:
         case CycleGAN():
             return lambda batch: _cyclegan(method, batch, adam["generators"], adam["discriminators"])
+        case CUT():
+            return lambda batch: _cut(method, batch, adam["generator"], adam["discriminator"])
         case Pix2Pix():
             return lambda batch: _pix2pix(method, batch, adam["generator"], adam["discriminator"])
         case AdversarialUpscaling():
@@ -81,6 +84,48 @@ def _cyclegan(method: CycleGAN, batch: Unpaired, generators: torch.optim.Adam, j
     judges.step()
     for judge in (judge_a, judge_b):
         adversarial.constrain(judge)
+
+
+def _cut(method: CUT, batch: Unpaired, generator: torch.optim.Adam, discriminator: torch.optim.Adam) -> None:
+    a, b = batch
+    mirrored = method.flip_equivariance and bool(torch.rand(()) < 0.5)
+    source = torch.cat([a, b]) if method.identity else a
+    translated = method.generator(source.flip(3) if mirrored else source)
+    fake, same = translated[: len(a)], translated[len(a) :]
+
+    _set_trainable([method.discriminator], True)
+    discriminator.zero_grad()
+    (0.5 * _discriminate(method.adversarial, method.discriminator, b, fake.detach(), fakes_first=True)).backward()
+    discriminator.step()
+    method.adversarial.constrain(method.discriminator)
+
+    _set_trainable([method.discriminator], False)
+    generator.zero_grad()
+    loss = _fool(method.adversarial, method.discriminator, fake, b)
+    loss = loss + method.nce_weight * _contrast(method, fake, a, mirrored)
+    if method.identity:
+        loss = loss + method.nce_weight * _contrast(method, same, b, mirrored)
+    loss.backward()
+    generator.step()
+
+
+def _contrast(method: CUT, translated: Tensor, source: Tensor, mirrored: bool) -> Tensor:
+    """As published, with an encoder pass of the translation and one of its source."""
+    queries = method.generator.features(translated, method.layers)
+    keys = method.generator.features(source, method.layers)
+    losses = []
+    for query, key, head in zip(queries, keys, method.nce.heads, strict=True):
+        query = query.flip(3) if mirrored else query
+        pixels = key.shape[2] * key.shape[3]
+        positions = torch.randperm(pixels)[: method.nce.patches]
+        queried, keyed = (head(maps.permute(0, 2, 3, 1).flatten(1, 2)[:, positions]) for maps in (query, key))
+        queried, keyed = (each / (each.norm(dim=2, keepdim=True) + 1e-7) for each in (queried, keyed.detach()))
+        similarity = torch.bmm(queried, keyed.transpose(1, 2))
+        positives = similarity.diagonal(dim1=1, dim2=2)[..., None]
+        own = torch.eye(len(positions), dtype=torch.bool)
+        logits = torch.cat([positives, similarity.masked_fill(own, -10)], 2) / method.nce.temperature
+        losses.append(F.cross_entropy(logits.flatten(0, 1), torch.zeros(logits[..., 0].numel(), dtype=torch.long)))
+    return torch.stack(losses).mean()
 
 
 def _pix2pix(method: Pix2Pix, batch: Pair, generator: torch.optim.Adam, discriminator: torch.optim.Adam) -> None:

@@ -28,6 +28,8 @@ TINY = {
         "method.discriminator.layers=1",
     ],
 }
+TINY["cut"] = TINY["fastcut"] = [*TINY["cyclegan"][:-1], "method.patches=16", "method.projection=8"]
+OF_TWO_FIELDS = tuple(TINY)
 TINY_RRDB = [
     "method.scale=2",
     "method.generator.blocks=1",
@@ -78,7 +80,7 @@ SIZES = ["augment.train.resize.size=18", "augment.train.crop.size=16", "augment.
 
 
 def overrides(method: str, *more: str) -> list[str]:
-    sizes = SIZES if method in ("cyclegan", "pix2pix") else []
+    sizes = SIZES if method in OF_TWO_FIELDS else []
     return [*TINY[method], *sizes, "train.workers=0", "train.samples=2", *more]
 
 
@@ -89,7 +91,7 @@ def upscales(method: str) -> bool:
 
 def tiny_data(method: str, folder: Path) -> Path:
     """A data set of the kind that a method takes."""
-    if method in ("cyclegan", "pix2pix"):
+    if method in OF_TWO_FIELDS:
         return tiny_world(folder)
     return tiny_world(folder) / "trainB" if upscales(method) else digits(folder, each=4)
 

@@ -75,6 +75,7 @@ def train(
                 line.notify(f"recipe: {source}")
                 if conditional:
                     chosen = run.with_classes(chosen)
+                out = out or run.default_folder(chosen, method)
                 folder = run.train(chosen, out, reporter=line, device=device, stop=stop)
         except Interrupted as interrupted:
             line.notify(f"stopped; go on with: i2i train --resume {interrupted}")

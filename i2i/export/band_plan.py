@@ -141,10 +141,13 @@ class _Planner:
 
     def _resizing(self, node: NodeProto, tensor: _Tensor, options: dict[str, Any]) -> _Tensor:
         factor = self._values(node.input[2])[2] if node.input[2:3] and node.input[2] else 0
-        if options.get("mode") != b"nearest" or factor < 1 or factor != int(factor):
-            raise ValueError("up-sampling other than nearest-neighbour by a whole factor is unknown here")
+        kind = options.get("mode"), options.get("coordinate_transformation_mode", b"half_pixel")
+        if (kind[0] != b"nearest" and kind != (b"linear", b"half_pixel")) or factor < 1 or factor != int(factor):
+            raise ValueError("up-sampling other than nearest-neighbour and bilinear by a whole factor is unknown here")
         factor = int(factor)
-        halo = (tensor.halo[0] * factor, tensor.halo[1] * factor)
+        # Half of the rows of an edge are interpolated with the row beyond it, which is missing at a cut.
+        edge = factor // 2 if kind[0] == b"linear" else 0
+        halo = (tensor.halo[0] * factor + edge, tensor.halo[1] * factor + edge)
         return replace(tensor, scale=tensor.scale * factor, halo=halo, excess=tensor.excess * factor)
 
     def _values(self, name: str) -> list[float]:

@@ -2,6 +2,7 @@
 
 from i2i.methods import (
     biggan,
+    cut,
     cyclegan,
     dcgan,
     esrgan,
@@ -15,6 +16,7 @@ from i2i.methods import (
 
 __all__ = [
     "biggan",
+    "cut",
     "cyclegan",
     "dcgan",
     "esrgan",

@@ -17,6 +17,7 @@ Pixels = Annotated[int, Field(ge=1, le=32_768)]  # of one side of an image
 PixelsOrNone = Annotated[int, Field(ge=0, le=32_768)]  # 0: none
 FeaturesTimesSize = Annotated[int, Field(ge=1, le=2**20)]  # their product in a layer
 KernelSize = Annotated[int, Field(ge=1, le=255)]
+Patches = Annotated[int, Field(ge=2, le=1_000_000)]  # of an image that are compared
 Images = Annotated[int, Field(ge=0, le=100_000)]  # kept in memory
 Steps = Annotated[int, Field(ge=0, le=10**9)]
 Every = Annotated[int, Field(ge=1, le=10**9)]  # steps from one to the next
@@ -25,3 +26,4 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=1e6)]  # of a loss
 Parameter = Annotated[float, Field(ge=0, le=1e6)]  # of a distribution
 Factor = Annotated[float, Field(gt=0, le=1000)]
+Temperature = Annotated[float, Field(ge=1e-3, le=100)]  # by which similarities are divided

@@ -10,7 +10,7 @@ from i2i.checkpoints import run as checkpoint
 from i2i.data import known
 from i2i.data.folders import find_classes
 from i2i.methods.generation import Generation
-from i2i.recipe import RECIPE, Recipe, choose, load_run
+from i2i.recipe import RECIPE, Recipe, choose, list_recipes, load_run
 from i2i.recipe.overrides import Overrides
 from i2i.registry import load_plugins
 from i2i.training.build import check_stages, resolve_paths, train_stage
@@ -73,9 +73,10 @@ def train(
     else:
         load_plugins(plugins)
         sources = [data] if isinstance(data, str | Path) else data or ()
-        recipe, _ = choose(recipe, list(map(str, sources)), overrides)
+        name, (recipe, _) = recipe, choose(recipe, list(map(str, sources)), overrides)
         recipe = with_classes(recipe) if conditional else recipe
-    run = run or Path("runs") / recipe.method["name"] / _data_name(recipe)
+        run = run or default_folder(recipe, name)
+    run = run or default_folder(recipe)
     check_free(run)
     return _train_stages(recipe, run, None, reporter, device, stop)
 
@@ -101,6 +102,15 @@ def resume(
     recipe = load_run(run, overrides)
     state = checkpoint.load_state(saved)
     return _train_stages(recipe, run, state, reporter, device, stop)
+
+
+def default_folder(recipe: Recipe, name: str = "") -> Path:
+    """`runs/METHOD/DATA` of a recipe that was chosen by `name`, a method's or one of `list_recipes`. METHOD is the
+    folder of packaged recipes, such as fastcut, where that is not called after their method.
+    """
+    folder = name.partition("/")[0]
+    is_packaged = folder in {each.partition("/")[0] for each in list_recipes()}
+    return Path("runs") / (folder if is_packaged else recipe.method["name"]) / _data_name(recipe)
 
 
 def with_classes(recipe: Recipe) -> Recipe:

@@ -56,6 +56,13 @@ def unet(**options: Any) -> ImageGenerator:
 LAYERS: dict[str, Callable[[], list[nn.Module]]] = {
     "stride 4": lambda: [nn.Conv2d(3, 6, 5, stride=4, padding=2, groups=3), nn.ConvTranspose2d(6, 3, 4, stride=4)],
     "oblong kernel": lambda: [nn.Conv2d(3, 4, (3, 5), padding=(1, 2)), nn.InstanceNorm2d(4), nn.Conv2d(4, 3, 1)],
+    "bilinear": lambda: [
+        nn.Conv2d(3, 3, 4, 4), nn.Upsample(scale_factor=4, mode="bilinear"), nn.Conv2d(3, 3, 3, 1, 1)
+    ],
+    "bilinear by an odd factor": lambda: [
+        nn.Conv2d(3, 3, 3, padding=1), nn.Upsample(scale_factor=3, mode="bilinear"), nn.InstanceNorm2d(3),
+        nn.Conv2d(3, 3, 3, 3),
+    ],
     "affine norm": lambda: [nn.Conv2d(3, 4, 3, padding=1), nn.InstanceNorm2d(4, affine=True), nn.Conv2d(4, 3, 1)],
     "dilation": lambda: [nn.Conv2d(3, 3, 3, padding=2, dilation=2), nn.InstanceNorm2d(3)],
     "reflection": lambda: [
@@ -73,6 +80,7 @@ LAYERS: dict[str, Callable[[], list[nn.Module]]] = {
 GENERATORS: dict[str, Callable[[], ImageGenerator]] = {
     "resnet": resnet,
     "resnet, resized": lambda: resnet(features=3, blocks=1, upsampling="resize"),
+    "resnet, anti-aliased": lambda: resnet(features=3, antialias_down=True, antialias_up=True),
     "resnet, grey": lambda: resnet(features=3, blocks=0, in_channels=1),
     "unet": lambda: unet(norm="instance"),
     "unet, published": lambda: set_test_time(unet(), "published"),
@@ -94,12 +102,12 @@ class Pooled(ResnetGenerator):
         return super().forward(image) + image.mean()
 
 
-class Bilinear(ResnetGenerator):
+class Bicubic(ResnetGenerator):
     """Up-sampling that is not local in the sense of a plan."""
 
     def __init__(self) -> None:
         super().__init__(features=2, blocks=0)
-        self.up = nn.Sequential(nn.Conv2d(8, 2, 1), nn.Upsample(scale_factor=4, mode="bilinear"))
+        self.up = nn.Sequential(nn.Conv2d(8, 2, 1), nn.Upsample(scale_factor=4, mode="bicubic"))
 
 
 class Shrinking(Plugin):

@@ -22,7 +22,7 @@ from i2i_runtime.bands import run_in_bands
 from i2i_runtime.bands.plan import FeatureMap
 from i2i_runtime.card import Card
 from i2i_runtime.engines.onnxruntime import Session, open_subgraph
-from tests.export.banded_networks import GENERATORS, Bilinear, Pooled, Shrinking, card, picture, resnet
+from tests.export.banded_networks import GENERATORS, Bicubic, Pooled, Shrinking, card, picture, resnet
 
 
 @pytest.fixture(scope="module")
@@ -130,11 +130,14 @@ def test_a_torch_generator_whose_bands_give_something_else_is_refused(monkeypatc
     ("make", "reason"),
     [
         (Pooled, "whole, since ReduceMean is unknown here"),
-        (Bilinear, "whole, since up-sampling other than nearest-neighbour by a whole factor is unknown here"),
+        (
+            Bicubic,
+            "whole, since up-sampling other than nearest-neighbour and bilinear by a whole factor is unknown here",
+        ),
         (Shrinking, "whole, since its feature maps do not line up with the image (a convolution without padding)"),
         (lambda: SRVGGNet(features=2, convolutions=1, scale=2), "in tiles that share 6 pixels"),
     ],
-    ids=["pooled", "bilinear", "shrinking", "tiles"],
+    ids=["pooled", "bicubic", "shrinking", "tiles"],
 )
 def test_the_card_says_why_images_do_not_go_in_bands(make, reason: str, tmp_path: Path) -> None:
     generator = make()

@@ -109,7 +109,9 @@ def test_measuring_products_leaves_the_method_as_it_was(name: str, build: Callab
     with torch.no_grad():
         score, rows = method.score(held_out, products), method.preview(held_out, products)
         outputs = deepcopy(method).eval().outputs(held_out, products)
-    assert len(rows) == 2 and score is not None and score > 0
+    assert len(rows) == 2
+    # Where a translation has neither a target nor a way back, nothing is compared.
+    assert (score is None) == (name == "cut") and (score is None or score > 0)
     assert list(outputs) == list(products)
     for each in outputs.values():
         assert [fake.shape for fake in each.fake] == [real.shape for real in each.real]

@@ -1,4 +1,4 @@
-"""The manual of plugins: its listings train by its commands, and its CUT is the paper's."""
+"""The manual of plugins: its listings train by its commands, and its GcGAN is the paper's."""
 
 import re
 import shutil
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from i2i import load, recipe, registry
 from i2i.checkpoints import run as checkpoint
+from i2i.data.batch import Unpaired
 from i2i.recipe.components import build
 from tests.cli.test_cli import i2i_run
 from tests.plugins import MANUAL, listing, no_plugins, small
@@ -34,7 +34,6 @@ def test_every_command_of_the_manual_trains(
     words = command.partition("#")[0].split()[1:]
     Path(words[words.index("--plugin") + 1]).write_text(listing(words[words.index("--plugin") + 1]))
     tiny = [] if "method.generator=tiny" in words else ["method.generator.features=4"]
-    tiny += ["method.width=8", "method.patches=16"] if words[1] == "cut" else []
     code, out, errors = i2i_run(*words, *small("train.steps=3", "train.log_every=1", *tiny), capsys=capsys)
     assert code == 0, errors
     folder = Path(re.findall(r"done: (.*)", out)[0])
@@ -44,32 +43,33 @@ def test_every_command_of_the_manual_trains(
     assert len(losses) == 3 and np.isfinite(losses).all()
 
 
-def test_cut_fits_in_eighty_lines() -> None:
-    assert sum(bool(line.strip()) for line in listing("cut.py").splitlines()) < 80
+def test_a_method_fits_in_seventy_lines() -> None:
+    assert sum(bool(line.strip()) for line in listing("gcgan.py").splitlines()) < 70
 
 
-def test_the_contrast_of_cut_is_equation_4(tmp_path: Path) -> None:
-    (tmp_path / "cut.py").write_text(listing("cut.py"))
-    registry.load_plugins([tmp_path / "cut.py"])
-    settings = {"method.generator.features": 4, "method.width": 16, "method.patches": 10**6, "method.layers": [0, 8]}
-    method: Any = build(registry.methods, recipe.choose("cut", ["a", "b"], settings)[0].method).double()
-    source, fake = torch.rand(2, 1, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    fake.requires_grad_()
-    loss, expected = method.contrast(source, fake), equation_4(method, source, fake)
-    torch.testing.assert_close(loss, expected)
-    torch.testing.assert_close(*(torch.autograd.grad(each, fake)[0] for each in (loss, expected)))
+class Terms:
+    """An update that keeps the loss terms alone."""
+
+    def __init__(self) -> None:
+        self.terms: dict[str, Tensor] = {}
+
+    def __call__(self, player: str, **terms: Tensor) -> None:
+        self.terms |= {f"{player}.{name}": term for name, term in terms.items()}
 
 
-def equation_4(method: Any, source: Tensor, fake: Tensor) -> Tensor:
-    """PatchNCE of a batch of one over all positions, position by position; keys are constants."""
-    means = []
-    for layer, project in zip(method.layers, method.projections, strict=True):
-        with torch.no_grad():
-            keys = F.normalize(project(method.generator.features(source, [layer])[0][0].flatten(1).T))
-        queries = F.normalize(project(method.generator.features(fake, [layer])[0][0].flatten(1).T))
-        terms = []
-        for position, query in enumerate(queries):
-            similarity = torch.stack([query @ key for key in keys]) / 0.07
-            terms.append(-torch.log(similarity[position].exp() / similarity.exp().sum()))
-        means.append(torch.stack(terms).mean())
-    return torch.stack(means).mean()
+def test_gcgan_compares_the_translation_of_a_flipped_image_with_the_flipped_translation(tmp_path: Path) -> None:
+    (tmp_path / "gcgan.py").write_text(listing("gcgan.py"))
+    registry.load_plugins([tmp_path / "gcgan.py"])
+    settings = {"method.generator.features": 4, "method.generator.blocks": 1, "method.discriminator.features": 4}
+    settings |= {"method.discriminator.layers": 1, "method.generator.init_gain": 0.3}
+    method: Any = build(registry.methods, recipe.choose("gcgan", ["a", "b"], settings)[0].method).double()
+    a, b = torch.rand(2, 1, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    method.training_step(Unpaired(a, b), update := Terms())
+    fake, flipped_fake = method.generator(a), method.generator(a.flip(2))
+    rows = [(fake[:, :, row] - flipped_fake[:, :, 15 - row]).abs() for row in range(16)]
+    geometry = update.terms["generator.geometry"]
+    torch.testing.assert_close(geometry, 20 * torch.stack(rows).mean())
+    assert geometry > 0.1
+    squared = (method.flipped(b.flip(2)) - 1).square().mean() / 2
+    torch.testing.assert_close(update.terms["discriminators.real_flipped"], squared)
+    torch.testing.assert_close(update.terms["generator.gan_upright"], (method.upright(fake) - 1).square().mean())

@@ -52,6 +52,17 @@ PIX2PIX = {
 }
 
 
+ANTIALIASED = ["method.generator.antialias_down=true", "method.generator.antialias_up=true"]
+TINY_NCE = ["method.patches=16", "method.projection=8"]
+CUT = {
+    **{objective: [objective] for objective in OBJECTIVES},
+    "not anti-aliased": [option.replace("true", "false") for option in ANTIALIASED],
+    "flips and identity": ["method.flip_equivariance=true"],
+    "no identity": ["method.identity=false", "method.nce_weight=0.5"],
+    "other layers": ["method.layers=[15, 1, 12]", "method.temperature=0.5"],
+}
+
+
 def build(name: str, overrides: list[str]) -> Method:
     chosen = recipe.load(recipe.find(name), ["unused"], [*TINY, *overrides])
     torch.manual_seed(0)
@@ -99,6 +110,17 @@ def test_cyclegan_trains_as_published(generator: str, case: str) -> None:
 def test_cyclegan_trains_as_published_on_domains_of_different_sizes(norm: str) -> None:
     method = build("cyclegan", [*GENERATORS["resnet"], *with_norms(norm, norm)])
     assert_trained_alike(method, [Unpaired(*pair) for pair in images(2, (24, 32), (32, 20))])
+
+
+@pytest.mark.parametrize("case", CUT)
+def test_cut_trains_as_published(case: str) -> None:
+    method = build("cut", [*GENERATORS["resnet"], *ANTIALIASED, *TINY_NCE, *CUT[case]])
+    assert_trained_alike(method, [Unpaired(*pair) for pair in images(2, (32, 48), (32, 48))])
+
+
+def test_fastcut_trains_as_published_on_domains_of_different_sizes() -> None:
+    method = build("fastcut", [*GENERATORS["resnet"], *TINY_NCE, "method.nce_weight=0.5"])
+    assert_trained_alike(method, [Unpaired(*pair) for pair in images(1, (24, 32), (32, 20))])
 
 
 @pytest.mark.parametrize("case", PIX2PIX)

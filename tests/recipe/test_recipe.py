@@ -21,7 +21,8 @@ def test_packaged_recipes_are_complete_and_build(name: str) -> None:
     assert file.read_text().startswith("# "), "its first line says what it is"
     # Without the weights of a VGG network, which not every machine has.
     checked = recipe.load(file, overrides=["method.perceptual_weight=0"] if "perceptual" in file.read_text() else [])
-    assert checked.method["name"] == name.split("/")[0]
+    folder = name.split("/")[0]
+    assert checked.method["name"] == {"fastcut": "cut"}.get(folder, folder)
     components.build(registry.methods, checked.method)
     components.build(registry.schedules, checked.schedule)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from i2i import registry
 from i2i.data.batch import Images, Pair
+from i2i.methods import cut
 from i2i.methods.base import Method
 from i2i.methods.dcgan import DCGAN
 from i2i.methods.pix2pix import Pix2Pix
@@ -255,6 +256,7 @@ def test_a_step_reads_no_value_from_its_device_and_its_trial_changes_nothing(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dry_run, "suppress", lambda _: nullcontext())  # of reading a value
+    monkeypatch.setattr(cut, "draw_flip", lambda: True)  # which reads one, on the host
     recipe: Recipe = tiny_recipe(method, Path("x"))
     built = build(registry.methods, recipe.method)
     before = {name: tensor.clone() for name, tensor in built.state_dict().items() if isinstance(tensor, Tensor)}

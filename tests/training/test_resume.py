@@ -40,6 +40,8 @@ OWN = {
     [
         ("cyclegan", 0),
         ("cyclegan", 2),
+        ("cut", 0),
+        ("fastcut", 0),
         ("pix2pix", 0),
         ("pix2pix", 2),
         ("rrdb-psnr", 2),

@@ -10,6 +10,7 @@ import pytest
 import i2i
 from i2i import recipe
 from i2i.checkpoints import run as checkpoint
+from i2i.training.run import default_folder
 from tests.cli.test_cli import i2i_run
 from tests.worlds import Recorder, overrides, tiny_recipe, tiny_world
 
@@ -32,6 +33,14 @@ def test_three_lines_train_what_the_command_line_trains(
     run = i2i.train("cyclegan", [world], as_mapping(settings))
     assert run == Path("runs/cyclegan/world") and checkpoint.find(run).name == "00000001"
     assert recipe.load_run(run) == recipe.load_run(Path("typed"))
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("cut", "cut"), ("fastcut", "fastcut"), ("fastcut/horse2zebra", "fastcut"), ("x.toml", "cut")]
+)
+def test_a_run_is_called_after_what_was_named(name: str, folder: str) -> None:
+    chosen, _ = recipe.choose(name if "toml" not in name else str(recipe.find("cut")), ["p/a", "b"])
+    assert default_folder(chosen, name) == Path("runs") / folder / "a-b"
 
 
 @pytest.mark.parametrize(
