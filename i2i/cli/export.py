@@ -46,7 +46,11 @@ def export(
         str | None,
         typer.Option(metavar="NxHxW", help="Fix batch, height and width; for TensorRT.", show_default="any"),
     ] = None,
-    opset: Annotated[int, typer.Option(help="Version of ONNX operators, 18 to 24.")] = 18,
+    any_size: Annotated[
+        bool,
+        typer.Option("--any-size", help="Take images of any height and width: the graph pads and crops them itself."),
+    ] = False,
+    opset: Annotated[int, typer.Option(help="Version of ONNX operators, 15 to 24.")] = 18,
     test_time: Annotated[
         TestTime | None,
         typer.Option(
@@ -86,11 +90,13 @@ def export(
             check_repository(file, triton)
         options: dict[str, Any] = {"io": io, "half": half, "opset": opset, "least_psnr": least_psnr}
         if isinstance(generator, LatentGenerator):
-            _refuse({"--int8": int8, "--static": static, "--test-time": test_time, "--triton": triton})
+            unfit = {"--int8": int8, "--static": static, "--test-time": test_time, "--triton": triton}
+            _refuse(unfit | {"--any-size": any_size or None})
             card, proof, use = _export_latent(generator, facts, file, options)
         else:
             state = test_time or facts["test_time"]
-            card, proof, use = _export_image(generator, facts, file, {**options, "test_time": state}, int8, static)
+            options |= {"test_time": state, "any_size": any_size}
+            card, proof, use = _export_image(generator, facts, file, options, int8, static)
         hint = f" (--product chooses: {', '.join(others)})" if others else ""
         line.notify(f"{card.product}{hint}, test time {card.test_time}, {card.precision}, opset {card.opset}")
         line.notify(f"proof: {proof.sentence()}")

@@ -8,7 +8,7 @@ import numpy as np
 from onnx import ModelProto
 
 from i2i.export.band_plan import plan_bands
-from i2i.export.graph import OPSET, InUnitRange, is_large, strip, trace_generator
+from i2i.export.graph import OPSET, InUnitRange, check_one_file, strip, trace_generator
 from i2i.export.proof import Float, Proof, pictures, prove
 from i2i.networks.generators.base import ImageGenerator
 from i2i_runtime.bands import ROWS, run_in_bands
@@ -29,6 +29,7 @@ def open_in_bands(generator: ImageGenerator, card: Card, *, provider: str = "cpu
     network = InUnitRange(deepcopy(generator).cpu())
     model = trace_generator(network, opset=OPSET)
     strip(model)
+    check_one_file(model)
     open_subgraph(model.SerializeToString(), provider=provider)  # raises where the provider cannot be used
     plan, proof = plan_and_prove(model, card, network, next(pictures(card)))
     if not proof.holds:
@@ -43,8 +44,7 @@ def plan_and_prove(
 
     Raises ValueError, with the reason alone, for a graph that cannot be run so.
     """
-    if is_large(model):
-        raise ValueError("its weights are too large for one file")
+    check_one_file(model)
     plan = plan_bands(model, card)
     banded = _executor(model, plan, card, rows=1)
 

@@ -13,15 +13,17 @@ from typing import Any
 import onnx
 import torch
 from onnx import ModelProto, NodeProto, TensorProto, helper
+from onnx.external_data_helper import load_external_data_for_model
 from torch import Tensor, nn
 
+from i2i.export.opset import lower_opset
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.value_range import ValueRange
 
 INPUT, OUTPUT = "image", "result"
 DYNAMIC = {0: "batch", 2: "height", 3: "width"}
-OPSETS = range(18, 25)  # that the exporter writes
-OPSET = OPSETS[0]  # the lowest, which every engine takes (TensorRT 10: 9 to 20)
+OPSETS = range(15, 25)  # those below the exporter's by `lower_opset`
+OPSET = 18  # the lowest that the exporter writes; every engine takes it (TensorRT 10: 9 to 20)
 LARGEST_FILE = 2**31 - 2**24  # bytes of weights that fit into one protobuf file beside the graph
 # Fields with stack traces, local paths and the structure of the program, which no engine needs
 _NOTES = ("metadata_props", "doc_string", "value_info")
@@ -81,7 +83,7 @@ def trace(
                 kwargs=dict(examples),
                 dynamo=True,
                 verbose=False,
-                opset_version=opset,
+                opset_version=max(opset, OPSET),
                 input_names=list(examples),
                 output_names=[output],
                 dynamic_shapes=dict(dynamic),
@@ -92,7 +94,9 @@ def trace(
             raise ValueError(f"{name} cannot be exported ({reason})") from error
     assert program is not None
     model = program.model_proto
-    _check_graph(model, name, opset)
+    _check_graph(model, name, max(opset, OPSET))
+    if opset < OPSET:
+        lower_opset(model, opset)
     _drop_dead_biases(model)
     return model
 
@@ -143,14 +147,30 @@ def strip(message: Any) -> None:
                 strip(inner)
 
 
-def set_lowest_version(model: ModelProto) -> None:
-    """Declare the oldest format (IR version) that the model's opsets need: older engines refuse newer ones unread."""
-    model.ir_version = helper.find_min_ir_version_for(list(model.opset_import), ignore_unknown=True)
-
-
 def is_large(model: ModelProto) -> bool:
     """Whether the weights do not fit into one file with the graph."""
-    return sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST_FILE
+    return sum(tensor.ByteSize() for tensor in model.graph.initializer) > LARGEST_FILE
+
+
+def check_one_file(model: ModelProto) -> None:
+    """Raises ValueError, with the reason alone, for weights that do not fit into one file, which some steps need."""
+    if is_large(model):
+        raise ValueError("its weights are too large for one file")
+
+
+def save(model: ModelProto, file: Path, metadata: Mapping[str, str]) -> None:
+    """Write a model with its metadata, in the oldest format (IR version) that its opsets need: older engines refuse
+    newer ones unread. Weights that do not fit into the file lie beside it, in `.onnx.data`.
+    """
+    helper.set_model_props(model, dict(metadata))
+    model.ir_version = helper.find_min_ir_version_for(list(model.opset_import), ignore_unknown=True)
+    if not is_large(model):
+        onnx.save_model(model, file)
+        return
+    weights = file.with_name(f"{file.name}.data")
+    weights.unlink(missing_ok=True)  # it would be added to
+    onnx.save_model(model, file, save_as_external_data=True, location=weights.name)
+    load_external_data_for_model(model, str(file.parent))  # saving has moved the weights out of the model
 
 
 def _name_dimensions(model: ModelProto, generator: ImageGenerator) -> None:

@@ -12,13 +12,14 @@ from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
-import onnx
-from onnx import ModelProto, helper
+import numpy as np
+from onnx import ModelProto
 from torch import nn
 
+from i2i.export.any_size import AnySize, pad_inside, padded_size
 from i2i.export.bands import plan_and_prove
 from i2i.export.files import check_name, written_whole
-from i2i.export.graph import OPSET, InUnitRange, check_rules, is_large, set_lowest_version, strip, trace_generator
+from i2i.export.graph import OPSET, InUnitRange, check_rules, save, strip, trace_generator
 from i2i.export.int8 import Float, to_int8
 from i2i.export.precision import to_half, with_uint8_ends
 from i2i.export.proof import Proof, pictures, prove, refusal
@@ -40,13 +41,15 @@ def export(
     half: bool = False,
     int8: Sequence[Float] = (),
     size: tuple[int, int, int] | None = None,
+    any_size: bool = False,
     opset: int = OPSET,
     least_psnr: float | None = None,
 ) -> tuple[Card, Proof]:
     """Write `generator`, which `card` describes, to `file` (.onnx); returns the card in it, and the proof.
 
     The file maps float (N, C, H, W) in [0, 1] to the same, or with `io` "uint8" pixels (N, H, W, C), for any sizes that
-    suit the card or for one `size` (batch, height, width). `half` is half precision inside; `int8` are images
+    suit the card or for one `size` (batch, height, width). With `any_size` those may be any: the graph itself pads the
+    image by reflection and crops the result. `half` is half precision inside; `int8` are images
     (1, C, H, W) in [0, 1], every other one for calibration and the others for the proof. Both must reach `least_psnr`
     dB, by default 50 and 35. `test_time` is that of `set_test_time`, but without dropout. `generator` is not changed.
     Raises ValueError, and writes nothing, for what cannot be exported and where the proof fails.
@@ -56,12 +59,17 @@ def export(
         raise ValueError("half precision and 8 bits exclude each other; choose one")
     if size is not None and size[0] < 1:
         raise ValueError(f"size: a batch of {size[0]} is empty; allowed: from 1")
-    if size is not None:
+    any_size = any_size and max(generator.multiple_of, generator.min_size) > 1
+    if size is not None and not any_size:
         generator.check_size(*size[1:])
     generator, state = _for_inference(generator, test_time)
     precision: Precision = "float16" if half else "int8" if int8 else "float32"
     card = replace(card, io=io, precision=precision, opset=opset, size=size, test_time=state, proof={})
-    return _write_proven(InUnitRange(generator).eval(), card, file, int8, least_psnr)
+    if any_size:
+        # Tiles begin at pixels that the network takes first, so that a network of tiles keeps its step.
+        card = replace(card, min_size=1, multiple_of=card.multiple_of if card.overlap else 1)
+    network = AnySize(generator) if any_size else InUnitRange(generator)
+    return _write_proven(network.eval(), card, file, int8, least_psnr)
 
 
 def _write_proven(
@@ -71,7 +79,7 @@ def _write_proven(
     with written_whole(file) as unproven:
         _write(model, card, unproven)
         check_rules(unproven)
-        batches = int8[1::2] or list(pictures(card))
+        batches = [_cropped(batch, card) for batch in int8[1::2]] or list(pictures(card))
         run = open_model(unproven, engine="onnxruntime", providers=["cpu"]).network
         proof = prove(run, card, network, batches, least_psnr=least_psnr)
         if not proof.holds:
@@ -84,11 +92,15 @@ def _write_proven(
 
 def _graph(network: InUnitRange, card: Card, calibration: Sequence[Float]) -> ModelProto:
     """The graph that the card describes."""
-    model = trace_generator(network, opset=card.opset, size=card.size)
+    inside = isinstance(network, AnySize)
+    size = padded_size(network.generator, card.size) if card.size and inside else card.size
+    model = trace_generator(InUnitRange(network.generator).eval(), opset=card.opset, size=size)
     if card.precision == "float16":
         model = to_half(model)
     if card.precision == "int8":
         model = to_int8(model, calibration)
+    if inside:
+        pad_inside(model, network.generator, card.size)
     if card.io == "uint8":
         model = with_uint8_ends(model)
     strip(model)
@@ -103,12 +115,20 @@ def _plan_large_images(
         return (), f"in tiles that share {card.overlap} pixels"
     if card.size is not None:
         return (), "none, since it takes one size"
+    if isinstance(network, AnySize):
+        return (), "whole, since the graph pads the whole image"
     try:
         plan, proof = plan_and_prove(model, card, network, batch, least_psnr=least_psnr)
     except ValueError as error:
         return (), f"whole, since {error}"
     how = f"in bands of rows; {proof.sentence()}"
     return (plan, how) if proof.holds else ((), f"whole, since they would not be the same {how}")
+
+
+def _cropped(batch: Float, card: Card) -> Float:
+    """The part of a batch that a file of one size takes."""
+    _, height, width = card.size or batch.shape[1:]
+    return np.ascontiguousarray(batch[..., :height, :width])
 
 
 def _for_inference(generator: ImageGenerator, test_time: TestTime) -> tuple[ImageGenerator, str]:
@@ -127,6 +147,4 @@ def _write(model: ModelProto, card: Card, file: Path, plan: Sequence[FeatureMap]
     metadata = {CARD: json.dumps(card.to_dict()), "product": card.product, "version": card.version}
     if plan:
         metadata[BANDS] = to_json(plan)
-    helper.set_model_props(model, metadata)
-    set_lowest_version(model)
-    onnx.save_model(model, file, save_as_external_data=is_large(model), location=f"{file.name}.data")
+    save(model, file, metadata)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from i2i.export.graph import INPUT, quiet
+from i2i.export.graph import INPUT, check_one_file, quiet
 from i2i_runtime import images
 from i2i_runtime.card import Card
 from i2i_runtime.tiles import reflect_indices
@@ -31,6 +31,7 @@ def to_int8(model: ModelProto, batches: Iterable[Float]) -> ModelProto:
     Quantisation is per channel and symmetric around zero, as TensorRT needs it, with the ranges of `batches`. Norms
     stay float32, and so do transposed convolutions, which ONNX Runtime does not have in 8 bits on a CPU.
     """
+    check_one_file(model)
     convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
     with TemporaryDirectory() as folder, quiet():
         file = Path(folder) / "model.onnx"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
@@ -121,9 +120,7 @@ def _graph(generator: LatentGenerator, card: NoiseCard) -> ModelProto:
 
 def _write(model: ModelProto, card: NoiseCard, file: Path) -> None:
     metadata = {NOISE_CARD: json.dumps(card.to_dict()), "product": card.product, "version": card.version}
-    helper.set_model_props(model, metadata)
-    graph.set_lowest_version(model)
-    onnx.save_model(model, file)
+    graph.save(model, file, metadata)
 
 
 def _prove(sampler: ExportedSampler, generator: LatentGenerator, least_psnr: float | None) -> Proof:

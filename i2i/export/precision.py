@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 from onnxconverter_common import float16
 
-from i2i.export.graph import INPUT, quiet
+from i2i.export.graph import INPUT, check_one_file, quiet
 
 UNIT_INPUT, UNIT_OUTPUT = "unit_image", "unit_result"  # input and output of the network between uint8 pixels
 _SMALL = 1024  # bytes; scales of Resize and the like, not weights
@@ -13,6 +13,7 @@ _SMALL = 1024  # bytes; scales of Resize and the like, not weights
 
 def to_half(model: ModelProto) -> ModelProto:
     """A graph in half precision between a float32 input and output."""
+    check_one_file(model)
     originals = {tensor.name: _copy(tensor) for tensor in model.graph.initializer if tensor.ByteSize() < _SMALL}
     with quiet():  # it warns of weights that half precision rounds to its smallest number
         half = float16.convert_float_to_float16(model, keep_io_types=True)
@@ -50,7 +51,7 @@ def with_uint8_ends(model: ModelProto) -> ModelProto:
     The conversions are float32, also around a network in half precision.
     """
     graph = model.graph
-    _rename(graph.node, INPUT, UNIT_INPUT)
+    rename(graph.node, INPUT, UNIT_INPUT)
     before = [
         helper.make_node("Cast", [INPUT], ["image_float"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["image_float"], ["image_planes"], perm=[0, 3, 1, 2]),
@@ -68,7 +69,7 @@ def with_uint8_result(model: ModelProto) -> ModelProto:
     """A graph with uint8 pixels (N, H, W, C) as its output, whatever its inputs are."""
     graph = model.graph
     (result,) = graph.output
-    _rename(graph.node, result.name, UNIT_OUTPUT)
+    rename(graph.node, result.name, UNIT_OUTPUT)
     graph.node.extend(
         [
             helper.make_node("Mul", [UNIT_OUTPUT, "levels"], ["result_levels"]),
@@ -87,7 +88,8 @@ def _declare_pixels(value: ValueInfoProto) -> None:
     value.CopyFrom(helper.make_tensor_value_info(value.name, TensorProto.UINT8, [batch, height, width, channels]))
 
 
-def _rename(nodes: Iterable[NodeProto], name: str, new: str) -> None:
+def rename(nodes: Iterable[NodeProto], name: str, new: str) -> None:
+    """Give a tensor another name in the inputs and outputs of nodes."""
     for node in nodes:
         for values in (node.input, node.output):
             for place, value in enumerate(values):
