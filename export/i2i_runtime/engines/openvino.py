@@ -83,6 +83,8 @@ def _settings(threads: int) -> dict[str, Any]:
         "INFERENCE_PRECISION_HINT": "f32",  # by itself it takes bfloat16 where the processor has it
         "PERFORMANCE_HINT": "LATENCY",  # all its threads on one call
         "ENABLE_CPU_PINNING": False,  # the cores also read and write files
+        # By itself it keeps what it has prepared for every size that it has met, without end, and is no faster for it.
+        "CPU_RUNTIME_CACHE_CAPACITY": 0,
     }
     if threads:
         # A stream is what runs one call, and OpenVINO counts the threads of all streams.

@@ -68,6 +68,32 @@ def test_precision_is_float32_whatever_the_processor_prefers(file: Path) -> None
     assert OpenVino(file)._compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
 
 
+MANY_SIZES = """
+import sys
+import numpy as np
+from i2i_runtime.engines.openvino import OpenVino
+
+def resident():  # in MB
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+model = OpenVino(sys.argv[1])
+for index in range(550):
+    model.network(np.zeros((1, 3, 8 + index // 36, 8 + index % 36), np.float32))
+    if index == 400:
+        before = resident()
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory of a process is read from /proc")
+def test_memory_does_not_grow_with_every_size(file: Path) -> None:
+    """150 further sizes took 23 MB where what was prepared for each was kept."""
+    done = subprocess.run([sys.executable, "-c", MANY_SIZES, file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 12
+
+
 SIGNALLED = """
 import faulthandler, os, signal, sys
 from i2i_runtime.engines import open_model
