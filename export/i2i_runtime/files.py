@@ -1,14 +1,18 @@
 """Files: opened with errors that name them, written whole or not at all, printed whatever bytes their names have."""
 
+import errno
 import os
 import re
 import secrets
 import stat
+import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
+
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # of Unicode: control characters, surrogates, separators of lines
 _LONGEST_SUFFIX = 16  # characters that a temporary name takes over
@@ -104,6 +108,15 @@ def check_output(file: Path, *suffixes: str, option: str = "", overwrite: bool =
 def temporary_path(file: Path) -> Path:
     """A hidden name beside `file` that no other process takes, with the suffix by which writers choose a format."""
     return file.with_name(f".{secrets.token_hex(8)}.part{file.suffix[:_LONGEST_SUFFIX]}")
+
+
+def no_room_for(what: str, error: OSError) -> str:
+    """A sentence about temporary files that could not be written: their disk, which need not be that of the results."""
+    try:
+        folder = printable(Path(tempfile.gettempdir()))
+    except OSError:  # no folder can be written to
+        folder = "any folder for temporary files"
+    return f"no room for {what} in {folder} ({error.strerror or error}); TMPDIR names another folder"
 
 
 def is_temporary(file: Path) -> bool:

@@ -19,7 +19,8 @@ class Tiling:
 
     `tile` is a side in pixels of the image, 0 for the whole image. By default it is DEFAULT_TILE, or three times the
     overlap of two tiles if that is more; the size of a file of fixed size, if larger than the overlap; and 0 for a
-    network that needs the whole image. Raises ValueError for a tile that the network cannot take.
+    network that needs the whole image. `is_whole` says that 0 was asked for. Raises ValueError for a tile that the
+    network cannot take.
     """
 
     def __init__(self, card: Card, tile: int | None = None) -> None:
@@ -35,6 +36,7 @@ class Tiling:
                 f"tile: {tile} is refused; allowed: 0 (the whole image), or from {self._smallest} pixels on"
             )
         self.tile = self._default() if tile is None else tile
+        self.is_whole = tile == 0  # on request: also where the network could run over bands of rows
 
     def _default(self) -> int:
         if self._card.size is None:

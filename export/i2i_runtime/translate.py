@@ -64,7 +64,8 @@ def translate_image(
     """Translate (H, W) or (H, W, 1|3|4) in uint8, uint16 or float32 [0, 1] to (H * scale, W * scale, C), same type.
 
     A large image goes through in tiles where the network can take them; `tiling` says how large, and remembers what
-    fitted into memory. Where the network needs the whole image, a large one goes through `banded`, if given. With
+    fitted into memory. Where the network needs the whole image, a large one goes through `banded`, if given: with a
+    tile of 0 where memory runs out, else above 2 megapixels. With
     `outscale` the result is resampled to that many times the size of the image. `prepare` is for its colours, as in
     training; the result is then as large as the network makes it of what was prepared.
 
@@ -155,7 +156,8 @@ def _translate_whole(
     network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling, banded: Banded | None
 ) -> None:
     """Fill `out` in tiles or in bands, in smaller ones when memory runs out."""
-    in_bands = banded is not None and pixels.shape[0] * pixels.shape[1] > LARGEST_WHOLE
+    is_large = pixels.shape[0] * pixels.shape[1] > LARGEST_WHOLE
+    in_bands = banded is not None and is_large and not tiling.is_whole
     while True:
         try:
             if banded is not None and in_bands:

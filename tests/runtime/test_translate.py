@@ -8,6 +8,7 @@ from PIL import Image
 
 from i2i_runtime import translate
 from i2i_runtime.card import Card
+from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import translate_image
 
 RNG = np.random.default_rng(0)
@@ -158,6 +159,8 @@ def test_what_needs_the_whole_image_takes_a_large_one_in_bands(channels: int, mo
     assert np.array_equal(large, np.repeat(np.repeat(image, 2, axis=0), 2, axis=1))
     with pytest.raises(AssertionError, match="at once"):
         translate_image(never, card, image[:9], banded=in_bands)
+    with pytest.raises(AssertionError, match="at once"):  # as the user has asked for it
+        translate_image(never, card, image, banded=in_bands, tiling=Tiling(card, 0))
 
 
 def test_without_memory_for_the_whole_image_it_goes_in_bands() -> None:

@@ -40,7 +40,7 @@ def run_in_bands(
 
     `open_subgraph` opens an .onnx file that was cut out of `file` in an engine. A band has `rows` rows of the feature
     map that is computed, which changes memory and time, not the result. Raises ValueError for values that are not
-    finite, and OSError where there is no room for temporary files.
+    finite, and where there is no room for temporary files.
     """
     executor = _Executor(OnnxGraph(file), plan, _PaddedImage(image, card), open_subgraph, rows)
     height, width = out.shape[:2]

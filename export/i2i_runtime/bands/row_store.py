@@ -1,10 +1,12 @@
 """The rows of a feature map in a temporary file, and the statistics of its channels, both filled band by band."""
 
-from tempfile import SpooledTemporaryFile, gettempdir
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from i2i_runtime.files import no_room_for
 
 IN_MEMORY = 2**26  # bytes up to which the rows stay in memory
 
@@ -50,13 +52,13 @@ class RowStore:
         self._file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
 
     def append(self, band: Band) -> None:
-        """Add the next rows. Raises OSError, with the folder's name, where there is no room."""
+        """Add the next rows. Raises ValueError, naming the folder, where there is no room for a temporary file."""
         rows = np.ascontiguousarray(band[0].transpose(1, 0, 2))
         self._row, self._type = rows.shape[1:], rows.dtype
         try:
             self._file.write(rows.data)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, gettempdir()) from None
+            raise ValueError(no_room_for("the feature maps of a large image", error)) from None
 
     def read(self, first: int, last: int) -> Band:
         """Rows `first` up to `last`, once all are written."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from i2i_runtime.files import printable
+from i2i_runtime.files import DISK_IS_FULL, no_room_for, printable
 from i2i_runtime.folder.batching import completed
 from i2i_runtime.folder.jobs import Job, Outcome
 from i2i_runtime.folder.manifest import Manifest
@@ -113,18 +113,28 @@ class _RemoteTrees(Trees):
                 return
             job, transfer, _ = fetching.popleft()
             if error := transfer.exception():
-                self._not_fetched[job.name] = ValueError(f"{printable(job.source)}: cannot be read ({reason(error)})")
+                is_full = isinstance(error, OSError) and error.errno in DISK_IS_FULL  # the mirror's
+                why = no_room_for("files on their way", error) if is_full else reason(error)  # type: ignore[arg-type]
+                self._not_fetched[job.name] = ValueError(f"{printable(job.source)}: cannot be read ({why})")
                 mirror.evict(job.source)
             yield job
 
     def upload(self, outcomes: Iterable[Outcome], manifest: Manifest) -> Generator[Outcome, None, None]:
-        all_outcomes = ((job, self._not_fetched.pop(job.name, None) or error) for job, error in outcomes)
+        all_outcomes = (
+            (job, self._not_fetched.pop(job.name, None) or self._explained(error)) for job, error in outcomes
+        )
         for job, error in self._upload_in_groups(all_outcomes, self._to, manifest) if self._to else all_outcomes:
             if self._from:
                 self._from.evict(job.source)
             if self._to:
                 self._to.evict(job.result)
             yield job, error
+
+    def _explained(self, error: BaseException | None) -> BaseException | None:
+        """The error of a job; where it is that a mirror's disk is full, it does not look like the target's."""
+        if self._to and isinstance(error, OSError) and error.errno in DISK_IS_FULL:
+            return OSError(error.errno, no_room_for("files on their way", error))
+        return error
 
     def _upload_in_groups(self, outcomes: Iterable[Outcome], mirror: Mirror, manifest: Manifest) -> Iterator[Outcome]:
         """In groups: results that come while one is on its way are the next, so that the network does not wait."""

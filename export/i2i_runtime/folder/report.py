@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from i2i_runtime.files import printable
+from i2i_runtime.files import DISK_IS_FULL, printable
 from i2i_runtime.folder.jobs import Job
 
 # After these every further file would fail as well.
-_FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_FATAL = (*DISK_IS_FULL, errno.EROFS)
 
 
 class FolderProgress(NamedTuple):

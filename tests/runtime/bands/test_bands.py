@@ -12,12 +12,13 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, save_model
 
-from i2i_runtime import translate
+from i2i_runtime import images, translate
 from i2i_runtime.bands import Subgraph, executor, row_store, run_in_bands
 from i2i_runtime.bands.plan import BANDS, FeatureMap, InstanceNorm, from_json, to_json
 from i2i_runtime.card import Card
 from i2i_runtime.engines.onnxruntime import CARD, Session
 from i2i_runtime.engines.openvino import OpenVino
+from i2i_runtime.folder import translate_folder
 
 CARD_OF = Card(product="normed", in_channels=3, out_channels=3, multiple_of=2, min_size=6)
 NORM = InstanceNorm(gamma="gamma", beta="beta", epsilon=1e-5)
@@ -152,14 +153,24 @@ def test_large_feature_maps_are_in_files_that_are_removed(
     assert len(stores) == 6 and all(store._file.closed for store in stores), "also after an error"
 
 
-def test_a_full_disk_is_an_error_with_its_folder(monkeypatch: pytest.MonkeyPatch, file: Path, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(
-        row_store.SpooledTemporaryFile, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space"))
+def test_a_full_disk_for_temporary_files_is_named_and_stops_large_images_only(
+    monkeypatch: pytest.MonkeyPatch, file: Path, tmp_path: Path
+) -> None:
+    session, gone = Session(file, providers=["cpu"]), tmp_path / "gone"
+    monkeypatch.setattr(row_store, "IN_MEMORY", 100)
+    monkeypatch.setattr(translate, "LARGEST_WHOLE", 30 * 22)
+    monkeypatch.setattr("tempfile.tempdir", str(gone))
+    (tmp_path / "in").mkdir()
+    for name, height in (("1", 20), ("2", 40), ("3", 20)):
+        images.write(tmp_path / "in" / f"{name}.png", picture(height, 22, np.uint8))
+    options = {"banded": session.banded, "file": session.checksum}
+    report = translate_folder(session.network, session.card, tmp_path / "in", tmp_path / "out", **options)
+    assert [path.name for path in report.done] == ["1.png", "3.png"] and not report.stopped
+    ((name, sentence),) = report.failed
+    assert name == Path("2.png") and sentence == (
+        f"{tmp_path}/in/2.png: no room for the feature maps of a large image in {gone} (No such file or directory); "
+        "TMPDIR names another folder"
     )
-    with pytest.raises(OSError, match="No space") as error:
-        in_bands(file, picture(40, 22), 8)
-    assert error.value.filename == str(tmp_path)
 
 
 @pytest.mark.parametrize("engine", [Session, OpenVino])

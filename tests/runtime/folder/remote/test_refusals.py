@@ -2,11 +2,12 @@
 
 import importlib
 import sys
+import tempfile
 from importlib.util import find_spec
 
 import pytest
 
-from i2i_runtime.folder import remote_tree
+from i2i_runtime.folder import pipeline, remote_tree
 from tests.runtime.folder.remote.store import HIGH, MEMORY, lines, names, there, translate
 
 registry = importlib.import_module("fsspec.registry")
@@ -43,6 +44,20 @@ def test_bad_files_are_named_as_the_user_named_them_and_the_others_done(
     assert {line["error"] for line in lines() if "error" in line} == set(sentences)
     monkeypatch.undo()
     assert names(translate(low, HIGH).done) == ["10.png", "a b/deep/x.png"]
+
+
+def test_a_full_disk_for_files_on_their_way_is_not_called_the_targets(
+    low: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pipeline, "encode", full)
+    here = f"no room for files on their way in {tempfile.gettempdir()} (No space left on device); TMPDIR names another"
+    assert here in translate(low, HIGH).stopped
+    monkeypatch.undo()
+    monkeypatch.setattr(MEMORY, "get_file", full)
+    assert here in translate(low, f"{HIGH}er").failed[0][1]
 
 
 def test_a_remote_file_that_cannot_be_carried_is_a_sentence(low: str, monkeypatch: pytest.MonkeyPatch) -> None:
