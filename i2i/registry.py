@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 _LISTED = 24  # names in a sentence
@@ -56,12 +56,13 @@ class UnknownName(ValueError):
 
 class Registry:
     """All components of one kind by name. `home` is the package whose import registers the built-in ones; `base` the
-    class, as `module:Class`, that all of them derive from, for kinds that are classes.
+    class, as `module:Class`, that all of them derive from, for kinds that are classes; `shared` the function, as
+    `module:function`, of the options that all of them have.
     """
 
-    def __init__(self, kind: str, home: str, base: str = "") -> None:
+    def __init__(self, kind: str, home: str, base: str = "", *, shared: str = "") -> None:
         self.kind = kind
-        self._home, self._base = home, base
+        self._home, self._base, self._shared = home, base, shared
         self._parts: dict[str, object] = {}
         self._plugins: dict[str, str] = {}
 
@@ -91,8 +92,14 @@ class Registry:
     @property
     def base(self) -> type:
         """The class that all components derive from."""
-        module, _, name = self._base.partition(":")
-        return getattr(importlib.import_module(module), name) if name else object
+        return _named(self._base) if self._base else object
+
+    @property
+    def shared(self) -> Callable[..., Callable[[Any], None]] | None:
+        """Function from the options that every table of this kind has, besides its class's own, to what is done to a
+        component that has been built.
+        """
+        return _named(self._shared) if self._shared else None
 
     def __getitem__(self, name: str) -> object:
         """The component called `name`. Raises UnknownName with the choices."""
@@ -113,9 +120,18 @@ class Registry:
         importlib.import_module(self._home)
 
 
+def _named(place: str) -> Any:
+    """What `module:name` names."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
 generators = Registry("generator", "i2i.networks.generators", "i2i.networks.generators.base:Generator")
 discriminators = Registry(
-    "discriminator", "i2i.networks.discriminators", "i2i.networks.discriminators.base:Discriminator"
+    "discriminator",
+    "i2i.networks.discriminators",
+    "i2i.networks.discriminators.base:Discriminator",
+    shared="i2i.networks.augmentation.options:augmented",
 )
 segmenters = Registry("segmenter", "i2i.networks.segmenters", "i2i.networks.segmenters.base:Segmenter")
 adversarial = Registry("adversarial loss", "i2i.losses", "i2i.losses.adversarial:Adversarial")

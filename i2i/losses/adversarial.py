@@ -58,6 +58,7 @@ class Adversarial(ABC):
     penalty_weight: float = 0.0  # of the gradient penalty on the discriminator, which the method adds, as it adds R1
     r1_weight: float = 0.0
     r1_every: int = 1
+    undecided: float | None = None  # logit between real and fake; None where only differences of logits mean something
 
     def __init__(self, *, r1_weight: Weight = 0.0, r1_every: Every = 1) -> None:
         self.r1_weight, self.r1_every = r1_weight, r1_every
@@ -92,6 +93,7 @@ class Vanilla(Adversarial):
     def __init__(self, *, smoothing: Probability = 0.0, r1_weight: Weight = 0.0, r1_every: Every = 1) -> None:
         super().__init__(r1_weight=r1_weight, r1_every=r1_every)
         self.real_target = _smoothed(smoothing)
+        self.undecided = 0.0
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
         return {"real": cross_entropy(real_logits, self.real_target), "fake": cross_entropy(fake_logits, 0.0)}
@@ -111,6 +113,7 @@ class LeastSquares(Adversarial):
     def __init__(self, *, smoothing: Probability = 0.0, r1_weight: Weight = 0.0, r1_every: Every = 1) -> None:
         super().__init__(r1_weight=r1_weight, r1_every=r1_every)
         self.real_target = _smoothed(smoothing)
+        self.undecided = self.real_target / 2
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
         return {"real": squared_error(real_logits, self.real_target), "fake": squared_error(fake_logits, 0.0)}
@@ -125,6 +128,8 @@ class Hinge(Adversarial):
 
     https://arxiv.org/abs/1705.02894
     """
+
+    undecided = 0.0
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
         return {"real": hinge(real_logits), "fake": hinge(-fake_logits)}

@@ -2,7 +2,7 @@
 
 A judge is a function from images (N, C, H, W) to logits: a discriminator, with its condition or labels where it has
 them. Its value for an image is the mean of that image's logits, of several scales the mean over scales. It must have no
-batch norm, because a penalty is on the gradient of one image alone: `i2i.methods.base.check_penalties` refuses it.
+batch norm, because a penalty is on the gradient of one image alone: `i2i.methods.base.check_discriminators` refuses it.
 Penalties are in float32 or better, also under autocast.
 """
 

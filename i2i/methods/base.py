@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from i2i import registry
 from i2i.losses.adversarial import Adversarial, Logits, mean_by_image
+from i2i.networks.augmentation.ada import AdaptiveAugmentation
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import Generator, ImageGenerator
 from i2i.networks.layers import TestTime
@@ -21,7 +22,8 @@ GeneratorFactory = Annotated[
     Callable[..., ImageGenerator], Part(registry.generators, ("in_channels", "out_channels"), default="resnet")
 ]
 DiscriminatorFactory = Annotated[
-    Callable[..., Discriminator], Part(registry.discriminators, ("in_channels",), default="patchgan")
+    Callable[..., Discriminator],
+    Part(registry.discriminators, ("in_channels",), ("condition_channels", "value_range"), default="patchgan"),
 ]
 AdversarialFactory = Annotated[Callable[[], Adversarial], Part(registry.adversarial, default="lsgan")]
 
@@ -106,8 +108,12 @@ class Method(nn.Module, ABC):
         return None
 
     def observed(self) -> Mapping[str, Tensor]:
-        """Numbers to log beside the losses, by name."""
-        return {}
+        """Numbers to log beside the losses, by name; by default the probabilities of adaptive augmentations."""
+        return {
+            f"{name}.probability": module.probability
+            for name, module in self.named_modules()
+            if isinstance(module, AdaptiveAugmentation)
+        }
 
     @property
     def value_range(self) -> ValueRange:
@@ -124,10 +130,33 @@ def scaled(factor: float, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: factor * term for name, term in terms.items()}
 
 
-def check_penalties(objective: Adversarial, *discriminators: Discriminator) -> None:
-    """Raises ValueError for a discriminator with batch norm where the objective has a penalty on its gradient."""
+def check_discriminators(objective: Adversarial, *discriminators: Discriminator) -> None:
+    """Raises ValueError for a discriminator with batch norm where the objective has a penalty on its gradient, and for
+    adaptive augmentation where the objective's logits do not say how sure the discriminator is.
+    """
     check_penalty("method.adversarial.penalty_weight", objective.penalty_weight, *discriminators)
     check_penalty("method.adversarial.r1_weight", objective.r1_weight, *discriminators)
+    is_adaptive = any(isinstance(each.augmentation, AdaptiveAugmentation) for each in discriminators)
+    if is_adaptive and objective.undecided is None:
+        raise ValueError(
+            f"method.discriminator.augment = ada needs an objective with a known logit between real and fake, which "
+            f"{type(objective).__name__} has not; set method.discriminator.augment=diffaugment, or choose "
+            "method.adversarial from: vanilla, lsgan, hinge"
+        )
+
+
+def adapt_augmentation(
+    augmentation: nn.Module | None, objective: Adversarial, real_logits: Logits, update: Update
+) -> None:
+    """Adapt a discriminator's augmentation to the logits of real images of its update, where that is adaptive (ADA);
+    a collective over ranks. To be called once for each update of a discriminator.
+    """
+    if isinstance(augmentation, AdaptiveAugmentation):
+        undecided = objective.undecided or 0.0
+        scales = real_logits if isinstance(real_logits, tuple) else (real_logits,)
+        signs = mean_by_image(tuple((each.detach() - undecided).sign() for each in scales))
+        augmentation.observe(signs)
+        augmentation.adjust(update, len(signs))
 
 
 def check_penalty(option: str, weight: float, *discriminators: Discriminator) -> None:

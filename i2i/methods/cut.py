@@ -18,7 +18,8 @@ from i2i.methods.base import (
     DiscriminatorFactory,
     GeneratorFactory,
     Update,
-    check_penalties,
+    adapt_augmentation,
+    check_discriminators,
     scaled,
 )
 from i2i.methods.translation import Translation, require_same_size
@@ -61,9 +62,9 @@ class CUT(Translation):
         super().__init__()
         self.generator = generator(in_channels=channels, out_channels=channels)
         require_same_size(self.generator)
-        self.discriminator = discriminator(in_channels=channels)
+        self.discriminator = discriminator(in_channels=channels, value_range=self.generator.value_range)
         self.adversarial = adversarial()
-        check_penalties(self.adversarial, self.discriminator)
+        check_discriminators(self.adversarial, self.discriminator)
         self.layers = layers
         try:
             feature_channels = self.generator.feature_channels(layers)
@@ -89,12 +90,12 @@ class CUT(Translation):
         fake, keys = self._translate(a, mirrored=mirrored)
 
         # Fakes first, as published: the running statistics of batch norm depend on it.
-        terms = self.adversarial.discriminator(
-            fake_logits=self.discriminator(fake.detach()), real_logits=self.discriminator(b)
-        )
+        fake_logits, real_logits = self.discriminator(fake.detach()), self.discriminator(b)
+        terms = self.adversarial.discriminator(real_logits, fake_logits)
         terms |= penalty_terms(self.adversarial, self.discriminator, b, fake, step=update.step)
         update("discriminator", **scaled(0.5, terms))
         self.adversarial.constrain(self.discriminator)
+        adapt_augmentation(self.discriminator.augmentation, self.adversarial, real_logits, update)
 
         real_logits = reference_logits(self.adversarial, self.discriminator, b)
         terms = {

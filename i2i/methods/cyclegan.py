@@ -16,7 +16,8 @@ from i2i.methods.base import (
     DiscriminatorFactory,
     GeneratorFactory,
     Update,
-    check_penalties,
+    adapt_augmentation,
+    check_discriminators,
     scaled,
 )
 from i2i.methods.history import ImageHistory
@@ -60,10 +61,10 @@ class CycleGAN(Translation):
         self.a_to_b = generator(in_channels=a_channels, out_channels=b_channels)  # G
         self.b_to_a = generator(in_channels=b_channels, out_channels=a_channels)  # F
         require_same_size(self.a_to_b)
-        self.judge_a = discriminator(in_channels=a_channels)  # D_X
-        self.judge_b = discriminator(in_channels=b_channels)  # D_Y
+        self.judge_a = discriminator(in_channels=a_channels, value_range=self.b_to_a.value_range)  # D_X
+        self.judge_b = discriminator(in_channels=b_channels, value_range=self.a_to_b.value_range)  # D_Y
         self.adversarial = adversarial()
-        check_penalties(self.adversarial, self.judge_a)
+        check_discriminators(self.adversarial, self.judge_a, self.judge_b)
         self.cycle_weight_a = cycle_weight  # lambda, lambda_A in the published code
         self.cycle_weight_b = cycle_weight if cycle_weight_b is None else cycle_weight_b  # lambda_B
         self.identity_weight = identity_weight
@@ -98,9 +99,9 @@ class CycleGAN(Translation):
             cycle_b_to_a=self.cycle_weight_b * F.l1_loss(self.a_to_b(fake_a), b),
         )
 
-        terms_b = self._discriminate(self.judge_b, b, self.history_b(fake_b.detach()), update.step)
+        terms_b = self._discriminate(self.judge_b, b, self.history_b(fake_b.detach()), update)
         update.accumulate("discriminators", **{f"{name}_b": term for name, term in terms_b.items()})
-        terms_a = self._discriminate(self.judge_a, a, self.history_a(fake_a.detach()), update.step)
+        terms_a = self._discriminate(self.judge_a, a, self.history_a(fake_a.detach()), update)
         update("discriminators", **{f"{name}_a": term for name, term in terms_a.items()})
         self.adversarial.constrain(self.judge_b)
         self.adversarial.constrain(self.judge_a)
@@ -112,10 +113,13 @@ class CycleGAN(Translation):
         real_logits = reference_logits(self.adversarial, judge, real)
         return self.adversarial.generator(judge(fake), real_logits)
 
-    def _discriminate(self, judge: Discriminator, real: Tensor, fake: Tensor, step: int) -> dict[str, Tensor]:
-        terms = self.adversarial.discriminator(judge(real), judge(fake))
+    def _discriminate(self, judge: Discriminator, real: Tensor, fake: Tensor, update: Update) -> dict[str, Tensor]:
+        real_logits, fake_logits = judge(real), judge(fake)
+        terms = self.adversarial.discriminator(real_logits, fake_logits)
+        terms |= penalty_terms(self.adversarial, judge, real, fake, step=update.step)
+        adapt_augmentation(judge.augmentation, self.adversarial, real_logits, update)
         # Halved to slow the discriminators down (section 4, training details).
-        return scaled(0.5, terms | penalty_terms(self.adversarial, judge, real, fake, step=step))
+        return scaled(0.5, terms)
 
     def preview(self, held_out: Sequence[Unpaired], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:
         rows = []

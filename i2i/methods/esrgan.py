@@ -6,7 +6,7 @@ import torch
 
 from i2i.data.batch import Pair
 from i2i.losses.penalties import penalty_terms
-from i2i.methods.base import Update
+from i2i.methods.base import Update, adapt_augmentation
 from i2i.methods.upscaling import AdversarialUpscaling
 from i2i.registry import methods
 
@@ -31,7 +31,9 @@ class ESRGAN(AdversarialUpscaling):
         update("generator", **terms, gan=self.adversarial_weight * gan)
 
         fake = fake.detach()
-        terms = self.adversarial.discriminator(self.discriminator(high), self.discriminator(fake))
+        real_logits, fake_logits = self.discriminator(high), self.discriminator(fake)
+        terms = self.adversarial.discriminator(real_logits, fake_logits)
         terms |= penalty_terms(self.adversarial, self.discriminator, high, fake, step=update.step)
         update("discriminator", **terms)
         self.adversarial.constrain(self.discriminator)
+        adapt_augmentation(self.discriminator.augmentation, self.adversarial, real_logits, update)

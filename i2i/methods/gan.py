@@ -15,7 +15,14 @@ from i2i.data.batch import Images
 from i2i.losses.adversarial import Logits, mean_by_image, reference_logits
 from i2i.losses.orthogonal import orthogonal_penalty
 from i2i.losses.penalties import lazy_r1, penalty_terms
-from i2i.methods.base import AdversarialFactory, Outputs, Update, check_penalties, check_penalty
+from i2i.methods.base import (
+    AdversarialFactory,
+    Outputs,
+    Update,
+    adapt_augmentation,
+    check_discriminators,
+    check_penalty,
+)
 from i2i.methods.generation import Generation
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import LatentGenerator
@@ -28,7 +35,13 @@ LatentFactory = Annotated[
     Callable[..., LatentGenerator], Part(registry.generators, ("size", "out_channels", "classes"), default="dcgan")
 ]
 LatentJudgeFactory = Annotated[
-    Callable[..., Discriminator], Part(registry.discriminators, ("in_channels",), ("size", "classes"), default="dcgan")
+    Callable[..., Discriminator],
+    Part(
+        registry.discriminators,
+        ("in_channels",),
+        ("size", "classes", "condition_channels", "value_range"),
+        default="dcgan",
+    ),
 ]
 
 _WARM_STEPS, _WARM_EVERY = 25, 500  # steps of the generator
@@ -67,7 +80,9 @@ class GAN(Generation):
         at_least(0, warm_critic_steps=warm_critic_steps)
         self.size, self.classes = size, classes
         self.generator = generator(size=size, out_channels=channels, classes=classes)
-        self.discriminator = discriminator(in_channels=channels, size=size, classes=classes)
+        self.discriminator = discriminator(
+            in_channels=channels, size=size, classes=classes, value_range=self.generator.value_range
+        )
         if classes and self.discriminator.classes != classes:
             kind = type(self.discriminator).__name__
             raise ValueError(f"method.classes = {classes}: {kind} takes no labels; choose another method.discriminator")
@@ -75,7 +90,7 @@ class GAN(Generation):
         self.adversarial = adversarial()
         if r1_weight and self.adversarial.r1_weight:
             raise ValueError("method.r1_weight and method.adversarial.r1_weight are one penalty; set one of them to 0")
-        check_penalties(self.adversarial, self.discriminator)
+        check_discriminators(self.adversarial, self.discriminator)
         check_penalty("method.r1_weight", r1_weight, self.discriminator)
         self.critic_steps = critic_steps  # n_critic
         self.warm_critic_steps = warm_critic_steps
@@ -97,11 +112,13 @@ class GAN(Generation):
         with torch.set_grad_enabled(trains_generator and self.reuse_fakes):
             fake = self.generator(self.draw_latents(label), self.label_or_none(label))
 
-        terms = self.adversarial.discriminator(judge(real), judge(fake.detach()))
+        real_logits, fake_logits = judge(real), judge(fake.detach())
+        terms = self.adversarial.discriminator(real_logits, fake_logits)
         terms |= penalty_terms(self.adversarial, judge, real, fake, step=update.step)
         terms |= lazy_r1(judge, real, weight=self.r1_weight, every=self.r1_every, step=update.step)
         update("discriminator", **terms)
         self.adversarial.constrain(self.discriminator)
+        adapt_augmentation(self.discriminator.augmentation, self.adversarial, real_logits, update)
 
         if trains_generator:
             if not self.reuse_fakes:

@@ -17,7 +17,8 @@ from i2i.methods.base import (
     DiscriminatorFactory,
     GeneratorFactory,
     Update,
-    check_penalties,
+    adapt_augmentation,
+    check_discriminators,
     scaled,
 )
 from i2i.methods.translation import Translation, require_same_size
@@ -52,9 +53,14 @@ class Pix2Pix(Translation):
         super().__init__()
         self.generator = generator(in_channels=source_channels, out_channels=target_channels)
         require_same_size(self.generator)
-        self.discriminator = discriminator(in_channels=target_channels + (source_channels if conditional else 0))
+        condition_channels = source_channels if conditional else 0
+        self.discriminator = discriminator(
+            in_channels=condition_channels + target_channels,
+            condition_channels=condition_channels,
+            value_range=self.generator.value_range,
+        )
         self.adversarial = adversarial()
-        check_penalties(self.adversarial, self.discriminator)
+        check_discriminators(self.adversarial, self.discriminator)
         self.l1_weight = l1_weight  # lambda
         self.conditional = conditional
         self.test_time = test_time
@@ -71,11 +77,13 @@ class Pix2Pix(Translation):
         fake = self.generator(source)
 
         # Fakes first, as published: the running statistics of batch norm depend on it.
-        terms = self.adversarial.discriminator(fake_logits=judge(fake.detach()), real_logits=judge(target))
+        fake_logits, real_logits = judge(fake.detach()), judge(target)
+        terms = self.adversarial.discriminator(real_logits, fake_logits)
         terms |= penalty_terms(self.adversarial, judge, target, fake, step=update.step)
         # Halved to slow the discriminator down (section 3.3).
         update("discriminator", **scaled(0.5, terms))
         self.adversarial.constrain(self.discriminator)
+        adapt_augmentation(self.discriminator.augmentation, self.adversarial, real_logits, update)
 
         real_logits = reference_logits(self.adversarial, judge, target)
         update(

@@ -2,7 +2,6 @@
 2020. https://arxiv.org/abs/1912.04958
 """
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Literal
 
@@ -12,9 +11,9 @@ from torch import Tensor
 from i2i.data.batch import Images
 from i2i.losses.adversarial import Logits, reference_logits
 from i2i.losses.penalties import lazy_r1, path_lengths, penalty_terms
-from i2i.methods.ada import AdaptiveAugmentation
-from i2i.methods.base import AdversarialFactory, Update
+from i2i.methods.base import AdversarialFactory, Update, adapt_augmentation
 from i2i.methods.gan import GAN, LatentFactory, LatentJudgeFactory
+from i2i.networks.augmentation.ada import AdaptiveAugmentation
 from i2i.networks.generators.stylegan2 import StyleGAN2Generator
 from i2i.networks.layers import at_least
 from i2i.recipe.ranges import Channels, Classes, Every, Pixels, Probability, Weight
@@ -77,6 +76,8 @@ class StyleGAN2(GAN):
         self.path_weight, self.path_every = path_weight, path_every
         self.mixing, self.mixing_draw = mixing, mixing_draw
         self.augmentation = AdaptiveAugmentation(target=augment_target) if augment == "ada" else None
+        if self.augmentation is not None and self.discriminator.augmentation is not None:
+            raise ValueError("method.augment and method.discriminator.augment both augment; set one of them to none")
         self.register_buffer("mean_length", torch.zeros(()))
 
     def training_step(self, batch: Images, update: Update) -> None:
@@ -98,16 +99,10 @@ class StyleGAN2(GAN):
         self.adversarial.constrain(self.discriminator)
         if r1 := lazy_r1(judge, real, weight=self.r1_weight, every=self.r1_every, step=update.step):
             update("discriminator", **r1)
-        if self.augmentation is not None:
-            self.augmentation.observe(real_logits)
-            self.augmentation.adjust(update, len(real))
+        adapt_augmentation(self.augmentation or self.discriminator.augmentation, self.adversarial, real_logits, update)
 
     def judge(self, image: Tensor, label: Tensor) -> Logits:
         return super().judge(self.augmentation(image) if self.augmentation is not None else image, label)
-
-    def observed(self) -> Mapping[str, Tensor]:
-        """Probability of an augmentation, where ADA is on."""
-        return {"augmentation.probability": self.augmentation.probability} if self.augmentation is not None else {}
 
     def draw_styles(self, label: Tensor) -> Tensor:
         """Styles (N, layers, style) of random latents, some of them mixed: with those of another latent from some layer

@@ -9,7 +9,7 @@ from i2i import registry
 from i2i.data.batch import Pair
 from i2i.losses.perceptual import Perceptual
 from i2i.losses.pixel import PixelLoss
-from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, check_penalties
+from i2i.methods.base import AdversarialFactory, DiscriminatorFactory, check_discriminators
 from i2i.methods.translation import Translation
 from i2i.networks.generators.base import ImageGenerator
 from i2i.recipe.components import Part
@@ -74,10 +74,12 @@ class AdversarialUpscaling(Upscaling):
             raise ValueError(
                 f"method.channels = {channels}: the perceptual loss takes 1 or 3; set method.perceptual_weight=0"
             )
-        self.discriminator = discriminator(in_channels=channels) if adversarial_weight else None
+        self.discriminator = (
+            discriminator(in_channels=channels, value_range=self.generator.value_range) if adversarial_weight else None
+        )
         self.adversarial = adversarial()
         if self.discriminator is not None:
-            check_penalties(self.adversarial, self.discriminator)
+            check_discriminators(self.adversarial, self.discriminator)
         self.pixel = pixel()
         self.perceptual = perceptual() if perceptual_weight else None
         self.pixel_weight = pixel_weight  # eta

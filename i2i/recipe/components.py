@@ -40,7 +40,7 @@ class Factory:
         self._part, self._table, self._base = part, table, base
 
     def __call__(self, **supplied: Any) -> Any:
-        known = options_of(self._part.registry[self._table["name"]])
+        known = options_in(self._part.registry, self._table["name"])
         taken = {key: value for key, value in supplied.items() if key in known or key not in self._part.offered}
         return build(self._part.registry, {**self._table, **taken}, base=self._base)
 
@@ -63,7 +63,11 @@ def build(kind: Registry, table: dict[str, Any], *, base: type = object) -> Any:
     for key, (hint, part, _) in options_of(cls).items():
         if part is not None and key in options:
             options[key] = Factory(part, options[key], _product(hint))
-    component = cls(**options)
+    shared = options_of(kind.shared) if kind.shared else {}
+    own = {key: value for key, value in options.items() if key in options_of(cls) or key not in shared}
+    component = cls(**own)
+    if kind.shared:
+        kind.shared(**{key: value for key, value in options.items() if key in shared})(component)
     if base is not object:
         component.spec = table
         _check_attributes(component, base, who)
@@ -95,9 +99,9 @@ def complete(
     name, options = table["name"], {key: value for key, value in table.items() if key != "name"}
     if name not in kind:
         raise UnknownName(kind.kind, name, kind, where=f"{where}.name")
-    known = options_of(kind[name])
+    known = options_in(kind, name)
     if missing := [key for key in supplied if key not in known]:
-        fitting = [each for each in kind if set(supplied) <= set(options_of(kind[each]))]
+        fitting = [each for each in kind if set(supplied) <= set(options_in(kind, each))]
         raise ValueError(f"{where}.name: {name} has no option {missing[0]!r}; choose from: {', '.join(fitting)}")
     left_out = {*supplied, *offered}
     fields: Any = {
@@ -175,6 +179,12 @@ def _sentence(model: type[BaseModel], table: Any, problem: Any, where: str) -> s
         if bound in problem.get("ctx", {}) and isinstance(problem["input"], int | float):
             return f"recipe: {key} = {json.dumps(problem['input'])}: allowed: {words} {problem['ctx'][bound]:,g}"
     return f"recipe: {key} = {json.dumps(problem['input'])}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def options_in(kind: Registry, name: str) -> dict[str, tuple[Any, Part | None, Any]]:
+    """The options in the table of a component, as `options_of` gives them: those of its kind and its own."""
+    shared = options_of(kind.shared) if kind.shared else {}
+    return options_of(kind[name]) | {key: option for key, option in shared.items() if key not in options_of(kind[name])}
 
 
 @cache

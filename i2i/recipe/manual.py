@@ -65,6 +65,9 @@ def _lines() -> Iterator[str]:
     for title, kind in COMPONENTS.items():
         yield from ("", f"### {title}")
         given = {key for part in _parts() if part.registry is kind for key in (*part.supplied, *part.offered)}
+        if kind.shared:
+            yield from ("", f"The table of every {kind.kind} has these options, too.", "", paragraphs(kind.shared))
+            yield from _options(kind.shared, given, left_out=set())
         for name in own_names(kind):
             yield from ("", f"#### {name}", "", _about(kind[name]))
             yield from _options(kind[name], given, left_out=set(SUPPLIED) if kind is registry.optimizers else set())

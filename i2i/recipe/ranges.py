@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 Channels = Annotated[int, Field(ge=1, le=1024)]  # of an image
+ChannelsOrNone = Annotated[int, Field(ge=0, le=1024)]
 Features = Annotated[int, Field(ge=1, le=8192)]  # channels of a layer, units of a linear one, numbers of a latent
 Blocks = Annotated[int, Field(ge=0, le=256)]  # layers or groups of them in a row
 Layers = Annotated[int, Field(ge=1, le=64)]
@@ -19,6 +20,7 @@ FeaturesTimesSize = Annotated[int, Field(ge=1, le=2**20)]  # their product in a 
 KernelSize = Annotated[int, Field(ge=1, le=255)]
 Patches = Annotated[int, Field(ge=2, le=1_000_000)]  # of an image that are compared
 Images = Annotated[int, Field(ge=0, le=100_000)]  # kept in memory
+ImagesSeen = Annotated[int, Field(ge=1, le=10**9)]  # in training, the same ones again and again
 Steps = Annotated[int, Field(ge=0, le=10**9)]
 Every = Annotated[int, Field(ge=1, le=10**9)]  # steps from one to the next
 Times = Annotated[int, Field(ge=1, le=1000)]  # within one step

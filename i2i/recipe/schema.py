@@ -5,7 +5,7 @@ from typing import Any
 
 from i2i import registry
 from i2i.recipe import Recipe
-from i2i.recipe.components import Part, options_of
+from i2i.recipe.components import Part, options_in, options_of
 from i2i.recipe.sections import SUPPLIED, Optimizer
 from i2i.recipe.types import Schema, as_schema, needed
 from i2i.registry import Registry
@@ -47,14 +47,15 @@ def _component(part: Part, shared: dict[str, Schema]) -> Schema:
     """Reference to a table with a component's name and options, which is put into `shared`."""
     kind, key = part.registry, "-".join([part.registry.kind.replace(" ", "-"), *part.supplied, *part.offered])
     if key not in shared:
-        names = [name for name in own_names(kind) if set(part.supplied) <= set(options_of(kind[name]))]
+        names = [name for name in own_names(kind) if set(part.supplied) <= set(options_in(kind, name))]
         left_out = {*part.supplied, *part.offered}
         other: Schema = {
             "type": "object",
             "properties": {"name": {"type": "string", "not": {"enum": names}}},
             "required": ["name"],
         }
-        shared[key] = {"anyOf": [*(_table(kind[name], shared, name, left_out) for name in names), other]}
+        tables = (_table(kind[name], shared, name, left_out, options_in(kind, name)) for name in names)
+        shared[key] = {"anyOf": [*tables, other]}
     return {"$ref": f"#/definitions/{key}"}
 
 
@@ -70,9 +71,15 @@ def _optimizer(shared: dict[str, Schema]) -> Schema:
     return {"anyOf": [*(table | {"properties": table["properties"] | players} for table in tables), other]}
 
 
-def _table(component: Any, shared: dict[str, Schema], name: str = "", left_out: set[str] | None = None) -> Schema:
-    """Table of one component's options; with its `name`, if it has one."""
-    options = {key: option for key, option in options_of(component).items() if key not in (left_out or ())}
+def _table(
+    component: Any,
+    shared: dict[str, Schema],
+    name: str = "",
+    left_out: set[str] | None = None,
+    known: dict[str, Any] | None = None,
+) -> Schema:
+    """Table of one component's options, by default its own; with its `name`, if it has one."""
+    options = {key: option for key, option in (known or options_of(component)).items() if key not in (left_out or ())}
     named: Schema = {"name": {"enum": [name]}} if name else {}
     properties = {
         key: _component(part, shared) if part else as_schema(hint) for key, (hint, part, _) in options.items()

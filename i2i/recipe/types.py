@@ -46,6 +46,8 @@ def in_words(hint: Any) -> str:
 
 
 def _plural(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return in_words(hint)
     words, comma, limits = in_words(hint).partition(",")
     return f"{words}s{comma}{limits}" if words.isalpha() or words.endswith("number") else f"times ({words})"
 

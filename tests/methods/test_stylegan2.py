@@ -8,9 +8,9 @@ from torch import Tensor
 from i2i import recipe, registry
 from i2i.data.batch import Images
 from i2i.losses.penalties import path_lengths, r1_penalty
-from i2i.methods.ada import AdaptiveAugmentation
 from i2i.methods.stylegan2 import StyleGAN2
 from i2i.metrics.sliced_wasserstein import sliced_wasserstein_distance
+from i2i.networks.augmentation.ada import AdaptiveAugmentation
 from i2i.recipe import Optimizer, components
 from i2i.training.update import TrainingUpdate
 
@@ -236,7 +236,7 @@ def test_r1_goes_through_the_augmentation():
     [
         ("method.generator.name=dcgan", "method.generator: DCGANGenerator has no styles to mix; allowed: stylegan2"),
         ("method.mixing=1.5", "method.mixing = 1.5: allowed: up to 1"),
-        ("method.augment_target=1.0", "method.augment_target = 1.0 is refused; allowed: between 0 and 1"),
+        ("method.augment_target=1.0", "augment_target = 1.0 is refused; allowed: between 0 and 1"),
         ("method.path_every=0", "method.path_every = 0: allowed: from 1"),
     ],
 )

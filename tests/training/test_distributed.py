@@ -39,6 +39,7 @@ SHARED_BY_RANKS = [  # no batch statistics, no random numbers
 
 COLLECTIVES = """
 import torch
+from i2i.networks.augmentation.ada import AdaptiveAugmentation
 from i2i.training.distributed import init_world
 
 with init_world("cpu") as (world, device):
@@ -58,6 +59,15 @@ with init_world("cpu") as (world, device):
     assert [each["rank"] for each in gathered] == ([0, 1] if world.is_main else [])
     assert list(range(6))[world.shard(6)] == ([0, 1, 2] if world.is_main else [3, 4, 5])
     assert list(range(5))[world.round_robin] == ([0, 2, 4] if world.is_main else [1, 3])
+
+    class Ranks:
+        step, all_reduce_sum = 0, staticmethod(world.all_reduce_sum)
+
+    # The discriminator of rank 0 overfits not at all, that of both does: the probability is of both.
+    augmentation = AdaptiveAugmentation(target=0.6, full_range=100)
+    augmentation.observe(-torch.ones(2) if world.is_main else torch.ones(30))
+    augmentation.adjust(Ranks, 5)
+    assert torch.isclose(augmentation.probability, torch.tensor(4 * 10 / 100))
 """
 
 

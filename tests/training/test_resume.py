@@ -31,6 +31,12 @@ SETTINGS = [
 OWN = {
     "dcgan": ["method.classes=10", "collapse.every=4", "collapse.least=2", "optimizer.players.generator.lr=1e-3"],
     "stylegan2": ["method.augment=ada"],
+    "cyclegan": [
+        "method.discriminator.augment=ada",
+        "method.discriminator.augment_images=100",
+        "method.adversarial.r1_weight=1",
+        "method.adversarial.r1_every=3",
+    ],
     "pix2pix": ["train.accumulate=2"],
 }
 

@@ -1,6 +1,12 @@
 """The contract of a discriminator: images in, logits out."""
 
-from torch import nn
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from i2i.networks.augmentation.base import Augmentation
 
 SMALLEST_SIZE = 32
 LAST_SIZE = 4  # pixels of the map at which a discriminator of fixed size ends
@@ -11,14 +17,43 @@ class Discriminator(nn.Module):
 
     Shapes: (N, in_channels, H, W) -> logits of any shape that starts with N, high for real, without a sigmoid; of
     several scales a tuple of them, which count the same. H and W are at least `min_size` pixels, which `check_size`
-    checks. A conditional discriminator has the channels of both
-    images, which the method concatenates. With `classes` it takes labels int64 (N,) as well. Its last layers are called
-    `head`, whose input is what anomalies are scored by.
+    checks. A conditional discriminator has the channels of both images, which the method concatenates, the condition
+    first. With `classes` it takes labels int64 (N,) as well. Its last layers are called `head`, whose input is what
+    anomalies are scored by.
     """
 
     in_channels: int
     classes: int = 0  # 0: it takes no labels
     min_size: int = 1
+    scales: int = 1  # whose features and logits count the same
+    augmentation: Augmentation | None  # of what it sees in training
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.augmentation = None
+
+    def __call__(self, image: Tensor, *labels: Tensor) -> Any:
+        if self.augmentation is not None and self.training:
+            image = self.augmentation(image)
+        return super().__call__(image, *labels)
+
+    def feature_layers(self) -> Iterable[nn.Module]:
+        """Layers, applied one after another to the image, whose outputs are the `features`; none by default."""
+        return ()
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Activations of the hidden layers, as many for each of the `scales`; none where it has no feature layers."""
+        features = []
+        for layer in self.feature_layers():
+            image = layer(image)
+            features.append(image)
+        return features
+
+    def matched_features(self, *images: Tensor) -> list[list[Tensor]]:
+        """Features of batches of images that are compared with one another, augmented alike."""
+        if self.augmentation is not None and self.training:
+            images = self.augmentation(torch.cat(images), copies=len(images)).chunk(len(images))
+        return [self.features(each) for each in images]
 
     def check_size(self, height: int, width: int) -> None:
         """Raises ValueError if the network can't take images of this size, in pixels."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from i2i.data.ada_transforms import (
+from i2i.networks.augmentation.ada_transforms import (
     _Draws,
     _rotation,
     _Sample,
@@ -56,7 +56,7 @@ def test_flips_quarter_turns_and_integer_translations_move_pixels_without_interp
 
 def test_constant_images_stay_constant_as_borders_are_mirrored():
     images = torch.full((32, 1, 16, 16), 0.3)
-    torch.testing.assert_close(moved(images, geometric_transform(_Draws(32, ALWAYS), 16)), images)
+    torch.testing.assert_close(moved(images, geometric_transform(_Draws(32, ALWAYS), 16, 16)), images)
 
 
 class Only(_Draws):
@@ -74,7 +74,7 @@ class Only(_Draws):
 
 def geometry(place: int, probability: torch.Tensor = ALWAYS) -> torch.Tensor:
     torch.manual_seed(0)
-    return geometric_transform(Only(place, probability), 64)
+    return geometric_transform(Only(place, probability), 64, 64)
 
 
 def colour(place: int, channels: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -173,7 +173,7 @@ def test_saturation_is_log_normal_and_keeps_greys():
 
 def test_transforms_are_composed_in_the_inverse_order_of_the_paper():
     torch.manual_seed(0)
-    matrix = geometric_transform(_Draws(8000, ALWAYS), 64)
+    matrix = geometric_transform(_Draws(8000, ALWAYS), 64, 64)
     order = (0, 1, 2, 3, 4, 6, 5, 7)  # the two rotations are drawn one after the other
     torch.testing.assert_close(matrix, reduce(torch.matmul, map(geometry, order)), atol=1e-4, rtol=0)
     torch.manual_seed(0)
@@ -184,7 +184,7 @@ def test_transforms_are_composed_in_the_inverse_order_of_the_paper():
 
 def test_sampling_has_the_first_two_derivatives():
     image = torch.randn(2, 1, 4, 4, dtype=torch.double, requires_grad=True)
-    matrix = geometric_transform(_Draws(2, ALWAYS), 4).double()
+    matrix = geometric_transform(_Draws(2, ALWAYS), 4, 4).double()
     assert torch.autograd.gradcheck(lambda x: moved(x, matrix).square(), image)
     assert torch.autograd.gradgradcheck(lambda x: moved(x, matrix).square(), image)
 
@@ -193,3 +193,20 @@ def test_every_image_has_a_draw_of_its_own():
     images = torch.rand(1, 3, 16, 16).expand(2, -1, -1, -1)
     first, second = augment(images, ALWAYS)
     assert not torch.allclose(first, second)
+
+
+@pytest.mark.parametrize("place", [1, 4, 5])
+def test_rotations_of_oblong_images_keep_distances_in_pixels(place):
+    torch.manual_seed(0)
+    matrix = geometric_transform(Only(place), 32, 64)
+    pixels = torch.tensor([64 / 2, 32 / 2, 1.0])
+    angles(pixels[:, None] * matrix / pixels)
+    assert not torch.allclose(matrix @ matrix.mT, torch.eye(3).expand_as(matrix))
+
+
+@pytest.mark.parametrize(("place", "expected"), [(2, 0.25 / math.sqrt(12)), (7, 0.125)])
+def test_translations_of_oblong_images_are_in_parts_of_each_side(place, expected):
+    torch.manual_seed(0)
+    offsets = geometric_transform(Only(place), 32, 128)[:, :2, 2] / 2
+    for side in offsets.T:
+        assert deviation(side) == pytest.approx(expected, rel=0.1)

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, autograd
 from torch.nn import functional as F
 
+from i2i.networks.augmentation.base import Draws
+
 # Appendix B: standard deviations, but for the limit of integer translation
 _INTEGER_TRANSLATION = 0.125  # of the size
 _TRANSLATION = 0.125  # of the size
@@ -22,32 +24,32 @@ _SATURATION = 1.0
 _BRIGHTNESS = 0.2  # where black is -1 and white is 1
 
 
-def augment(images: Tensor, probability: Tensor) -> Tensor:
-    """Square float32 images (N, C, S, S) in [-1, 1], each augmented in each way with `probability` (a scalar tensor).
+def augment(images: Tensor, probability: Tensor, *, condition_channels: int = 0, copies: int = 1) -> Tensor:
+    """Images (N, C, H, W) in [-1, 1], each augmented in each way with `probability` (a scalar tensor).
 
     Pixel blitting (flip, rotation by 90 degrees, integer translation), geometry (scaling, rotation, stretching,
-    translation) and colour (brightness, contrast, inverted luma, hue for C = 3, saturation). Borders are mirrored.
-    Random numbers are torch's own; the result may leave [-1, 1].
+    translation) and colour (brightness, contrast, inverted luma, hue for C = 3, saturation). Borders are mirrored. The
+    first `condition_channels` channels keep their colours, and are not counted in C. Random numbers are torch's own;
+    with `copies` see `Draws`; the result may leave [-1, 1].
     """
-    count, channels, size, _ = images.shape
+    count, channels, height, width = images.shape
     with torch.autocast(images.device.type, enabled=False):
-        warp = geometric_transform(_Draws(count, probability), size)
+        draws = _Draws(count, probability, copies=copies)
+        warp = geometric_transform(draws, height, width)
         grid = F.affine_grid(warp[:, :2].to(images.dtype), list(images.shape), align_corners=False)
-        brightness, matrix = colour_transform(_Draws(count, probability), channels)
-        return torch.einsum("nij,njhw->nihw", matrix, _Sample.apply(images, grid) + brightness[..., None, None])
+        brightness, matrix = colour_transform(draws, channels - condition_channels)
+        condition, image = _Sample.apply(images, grid).tensor_split([condition_channels], dim=1)
+        image = image + brightness[..., None, None]
+        image = torch.einsum("nij,njhw->nihw", matrix.to(image.dtype), image)
+        return torch.cat([condition, image], dim=1) if condition_channels else image
 
 
-class _Draws:
+class _Draws(Draws):
     """Random numbers (N, columns), one row per image, of which each row is applied with `probability`."""
 
-    def __init__(self, count: int, probability: Tensor) -> None:
-        self._count, self._probability = count, probability
-
-    def uniform(self, low: float, high: float, columns: int = 1) -> Tensor:
-        return low + (high - low) * torch.rand(self._count, columns, device=self._probability.device)
-
-    def normal(self, deviation: float, columns: int = 1) -> Tensor:
-        return deviation * torch.randn(self._count, columns, device=self._probability.device)
+    def __init__(self, count: int, probability: Tensor, *, copies: int = 1) -> None:
+        super().__init__(count, probability.device, copies=copies)
+        self._probability = probability
 
     def maybe(self, values: Tensor, identity: float, *, calls: int = 1) -> Tensor:
         """Rows of `values` with `probability`, which is that of at least one of `calls` calls; else `identity`."""
@@ -55,26 +57,31 @@ class _Draws:
         return torch.where(self.uniform(0, 1) < probability, values, identity)
 
 
-def geometric_transform(draws: _Draws, size: int) -> Tensor:
-    """Matrices (N, 3, 3) from augmented to original coordinates, both from -1 to 1 along the image."""
+def geometric_transform(draws: _Draws, height: int, width: int) -> Tensor:
+    """Matrices (N, 3, 3) from augmented to original coordinates, both from -1 to 1 along each side of the image."""
+    sides = torch.tensor([[width, height]], device=draws.device)
+    longer = max(height, width)
     flip = draws.maybe(draws.uniform(0, 2).floor() * 2 - 1, 1)
     quarter_turns = draws.maybe(draws.uniform(0, 4).floor(), 0)
-    pixels = draws.maybe((draws.uniform(-_INTEGER_TRANSLATION, _INTEGER_TRANSLATION, 2) * size).round(), 0)
+    pixels = draws.maybe((draws.uniform(-_INTEGER_TRANSLATION, _INTEGER_TRANSLATION, 2) * sides).round(), 0)
     scale = draws.maybe(draws.normal(_SCALE).exp2(), 1)
     pre_rotation, post_rotation = (draws.maybe(draws.uniform(-math.pi, math.pi), 0, calls=2) for _ in range(2))
     stretch = draws.maybe(draws.normal(_STRETCH).exp2(), 1)
-    translation = draws.maybe(draws.normal(_TRANSLATION, 2), 0) * 2
+    translation = draws.maybe(draws.normal(_TRANSLATION, 2), 0) * (2 / longer * sides)
     # The inverses of the paper's transforms, which have the same distributions, so their product is in reverse order.
-    return (
+    # In coordinates from -1 to 1 along the longer side: a rotation needs equal units along both.
+    transform = (
         _scaling(flip, torch.ones_like(flip))
         @ _rotation(quarter_turns * (math.pi / 2))
-        @ _translation(pixels * (2 / size))
+        @ _translation(pixels * (2 / longer))
         @ _scaling(scale, scale)
         @ _rotation(pre_rotation)
         @ _scaling(stretch, 1 / stretch)
         @ _rotation(post_rotation)
         @ _translation(translation)
     )
+    units = (sides / longer).expand(len(flip), 2).split(1, dim=1)
+    return _scaling(*(1 / unit for unit in units)) @ transform @ _scaling(*units)
 
 
 def colour_transform(draws: _Draws, channels: int) -> tuple[Tensor, Tensor]:
