@@ -16,6 +16,7 @@ from i2i.training import run
 from i2i.training.held_out import sample_kind
 from i2i.training.run import load_run
 from i2i_runtime import images
+from i2i_runtime.engines import open_model
 from tests.cli.test_cli import i2i_run
 from tests.worlds import Recorder, tiny_recipe
 
@@ -66,6 +67,7 @@ def test_an_exported_file_prepares_images_as_its_run_does(
     code, out, _ = i2i_run("translate", trained, world / "testA", tmp_path / "plain", capsys=capsys)
     assert code == 0 and "as large as those of training: 1; --prepare as-trained" in out
     assert i2i_run("export", trained, "--out", tmp_path / "x.onnx", capsys=capsys)[0] == 0
+    assert open_model(tmp_path / "x.onnx").card.trained_size == i2i.load(trained).card.trained_size == (48, 48)
     for model, target in ((trained, "torch"), (tmp_path / "x.onnx", "onnx")):
         words = ["translate", model, world / "testA", tmp_path / target, "--prepare", "as-trained"]
         code, out, errors = i2i_run(*words, capsys=capsys)
@@ -73,3 +75,23 @@ def test_an_exported_file_prepares_images_as_its_run_does(
     for name in images.list_images(world / "testA"):
         first, second = (images.read(tmp_path / each / name).astype(int) for each in ("torch", "onnx"))
         assert first.shape == (16, 16, 3) and np.abs(first - second).max() <= 1
+
+
+def test_a_product_knows_the_size_of_its_sources_and_a_folder_of_others_is_named(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in images.list_images(world / "trainB"):
+        images.write(world / "trainB" / file, images.read(world / "trainB" / file)[:20, :30])
+    chosen = tiny_recipe("cyclegan", world, "train.steps=1", "augment.test={center_crop={size=16}}")
+    trained = run.train(chosen, tmp_path / "run", reporter=Recorder())
+    assert i2i.load(trained, product="a_to_b").card.trained_size == (48, 48)
+    assert i2i.load(trained, product="b_to_a").card.trained_size == (20, 30)
+    words = ["translate", trained, world / "testB", tmp_path / "out", "--product", "b_to_a"]
+    code, out, _ = i2i_run(*words, capsys=capsys)
+    assert code == 0 and "as large as those of training" not in out  # 48x48 is less than twice 20x30 on its sides
+    large = images.read(world / "testB" / "00000.png").repeat(2, 0).repeat(2, 1)
+    images.write(world / "testB" / "large.png", large)
+    code, out, _ = i2i_run(*words, "--overwrite", capsys=capsys)
+    assert (
+        code == 0 and "as large as those of training: 1; for results as in training, resize them to about 30x20" in out
+    )

@@ -1,6 +1,7 @@
 """The card of a torch generator: its channels and sizes, and the origin of its weights."""
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,7 @@ def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
         min_size=generator.min_size,
         overlap=generator.overlap,
         keeps_grey=_keeps_grey(generator, facts),
+        trained_size=tuple(json.loads(facts["trained_size"])) if "trained_size" in facts else None,
     )
 
 

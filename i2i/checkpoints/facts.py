@@ -12,9 +12,13 @@ from i2i import registry
 from i2i.networks.generators.base import Generator
 from i2i.recipe.components import build, complete
 from i2i.registry import UnknownName, explain_missing
+from i2i_runtime.card import LARGEST_SIDE
 from i2i_runtime.schema import parse_json
 
 _UNFIT = "the weights do not fit the generator that the file names"
+
+
+_Pixels = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 
 
 def _is_name(text: str) -> str:
@@ -38,9 +42,10 @@ class _Metadata(BaseModel):
     test_time: Literal["published", "eval"] = "eval"
     step: int = Field(default=0, ge=0, lt=2**63)
     recipe: Annotated[str, AfterValidator(_is_toml)] = ""
+    trained_size: tuple[_Pixels, _Pixels] | None = None
     generator: dict[str, JsonValue]
 
-    @field_validator("generator", mode="before")
+    @field_validator("generator", "trained_size", mode="before")
     @classmethod
     def _parse(cls, text: str) -> Any:
         return parse_json(text)

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -30,9 +31,15 @@ _LONGEST_PATH = 4096
 
 
 def save(
-    run: Path, step: int, state: dict[str, Any], products: Mapping[str, Generator], facts: Mapping[str, Any]
+    run: Path,
+    step: int,
+    state: dict[str, Any],
+    products: Mapping[str, Generator],
+    facts: Mapping[str, Any],
+    product_facts: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Path:
-    """Write a checkpoint atomically; `settle` is to follow. `facts` go into each product's metadata.
+    """Write a checkpoint atomically; `settle` is to follow. `facts` go into each product's metadata, and those of a
+    product into its own.
 
     Raises ValueError for weights that are not finite, and OSError where the disk is full, with nothing lost.
     """
@@ -43,6 +50,7 @@ def save(
     try:
         for name, product in products.items():
             own = {"product": name, "generator": product.spec, "value_range": list(product.value_range)}
+            own |= product_facts.get(name, {})
             _save_product(partial / f"{name}.safetensors", product, {**facts, **own, "step": step})
         _save_state(partial / STATE, state)
         for given_up in list_checkpoints(run):  # before a kill could make one of them the newest again

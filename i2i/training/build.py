@@ -13,10 +13,12 @@ from i2i.checkpoints import run as checkpoint
 from i2i.data.batch import LABELLED
 from i2i.data.labels.recipe import with_classes
 from i2i.data.loader import batches, steps_per_epoch
+from i2i.data.sizes import median_sizes
 from i2i.data.sources import Files, SampleKind, Samples, distinct_held_out, find_files, open_samples
 from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
+from i2i.methods.translation import Translation
 from i2i.recipe import Recipe, load_run
 from i2i.recipe.components import build
 from i2i.training.context import RunContext
@@ -86,13 +88,29 @@ def build_trainer(
     )
     train_state = TrainState(method, recipe, schedule, context.device, context.world)
     trainer = Trainer(
-        train_state, recipe, folder, held_out_samples(), context, preparations=preparations, evaluation=evaluation
+        train_state,
+        recipe,
+        folder,
+        held_out_samples(),
+        context,
+        preparations=preparations,
+        evaluation=evaluation,
+        product_facts=_product_facts(method, files, recipe),
     )
     if rank := context.world.rank:
         torch.manual_seed(recipe.train.seed + rank)
     if state:
         trainer.load_state_dict(state)
     return recipe, samples, trainer, fingerprint(_all_files(files))
+
+
+def _product_facts(method: Method, files: Files, recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """Facts of each product: the size of the images that it was trained on, for one that keeps their size."""
+    if not isinstance(method, Translation):
+        return {}
+    sizes = median_sizes(files, method.batch, swap=recipe.data.direction == "b_to_a")
+    sources = {name: direction.source for name, direction in method.directions().items()}
+    return {name: {"trained_size": list(sizes[source])} for name, source in sources.items() if source in sizes}
 
 
 def _all_files(files: Files) -> list[Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -39,11 +40,12 @@ class Trainer:
         *,
         preparations: Sequence[Callable[[Any], Any]] = (),
         evaluation: Evaluation | None = None,
+        product_facts: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
         self.state, self.recipe, self.options, self.folder, self.context = state, recipe, recipe.train, folder, context
         self.best, self._saved = float("inf"), -1
         self._best_step: int | None = None
-        self._preparations = preparations
+        self._preparations, self._product_facts = preparations, product_facts
         self._held_out = [to_device(batch, context.device) for batch in held_out]
         self._collapse, self._evaluation = CollapseDetector(recipe.collapse), evaluation
         self._meter = AverageMeter()
@@ -182,7 +184,7 @@ class Trainer:
             log.score(step, score)
         facts = {"recipe": self.recipe.toml(), "test_time": method.test_time, "version": __version__}
         state = self.state_dict() | dict(rank_states)
-        saved = checkpoint.save(self.folder, step, state, self.state.products(), facts)
+        saved = checkpoint.save(self.folder, step, state, self.state.products(), facts, self._product_facts)
         checkpoint.settle(saved, best=self._best_step, keep=self.options.keep)
         note = "" if score is None else f" (held-out score {score:.4f}{', the best so far' if best else ''})"
         self.context.reporter.notify(f"step {step}: saved {saved}{note}")

@@ -36,6 +36,7 @@ class FolderReport:
     failed: list[tuple[Path, str]] = field(default_factory=list)
     coarse: list[Path] = field(default_factory=list)
     unlike: list[Path] = field(default_factory=list)
+    advice: str = ""  # what to do about these
     stopped: str = ""
 
     def add_success(self, job: Job) -> None:
@@ -65,7 +66,7 @@ class FolderReport:
             lines += [f"{coarse}: {len(self.coarse)}; export it without --io uint8 to keep them"]
         if self.unlike:
             unlike = "images that are more than twice or less than half as large as those of training"
-            lines += [f"{unlike}: {len(self.unlike)}; --prepare as-trained resizes them as then"]
+            lines += [f"{unlike}: {len(self.unlike)}; {self.advice}"]
         if self.failed:
             lines += [f"{len(self.failed)} failed:", *(f"  {message}" for _, message in self.failed)]
         if self.stopped:

@@ -20,12 +20,11 @@ from i2i_runtime.folder.remote import Trees, open_trees
 from i2i_runtime.folder.report import FolderProgress, FolderReport, failure_message
 from i2i_runtime.images import Array
 from i2i_runtime.images.encode import check_size
-from i2i_runtime.images.prepare import Prepare, prepared_size
+from i2i_runtime.images.prepare import Prepare, is_unlike, size_advice
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, Network, result_size, scale_factor, translate_image
 
 _DEFAULTS = FolderOptions()
-_UNLIKE = 2  # sizes of training's images, from which on an image is reported
 
 
 def translate_folder(
@@ -109,13 +108,13 @@ def _image_translation(
     """
     outscale = options.outscale
     tiling = Tiling(card, options.tile)
+    report.advice = size_advice(card)
 
     def translate(job: Job, image: Array) -> Array:
         if card.io == "uint8" and image.dtype == np.uint16:
             report.coarse.append(job.name)
         height, width = image.shape[:2]
-        trained = prepared_size(card.recipe, height, width)
-        if prepare is None and not 1 / _UNLIKE**2 <= height * width / (trained[0] * trained[1]) <= _UNLIKE**2:
+        if prepare is None and is_unlike(card, height, width):
             report.unlike.append(job.name)
         if prepare is None or outscale is not None:
             check_size(job.result, *result_size(card, height, width, outscale))

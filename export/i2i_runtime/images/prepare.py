@@ -5,12 +5,14 @@ Crops and flips, which choose a part of an image or a view of it, are left out.
 
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
+from i2i_runtime.card import LARGEST_SIDE, Card
 from i2i_runtime.images.arrays import Array
 
 # (height, width, channels) in uint8, uint16 or float32 [0, 1] -> the same type, of any size
@@ -19,7 +21,8 @@ Prepare = Callable[[Array], Array]
 PARTS = ("crop", "center_crop", "limit", "flip", "quarter_turns")
 _SIZES = {"resize": "size", "scale_width": "width", "scale_short": "size"}  # the option that holds pixels
 _INTERPOLATIONS = ("bicubic", "linear", "area", "nearest")
-_MAX_SIDE = 2**16  # pixels
+_MAX_SIDE = LARGEST_SIDE  # pixels
+_UNLIKE = 2  # sides of training's images, from which on an image is unlike them
 
 
 class SizeStep(NamedTuple):
@@ -80,6 +83,21 @@ def prepared_size(recipe: str, height: int, width: int) -> tuple[int, int]:
     for step in steps:
         height, width = step.result_size(height, width)
     return height, width
+
+
+def is_unlike(card: Card, height: int, width: int) -> bool:
+    """True for an image more than twice or less than half as large on its sides as those of training, once prepared."""
+    trained = prepared_size(card.recipe, *(card.trained_size or (height, width)))
+    return not 1 / _UNLIKE**2 <= height * width / (trained[0] * trained[1]) <= _UNLIKE**2
+
+
+def size_advice(card: Card) -> str:
+    """What to do about images that are unlike those of training, whose median size is named where it is known."""
+    with suppress(ValueError):
+        if size_steps(card.recipe) or card.trained_size is None:
+            return "--prepare as-trained resizes them as then"
+    height, width = card.trained_size or (0, 0)
+    return f"for results as in training, resize them to about {width}x{height} before"
 
 
 def preparation(recipe: str) -> Prepare:

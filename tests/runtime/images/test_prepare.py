@@ -11,7 +11,7 @@ from i2i.data.augment import Pipeline
 from i2i_runtime import images
 from i2i_runtime.card import Card
 from i2i_runtime.folder import FolderOptions, translate_folder
-from i2i_runtime.images.prepare import preparation, prepared_size
+from i2i_runtime.images.prepare import is_unlike, preparation, prepared_size, size_advice
 from i2i_runtime.translate import translate_image
 from tests.runtime.pictures import noise
 
@@ -81,3 +81,26 @@ def test_a_folder_says_which_images_are_unlike_those_of_training_and_refuses_wha
     assert run(prepare=prepare).done == []
     report = run(prepare=prepare, options=FolderOptions(outscale=1, overwrite=True))
     assert images.header(tmp_path / "out" / "large.png")[:2] == (41, 61)
+
+
+def test_the_size_of_training_is_that_of_its_images_once_prepared() -> None:
+    known = replace(CARD, trained_size=(100, 160))
+    assert is_unlike(known, 201, 321) and not is_unlike(known, 200, 320)
+    assert is_unlike(known, 49, 79) and not is_unlike(known, 50, 80) and not is_unlike(CARD, 9, 9)
+    assert size_advice(known) == "for results as in training, resize them to about 160x100 before"
+    prepared = replace(known, recipe=RESIZED)  # to 20x30
+    assert is_unlike(prepared, 100, 160) and not is_unlike(prepared, 40, 60)
+    assert (
+        size_advice(prepared)
+        == size_advice(replace(CARD, recipe=RESIZED))
+        == "--prepare as-trained resizes them as then"
+    )
+
+
+@pytest.mark.parametrize("size", [(0, 4), (2**17, 4), (4,), (1.5, 4), "4x4"])
+def test_a_size_of_training_that_is_none_is_refused(size: object) -> None:
+    with pytest.raises(ValueError, match="card: trained_size"):
+        Card.from_dict({**CARD.to_dict(), "trained_size": size})
+    assert "trained_size" not in CARD.to_dict()
+    known = replace(CARD, trained_size=(4, 5))
+    assert Card.from_dict(known.to_dict()) == known
