@@ -76,6 +76,17 @@ TINY["stylegan2"] = [
     "method.r1_every=3",
     "train.batch_size=4",
 ]
+TINY["segmenter"] = [
+    "method.classes=8",
+    "method.segmenter.features=4",
+    "method.segmenter.most_features=8",
+    "method.segmenter.depth=2",
+    "method.class_weights=balanced",
+    "augment.train.scale_short.size=20",
+    "augment.train.crop.size=16",
+    "augment.test.scale_short.size=16",
+    "train.batch_size=2",
+]
 SIZES = ["augment.train.resize.size=18", "augment.train.crop.size=16", "augment.test.resize.size=16"]
 
 
@@ -91,7 +102,7 @@ def upscales(method: str) -> bool:
 
 def tiny_data(method: str, folder: Path) -> Path:
     """A data set of the kind that a method takes."""
-    if method in OF_TWO_FIELDS:
+    if method in OF_TWO_FIELDS or method == "segmenter":
         return tiny_world(folder)
     return tiny_world(folder) / "trainB" if upscales(method) else digits(folder, each=4)
 

@@ -9,9 +9,11 @@ from safetensors.torch import save_file
 from i2i import __version__, interop, registry
 from i2i.checkpoints import published
 from i2i.checkpoints import run as checkpoint
-from i2i.checkpoints.facts import build_to_fit, read_generator_table
+from i2i.checkpoints.facts import build_to_fit, kind_of, read_table
 from i2i.data.download import Progress
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
+from i2i.networks.product import Product
+from i2i.networks.segmenters.base import Segmenter
 from i2i.recipe import import_plugins
 from i2i.registry import did_you_mean
 from i2i_runtime.engines import is_exported
@@ -54,6 +56,31 @@ def load_any(
     notify: Callable[[str], None] = lambda message: None,
 ) -> tuple[Generator, Mapping[str, str]]:
     """Load a generator of any kind, as `load_generator` does."""
+    network, facts = load_network(model, product, progress=progress, notify=notify)
+    if not isinstance(network, Generator):
+        raise ValueError(
+            f"{model}: a segmenter, which gives label maps, not images; i2i evaluate and gate take it as --segmenter, "
+            "and i2i export"
+        )
+    return network, facts
+
+
+def load_segmenter(model: str | Path, product: str | None = None) -> tuple[Segmenter, Mapping[str, str]]:
+    """Load a segmenter of a run, a checkpoint folder or a weights file, as `load_generator` does a generator."""
+    network, facts = load_network(model, product)
+    if not isinstance(network, Segmenter):
+        raise ValueError(f"{model}: makes images, not label maps; a segmenter comes from: i2i train segmenter")
+    return network, facts
+
+
+def load_network(
+    model: str | Path,
+    product: str | None = None,
+    *,
+    progress: Progress | None = None,
+    notify: Callable[[str], None] = lambda message: None,
+) -> tuple[Product, Mapping[str, str]]:
+    """Load a generator or a segmenter, as `load_generator` does."""
     path = _locate(model, progress, notify)
     if is_exported(path):
         raise ValueError(
@@ -110,19 +137,19 @@ def save_generator(file: Path, generator: Generator, facts: Mapping[str, str]) -
         save_file(tensors, temporary, metadata=metadata)
 
 
-def _load_ours(file: Path) -> tuple[Generator, Mapping[str, str]]:
+def _load_ours(file: Path) -> tuple[Product, Mapping[str, str]]:
     tensors, facts = checkpoint.load_product(file)
-    if "generator" not in facts:
-        raise ValueError(f"{file}: does not say which generator it is for; it was not written by this program")
+    if not (kind := kind_of(facts)):
+        raise ValueError(f"{file}: does not say which network it is for; it was not written by this program")
     try:
-        generator = build_to_fit(read_generator_table(facts), tensors)
+        network = build_to_fit(kind, read_table(facts), tensors)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    return generator, {"product": file.stem, "test_time": "eval", **facts}
+    return network, {"product": file.stem, "test_time": "eval", **facts}
 
 
 def _is_ours(file: Path) -> bool:
-    return file.suffix == ".safetensors" and "generator" in checkpoint.load_product(file)[1]
+    return file.suffix == ".safetensors" and bool(kind_of(checkpoint.load_product(file)[1]))
 
 
 def _product_files(folder: Path) -> list[Path]:

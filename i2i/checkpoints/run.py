@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from i2i.networks.generators.base import Generator
+from i2i.networks.product import Product
 from i2i_runtime.files import is_temporary, write_atomically
 
 STATE = "state.pt"
@@ -34,7 +34,7 @@ def save(
     run: Path,
     step: int,
     state: dict[str, Any],
-    products: Mapping[str, Generator],
+    products: Mapping[str, Product],
     facts: Mapping[str, Any],
     product_facts: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Path:
@@ -49,7 +49,7 @@ def save(
     partial.mkdir(parents=True)
     try:
         for name, product in products.items():
-            own = {"product": name, "generator": product.spec, "value_range": list(product.value_range)}
+            own = {"product": name, product.kind: product.spec, "value_range": list(product.value_range)}
             own |= product_facts.get(name, {})
             _save_product(partial / f"{name}.safetensors", product, {**facts, **own, "step": step})
         _save_state(partial / STATE, state)
@@ -71,7 +71,7 @@ def _save_state(file: Path, state: dict[str, Any]) -> None:
             raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
-def _save_product(file: Path, product: Generator, facts: Mapping[str, Any]) -> None:
+def _save_product(file: Path, product: Product, facts: Mapping[str, Any]) -> None:
     weights = {key: value.detach().cpu().contiguous() for key, value in product.state_dict().items()}
     broken = [key for key, value in weights.items() if not bool(torch.isfinite(value).all())]
     if broken:

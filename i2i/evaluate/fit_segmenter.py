@@ -20,7 +20,8 @@ from i2i.recipe import Optimizer
 from i2i.training.schedules import Cosine
 from i2i.training.update import TrainingUpdate
 
-BATCH, RATE = 8, 2e-3
+BATCH = 8
+_ADAM = {"name": "adam", "lr": 2e-3, "betas": [0.9, 0.999]}
 # Colours vary more than those of a simulator do; geometry stays, but for the side of the street.
 _JITTER = {"brightness": [0.7, 1.3], "contrast": [0.7, 1.3], "saturation": [0.7, 1.3], "hue": [-0.05, 0.05]}
 _AUGMENT: dict[str, Any] = {"flip": {}, "ColorJitter": _JITTER}
@@ -44,7 +45,7 @@ def fit_segmenter(
     with preserve_random_state(device):
         torch.manual_seed(seed)
         segmenter = UnetSegmenter(classes=classes).to(device).to(memory_format=torch.channels_last)
-    update = TrainingUpdate({"segmenter": segmenter}, Optimizer.model_validate({"name": "adam", "lr": RATE}))
+    update = TrainingUpdate({"segmenter": segmenter}, Optimizer.model_validate(_ADAM))
     rate = Cosine()
     for step, (images, labels) in zip(range(steps), _batches(frames, seed, device), strict=False):
         if stop():

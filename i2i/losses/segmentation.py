@@ -15,8 +15,10 @@ def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None)
 
     With `weights` (classes,) the mean is weighted by those of the true classes; 0 where no pixel counts.
     """
-    total = F.cross_entropy(at_least_float32(logits), labels.long(), weights, ignore_index=IGNORE, reduction="sum")
-    counted = labels != IGNORE
+    logits, counted = at_least_float32(logits), labels != IGNORE
+    if weights is not None:
+        weights = weights.to(logits.dtype)
+    total = F.cross_entropy(logits, labels.long(), weights, ignore_index=IGNORE, reduction="sum")
     if weights is None:
         return total / counted.sum().clamp(min=1)
     weight = torch.where(counted, weights[labels.long().where(counted, 0)], 0).sum()

@@ -12,8 +12,9 @@ from i2i import registry
 from i2i.losses.adversarial import Adversarial, Logits, mean_by_image
 from i2i.networks.augmentation.ada import AdaptiveAugmentation
 from i2i.networks.discriminators.base import Discriminator
-from i2i.networks.generators.base import Generator, ImageGenerator
+from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime
+from i2i.networks.product import Product
 from i2i.networks.value_range import ValueRange
 from i2i.recipe.components import Part, options_of
 
@@ -63,9 +64,9 @@ class Outputs(NamedTuple):
 class Method(nn.Module, ABC):
     """One paper: its networks, its losses and one training step.
 
-    A method derives from `Translation` or `Generation`. It has to write four members: `batch`, `players`, `products`
-    and `training_step`; the other ones have defaults there. What must survive a resume is a parameter, a buffer or
-    extra state; nothing that a step computes is kept on self.
+    A method derives from `Translation`, `Generation` or `SemanticSegmentation`. It has to write four members: `batch`,
+    `players`, `products` and `training_step`; the other ones have defaults there. What must survive a resume is a
+    parameter, a buffer or extra state; nothing that a step computes is kept on self.
     """
 
     batch: ClassVar[type[NamedTuple]]
@@ -78,8 +79,8 @@ class Method(nn.Module, ABC):
         """Networks by the optimiser that owns them."""
 
     @abstractmethod
-    def products(self) -> Mapping[str, Generator]:
-        """Generators to average, sample, translate with and export; the first is meant where none is named."""
+    def products(self) -> Mapping[str, Product]:
+        """Generators, or segmenters, to average, use and export; the first is meant where none is named."""
 
     @abstractmethod
     def training_step(self, batch: Any, update: Update) -> None:

@@ -18,6 +18,7 @@ from i2i.devices import choose_device, preserve_random_state
 from i2i.latent import sampler as sampling
 from i2i.latent.sheet import sample_sheet
 from i2i.methods.generation import Generation
+from i2i.methods.segmentation import SemanticSegmentation
 from i2i.methods.translation import Direction, Translation
 from i2i.metrics.psnr import psnr
 from i2i.metrics.ssim import ssim
@@ -43,7 +44,10 @@ def generate_images(run: Path, number: int, *, device: str = "auto") -> RunImage
         with preserve_random_state(chosen), torch.inference_mode():
             torch.manual_seed(0)  # for dropout at test time: two pages of a run show the same images
             recipe = load_run(run)
-            if issubclass(registry.methods[recipe.method["name"]], Generation):  # type: ignore[arg-type]
+            method: Any = registry.methods[recipe.method["name"]]
+            if issubclass(method, SemanticSegmentation):
+                return RunImages(notes=["Label maps of held-out images are on the sample sheets."])
+            if issubclass(method, Generation):
                 return _draw_samples(run, chosen)
             if missing := [source for source in recipe.data.source if not _is_available(source)]:
                 return RunImages(notes=[f"Held-out images are left out: no data at {' and '.join(missing)}."])

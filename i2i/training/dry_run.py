@@ -12,18 +12,27 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.func import functional_call
 
-from i2i.data.batch import Images, LabelledUnpaired, Pair, Unpaired, image_fields
+from i2i.data.batch import Images, LabelledUnpaired, Pair, Segmentation, Unpaired, image_fields
 from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
+from i2i.methods.segmentation import SemanticSegmentation
 from i2i.methods.translation import Translation
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import ImageGenerator, LatentGenerator
+from i2i.networks.segmenters.base import Segmenter
 from i2i.recipe import Optimizer
 from i2i.registry import describe, plugin_line
 from i2i.training.update import TrainingUpdate
 
 _BATCH = 2
+
+# Of the classes that methods derive from: the batches that there are samples of, and the kind of their products.
+_KINDS: dict[type, tuple[tuple[type, ...], type]] = {
+    Translation: ((Pair, Unpaired, LabelledUnpaired), ImageGenerator),
+    Generation: ((Images,), LatentGenerator),
+    SemanticSegmentation: ((Segmentation,), Segmenter),
+}
 
 Size = tuple[int, int]  # height and width in pixels
 
@@ -38,21 +47,20 @@ class _Pass(NamedTuple):
 
 
 def check_contract(method: Method) -> None:
-    """Raises ValueError where a method derives from neither kind of method, or its batch, players and products are not
+    """Raises ValueError where a method derives from no kind of method, or its batch, players and products are not
     what they have to be.
     """
     who = describe(type(method))
-    if not isinstance(method, Translation | Generation):
-        raise ValueError(
-            f"{who}: derive it from i2i.methods.translation.Translation or i2i.methods.generation.Generation"
-        )
-    batches = (Pair, Unpaired, LabelledUnpaired) if isinstance(method, Translation) else (Images,)
+    found = next((_KINDS[base] for base in type(method).__mro__ if base in _KINDS), None)
+    if found is None:
+        *first, last = (f"{base.__module__}.{base.__name__}" for base in _KINDS)
+        raise ValueError(f"{who}: derive it from {', '.join(first)} or {last}")
+    batches, kind = found
     if method.batch not in batches:
         allowed = ", ".join(f"i2i.data.batch.{batch.__name__}" for batch in batches)
         raise ValueError(
             f"{who}.batch is {describe(method.batch)}, of which there are no samples; choose from: {allowed}"
         )
-    kind: type = ImageGenerator if isinstance(method, Translation) else LatentGenerator
     for member, wanted in (("players", nn.Module), ("products", kind)):
         networks = getattr(method, member)()
         if not isinstance(networks, Mapping) or not networks:
@@ -69,10 +77,13 @@ def check_contract(method: Method) -> None:
 
 
 def check_networks(method: Method, *sizes: Size) -> None:
-    """Raises ValueError for a generator or discriminator that fails on images of the sizes of training, one for each
-    image field of the batch, or whose output has not the shape that its class promises.
+    """Raises ValueError for a network that fails on images of the sizes of training, one for each image field of the
+    batch, or whose output has not the shape that its class promises.
     """
-    passes = _of_images(method, *sizes) if isinstance(method, Translation) else _of_noise(method, *sizes)
+    if isinstance(method, Translation):
+        passes = _of_images(method, *sizes)
+    else:
+        passes = _of_labels(method, *sizes) if isinstance(method, SemanticSegmentation) else _of_noise(method, *sizes)
     for network, inputs, promise, expected in passes:
         shape, given = _output_shape(network, *inputs), tuple(inputs[0].shape)
         if shape != expected if expected else shape[:1] != (_BATCH,):
@@ -116,6 +127,12 @@ def _of_noise(method: Method, size: Size) -> Iterator[_Pass]:
         shape = (_BATCH, generator.out_channels, generator.size, generator.size)
         yield _Pass(generator, (z, *_labels(generator.classes)), "(N, out_channels, size, size)", shape)
     yield from _judges(method, size)
+
+
+def _of_labels(method: SemanticSegmentation, size: Size) -> Iterator[_Pass]:
+    for segmenter in method.products().values():
+        images = torch.empty(_BATCH, segmenter.in_channels, *size, device="meta")
+        yield _Pass(segmenter, (images,), "logits (N, classes, H, W)", (_BATCH, segmenter.classes, *size))
 
 
 def _judges(method: Method, size: Size) -> Iterator[_Pass]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from i2i.data.batch import Images, Pair, to_device
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
+from i2i.methods.segmentation import SemanticSegmentation
 from i2i.metrics.direction import DIRECTIONS
 from i2i.metrics.features import FeatureExtractor, open_extractor
 from i2i.metrics.lpips import Lpips
@@ -163,6 +164,8 @@ def open_evaluation(
 
 
 def _check(options: Evaluate, method: Method) -> None:
+    if isinstance(method, SemanticSegmentation):
+        raise ValueError("evaluate.every: metrics are of images; the score of a segmenter, 1 - mIoU, is logged anyway")
     choices = (*SET_METRICS, *PAIR_METRICS) if method.batch is Pair else SET_METRICS
     for name in options.metrics:
         if name in PAIR_METRICS and name not in choices:

@@ -12,6 +12,7 @@ from i2i.data.batch_augment import BatchPipeline
 from i2i.data.sources import SampleKind, Samples, is_degraded
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
+from i2i.methods.segmentation import SemanticSegmentation
 from i2i.methods.translation import Translation
 from i2i.recipe import Recipe
 from i2i.recipe.components import build
@@ -27,6 +28,8 @@ def sample_kind(method: Method) -> SampleKind:
     if isinstance(method, Generation):
         channels = (method.channels,)
         return SampleKind(Images, channels, method.value_range, size=method.size, classes=method.classes)
+    if isinstance(method, SemanticSegmentation):
+        return SampleKind(method.batch, (method.channels,), method.value_range)
     assert isinstance(method, Translation)
     return SampleKind(method.batch, method.channels, method.value_range, scale=method.scale)
 
@@ -75,8 +78,8 @@ def held_out(
     and of these only `part`.
     """
     for sample in _choose_samples(method, samples, most, part):
-        if isinstance(method, Generation):
-            yield Images(*(field[None] for field in sample))
+        if isinstance(method, Generation | SemanticSegmentation):
+            yield type(sample)(*(field[None] for field in sample))
             continue
         assert isinstance(method, Translation)
         multiple = max(product.multiple_of for product in method.products().values())

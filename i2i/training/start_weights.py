@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from i2i.checkpoints.load import list_products, load_any
+from i2i.checkpoints.load import list_products, load_network
 from i2i.methods.base import Method
-from i2i.networks.generators.base import Generator
+from i2i.networks.product import Product
 
 
 def load_start_weights(start: str | Sequence[str], method: Method) -> None:
@@ -14,28 +14,28 @@ def load_start_weights(start: str | Sequence[str], method: Method) -> None:
     """
     names, models = list(method.products()), [start] if isinstance(start, str) else start
     one = len(names) == len(models) == 1
-    generators = {names[0]: load_any(models[0])[0]} if one else _generators(models, names)
+    generators = {names[0]: load_network(models[0])[0]} if one else _generators(models, names)
     load_products(method, generators, f"train.start: {', '.join(models)} is another network")
 
 
-def load_products(method: Method, generators: Mapping[str, Generator], complaint: str) -> None:
+def load_products(method: Method, generators: Mapping[str, Product], complaint: str) -> None:
     """Raises ValueError with the complaint where a generator is another network than the method's product."""
     for name, product in method.products().items():
         try:
             product.load_state_dict(generators[name].state_dict())
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"{complaint} than method.generator ({reason})") from None
+            raise ValueError(f"{complaint} than method.{product.kind} ({reason})") from None
 
 
-def _generators(models: Sequence[str], names: Sequence[str]) -> dict[str, Generator]:
+def _generators(models: Sequence[str], names: Sequence[str]) -> dict[str, Product]:
     """The generator for each name, whichever of the models holds it."""
-    found: dict[str, Generator] = {}
+    found: dict[str, Product] = {}
     origins: dict[str, str] = {}
     for model in models:
         held: list[str | None] = [name for name in list_products(model) if name in names]
         for name in held or [None]:  # a single file has one
-            generator, facts = load_any(model, name)
+            generator, facts = load_network(model, name)
             product = facts["product"]
             if product not in names or product in found:
                 why = f"{origins[product]} has it too" if product in found else f"choose from: {', '.join(names)}"

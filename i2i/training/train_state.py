@@ -12,8 +12,8 @@ from torch.optim.swa_utils import AveragedModel
 from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.networks.discriminators.base import Discriminator
-from i2i.networks.generators.base import Generator
 from i2i.networks.layers import set_test_time
+from i2i.networks.product import Product
 from i2i.recipe import Recipe
 from i2i.training.accumulation import accumulated_step
 from i2i.training.distributed import SINGLE_PROCESS, World
@@ -49,7 +49,7 @@ class TrainState:
         self.update = TrainingUpdate(method.players(), recipe.optimizer, clip_norm=self.options.clip_norm, world=world)
         if self.options.compile:
             for network in method.children():
-                if isinstance(network, Generator | Discriminator):
+                if isinstance(network, Product | Discriminator):
                     network.compile()
 
     def take_step(self, batch: Any, *, with_norms: bool = False) -> None:
@@ -66,9 +66,9 @@ class TrainState:
         for name, average in self._averages.items():
             average.update_parameters(products[name])
 
-    def products(self) -> Mapping[str, Generator]:
-        """The generators to save and to use: the averaged ones where there are some."""
-        averages = {name: cast(Generator, average.module) for name, average in self._averages.items()}
+    def products(self) -> Mapping[str, Product]:
+        """The networks to save and to use: the averaged ones where there are some."""
+        averages = {name: cast(Product, average.module) for name, average in self._averages.items()}
         return averages or self.method.products()
 
     def test_products(self) -> dict[str, nn.Module]:

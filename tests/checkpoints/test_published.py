@@ -212,5 +212,5 @@ def test_a_published_safetensors_beside_a_recipe_is_no_run(tmp_path: Path) -> No
     network, _ = published_srvgg(convolutions=1)
     save_file(publish(network), tmp_path / "theirs.safetensors")
     assert_same_weights(load_generator(tmp_path / "theirs.safetensors")[0], network)
-    with pytest.raises(ValueError, match=r"theirs\.safetensors: does not say which generator it is for"):
+    with pytest.raises(ValueError, match=r"theirs\.safetensors: does not say which network it is for"):
         load_generator(tmp_path)

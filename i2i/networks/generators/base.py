@@ -4,22 +4,22 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from i2i.networks.product import Product
 
-class Generator(nn.Module):
+
+class Generator(Product):
     """A network that generates images (N, out_channels, H, W) in `value_range`; a subclass sets the attributes that
     differ from the defaults below.
     """
 
+    kind: ClassVar[str] = "generator"
     out_channels: int
-    value_range: tuple[float, float] = (-1.0, 1.0)
     # In training mode a batch of two gives what two batches of one give (dropout aside), so calls may be batched.
     batch_independent: bool = True
-    # Its name and options in a recipe, as weights files keep them; set by whoever builds it from a recipe.
-    spec: dict[str, Any]
 
 
 class ImageGenerator(Generator):

@@ -1,22 +1,20 @@
 """The contract of segmenters: networks that predict the class of each pixel of an image."""
 
-from typing import Any
+from typing import ClassVar
 
-from torch import nn
+from i2i.networks.product import Product
 
 
-class Segmenter(nn.Module):
+class Segmenter(Product):
     """A network of semantic segmentation; a subclass sets the attributes that differ from the defaults below.
 
     Shapes: (N, in_channels, H, W) in `value_range` -> logits (N, classes, H, W), for every H and W from `min_size`.
     """
 
+    kind: ClassVar[str] = "segmenter"
     in_channels: int
     classes: int
-    value_range: tuple[float, float] = (-1.0, 1.0)
     min_size: int = 1  # pixels
-    # Its name and options in a recipe, as weights files keep them; set by whoever builds it from a recipe.
-    spec: dict[str, Any]
 
     def check_size(self, height: int, width: int) -> None:
         """Raises ValueError for a height and width, in pixels, that the network does not take."""
