@@ -127,3 +127,25 @@ class NoiseCard(BaseCard):
         self._check_range(latent=(1, 2**16), size=(1, _LARGEST_SIZE), classes=(0, 10**6))
         if self.truncation not in get_args(Truncation):
             raise ValueError(f"card: truncation is {self.truncation!r}; choose from: {', '.join(get_args(Truncation))}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmenterCard(BaseCard):
+    """The card of a segmenter, from images to logits (N, `classes`, H, W); a label map has one channel.
+
+    `names` are those of the classes in order, where they are known. Images have a height and a width of at least
+    `min_size` pixels.
+    """
+
+    out_channels: int = 1
+    in_channels: int
+    classes: int
+    names: tuple[str, ...] = ()
+    min_size: int = 1
+
+    def __post_init__(self) -> None:
+        self._check_channels("in_channels")
+        super().__post_init__()
+        self._check_range(classes=(2, 255), min_size=(1, 4096))
+        if len(self.names) not in (0, self.classes):
+            raise ValueError(f"card: {len(self.names)} names of classes; allowed: {self.classes}, or none")

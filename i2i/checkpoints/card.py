@@ -1,4 +1,4 @@
-"""The card of a torch generator: its channels and sizes, and the origin of its weights."""
+"""The card of a torch generator or segmenter: its channels and sizes, and the origin of its weights."""
 
 import hashlib
 import json
@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from i2i import __version__
-from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
-from i2i_runtime.card import Card, NoiseCard
+from i2i.networks.generators.base import ImageGenerator, LatentGenerator
+from i2i.networks.product import Product
+from i2i.networks.segmenters.base import Segmenter
+from i2i_runtime.card import Card, NoiseCard, SegmenterCard
 
 LOW_TO_HIGH = "low_to_high"  # the product of upscaling methods
 
@@ -21,6 +23,7 @@ def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
     """Card of a generator of images from images, with the facts of its weights file, as `load_generator` gives them."""
     return Card(
         **_common(generator, facts),
+        out_channels=generator.out_channels,
         in_channels=generator.in_channels,
         scale=generator.scale,
         multiple_of=generator.multiple_of,
@@ -42,6 +45,7 @@ def noise_card_of(generator: LatentGenerator, facts: Mapping[str, str]) -> Noise
     """Card of a generator of images from noise, likewise."""
     return NoiseCard(
         **_common(generator, facts),
+        out_channels=generator.out_channels,
         latent=generator.latent,
         size=generator.size,
         classes=generator.classes,
@@ -49,15 +53,26 @@ def noise_card_of(generator: LatentGenerator, facts: Mapping[str, str]) -> Noise
     )
 
 
-def _common(generator: Generator, facts: Mapping[str, str]) -> dict[str, Any]:
+def segmenter_card_of(segmenter: Segmenter, facts: Mapping[str, str]) -> SegmenterCard:
+    """Card of a segmenter, likewise; the names of its classes are those in its recipe."""
+    names = tomllib.loads(facts.get("recipe", "")).get("data", {}).get("classes", [])
+    return SegmenterCard(
+        **_common(segmenter, facts),
+        in_channels=segmenter.in_channels,
+        classes=segmenter.classes,
+        names=tuple(names) if len(names) == segmenter.classes else (),
+        min_size=segmenter.min_size,
+    )
+
+
+def _common(network: Product, facts: Mapping[str, str]) -> dict[str, Any]:
     return {
         "product": facts["product"],
-        "out_channels": generator.out_channels,
-        "value_range": generator.value_range,
+        "value_range": network.value_range,
         "recipe": _without_folders(facts.get("recipe", "")),
         "step": int(facts.get("step", 0)),
         "version": facts.get("version", __version__),
-        "weights": checksum(generator),
+        "weights": checksum(network),
     }
 
 

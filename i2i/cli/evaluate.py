@@ -28,7 +28,9 @@ Weights = Annotated[Path | None, typer.Option(help="Of --features.", show_defaul
 LpipsWeights = Annotated[
     Path | None, typer.Option(help="torchvision's AlexNet, VGG16 or SqueezeNet 1.1.", show_default="AlexNet, if cached")
 ]
-SegmenterOption = Annotated[str | None, typer.Option(help="Segmenter: .onnx or file.py:function.", show_default=False)]
+SegmenterOption = Annotated[
+    str | None, typer.Option(help="Segmenter: a run, .onnx or file.py:function.", show_default=False)
+]
 LabelMaps = Annotated[
     Path | None, typer.Option("--labels", help="Folder of the sources' label maps.", show_default=False)
 ]

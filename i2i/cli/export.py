@@ -71,17 +71,19 @@ def export(
 ) -> None:
     """Write a generator as one .onnx file, after proving it equal to torch: i2i export runs/pix2pix/facades.
 
-    The file carries its card. i2i translate takes it like any model, and i2i sample if it generates images from noise.
+    The file carries its card. i2i translate takes it like any model, i2i sample if it generates images from noise, and
+    i2i evaluate and gate as --segmenter if it is a segmenter.
     """
     from i2i import registry
-    from i2i.checkpoints.load import list_products, load_any
+    from i2i.checkpoints.load import list_products, load_network
     from i2i.cli.progress import ProgressLine
     from i2i.export.triton import check_repository, write_repository
     from i2i.networks.generators.base import LatentGenerator
+    from i2i.networks.segmenters.base import Segmenter
 
     registry.load_plugins(plugins)
     with ProgressLine() as line:
-        generator, facts = load_any(model, product, progress=line.count("bytes downloaded"), notify=line.notify)
+        network, facts = load_network(model, product, progress=line.count("bytes downloaded"), notify=line.notify)
         others = [name for name in list_products(model) if name != facts["product"]]
         file = out or Path(facts["product"] + ".onnx")
         for each in (file, file.with_name(f"{file.name}.data")):
@@ -89,14 +91,18 @@ def export(
         if triton:
             check_repository(file, triton)
         options: dict[str, Any] = {"io": io, "half": half, "opset": opset, "least_psnr": least_psnr}
-        if isinstance(generator, LatentGenerator):
-            unfit = {"--int8": int8, "--static": static, "--test-time": test_time, "--triton": triton}
-            _refuse(unfit | {"--any-size": any_size or None})
-            card, proof, use = _export_latent(generator, facts, file, options)
+        unfit = {"--int8": int8, "--static": static, "--test-time": test_time, "--any-size": any_size or None}
+        if isinstance(network, LatentGenerator):
+            _refuse(unfit | {"--triton": triton}, "this one makes them of noise")
+            card, proof, use = _export_latent(network, facts, file, options)
+        elif isinstance(network, Segmenter):
+            of_generators = {"--half": half or None, "--io": None if io == "float" else io, "--least-psnr": least_psnr}
+            _refuse(unfit | of_generators | {"--triton": triton}, "a segmenter makes label maps")
+            card, proof, use = _export_segmenter(network, facts, file, opset)
         else:
             state = test_time or facts["test_time"]
             options |= {"test_time": state, "any_size": any_size}
-            card, proof, use = _export_image(generator, facts, file, options, int8, static)
+            card, proof, use = _export_image(network, facts, file, options, int8, static)
         hint = f" (--product chooses: {', '.join(others)})" if others else ""
         line.notify(f"{card.product}{hint}, test time {card.test_time}, {card.precision}, opset {card.opset}")
         line.notify(f"proof: {proof.sentence()}")
@@ -128,10 +134,20 @@ def _export_latent(generator: Any, facts: Facts, file: Path, options: dict[str, 
     return card, proof, f"latents, images of {card.size}x{card.size}: i2i sample {file} SAMPLES/ --n 100"
 
 
-def _refuse(options: Mapping[str, object]) -> None:
-    """Raises ValueError for an option that latent generators do not have."""
+def _export_segmenter(segmenter: Any, facts: Facts, file: Path, opset: int) -> tuple[Any, "Proof", str]:
+    """Card, proof, and the option that takes the file."""
+    from i2i.checkpoints.card import segmenter_card_of
+    from i2i.export.segmenter import export_segmenter
+
+    card, proof = export_segmenter(segmenter, segmenter_card_of(segmenter, facts), file, opset=opset)
+    names = f" ({', '.join(card.names)})" if card.names else ""
+    return card, proof, f"{card.classes} classes{names}: i2i evaluate, i2i gate --segmenter {file}"
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    """Raises ValueError for an option that only generators of images from images have."""
     if names := [name for name, value in options.items() if value is not None]:
-        raise ValueError(f"{names[0]}: is for generators of images from images, and this one makes them of noise")
+        raise ValueError(f"{names[0]}: is for generators of images from images, and {why}")
 
 
 def _size(text: str) -> tuple[int, int, int]:

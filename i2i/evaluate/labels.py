@@ -26,8 +26,9 @@ from i2i.evaluate.pairs import (
     read_image,
     track,
 )
+from i2i.evaluate.segmenters import open_segmenter
 from i2i.metrics.segmentation.iou import Counts, confusion_matrix, iou, mean_iou, pixel_accuracy
-from i2i.metrics.segmentation.segmenter import IMAGENET_MEAN, IMAGENET_STD, Segmenter, load_segmenter
+from i2i.metrics.segmentation.segmenter import Segmenter
 from i2i_runtime.files import printable
 
 
@@ -50,9 +51,9 @@ class LabelReport(PairReport):
 class LabelConsistency:
     """Metric of label consistency: a segmenter, the folder of the sources' label maps, and the classes of both.
 
-    `classes` are the names (default: the segmenter's, by number). `class_map` is a file that gives the class of each
-    number or colour in the label maps, `segmenter_map` that of each class of the segmenter; without one they are class
-    indices. Raises ValueError for classes that do not fit together.
+    `classes` are the names (default: the segmenter's, by name or number). `class_map` is a file that gives the class of
+    each number or colour in the label maps, `segmenter_map` that of each class of the segmenter; without one they are
+    class indices. Raises ValueError for classes that do not fit together.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ def open_label_consistency(
         raise ValueError(f"label consistency needs {missing}")
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of label maps")
-    loaded = load_segmenter(segmenter, mean=IMAGENET_MEAN if imagenet else None, std=IMAGENET_STD if imagenet else None)
+    loaded = open_segmenter(segmenter, imagenet=imagenet)
     names = read_class_names(classes) if classes else None
     return LabelConsistency(loaded, folder, classes=names, class_map=class_map, segmenter_map=segmenter_map)
 
@@ -136,7 +137,7 @@ def _class_names(classes: Sequence[str] | None, segmenter: Segmenter, segmenter_
     if segmenter.classes is None or segmenter_map is not None:
         reason = "has a map of its own" if segmenter_map else "does not say how many classes it knows"
         raise ValueError(f"segmenter {segmenter.name}: {reason}; give the names of the classes (--classes)")
-    return tuple(map(str, range(segmenter.classes)))
+    return segmenter.class_names or tuple(map(str, range(segmenter.classes)))
 
 
 def _segmenter_class_map(segmenter: Segmenter, segmenter_map: Path | None, names: Sequence[str]) -> ClassMap:

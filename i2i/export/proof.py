@@ -129,7 +129,7 @@ def pictures(card: Card) -> Iterator[Float]:
         shapes = [(1, large, large + 2 * card.multiple_of), (3, small, small)]
     index = 0
     for number, height, width in shapes:
-        yield np.stack([_picture(index + each, height, width, card.in_channels) for each in range(number)])
+        yield np.stack([picture(index + each, height, width, card.in_channels) for each in range(number)])
         index += number
 
 
@@ -138,7 +138,8 @@ def _odd_multiple(side: int, card: Card) -> int:
     return card.multiple_of * (times if times % 2 else times + 1)
 
 
-def _picture(index: int, height: int, width: int, channels: int) -> Float:
+def picture(index: int, height: int, width: int, channels: int) -> Float:
+    """A rendered street, (channels, height, width) in [0, 1]."""
     scene = draw_scene(size=max(height, width, 16), seed=0, index=index).real
     # The middle has more detail than the sky above it.
     top, left = (len(scene) - height) // 2, (len(scene) - width) // 2

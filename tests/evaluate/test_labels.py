@@ -70,7 +70,7 @@ def perfect(image: np.ndarray) -> np.ndarray:
 class Function:
     """Segmenter that calls a function."""
 
-    name, classes = "mine", 3
+    name, classes, class_names = "mine", 3, ()
 
     def __init__(self, function: object = perfect, classes: int | None = 3) -> None:
         self._function, self.classes = function, classes

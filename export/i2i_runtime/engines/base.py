@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from i2i_runtime import tiles
 from i2i_runtime.bands import ROWS, Subgraph, run_in_bands
 from i2i_runtime.bands.plan import BANDS, from_json
-from i2i_runtime.card import BaseCard, Card, NoiseCard
+from i2i_runtime.card import BaseCard, Card, NoiseCard, SegmenterCard
 from i2i_runtime.files import printable, read_errors
 from i2i_runtime.images import Array, from_float, to_float
 from i2i_runtime.images.prepare import Prepare, preparation
@@ -22,8 +22,8 @@ from i2i_runtime.schema import parse_json
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import Banded, translate_image
 
-# Keys in a file's metadata that hold its card, as JSON: of an image generator, or of a latent one
-CARD, NOISE_CARD = "i2i_card", "i2i_noise_card"
+# Keys in a file's metadata that hold its card, as JSON: of an image generator, of a latent one, or of a segmenter
+CARD, NOISE_CARD, SEGMENTER_CARD = "i2i_card", "i2i_noise_card", "i2i_segmenter_card"
 
 MOST_THREADS = 1024  # of the CPU
 
@@ -188,6 +188,8 @@ def read_card(path: Path, metadata: Mapping[str, str]) -> Card:
     """The card of an image generator. Raises ValueError where there is none, `LatentModelError` for a latent one."""
     if NOISE_CARD in metadata:
         raise LatentModelError(f"{printable(path)}: makes images of noise, not of images; use sample")
+    if SEGMENTER_CARD in metadata:
+        raise ValueError(f"{printable(path)}: a segmenter, which gives label maps, not images; use evaluate or gate")
     if CARD not in metadata:
         raise ValueError(
             f"{printable(path)}: no card in it; a file that has one is made by: i2i export MODEL --out x.onnx"
@@ -201,6 +203,11 @@ def read_noise_card(path: Path, metadata: Mapping[str, str]) -> NoiseCard:
         read_card(path, metadata)  # raises for a file without any card
         raise ValueError(f"{printable(path)}: makes images of images, not of noise; use translate")
     return _read(NoiseCard, path, metadata[NOISE_CARD])
+
+
+def read_segmenter_card(path: Path, metadata: Mapping[str, str]) -> SegmenterCard | None:
+    """The card of a segmenter; None for a file of others, which has none. Raises ValueError for a damaged one."""
+    return _read(SegmenterCard, path, metadata[SEGMENTER_CARD]) if SEGMENTER_CARD in metadata else None
 
 
 def _read(kind: type[_Kind], path: Path, facts: str) -> _Kind:

@@ -15,7 +15,16 @@ import numpy as np
 
 from i2i_runtime.bands import Subgraph
 from i2i_runtime.bands.plan import BANDS
-from i2i_runtime.engines.base import CARD, NOISE_CARD, ExportedModel, ModelFile, TensorFacts, check_threads, refused
+from i2i_runtime.engines.base import (
+    CARD,
+    NOISE_CARD,
+    SEGMENTER_CARD,
+    ExportedModel,
+    ModelFile,
+    TensorFacts,
+    check_threads,
+    refused,
+)
 from i2i_runtime.images import Array
 
 _METADATA = "framework"  # where OpenVINO puts the metadata of an .onnx file
@@ -36,7 +45,7 @@ class OpenVino(ExportedModel):
         self._settings = _settings(threads)
         with _refusing(file.path):
             model = core.read_model(file.content)
-        keys = [key for key in (CARD, NOISE_CARD, BANDS) if model.has_rt_info([_METADATA, key])]
+        keys = [key for key in (CARD, NOISE_CARD, SEGMENTER_CARD, BANDS) if model.has_rt_info([_METADATA, key])]
         super().__init__(file, {key: model.get_rt_info([_METADATA, key]).value for key in keys})
         with _refusing(file.path):
             self._compiled = core.compile_model(model, "CPU", self._settings)

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i_runtime.engines.base import check_file, refused
+from i2i_runtime.engines.base import check_file, read_segmenter_card, refused
 from i2i_runtime.files import printable
+from i2i_runtime.images.prepare import preparation
 
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -19,8 +20,8 @@ class OnnxSegmenter:
 
     Input: RGB (1, 3, h, w) or (1, h, w, 3), uint8, or float: the image in [0, 1], normalised by `mean` and `std` of
     each channel (default: as it is). Output: logits (1, classes, h', w') or whole numbers (1, h', w'). Images are
-    resized to the input's fixed size, or to `size` (width, height), and logits back, bilinearly. Raises ValueError for
-    a file with other inputs or outputs.
+    resized to the input's fixed size, or to `size` (width, height), and logits back, bilinearly; those of a file of
+    ours to their size in training. Raises ValueError for a file with other inputs or outputs.
     """
 
     def __init__(
@@ -40,6 +41,8 @@ class OnnxSegmenter:
         if not self._std.all():
             raise ValueError(f"{self.name}: std {std} has a 0; allowed: numbers other than 0")
         self._size = self._input_size(size)
+        self._card = read_segmenter_card(path, self._session.get_modelmeta().custom_metadata_map)
+        self._prepare = preparation(self._card.recipe) if self._card and not size else None
 
     @property
     def classes(self) -> int | None:
@@ -47,6 +50,11 @@ class OnnxSegmenter:
         output = self._session.get_outputs()[0]
         is_logits = output.type in _FLOATS and len(output.shape) == 4
         return output.shape[1] if is_logits and isinstance(output.shape[1], int) else None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in order; empty where the file does not say."""
+        return self._card.names if self._card else ()
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.integer]:
         """Class indices (H, W) of an image, uint8 (H, W, 3).
@@ -60,7 +68,7 @@ class OnnxSegmenter:
             reason = " ".join(str(error).split())[:200]
             raise ValueError(f"{self.name}: cannot segment {width}x{height} pixels ({reason}); give a size") from None
         if result.ndim == 4 and result.shape[1] > 1 and np.issubdtype(result.dtype, np.floating):
-            return _argmax_of_resized(result[0].astype(np.float32), height, width)
+            return argmax_of_resized(result[0].astype(np.float32), height, width)
         if result.ndim == 4 and result.shape[1] == 1:
             result = result[:, 0]
         if result.ndim == 3 and np.issubdtype(result.dtype, np.integer):
@@ -102,6 +110,7 @@ class OnnxSegmenter:
 
     def _batch(self, image: NDArray[Any]) -> NDArray[Any]:
         """Input of the network for one image."""
+        image = image if self._prepare is None else self._prepare(image)
         if self._size and self._size != (image.shape[1], image.shape[0]):
             shrinks = self._size[0] < image.shape[1] or self._size[1] < image.shape[0]
             image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
@@ -110,7 +119,7 @@ class OnnxSegmenter:
         return np.ascontiguousarray(values[None], _FLOATS.get(self._input.type, np.uint8))
 
 
-def _argmax_of_resized(logits: NDArray[np.float32], height: int, width: int) -> NDArray[np.integer]:
+def argmax_of_resized(logits: NDArray[np.float32], height: int, width: int) -> NDArray[np.integer]:
     """Class of the largest of the logits (classes, h, w), resized to (height, width) one by one to save memory."""
     largest = np.full((height, width), -np.inf, np.float32)
     labels = np.zeros((height, width), np.int32)

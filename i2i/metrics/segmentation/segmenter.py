@@ -23,12 +23,16 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Segmenter(Protocol):
-    """Predicts class indices (H, W) of an image, uint8 (H, W, 3); `classes` is their number, None where unknown."""
+    """Predicts class indices (H, W) of an image, uint8 (H, W, 3); `classes` is their number, None where
+    unknown, and `class_names` are their names, empty where unknown.
+    """
 
     @property
     def name(self) -> str: ...
     @property
     def classes(self) -> int | None: ...
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.integer]: ...
 
 
@@ -36,6 +40,7 @@ class PythonSegmenter:
     """Segmenter that calls a Python function and checks its result."""
 
     classes = None
+    class_names: tuple[str, ...] = ()
 
     def __init__(self, name: str, function: Callable[[NDArray[np.uint8]], Any]) -> None:
         self.name, self._function = name, function
