@@ -10,6 +10,7 @@ from i2i.checkpoints import run as checkpoint
 from i2i.data import known
 from i2i.data.folders import find_classes
 from i2i.methods.generation import Generation
+from i2i.methods.segmentation import SemanticSegmentation
 from i2i.recipe import RECIPE, Recipe, choose, list_recipes, load_run
 from i2i.recipe.overrides import Overrides
 from i2i.registry import load_plugins
@@ -131,6 +132,8 @@ def next_command(run: Path) -> str:
     method = registry.methods[load_run(run).method["name"]]
     if isinstance(method, type) and issubclass(method, Generation):
         return f"sample images with: i2i sample {run / 'latest'} OUT"
+    if isinstance(method, type) and issubclass(method, SemanticSegmentation):
+        return f"measure labels with: i2i evaluate folders IMAGES --labels MAPS --segmenter {run / 'best'}"
     return f"translate a folder with: i2i translate {run / 'latest'} IN OUT"
 
 

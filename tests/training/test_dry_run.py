@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i import registry
-from i2i.data.batch import Images, Pair
+from i2i.data.batch import Images, Pair, Segmentation, image_fields
 from i2i.methods import cut
 from i2i.methods.base import Method
 from i2i.methods.dcgan import DCGAN
@@ -246,7 +246,7 @@ def test_every_method_passes_without_values_and_keeps_its_state(method: str, mon
     check_contract(built)
     scale = recipe.method.get("scale", 1)
     sizes = [(32, 32)] if "size" in recipe.method else [(16, 16), (16 * scale, 16 * scale)]
-    check_networks(built, *sizes)
+    check_networks(built, *sizes[: len(image_fields(built.batch))])
     assert all(torch.equal(before[name], tensor) for name, tensor in built.named_buffers())
     assert torch.equal(random, torch.get_rng_state()) and built.training
 
@@ -263,6 +263,8 @@ def test_a_step_reads_no_value_from_its_device_and_its_trial_changes_nothing(
     random = torch.get_rng_state()
     if isinstance(built, Translation):
         sample: Any = built.batch(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16 * built.scale, 16 * built.scale))
+    elif built.batch is Segmentation:
+        sample = Segmentation(torch.zeros(1, 3, 16, 16), torch.zeros(1, 16, 16, dtype=torch.uint8))
     else:
         sample = Images(torch.zeros(1, built.channels, 32, 32), torch.zeros(1, dtype=torch.int64))
     check_step(built, recipe.optimizer, sample, recipe.train.batch_size)
