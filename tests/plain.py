@@ -143,7 +143,19 @@ def _pix2pix(method: Pix2Pix, batch: Pair, generator: torch.optim.Adam, discrimi
 
     _set_trainable([method.discriminator], False)
     generator.zero_grad()
-    (_fool(method.adversarial, judge, fake, target) + method.l1_weight * F.l1_loss(fake, target)).backward()
+    loss = _fool(method.adversarial, judge, fake, target) + method.l1_weight * F.l1_loss(fake, target)
+    if method.feature_matching_weight:  # of a multi-scale discriminator
+        image, real = (torch.cat([source, each], 1) for each in (fake, target))
+        scales = method.discriminator.judges
+        for number, scale in enumerate(scales):
+            if number:
+                image, real = (F.avg_pool2d(each, 3, 2, 1, count_include_pad=False) for each in (image, real))
+            ours, theirs = image, real
+            for layer in (scale.stem, *scale.blocks):
+                ours, theirs = layer(ours), layer(theirs)
+                difference = (ours - theirs.detach()).abs().mean()
+                loss = loss + method.feature_matching_weight * difference / len(scales)
+    loss.backward()
     generator.step()
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from i2i.data.batch import Pair
 from i2i.losses.adversarial import Logits, reference_logits
+from i2i.losses.feature_matching import feature_matching
 from i2i.losses.penalties import penalty_terms
 from i2i.methods.base import (
     AdversarialFactory,
@@ -34,6 +35,8 @@ class Pix2Pix(Translation):
 
     `conditional`: the discriminator sees the source beside the target (section 3.1). `test_time` "published" keeps
     dropout on and takes batch norm's statistics from the image at hand when the generator is used (section 3.4).
+    `feature_matching_weight` adds the distance of fake and target in the discriminator's features (pix2pixHD, Wang
+    2018, equation 3, https://arxiv.org/abs/1711.11585: 10, with the discriminator `multiscale`); 0 leaves it out.
     """
 
     batch = Pair
@@ -47,6 +50,7 @@ class Pix2Pix(Translation):
         source_channels: Channels = 3,
         target_channels: Channels = 3,
         l1_weight: Weight = 100.0,
+        feature_matching_weight: Weight = 0.0,
         conditional: bool = True,
         test_time: TestTime = "published",
     ) -> None:
@@ -61,7 +65,14 @@ class Pix2Pix(Translation):
         )
         self.adversarial = adversarial()
         check_discriminators(self.adversarial, self.discriminator)
+        if feature_matching_weight and not self.discriminator.has_features:
+            name = type(self.discriminator).__name__
+            raise ValueError(
+                f"method.feature_matching_weight: {name} gives no features; choose method.discriminator from: "
+                "patchgan, multiscale"
+            )
         self.l1_weight = l1_weight  # lambda
+        self.feature_matching_weight = feature_matching_weight  # lambda of pix2pixHD
         self.conditional = conditional
         self.test_time = test_time
 
@@ -90,11 +101,24 @@ class Pix2Pix(Translation):
             "generator",
             gan=self.adversarial.generator(judge(fake), real_logits),
             l1=self.l1_weight * F.l1_loss(fake, target),
+            **self._match_features(source, fake, target),
         )
 
     def judge(self, source: Tensor, image: Tensor) -> Logits:
         """Logits of real or fake targets, seen beside their source where the discriminator is conditional."""
-        return self.discriminator(torch.cat([source, image], dim=1) if self.conditional else image)
+        return self.discriminator(self._with_condition(source, image))
+
+    def _with_condition(self, source: Tensor, image: Tensor) -> Tensor:
+        return torch.cat([source, image], dim=1) if self.conditional else image
+
+    def _match_features(self, source: Tensor, fake: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Weighted feature matching as a loss term of the generator, where it has a weight."""
+        if not self.feature_matching_weight:
+            return {}
+        inputs = (self._with_condition(source, image) for image in (fake, target))
+        fakes, reals = self.discriminator.matched_features(*inputs)
+        distance = feature_matching(fakes, reals, scales=self.discriminator.scales)
+        return {"features": self.feature_matching_weight * distance}
 
     def logits(self, product: str, source: Tensor, image: Tensor) -> Logits:
         return self.judge(source, image)

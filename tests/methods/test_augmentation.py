@@ -146,3 +146,22 @@ def test_the_condition_of_pix2pix_keeps_its_colours_and_the_value_range_is_the_g
     assert built("pix2pix", DIFFAUGMENT, "method.conditional=false").discriminator.augmentation.condition_channels == 0
     assert method.discriminator.augmentation.value_range == (-1, 1)
     assert built("esrgan", DIFFAUGMENT).discriminator.augmentation.value_range == (0, 1)
+
+
+def test_features_that_are_compared_are_augmented_alike_and_in_training_alone() -> None:
+    judge = built(
+        "pix2pix", DIFFAUGMENT, "method.discriminator.norm=none", "method.feature_matching_weight=1"
+    ).discriminator
+    image = torch.rand(2, 6, 16, 16)
+    first, second = judge.train().matched_features(image, image)
+    plain, _ = judge.eval().matched_features(image, image)
+    for ours, theirs, unchanged in zip(first, second, plain, strict=True):
+        torch.testing.assert_close(ours, theirs)
+        assert not torch.allclose(ours, unchanged)
+    torch.testing.assert_close(plain, judge.features(image))
+
+
+def test_feature_matching_is_refused_for_a_discriminator_without_features() -> None:
+    options = [*TINY["pix2pix"][:4], "method.discriminator=pixelgan", "method.feature_matching_weight=1"]
+    with pytest.raises(ValueError, match=r"PixelGAN gives no features; choose method\.discriminator from: patchgan"):
+        build(registry.methods, recipe.load(recipe.find("pix2pix"), ["unused"], options).method)

@@ -48,6 +48,12 @@ PIX2PIX = {
     "batch norm": [],
     "no condition": ["method.conditional=false"],
     "R1": ["method.adversarial.r1_weight=2", *with_norms("instance", "instance")],
+    "feature matching": [
+        "method.discriminator=multiscale",
+        "method.discriminator.scales=2",
+        "method.feature_matching_weight=10",
+        "method.adversarial=lsgan",
+    ],
     "spectral norm": [*with_norms("batch", "none"), "method.discriminator.spectral_norm=true"],
 }
 

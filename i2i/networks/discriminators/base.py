@@ -1,6 +1,5 @@
 """The contract of a discriminator: images in, logits out."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -25,7 +24,8 @@ class Discriminator(nn.Module):
     in_channels: int
     classes: int = 0  # 0: it takes no labels
     min_size: int = 1
-    scales: int = 1  # whose features and logits count the same
+    scales: int = 1  # whose logits and features count the same
+    has_features: bool = False  # whether it has a method `features`
     augmentation: Augmentation | None  # of what it sees in training
 
     def __init__(self) -> None:
@@ -37,17 +37,9 @@ class Discriminator(nn.Module):
             image = self.augmentation(image)
         return super().__call__(image, *labels)
 
-    def feature_layers(self) -> Iterable[nn.Module]:
-        """Layers, applied one after another to the image, whose outputs are the `features`; none by default."""
-        return ()
-
     def features(self, image: Tensor) -> list[Tensor]:
-        """Activations of the hidden layers, as many for each of the `scales`; none where it has no feature layers."""
-        features = []
-        for layer in self.feature_layers():
-            image = layer(image)
-            features.append(image)
-        return features
+        """Activations of the hidden layers, as many for each of the `scales`; only where it `has_features`."""
+        raise ValueError(f"{type(self).__name__} gives no features")
 
     def matched_features(self, *images: Tensor) -> list[list[Tensor]]:
         """Features of batches of images that are compared with one another, augmented alike."""

@@ -32,6 +32,8 @@ class PatchGAN(Discriminator):
     H and W are at least 3 * 2 ** layers (24 for 3 layers).
     """
 
+    has_features = True
+
     def __init__(
         self,
         *,
@@ -69,6 +71,12 @@ class PatchGAN(Discriminator):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.head(self.blocks(self.stem(image)))
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        features = [self.stem(image)]
+        for block in self.blocks:
+            features.append(block(features[-1]))
+        return features
 
 
 @discriminators.register("pixelgan")
