@@ -86,6 +86,8 @@ def _unet(generator: UnetGenerator) -> list[str]:
 
 
 def _resnet(generator: ResnetGenerator) -> list[str]:
+    if generator.residual:
+        raise ValueError("ResnetGenerator was published without residual only")
     antialias = _antialias(generator)
     if not antialias["antialias_up"]:
         _refuse_resizing(generator)

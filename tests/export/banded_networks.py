@@ -81,6 +81,7 @@ GENERATORS: dict[str, Callable[[], ImageGenerator]] = {
     "resnet": resnet,
     "resnet, resized": lambda: resnet(features=3, blocks=1, upsampling="resize"),
     "resnet, anti-aliased": lambda: resnet(features=3, antialias_down=True, antialias_up=True),
+    "resnet, residual": lambda: resnet(features=3, blocks=1, residual=True),
     "resnet, grey": lambda: resnet(features=3, blocks=0, in_channels=1),
     "unet": lambda: unet(norm="instance"),
     "unet, published": lambda: set_test_time(unet(), "published"),

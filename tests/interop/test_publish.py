@@ -120,6 +120,7 @@ class Own(ImageGenerator):
         (SRVGGNet(features=4, convolutions=1, activation="relu"), "is the same for relu and leakyrelu"),
         (UnetGenerator(depth=2, upsampling="resize", **SMALL), "was published with upsampling = transposed only"),
         (ResnetGenerator(blocks=1, upsampling="resize", **SMALL), "was published with upsampling = transposed only"),
+        (ResnetGenerator(blocks=1, features=2, residual=True), "was published without residual only"),
         (Own(), "Own has no published layout; choose from: rrdb, srvgg, unet and resnet"),
     ],
     ids=lambda value: type(value).__name__,

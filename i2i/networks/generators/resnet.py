@@ -33,6 +33,8 @@ class ResnetGenerator(ImageGenerator):
     Shapes: (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]; H and W multiples of 4, at least 8.
     CycleGAN uses 6 blocks for 128x128 images and 9 from 256x256 on. CUT's (Park 2020) is anti-aliased both ways: its
     down-samplings are convolutions with stride 1 and a filter behind them, its up-samplings a filter and a convolution.
+    `residual` adds the result to the image, so that training starts near the identity (Kupyn et al. 2018, DeblurGAN,
+    section 3.2, https://arxiv.org/abs/1711.07064).
     """
 
     multiple_of = 4
@@ -50,6 +52,7 @@ class ResnetGenerator(ImageGenerator):
         upsampling: Upsampling = "transposed",
         antialias_down: bool = False,
         antialias_up: bool = False,
+        residual: bool = False,
         init: Initialisation = "normal",
         init_gain: Factor = 0.02,
     ) -> None:
@@ -58,8 +61,14 @@ class ResnetGenerator(ImageGenerator):
         at_least(0, blocks=blocks)
         if antialias_up and upsampling != "transposed":
             raise ValueError(f"antialias_up takes the place of upsampling = {upsampling}; leave one of them out")
+        if residual and in_channels != out_channels:
+            raise ValueError(
+                f"residual: the result is added to the image, but {in_channels} channels are to become {out_channels}; "
+                "set it to false"
+            )
         self.in_channels = in_channels
         self.out_channels = out_channels
+        self.residual = residual
         self.batch_independent = norm != "batch"
         bias = has_bias(norm)
 
@@ -86,7 +95,9 @@ class ResnetGenerator(ImageGenerator):
         initialise(self, init, init_gain)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.head(self.up(self.blocks(self.down(self.stem(image)))))
+        result = self.head(self.up(self.blocks(self.down(self.stem(image)))))
+        # Twice, so that white can become black.
+        return (image + 2 * result).clamp(-1, 1) if self.residual else result
 
     def feature_layers(self) -> Iterator[nn.Module]:
         """Layers in the order and number of the authors' flat list, of which CUT takes 0, 4, 8, 12 and 16. They are

@@ -48,3 +48,19 @@ def test_antialiasing_keeps_the_size_and_the_keys(down, up):
 def test_two_kinds_of_up_sampling_at_once_are_refused():
     with pytest.raises(ValueError, match="antialias_up takes the place of upsampling = resize; leave one of them out"):
         ResnetGenerator(antialias_up=True, upsampling="resize")
+
+
+def test_a_residual_network_begins_near_the_identity_and_reaches_every_value():
+    torch.manual_seed(0)
+    network = ResnetGenerator(features=4, blocks=1, residual=True, init="xavier")
+    image = 2 * torch.rand(1, 3, 16, 16) - 1
+    assert (network(image) - image).abs().max() < 0.1
+    convolution = network.head[1]
+    torch.nn.init.zeros_(convolution.weight)
+    torch.nn.init.constant_(convolution.bias, -10)
+    assert torch.equal(network(torch.ones(1, 3, 16, 16)), -torch.ones(1, 3, 16, 16)), "white becomes black"
+
+
+def test_a_residual_of_other_channels_is_refused():
+    with pytest.raises(ValueError, match="residual: the result is added to the image, but 3 channels are to become 1"):
+        ResnetGenerator(out_channels=1, residual=True)
