@@ -29,6 +29,13 @@ TINY = {
     ],
 }
 TINY["cut"] = TINY["fastcut"] = [*TINY["cyclegan"][:-1], "method.patches=16", "method.projection=8"]
+TINY["sim2real"] = [
+    *TINY["cut"],
+    "method.classes=8",
+    "method.segmenter_steps=1",
+    "method.segmenter.features=4",
+    "method.segmenter.depth=2",
+]
 OF_TWO_FIELDS = tuple(TINY)
 TINY_RRDB = [
     "method.scale=2",

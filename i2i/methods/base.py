@@ -14,7 +14,9 @@ from i2i.networks.augmentation.ada import AdaptiveAugmentation
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime
+from i2i.networks.one_hot import IGNORE
 from i2i.networks.product import Product
+from i2i.networks.segmenters.base import Segmenter
 from i2i.networks.value_range import ValueRange
 from i2i.recipe.components import Part, options_of
 
@@ -25,6 +27,9 @@ GeneratorFactory = Annotated[
 DiscriminatorFactory = Annotated[
     Callable[..., Discriminator],
     Part(registry.discriminators, ("in_channels",), ("condition_channels", "value_range"), default="patchgan"),
+]
+SegmenterFactory = Annotated[
+    Callable[..., Segmenter], Part(registry.segmenters, ("in_channels", "classes"), default="unet")
 ]
 AdversarialFactory = Annotated[Callable[[], Adversarial], Part(registry.adversarial, default="lsgan")]
 
@@ -173,6 +178,13 @@ def check_penalty(option: str, weight: float, *discriminators: Discriminator) ->
                 f"{option} = {weight:g}: a gradient penalty is on one image's own gradient, but {kind.__name__} has "
                 f"batch norm, which mixes the images of a batch; {remedy}"
             )
+
+
+def check_classes(classes: int) -> None:
+    """Raises ValueError for a number of classes of pixels that label maps cannot have; 0 says that none were read."""
+    if not 2 <= classes <= IGNORE:
+        found = "is refused" if classes else "is not known: no label maps have been read"
+        raise ValueError(f"method.classes = {classes} {found}; allowed: 2 to {IGNORE}")
 
 
 def mean_logits(logits: Iterable[Logits]) -> Tensor:

@@ -3,10 +3,8 @@ https://arxiv.org/abs/2007.15651
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from i2i.data.batch import Unpaired
@@ -24,10 +22,8 @@ from i2i.methods.base import (
 )
 from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.generators.base import ImageGenerator
-from i2i.recipe.ranges import Channels, Features, Patches, Temperature, Weight
+from i2i.recipe.ranges import Channels, Features, Layer, Patches, Temperature, Weight
 from i2i.registry import methods
-
-Layer = Annotated[int, Field(ge=0, le=1000)]
 
 
 @methods.register("cut")

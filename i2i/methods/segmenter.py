@@ -2,27 +2,20 @@
 Semantic Segmentation", 2015. https://arxiv.org/abs/1411.4038
 """
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from i2i import registry
 from i2i.data.batch import Segmentation
 from i2i.losses.segmentation import balanced_weights, cross_entropy
-from i2i.methods.base import Update
+from i2i.methods.base import SegmenterFactory, Update, check_classes
 from i2i.methods.segmentation import SemanticSegmentation
 from i2i.networks.one_hot import one_hot
 from i2i.networks.segmenters.base import Segmenter
-from i2i.recipe.components import Part
 from i2i.recipe.ranges import Channels, Classes
 from i2i.registry import methods
-
-SegmenterFactory = Annotated[
-    Callable[..., Segmenter], Part(registry.segmenters, ("in_channels", "classes"), default="unet")
-]
-_MOST_CLASSES = 255
 
 
 @methods.register("segmenter")
@@ -43,9 +36,7 @@ class SegmenterTraining(SemanticSegmentation):
         class_weights: Literal["none", "balanced"] = "none",
     ) -> None:
         super().__init__()
-        if not 2 <= classes <= _MOST_CLASSES:
-            found = "is not known: no label maps have been read" if not classes else "is refused"
-            raise ValueError(f"method.classes = {classes} {found}; allowed: 2 to {_MOST_CLASSES}")
+        check_classes(classes)
         self.classes, self.is_balanced = classes, class_weights == "balanced"
         self.segmenter = segmenter(in_channels=channels, classes=classes)
         self.pixels: Tensor  # of each class, seen so far

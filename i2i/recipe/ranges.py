@@ -11,6 +11,7 @@ ChannelsOrNone = Annotated[int, Field(ge=0, le=1024)]
 Features = Annotated[int, Field(ge=1, le=8192)]  # channels of a layer, units of a linear one, numbers of a latent
 Blocks = Annotated[int, Field(ge=0, le=256)]  # layers or groups of them in a row
 Layers = Annotated[int, Field(ge=1, le=64)]
+Layer = Annotated[int, Field(ge=0, le=1000)]  # number of one in a network
 Halvings = Annotated[int, Field(ge=1, le=12)]  # layers that each halve the size
 Classes = Annotated[int, Field(ge=0, le=100_000)]
 Scale = Annotated[int, Field(ge=1, le=64)]  # of super-resolution
@@ -18,6 +19,7 @@ Pixels = Annotated[int, Field(ge=1, le=32_768)]  # of one side of an image
 PixelsOrNone = Annotated[int, Field(ge=0, le=32_768)]  # 0: none
 FeaturesTimesSize = Annotated[int, Field(ge=1, le=2**20)]  # their product in a layer
 KernelSize = Annotated[int, Field(ge=1, le=255)]
+CropsOrNone = Annotated[int, Field(ge=0, le=1000)]  # of an image; 0: the whole image
 Patches = Annotated[int, Field(ge=2, le=1_000_000)]  # of an image that are compared
 Images = Annotated[int, Field(ge=0, le=100_000)]  # kept in memory
 ImagesSeen = Annotated[int, Field(ge=1, le=10**9)]  # in training, the same ones again and again
@@ -27,5 +29,6 @@ Times = Annotated[int, Field(ge=1, le=1000)]  # within one step
 Probability = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=1e6)]  # of a loss
 Parameter = Annotated[float, Field(ge=0, le=1e6)]  # of a distribution
+Share = Annotated[float, Field(gt=0, le=1)]
 Factor = Annotated[float, Field(gt=0, le=1000)]
 Temperature = Annotated[float, Field(ge=1e-3, le=100)]  # by which similarities are divided

@@ -47,6 +47,7 @@ OWN = {
         ("cyclegan", 0),
         ("cyclegan", 2),
         ("cut", 0),
+        ("sim2real", 0),
         ("fastcut", 0),
         ("pix2pix", 0),
         ("pix2pix", 2),
