@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from i2i.checkpoints.card import card_of
 from i2i.checkpoints.load import list_products, load_generator
 from i2i.data.augment import Pipeline
-from i2i.data.download import Progress
 from i2i.devices import choose_device, preserve_random_state
+from i2i.download import Progress
 from i2i.export.large_images import LargeImages
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any, NamedTuple
 import safetensors.torch
 import torch
 
+from i2i.download import download
+
+_MAX_BYTES = 4 * 10**9  # of a file of weights; torchvision's largest has 2.6 GB
+_REASON = 200  # characters of a sentence
 # Of images in [0, 1], as torchvision normalises them for its classifiers.
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -93,11 +98,17 @@ def load_frozen(network: torch.nn.Module, weights: LoadedWeights, title: str) ->
 
 
 def _download(published: PublishedWeights) -> Path:
+    if not published.url.startswith("https://"):
+        raise ValueError(f"{published.title}: {published.url} is not https://; name a file of its weights")
     file = published.files[0]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(published.url, str(file), hash_prefix=published.sha256, progress=False)
-    except Exception as error:  # no network, no space, or another file
-        reason = re.sub(r"\s+", " ", str(error))[:120] or type(error).__name__
+        # Each process of a run may download it: they share no unfinished file.
+        with tempfile.TemporaryDirectory(prefix=".", dir=file.parent) as folder:
+            complete = Path(folder) / file.name
+            download(published.url, complete, sha256=published.sha256, max_bytes=_MAX_BYTES)
+            complete.replace(file)
+    except (ValueError, OSError) as error:  # no network, no space, or another file
+        reason = re.sub(r"\s+", " ", str(error))[:_REASON]
         raise ValueError(f"{published.title} can't be downloaded ({reason}); {published.advice}") from error
     return file

@@ -18,6 +18,8 @@ FLOORS = {
     "i2i.__version__": 0,
     "i2i.recipe": 1,
     "i2i.devices": 1,
+    "i2i.progress": 0,
+    "i2i.download": 1,
     "i2i.pretrained": 1,
     "i2i.networks": 2,
     "i2i.losses": 2,
@@ -41,6 +43,7 @@ FLOORS = {
 
 # What one package may import of another on its own floor, and why.
 SIDEWAYS = {
+    ("i2i.pretrained", "i2i.download"): "published weights that are not here are downloaded",
     ("i2i.checkpoints", "i2i.interop"): "a generator is loaded from whatever file it is in, others' too",
     ("i2i.inference", "i2i.checkpoints"): "a translator is a loaded generator",
     ("i2i.inference", "i2i.export"): "large images run over bands of rows as in an exported file: one executor",

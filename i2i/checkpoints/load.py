@@ -10,7 +10,7 @@ from i2i import __version__, interop, registry
 from i2i.checkpoints import published
 from i2i.checkpoints import run as checkpoint
 from i2i.checkpoints.facts import build_to_fit, kind_of, read_table
-from i2i.data.download import Progress
+from i2i.download import Progress
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
 from i2i.networks.product import Product
 from i2i.networks.segmenters.base import Segmenter

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from i2i.data.cache import cache_folder, exclusive_lock
-from i2i.data.download import Progress, Unreachable, download
+from i2i.download import Progress, Unreachable, download
 from i2i.registry import did_you_mean, weights
 
 

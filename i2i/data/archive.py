@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, NamedTuple
 
-from i2i.data.progress import Progress
+from i2i.progress import Progress
 
 CHUNK = 1 << 18  # bytes
 MAX_BYTES = 100 * 10**9  # unpacked; the largest published set is 8 GB packed

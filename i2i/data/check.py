@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from i2i.data.pairing import by_stem, without_scale
-from i2i.data.progress import Progress
 from i2i.data.survey import SPLIT, ImageFacts, Split, find_splits, read_facts
+from i2i.progress import Progress
 from i2i_runtime import images
 from i2i_runtime.files import printable
 

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from i2i.data.archive import unpack
 from i2i.data.cache import cache_folder, exclusive_lock
-from i2i.data.download import MAX_BYTES, Unreachable, download
+from i2i.download import MAX_BYTES, Unreachable, download
 from i2i.registry import datasets, did_you_mean
 
 Progress = Callable[[str, int, int], None]

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from i2i.data.pairing import by_stem, list_images
-from i2i.data.progress import Progress
+from i2i.progress import Progress
 from i2i_runtime import images
 
 _GRID_FILE = ".tiles.json"  # the size and step of the tiles beside it, so that no others are mixed with them

@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import save_file
 
 import i2i
+from i2i import download
 from i2i.checkpoints.load import list_products, load_generator, save_generator
 from i2i.checkpoints.published import PublishedGenerator, find, overview
-from i2i.data import download
 from i2i.interop import publish
 from i2i.registry import weights
 from tests.published import assert_same_weights, published_resnet, published_srvgg

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from i2i.download import Unreachable
 from i2i.training import run as training
 from i2i_runtime import images
 from tests.cli.test_evaluate import run
@@ -92,10 +93,10 @@ def test_wrong_options_are_sentences(
     words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(*_: object, **__: object) -> None:
-        raise OSError("no network")
+        raise Unreachable("no network")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("torch.hub.download_url_to_file", unreachable)
+    monkeypatch.setattr("i2i.pretrained.download", unreachable)
     with pytest.raises(ValueError) as raised:
         run(*words)
     assert sentence in str(raised.value)

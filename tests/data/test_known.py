@@ -9,7 +9,8 @@ from typing import cast
 
 import pytest
 
-from i2i.data import download, known
+from i2i import download
+from i2i.data import known
 from i2i.data.cache import cache_folder
 from i2i.data.known import Archive, KnownData, cached, find
 from i2i.registry import datasets

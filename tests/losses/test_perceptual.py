@@ -1,12 +1,12 @@
 import hashlib
 import pickle
-from urllib.error import URLError
 
 import pytest
 import torch
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
+from i2i.download import Unreachable
 from i2i.losses.perceptual import VGG19, VGG19_LAYERS, VGG19_WEIGHTS
 from i2i.registry import perceptual
 from tests.vgg import SHALLOW, vgg19_state, write_vgg19
@@ -163,10 +163,10 @@ def test_weights_come_from_torch_hubs_cache(tmp_path, monkeypatch):
 
 def test_without_network_a_sentence_says_what_can_be_done(tmp_path, monkeypatch):
     def offline(*anything, **named):
-        raise URLError("no route to host")
+        raise Unreachable("https://download.pytorch.org: can't be reached (no route to host)")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.download_url_to_file", offline)
+    monkeypatch.setattr("i2i.pretrained.download", offline)
     with pytest.raises(ValueError) as refused:
         perceptual["vgg19"]()
     sentence = str(refused.value)

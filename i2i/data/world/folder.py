@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
-from i2i.data.progress import Progress
 from i2i.data.world.gap import NO_GAP, Gap
 from i2i.data.world.scene import draw_scene
 from i2i.data.world.street import CLASSES
+from i2i.progress import Progress
 from i2i_runtime import images
 
 # Index of the first held-out scene, and of the first scene with a layout gap, above those of all scenes before them.

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from i2i.download import Unreachable
 from i2i.metrics.features import dinov2, inception, open_extractor
 from i2i.metrics.features.classifier import normalise_for_imagenet
 from i2i.pretrained import PublishedWeights
@@ -190,10 +191,10 @@ def test_any_size_and_both_dtypes_are_accepted_and_other_shapes_raise(shared: Pa
 
 def test_missing_weights_raise_with_the_address_and_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object, **__: object) -> None:
-        raise OSError("no\nnetwork")
+        raise Unreachable("no\nnetwork")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    monkeypatch.setattr("i2i.pretrained.download", unreachable)
     for name in ("inception", "dinov2_vitl14", "squeezenet1_1"):
         with pytest.raises(ValueError, match=r"be downloaded \(no network\); download https://.*\.pth to ") as error:
             open_extractor(name)
@@ -204,18 +205,27 @@ def test_downloads_are_cached_and_a_wrong_checksum_raises(tmp_path: Path, monkey
     checksum = saved(with_random_weights(dinov2.VisionTransformer(128, 2)), tmp_path / "published.pth")
     requested: list[str] = []
 
-    def downloaded(url: str, target: str, *, hash_prefix: str, progress: bool) -> None:
-        requested.append(f"{url} {hash_prefix}")
-        Path(target).write_bytes((tmp_path / "published.pth").read_bytes())
+    def downloaded(url: str, target: Path, *, sha256: str, max_bytes: int) -> None:
+        requested.append(f"{url} {sha256}")
+        target.write_bytes((tmp_path / "published.pth").read_bytes())
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", downloaded)
+    monkeypatch.setattr("i2i.pretrained.download", downloaded)
     published = PublishedWeights("DINOv2 small", "https://somewhere/small.pth", checksum)
     monkeypatch.setattr(dinov2.DinoV2Small, "published_weights", published)
     assert [open_extractor("dinov2_vits14").checksum for _ in range(2)] == [checksum] * 2
     assert requested == [f"https://somewhere/small.pth {checksum}"]
     monkeypatch.setattr(dinov2.DinoV2Small, "published_weights", published._replace(sha256="00"))
     with pytest.raises(ValueError, match=r"small\.pth: sha256 is .* not 00: not DINOv2 small; delete it"):
+        open_extractor("dinov2_vits14")
+
+
+def test_weights_that_anybody_on_the_way_can_change_are_not_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    published = PublishedWeights("DINOv2 small", "http://somewhere/of-nobody.pth", "00")
+    monkeypatch.setattr(dinov2.DinoV2Small, "published_weights", published)
+    with pytest.raises(
+        ValueError, match=r"http://somewhere/of-nobody\.pth is not https://; name a file of its weights"
+    ):
         open_extractor("dinov2_vits14")
 
 

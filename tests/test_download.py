@@ -10,9 +10,11 @@ from pathlib import Path
 from urllib.request import Request
 
 import pytest
+import torch
 
-from i2i.data import download as module
-from i2i.data.download import Unreachable, download, mirror_url
+from i2i import download as module
+from i2i.download import Unreachable, download, mirror_url
+from i2i.pretrained import PublishedWeights, load_or_download
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 
@@ -183,6 +185,27 @@ def test_a_file_of_another_digest_is_refused_and_deleted(server: Server, tmp_pat
         download(f"{server.url}/b.zip", tmp_path / "b.zip", sha256="00")
     assert not list(tmp_path.iterdir())
     download(f"{server.url}/b.zip", tmp_path / "b.zip", sha256=right)
+
+
+def test_weights_are_downloaded_from_the_mirror_and_checked_by_the_first_digits_of_their_checksum(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"weight": torch.ones(3)}, tmp_path / "source.pth")
+    server.content = (tmp_path / "source.pth").read_bytes()
+    digest = hashlib.sha256(server.content).hexdigest()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("I2I_MIRROR", server.url)
+    published = PublishedWeights("a network", "https://download.pytorch.org/models/net.pth", digest[:8])
+    for wrong in ("00000000", digest[1:9]):
+        with pytest.raises(
+            ValueError, match=f"a network can't be downloaded .*sha256 is {digest}, not {wrong}"
+        ) as error:
+            load_or_download(published._replace(sha256=wrong))
+        assert str(tmp_path / "hub/checkpoints/net.pth") in str(error.value)
+    loaded = load_or_download(published)
+    assert loaded.sha256 == digest and torch.equal(loaded.state["weight"], torch.ones(3))
+    assert server.paths == ["/models/net.pth"] * 3
+    assert [path.name for path in (tmp_path / "hub/checkpoints").iterdir()] == ["net.pth"]
 
 
 def test_a_refused_connection_is_one_sentence(server: Server, tmp_path: Path) -> None:
