@@ -16,6 +16,7 @@ from i2i.cli import (
     demo,
     evaluate,
     export,
+    gate,
     inspect,
     invert,
     report,
@@ -49,6 +50,7 @@ app.command("anomaly")(anomaly.anomaly)
 app.command("convert")(convert.convert)
 app.command("interpolate")(convert.interpolate)
 app.add_typer(evaluate.app, name="evaluate")
+app.command("gate")(gate.gate)
 app.command("report")(report.report)
 app.command("list")(inspect.list_components)
 app.command("show")(inspect.show)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from i2i.data.labels.class_map import (
     read_class_map,
     read_class_names,
 )
+from i2i.data.labels.classes import find_class_names
 from i2i.data.labels.label_map import read_label_map
 from i2i.evaluate.pairs import (
     FilePair,
@@ -21,6 +23,7 @@ from i2i.evaluate.pairs import (
     PairReport,
     Pixels,
     Progress,
+    files_by_stem,
     find_pairs,
     match_size,
     read_image,
@@ -46,6 +49,14 @@ class LabelReport(PairReport):
     def by_class(self) -> dict[str, float]:
         """IoU of each class; NaN for a class that occurs in no map."""
         return dict(zip(self.classes, iou(self.counts).tolist(), strict=True))
+
+
+class SegmentedFrame(NamedTuple):
+    """A translation, uint8 (H, W, 3), its source's label map and that of the segmenter, uint8 (H, W)."""
+
+    image: Pixels
+    truth: Pixels
+    predicted: Pixels
 
 
 class LabelConsistency:
@@ -86,13 +97,26 @@ class LabelConsistency:
                 continue
             image, labels = both
             # Outside `attempt`: a wrong class or size is a mistake in the set-up, not in one file.
-            truth = match_size(self._class_map(labels, printable(pair.partner)), image, pair, resize=resize)
+            truth = self._truth(labels, image, pair, resize)
             if (predicted := report.attempt(pair, self._segmenter, image)) is not None:
                 indices = self._segmenter_map(predicted, self._segmenter.name)
                 counts = confusion_matrix(indices, truth, classes=size)
                 report.counts += counts
                 report.scores.append(ImageMeasures(pair.name, _measures(counts)))
         return report
+
+    def segment(self, file: Path, name: Path, *, resize: bool = False) -> SegmentedFrame:
+        """Segment one translation, called `name` in its folder. Raises ValueError like `measure`, and where the file
+        cannot be read or segmented.
+        """
+        pair = FilePair(name, file, files_by_stem(self._folder)[name.with_suffix("")])
+        image, labels = self._read(pair)
+        predicted = self._segmenter_map(self._segmenter(image), self._segmenter.name)
+        return SegmentedFrame(image, self._truth(labels, image, pair, resize), predicted)
+
+    def _truth(self, labels: NDArray[np.integer], image: Pixels, pair: FilePair, resize: bool) -> Pixels:
+        """Class indices of a label map in the size of its image."""
+        return match_size(self._class_map(labels, printable(pair.partner)), image, pair, resize=resize)
 
     def _read(self, pair: FilePair) -> tuple[Pixels, NDArray[np.integer]]:
         return read_image(pair.image), read_label_map(pair.partner, in_colour=self._class_map.in_colour)
@@ -109,8 +133,9 @@ def open_label_consistency(
 ) -> LabelConsistency | None:
     """Open a segmenter by name, and label maps; None where neither is given.
 
-    `classes` is a file of names; `imagenet` normalises the segmenter's input by ImageNet's mean and deviation. Raises
-    ValueError for one of the two alone, and for what cannot be read.
+    `classes` is a file of names (default: those of the segmenter, or in classes.txt at the label maps); `imagenet`
+    normalises the segmenter's input by ImageNet's mean and deviation. Raises ValueError for one of the two alone, for
+    classes that differ, and for what cannot be read.
     """
     if segmenter is None and folder is None:
         if classes or class_map or segmenter_map:
@@ -123,7 +148,23 @@ def open_label_consistency(
         raise ValueError(f"{folder}: no such folder of label maps")
     loaded = open_segmenter(segmenter, imagenet=imagenet)
     names = read_class_names(classes) if classes else None
+    if names is None and class_map is None and segmenter_map is None:
+        names = _names_beside(folder, loaded)
     return LabelConsistency(loaded, folder, classes=names, class_map=class_map, segmenter_map=segmenter_map)
+
+
+def _names_beside(folder: Path, segmenter: Segmenter) -> tuple[str, ...] | None:
+    """Names of the classes in classes.txt in a folder of label maps, or above it, where they may be the segmenter's.
+
+    Raises ValueError where the segmenter names other classes.
+    """
+    names = find_class_names((), None, [folder])
+    if names and segmenter.class_names and names != segmenter.class_names:
+        raise ValueError(
+            f"segmenter {segmenter.name}: its classes are {', '.join(segmenter.class_names)}, but those of the label "
+            f"maps {', '.join(names)}; say by --classes and --segmenter-map which of them are the same"
+        )
+    return names if names and segmenter.classes in (None, len(names)) else None
 
 
 def _measures(counts: Counts) -> dict[str, float]:
