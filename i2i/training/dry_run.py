@@ -69,6 +69,12 @@ def check_contract(method: Method) -> None:
         for name, network in networks.items():
             if not isinstance(network, wanted):
                 raise ValueError(f"{who}.{member}: {name!r} is a {type(network).__name__}, no {wanted.__name__}")
+    for name, product in method.products().items():
+        if not hasattr(product, "spec"):  # a checkpoint keeps it, to build the generator again
+            raise ValueError(
+                f"{who}.products: {name!r} is a {type(product).__name__} that no recipe describes, so that it could "
+                f"not be loaded again; let {type(method).__name__} take it as an option, as i2i/methods/README.md shows"
+            )
 
     owned = {id(weight) for player in method.players().values() for weight in player.parameters()}
     for name, weight in method.named_parameters():

@@ -17,6 +17,7 @@ from i2i.methods.pix2pix import Pix2Pix
 from i2i.methods.translation import Translation
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import ImageGenerator, LatentGenerator
+from i2i.networks.generators.resnet import ResnetGenerator
 from i2i.recipe import Recipe, choose
 from i2i.recipe.components import build
 from i2i.training import dry_run
@@ -138,6 +139,11 @@ class OddProducts(Pix2Pix):
         return {"fake": self.discriminator}
 
 
+class BuildsItsOwn(Pix2Pix):
+    def products(self) -> Any:
+        return {"mine": ResnetGenerator(features=2, blocks=1)}
+
+
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Registers the classes of this file by their names, for one test."""
@@ -147,7 +153,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
             (Narrow, Unset, Shrinks, Greys, Fails, GivesATuple, LooksAtValues, NoGenerator, FromNoise),
         ),
         (registry.discriminators, (Pools, NoChannels)),
-        (registry.methods, (Lacks, NoBatch, OddBatch, NoProducts, OddProducts, ForgetsPlayer, nn.Linear)),
+        (registry.methods, (Lacks, NoBatch, OddBatch, NoProducts, OddProducts, ForgetsPlayer, BuildsItsOwn, nn.Linear)),
     ):
         for cls in classes:
             monkeypatch.setitem(kind._parts, cls.__name__, cls)
@@ -204,6 +210,7 @@ def test_a_wrong_discriminator_is_refused(name: str, said: str) -> None:
         ("NoProducts", "NoProducts.products gives nothing; allowed: a mapping of names to networks"),
         ("ForgetsPlayer", r"ForgetsPlayer.players: discriminator\.\S+ belongs to no player, so that it would never"),
         ("OddProducts", "OddProducts.products: 'fake' is a PatchGAN, no ImageGenerator"),
+        ("BuildsItsOwn", "BuildsItsOwn.products: 'mine' is a ResnetGenerator that no recipe describes, so that it"),
     ],
 )
 @pytest.mark.usefixtures("names")
