@@ -59,6 +59,7 @@ _DESCENT = ["--steps", "1", "--restarts", "1"]
         ("new/a.csv", ["evaluate", "sr", "--data", "photos", "--scale", "2", "--out", "new/a.csv"]),
         ("new/a.html", ["report", "logged", "-o", "new/a.html", "--images", "0"]),
     ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
 )
 def test_a_file_that_is_there_stays_and_nothing_is_written_beside_it(
     there: str, words: list[str], home: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -235,4 +235,26 @@ MUTATIONS = [
         '("product", "weights", "io", "test_time")',
         "tests/runtime/folder/test_manifest.py tests/runtime/folder/test_jobs.py",
     ),
+    # What commands write.
+    Mutation(
+        "a command replaces a file that is there",
+        "export/i2i_runtime/files.py",
+        "(os.path.lexists(file) and not overwrite)",
+        "False",
+        "tests/cli/test_outputs.py -k walk",
+    ),
+    Mutation(
+        "an evaluation drops the metrics before it",
+        "i2i/evaluate/merge.py",
+        'table["metrics"] = kept | table["metrics"]',
+        "pass",
+        "tests/cli/test_outputs.py -k merged",
+    ),
+    Mutation(
+        "a graph of any size pads otherwise than the runtime",
+        "i2i/export/any_size.py",
+        "any_rows = Min(any_row_there, any_row_back)",
+        "any_rows = Max(any_row_there, any_row_back)",
+        "tests/export/test_any_size.py -k unet",
+    ),
 ]
