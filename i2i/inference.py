@@ -21,6 +21,7 @@ from i2i.download import Progress
 from i2i.export.large_images import LargeImages
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time
+from i2i.networks.seeded_dropout import seeded_dropout
 from i2i.networks.value_range import ValueRange
 from i2i.registry import augmentations
 from i2i_runtime import tiles
@@ -111,13 +112,14 @@ class Translator:
 
     def _run(self, images: Tensor) -> Tensor:
         value_range = ValueRange(*self._generator.value_range)
-        with torch.inference_mode(), self._fixed_seed() if self._is_random else nullcontext():
+        own_numbers = seeded_dropout(self.device)
+        with torch.inference_mode(), own_numbers, self._fixed_seed() if self._is_random else nullcontext():
             result = self._generator(value_range.from_unit(images.to(self.device)))
         return value_range.to_unit(result)
 
     @contextmanager
     def _fixed_seed(self) -> Iterator[None]:
-        """Dropout at test time draws from a fixed seed: a result does not depend on the images before it."""
+        """A network that draws from the process's random numbers itself gets a fixed seed, too."""
         with _RANDOM_STATE, preserve_random_state(self.device):
             torch.manual_seed(0)
             before = torch.get_rng_state()
@@ -201,7 +203,7 @@ def share_cores(translator: Translator, workers: int | None = None) -> int:
     on_cpu = translator.device.type == "cpu"
     threads = torch.get_num_threads()
     if workers is None:
-        # Dropout takes the lock of the random state.
+        # A network that draws from the process's random numbers takes their lock.
         workers = min(2, threads) if on_cpu and not translator.card.test_time.startswith("published") else 1
     if on_cpu and workers > 1:
         torch.set_num_threads(max(1, threads // workers))

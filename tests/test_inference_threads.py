@@ -12,6 +12,7 @@ import torch
 from i2i.inference import Translator, share_cores
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.generators.unet import UnetGenerator
+from i2i.networks.seeded_dropout import SeededDropout, seeded_dropout
 from tests.runtime.engines.test_onnxruntime import BLUR
 
 BLUR_X1 = replace(BLUR, scale=1, multiple_of=64)
@@ -65,6 +66,34 @@ def test_batch_statistics_and_dropout_are_an_image_s_own_in_any_thread(is_shared
     with ThreadPoolExecutor(4) as pool:
         results = pool.map(lambda at: translators[0 if is_shared else at % 4](images[at]), range(len(images)))
         assert all((result == one).all() for result, one in zip(results, expected, strict=True))
+
+
+def test_dropout_takes_nothing_from_random_numbers_that_others_draw_meanwhile() -> None:
+    generator, image = UnetGenerator(depth=6, features=8), rng.integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    translator, drawn = Translator(generator, BLUR_X1, test_time="published"), []
+    expected = translator(image)
+
+    def draw_elsewhere(*_: object) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            drawn.append(pool.submit(lambda: float(torch.rand(()))).result())
+
+    for layer in generator.modules():
+        if isinstance(layer, SeededDropout):
+            layer.register_forward_pre_hook(draw_elsewhere)
+    torch.manual_seed(3)
+    assert all((translator(image) == expected).all() for _ in range(2)) and len(drawn) > 1
+    torch.manual_seed(3)
+    assert drawn == [float(torch.rand(())) for _ in drawn], "and gives none of them twice"
+
+
+def test_a_seed_gives_dropout_the_masks_of_torch() -> None:
+    values = torch.rand(2, 8, 5, 5).to(memory_format=torch.channels_last)
+    torch.manual_seed(0)
+    expected = [torch.nn.functional.dropout(values, 0.3) for _ in range(2)]
+    layer = SeededDropout(0.3)
+    for _ in range(2):
+        with seeded_dropout(torch.device("cpu")):
+            assert all(torch.equal(layer(values), one) for one in expected)
 
 
 def test_two_workers_get_half_of_the_cores_each_by_default(monkeypatch: pytest.MonkeyPatch) -> None:

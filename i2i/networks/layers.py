@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
+from i2i.networks.seeded_dropout import SeededDropout
 from i2i.registry import did_you_mean
 
 Norm = Literal["instance", "batch", "none"]
@@ -168,8 +169,8 @@ def set_test_time(network: Network, test_time: TestTime) -> Network:
     """Prepare a trained network for use, in place; returns it.
 
     "eval" is batch norm with its running statistics, and no dropout. "published" is the test time of Pix2Pix (section
-    3.4): dropout, and batch norm with the statistics of each image, by instance norms in place of the batch norms. Such
-    a network is neither trained nor saved.
+    3.4): dropout, as `SeededDropout`, and batch norm with the statistics of each image, by instance norms in place of
+    the batch norms. Such a network is neither trained nor saved.
     """
     if test_time not in get_args(TestTime):
         raise ValueError(f"unknown test time {test_time!r}; {did_you_mean(test_time, get_args(TestTime))}")
@@ -177,9 +178,9 @@ def set_test_time(network: Network, test_time: TestTime) -> Network:
     settle_spectral_norm(network)
     if test_time == "published":
         for layer in list(network.modules()):
-            if isinstance(layer, nn.Dropout):
-                layer.train()
             for name, child in layer.named_children():
+                if isinstance(child, nn.Dropout):
+                    setattr(layer, name, SeededDropout(child.p).train())
                 if isinstance(child, nn.BatchNorm2d):
                     setattr(layer, name, _as_instance_norm(child))
     return network
