@@ -6,7 +6,7 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import safetensors.torch
 import torch
@@ -17,6 +17,8 @@ _MAX_BYTES = 4 * 10**9  # of a file of weights; torchvision's largest has 2.6 GB
 _REASON = 200  # characters of a sentence
 # Of images in [0, 1], as torchvision normalises them for its classifiers.
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 
 class PublishedWeights(NamedTuple):
@@ -66,6 +68,14 @@ def load_or_download(published: PublishedWeights, given: Path | str | None = Non
     return LoadedWeights(state, file, checksum)
 
 
+def torchvision_weights(model: str) -> PublishedWeights:
+    """The newest published weights of torchvision's `model`."""
+    from torchvision import models  # takes seconds
+
+    url = models.get_model_weights(model).DEFAULT.url
+    return PublishedWeights(f"torchvision's {model}", url, url.rpartition("-")[2].removesuffix(".pth"))
+
+
 def name_with_weights(name: str, published: PublishedWeights, weights: LoadedWeights) -> str:
     """Name of a network, with @ and the checksum's first digits for weights other than the published ones."""
     return name if weights.sha256.startswith(published.sha256) else f"{name}@{weights.sha256[:8]}"
@@ -95,6 +105,17 @@ def load_frozen(network: torch.nn.Module, weights: LoadedWeights, title: str) ->
         reason = re.sub(r"\s+", " ", str(error)).partition(": ")[2][:120]
         raise ValueError(f"{weights.file}: not the weights of {title} ({reason})") from None
     return network.requires_grad_(False).eval()
+
+
+def as_buffers(network: Network, *, persistent: bool = False) -> Network:
+    """Make a network's weights buffers, in place: they move with it, but no optimiser has them, and only `persistent`
+    ones are saved with it.
+    """
+    for module in network.modules():
+        for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
+            delattr(module, name)
+            module.register_buffer(name, tensor.detach(), persistent=persistent)
+    return network
 
 
 def _download(published: PublishedWeights) -> Path:

@@ -179,12 +179,16 @@ def resolve_paths(recipe: Recipe) -> Recipe:
     paths = {key: [_absolute(each) for each in getattr(recipe.data, key)] for key in ("source", "labels")}
     data = recipe.data.model_copy(update=paths | {"class_map": _absolute(recipe.data.class_map)})
     train = recipe.train.model_copy(update={"start": _all_absolute(recipe.train.start)})
-    method = dict(recipe.method)
-    if weights := method.get("perceptual", {}).get("weights"):
-        method["perceptual"] = {**method["perceptual"], "weights": _absolute(weights)}
+    method = {key: _with_absolute_weights(value) for key, value in recipe.method.items()}
     weights, lpips = _absolute(recipe.evaluate.weights), _absolute(recipe.evaluate.lpips_weights)
     evaluate = recipe.evaluate.model_copy(update={"weights": weights, "lpips_weights": lpips})
     return recipe.model_copy(update={"method": method, "data": data, "train": train, "evaluate": evaluate})
+
+
+def _with_absolute_weights(value: Any) -> Any:
+    """An option of a method, in whose table, if it is a component, the file of weights has an absolute path."""
+    has_weights = isinstance(value, dict) and value.get("weights")
+    return {**value, "weights": _absolute(value["weights"])} if has_weights else value
 
 
 def _all_absolute(names: str | list[str]) -> str | list[str]:

@@ -13,10 +13,10 @@ from i2i.pretrained import (
     IMAGENET_DEVIATION,
     IMAGENET_MEAN,
     LoadedWeights,
-    PublishedWeights,
     load_frozen,
     load_or_download,
     name_with_weights,
+    torchvision_weights,
 )
 
 
@@ -30,8 +30,7 @@ class TorchvisionClassifier(FeatureExtractor):
         from torchvision import models
 
         newest: Any = models.get_model_weights(model).DEFAULT
-        checksum = newest.url.rpartition("-")[2].removesuffix(".pth")
-        published = PublishedWeights(f"torchvision's {model}", newest.url, checksum)
+        published = torchvision_weights(model)
         loaded = load_or_download(published, weights)
         super().__init__(name_with_weights(model, published, loaded), loaded.sha256, device)
         with torch.random.fork_rng(devices=[]):
