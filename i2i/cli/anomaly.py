@@ -31,7 +31,7 @@ def anomaly(
     steps: Steps = 200,
     restarts: Restarts = 2,
     label: Likeliest = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the starting points.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the starting points.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, and other pictures in --maps.")] = False,
     batch: Batch = 8,
     device: Device = "auto",

@@ -15,8 +15,8 @@ def bench(
         list[Path], typer.Argument(help="One or more: .onnx files, runs, checkpoints, files of weights, names.")
     ],
     size: Annotated[str, typer.Option(metavar="WxH", help="Width and height in pixels; one number is both.")] = "256",
-    batch: Annotated[int, typer.Option(help="Images per batch, without files.")] = 1,
-    seconds: Annotated[float, typer.Option(help="Duration for each model.")] = 10.0,
+    batch: Annotated[int, typer.Option(min=1, max=4096, help="Images per batch, without files.")] = 1,
+    seconds: Annotated[float, typer.Option(min=0.001, max=86_400, help="Duration for each model.")] = 10.0,
     product: Product = None,
     engine: Annotated[str, typer.Option(help="For .onnx: onnxruntime, openvino, or all, every one installed.")] = "all",
     providers: Providers = "auto",

@@ -27,7 +27,12 @@ def convert(
     ] = None,
     scale: Annotated[
         int | None,
-        typer.Option(help="3 for an RRDB file of others with one up-sampling, which is x2 else.", show_default=False),
+        typer.Option(
+            min=1,
+            max=64,
+            help="3 for an RRDB file of others with one up-sampling, which is x2 else.",
+            show_default=False,
+        ),
     ] = None,
     overwrite: Overwrite = False,
     plugins: Plugins = [],  # noqa: B006
@@ -59,7 +64,7 @@ def convert(
 def interpolate(
     a: Annotated[Path, typer.Argument(help=f"{Kept} ESRGAN: the PSNR stage.")],
     b: Annotated[Path, typer.Argument(help="The same, of equal architecture. ESRGAN: what was trained with the GAN.")],
-    alpha: Annotated[float, typer.Option(help="How much of B, from 0 to 1.")] = 0.8,
+    alpha: Annotated[float, typer.Option(min=0, max=1, help="How much of B, from 0 to 1.")] = 0.8,
     out: Annotated[
         Path | None, typer.Option(help="File to write, .safetensors.", show_default="interpolated-ALPHA.safetensors")
     ] = None,

@@ -49,8 +49,10 @@ def check_folders(
 def tile(
     source: Annotated[Path, typer.Argument(help="Folder of large images.")],
     target: Annotated[Path, typer.Argument(help="Folder for the tiles: photo.jpg becomes photo_s001.png and so on.")],
-    size: Annotated[int, typer.Option(help="Height and width of a tile in pixels.")] = 480,
-    step: Annotated[int, typer.Option(help="Pixels from tile to tile; below size, tiles overlap.")] = 240,
+    size: Annotated[int, typer.Option(min=1, max=2**16, help="Height and width of a tile in pixels.")] = 480,
+    step: Annotated[
+        int, typer.Option(min=1, max=2**16, help="Pixels from tile to tile; below size, tiles overlap.")
+    ] = 240,
 ) -> int:
     """Cut photos into tiles, which load faster.
 
@@ -93,9 +95,11 @@ def download(
 def make(
     name: Annotated[str, typer.Argument(help="sim2real: streets as rendered by a simulator and as seen by a camera.")],
     out: Annotated[Path, typer.Argument(help="New folder.")],
-    n: Annotated[int, typer.Option("--n", help="Training scenes; a fifth as many are held out.")] = 200,
-    size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 64,
-    seed: Annotated[int, typer.Option(help="Another seed draws other streets.")] = 0,
+    n: Annotated[
+        int, typer.Option("--n", min=1, max=10**6, help="Training scenes; a fifth as many are held out.")
+    ] = 200,
+    size: Annotated[int, typer.Option(min=16, max=4096, help="Height and width in pixels.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Another seed draws other streets.")] = 0,
     gap: Annotated[
         str,
         typer.Option(

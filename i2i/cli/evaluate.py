@@ -92,8 +92,10 @@ def evaluate_run(
     product: Annotated[
         str | None, typer.Option(help="Which generator, for example b_to_a.", show_default="the first")
     ] = None,
-    samples: Annotated[int, typer.Option(min=2, help="Images at most.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of samples from noise, and of what metrics draw.")] = 0,
+    samples: Annotated[int, typer.Option(min=2, max=10**7, help="Images at most.")] = 1000,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Of samples from noise, and of what metrics draw.")
+    ] = 0,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the images that are measured.", show_default=False)
     ] = None,
@@ -155,7 +157,7 @@ def evaluate_folders(
     segmenter_map: SegmenterMap = None,
     imagenet: ImageNet = False,
     resize: Annotated[bool, typer.Option("--resize", help="Sources and label maps to the images' size.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of what metrics draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of what metrics draw.")] = 0,
     json: Json = None,
     overwrite: Overwrite = False,
     device: Device = "auto",

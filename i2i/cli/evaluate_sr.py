@@ -24,12 +24,16 @@ def super_resolution(
     ] = None,
     *,
     data: Annotated[Path, typer.Option(help="Folder of the high-resolution images.")],
-    scale: Annotated[int | None, typer.Option(help="How many times larger.", show_default="the models'")] = None,
+    scale: Annotated[
+        int | None, typer.Option(min=1, max=256, help="How many times larger.", show_default="the models'")
+    ] = None,
     low: Annotated[
         Path | None, typer.Option(help="Folder of low-resolution images of the same names.", show_default="bicubic")
     ] = None,
     channel: Annotated[Channel, typer.Option(help="Measure on y (luma), rgb or both.")] = "both",
-    border: Annotated[int | None, typer.Option(help="Pixels left out at each side.", show_default="the scale")] = None,
+    border: Annotated[
+        int | None, typer.Option(min=0, max=2**15, help="Pixels left out at each side.", show_default="the scale")
+    ] = None,
     lpips: Annotated[bool, typer.Option("--lpips", help="LPIPS too, on AlexNet; see --lpips-weights.")] = False,
     lpips_weights: Annotated[
         Path | None,

@@ -50,7 +50,7 @@ def export(
         bool,
         typer.Option("--any-size", help="Take images of any height and width: the graph pads and crops them itself."),
     ] = False,
-    opset: Annotated[int, typer.Option(help="Version of ONNX operators, 15 to 24.")] = 18,
+    opset: Annotated[int, typer.Option(min=15, max=24, help="Version of ONNX operators, 15 to 24.")] = 18,
     test_time: Annotated[
         TestTime | None,
         typer.Option(
@@ -60,7 +60,9 @@ def export(
     ] = None,
     least_psnr: Annotated[
         float | None,
-        typer.Option(help="PSNR in dB to reach against torch.", show_default="50 for --half, 35 for --int8"),
+        typer.Option(
+            min=0, max=200, help="PSNR in dB to reach against torch.", show_default="50 for --half, 35 for --int8"
+        ),
     ] = None,
     triton: Annotated[
         Path | None,

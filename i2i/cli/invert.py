@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 # As in i2i.latent.invert, which imports torch.
 Space = Literal["z", "w"]
 Source = Annotated[Path, typer.Argument(help="Folder of images (or one image).")]
-Steps = Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")]
+Steps = Annotated[int, typer.Option(min=1, max=10**6, help="Steps of the optimiser.")]
 Restarts = Annotated[
     int, typer.Option(min=1, max=256, help="Starting points for each image, of which the best counts.")
 ]
 Likeliest = Annotated[
-    int | None, typer.Option("--class", help="Number of the images' class.", show_default="the likeliest")
+    int | None,
+    typer.Option("--class", min=0, max=10**6, help="Number of the images' class.", show_default="the likeliest"),
 ]
 
 
@@ -47,8 +48,10 @@ def invert(
             help="torchvision's VGG19, for a distance in its features.", show_default="if in torchvision's cache"
         ),
     ] = None,
-    vgg_weight: Annotated[float, typer.Option(min=0, help="Weight of VGG19 beside pixels; 0: only pixels.")] = 0.01,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the starting points.")] = 0,
+    vgg_weight: Annotated[
+        float, typer.Option(min=0, max=1e6, help="Weight of VGG19 beside pixels; 0: only pixels.")
+    ] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the starting points.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Invert again images that were.")] = False,
     batch: Batch = 8,
     device: Device = "auto",

@@ -11,7 +11,9 @@ from i2i.cli.train import Device, Plugins
 def report(
     runs: Annotated[list[Path], typer.Argument(help="One run, or several to see beside each other.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("report.html"),
-    images: Annotated[int, typer.Option(min=0, help="Held-out images that each run translates for it.")] = 8,
+    images: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Held-out images that each run translates for it.")
+    ] = 8,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a page that i2i report has not written.")
     ] = False,

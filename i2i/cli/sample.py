@@ -10,18 +10,22 @@ from i2i.cli.train import Device, Plugins
 from i2i_runtime.files import check_output
 
 Model = Annotated[Path, typer.Argument(help="A run, a checkpoint, or a file of weights: of a generator from noise.")]
-Label = Annotated[int | None, typer.Option("--class", help="Number of the class.", show_default="all in turn")]
+Label = Annotated[
+    int | None, typer.Option("--class", min=0, max=10**6, help="Number of the class.", show_default="all in turn")
+]
 Truncation = Annotated[
     float, typer.Option(min=0, max=1, help="From 0, all typical and alike, to 1, all the variety there is.")
 ]
-Batch = Annotated[int, typer.Option(min=1, help="Batch size of the network.")]
+Batch = Annotated[int, typer.Option(min=1, max=4096, help="Batch size of the network.")]
 
 
 def sample(
     model: Model,
     out: Annotated[Path, typer.Argument(help="Folder for the samples; with --grid a .png.")],
-    number: Annotated[int, typer.Option("--n", min=1, help="How many.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the first sample; the others have the next ones.")] = 0,
+    number: Annotated[int, typer.Option("--n", min=1, max=10**9, help="How many.")] = 64,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Seed of the first sample; the others have the next ones.")
+    ] = 0,
     label: Label = None,
     truncation: Truncation = 1.0,
     grid: Annotated[bool, typer.Option("--grid", help="All samples in one picture.")] = False,

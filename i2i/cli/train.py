@@ -41,7 +41,10 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Resume this run or checkpoint.")] = None,
     device: Device = "auto",
     processes: Annotated[
-        int, typer.Option(min=0, help="GPUs (or CPU processes) that share every batch; 0: all GPUs of this machine.")
+        int,
+        typer.Option(
+            min=0, max=1024, help="GPUs (or CPU processes) that share every batch; 0: all GPUs of this machine."
+        ),
     ] = 1,
     plugins: Plugins = [],  # noqa: B006
 ) -> int:

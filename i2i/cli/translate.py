@@ -35,11 +35,15 @@ def translate(
     ] = None,
     outscale: Annotated[
         float | None,
-        typer.Option(help="Size of a result in sizes of its image.", show_default="the network's scale"),
+        typer.Option(
+            min=1 / 256, max=256, help="Size of a result in sizes of its image.", show_default="the network's scale"
+        ),
     ] = None,
     tile: Annotated[
         int | None,
         typer.Option(
+            min=0,
+            max=2**16,
             help="Longest side in pixels that the network is given at once; 0: the whole image. Larger is faster and "
             "takes more memory.",
             show_default="384 or more, or the whole image where the network needs it",
@@ -53,7 +57,10 @@ def translate(
     quality: Annotated[
         int | None,
         typer.Option(
-            help="Quality of JPEG and WebP, 1 to 100.", show_default="95, and lossless for a WebP whose image was"
+            min=1,
+            max=100,
+            help="Quality of JPEG and WebP, 1 to 100.",
+            show_default="95, and lossless for a WebP whose image was",
         ),
     ] = None,
     keep_hidden: Annotated[
@@ -84,10 +91,16 @@ def translate(
     ] = False,
     batch: Annotated[
         int | None,
-        typer.Option(help="Images of equal size per batch.", show_default="1, or an .onnx file's only batch size"),
+        typer.Option(
+            min=1,
+            max=4096,
+            help="Images of equal size per batch.",
+            show_default="1, or an .onnx file's only batch size",
+        ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Batches at once.", show_default="2 for a folder on a CPU, else 1")
+        int | None,
+        typer.Option(min=1, max=1024, help="Batches at once.", show_default="2 for a folder on a CPU, else 1"),
     ] = None,
     device: Device = "auto",
     engine: Engine = "auto",

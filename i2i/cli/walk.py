@@ -19,15 +19,20 @@ _FILMS = (".mp4", ".mkv", ".mov")
 def walk(
     model: Model,
     out: Annotated[Path, typer.Argument(help="A film (.mp4, .mkv, .mov), or a sheet of its frames (.png).")],
-    start: Annotated[int | None, typer.Option("--from", min=0, help="Seed to begin at.", show_default=False)] = None,
+    start: Annotated[
+        int | None, typer.Option("--from", min=0, max=2**63 - 1, help="Seed to begin at.", show_default=False)
+    ] = None,
     to: Annotated[
-        list[int], typer.Option(min=0, help="Seed to go to; repeated, the walk goes on: --from 3 --to 9 --to 3.")
+        list[int],
+        typer.Option(min=0, max=2**63 - 1, help="Seed to go to; repeated, the walk goes on: --from 3 --to 9 --to 3."),
     ] = [],  # noqa: B006
     frames: Annotated[
         int | None,
-        typer.Option(min=2, help="From one seed to the next, with both.", show_default="60, or 10 on a sheet"),
+        typer.Option(
+            min=2, max=10**6, help="From one seed to the next, with both.", show_default="60, or 10 on a sheet"
+        ),
     ] = None,
-    rate: Annotated[int, typer.Option(min=1, help="Frames per second.")] = 30,
+    rate: Annotated[int, typer.Option(min=1, max=1000, help="Frames per second.")] = 30,
     add: Annotated[
         list[str], typer.Option(metavar="SEEDS", help="Arithmetic: a seed, or the mean of several (1,4,5). Repeatable.")
     ] = [],  # noqa: B006

@@ -111,7 +111,7 @@ def test_an_exported_file_goes_on_where_its_run_stopped(
         (["--test-time", "eval"], "--test-time of an .onnx file is chosen when it is exported"),
         (["--device", "cpu"], "--device is for networks in torch; for an .onnx file, use --providers"),
         (["--providers", "cdua"], "provider 'cdua' is not known; choose from: auto, cpu, cuda"),
-        (["--workers", "0"], "workers is 0; allowed: whole numbers from 1"),
+        (["--workers", "0"], "'--workers': allowed: from 1"),
     ):
         code, _, errors = i2i_run("translate", file, world / "testA", out, *words, capsys=capsys)
         assert code == 1 and sentence in errors
