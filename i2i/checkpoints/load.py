@@ -11,6 +11,7 @@ from i2i.checkpoints import published
 from i2i.checkpoints import run as checkpoint
 from i2i.checkpoints.facts import build_to_fit, kind_of, read_table
 from i2i.download import Progress
+from i2i.interop.files import is_safetensors
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
 from i2i.networks.product import Product
 from i2i.networks.segmenters.base import Segmenter
@@ -149,7 +150,8 @@ def _load_ours(file: Path) -> tuple[Product, Mapping[str, str]]:
 
 
 def _is_ours(file: Path) -> bool:
-    return file.suffix == ".safetensors" and bool(kind_of(checkpoint.load_product(file)[1]))
+    """True for a safetensors file, whatever its name, whose metadata names a network."""
+    return is_safetensors(file) and bool(kind_of(checkpoint.load_facts(file)))
 
 
 def _product_files(folder: Path) -> list[Path]:

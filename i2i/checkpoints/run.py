@@ -9,8 +9,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -108,9 +108,21 @@ def _first_line(error: Exception) -> str:
 
 def load_product(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Load weights and metadata of a product. Raises ValueError for a damaged file."""
+    with _opened(file) as stream:
+        return {key: stream.get_tensor(key) for key in stream.keys()}, stream.metadata() or {}  # noqa: SIM118 (no iterator)
+
+
+def load_facts(file: Path) -> dict[str, str]:
+    """Load the metadata of a safetensors file, without its weights. Raises ValueError for a damaged file."""
+    with _opened(file) as stream:
+        return stream.metadata() or {}
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
     try:
         with safe_open(file, framework="pt") as stream:
-            return {key: stream.get_tensor(key) for key in stream.keys()}, stream.metadata() or {}  # noqa: SIM118 (no iterator)
+            yield stream
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{file}: damaged or not a safetensors file ({error})") from None
 

@@ -40,7 +40,7 @@ def _content(path: Path) -> Any:
             f"{path}: a TorchScript program, and code of others is not run; save the state dict of its network instead"
         )
     try:
-        if _is_safetensors(path):
+        if is_safetensors(path):
             return safetensors.torch.load_file(path)
         with path.open("rb") as stream:  # of a path, torch believes the suffix
             return torch.load(stream, map_location="cpu", weights_only=True)
@@ -55,7 +55,7 @@ def _content(path: Path) -> Any:
         raise ValueError(f"{path}: no checkpoint or a damaged one ({reason}); copy or download it again") from error
 
 
-def _is_safetensors(path: Path) -> bool:
+def is_safetensors(path: Path) -> bool:
     """Whether a file begins like safetensors, whatever its name: the length of a JSON object, and the object."""
     with path.open("rb") as stream:
         start = stream.read(9)

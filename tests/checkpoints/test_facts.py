@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from i2i.checkpoints.load import load_any, save_generator
+from i2i.interop.publish import publish
 from i2i.networks.generators.resnet import ResnetGenerator
+from i2i.networks.generators.rrdb import RRDBNet
 
 SPEC: dict[str, Any] = {"name": "resnet", "features": 4, "blocks": 1}
 
@@ -52,3 +55,26 @@ def test_what_save_generator_writes_is_read(tmp_path: Path) -> None:
     generator.spec = SPEC
     save_generator(tmp_path / "a_to_b.safetensors", generator, {"product": "a_to_b", "step": "7", "recipe": "a = 1"})
     assert load_any(tmp_path / "a_to_b.safetensors")[1]["step"] == "7"
+
+
+@pytest.mark.parametrize("name", ["net.pth", "net", "net.weights"])
+def test_a_file_of_ours_is_known_by_what_it_holds_whatever_its_name(tmp_path: Path, name: str) -> None:
+    file = written(tmp_path, product="a_to_b", test_time="published").rename(tmp_path / name)
+    network, facts = load_any(file)
+    assert isinstance(network, ResnetGenerator) and (facts["product"], facts["test_time"]) == ("a_to_b", "published")
+
+
+def test_a_pickle_that_is_called_safetensors_is_read_as_one_of_others(tmp_path: Path) -> None:
+    network = RRDBNet(scale=4, features=8, growth=4, blocks=1)
+    torch.save(publish(network), tmp_path / "net.safetensors")
+    loaded, facts = load_any(tmp_path / "net.safetensors")
+    assert isinstance(loaded, RRDBNet) and facts["product"] == "net"
+
+
+def test_a_damaged_file_of_ours_is_named_whatever_its_name(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    file.write_bytes(file.read_bytes()[:-9])
+    for name in ("net.safetensors", "net.pth"):
+        file = file.rename(tmp_path / name)
+        with pytest.raises(ValueError, match=f"{name}: damaged or not a safetensors file"):
+            load_any(file)
