@@ -53,7 +53,10 @@ def utility(
     json: Annotated[
         Path | None, typer.Option("--json", help="Write all of it to this file.", show_default=False)
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --json.")] = False,
+    run: Annotated[
+        Path | None, typer.Option(help="Keep it in this run's folder, too, for i2i report.", show_default=False)
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --json, and the run's.")] = False,
     device: Device = "auto",
 ) -> int:
     """Train a small segmenter on source frames, on translated ones, on both, and test each on real frames.
@@ -65,8 +68,7 @@ def utility(
     from i2i.devices import choose_device
     from i2i.evaluate import LabelledFolder, evaluate_utility, open_utility_frames, write_utility
 
-    if json is not None:
-        check_output(json, ".json", option="--json", overwrite=overwrite)
+    outputs = _outputs(json, run, overwrite)
     if (real_train is None) != (real_train_labels is None):
         raise ValueError("--real-train and --real-train-labels go with one another; give both or neither")
     real_map = real_class_map or class_map
@@ -95,10 +97,24 @@ def utility(
         )
         for sentence in result.lines():
             line.notify(sentence)
-        if json is not None:
-            write_utility(result, json)
-            line.notify(f"written to {json}")
+        for file in outputs if result.rows else ():
+            write_utility(result, file)
+            line.notify(f"written to {file}")
     return stop.exit_code()
+
+
+def _outputs(json: Path | None, run: Path | None, overwrite: bool) -> list[Path]:
+    """The files to write. Raises ValueError for a run that is none, and as `check_output`."""
+    from i2i.evaluate.utility import UTILITY_FILE
+    from i2i.recipe import RECIPE
+
+    if run is not None and not (run / RECIPE).is_file():
+        raise ValueError(f"--run {run}: no run, whose folder has a {RECIPE}")
+    if json is not None:
+        check_output(json, ".json", option="--json", overwrite=overwrite)
+    if run is not None:
+        check_output(run / UTILITY_FILE, ".json", option="--run", overwrite=overwrite)
+    return [*([json] if json else []), *([run / UTILITY_FILE] if run else [])]
 
 
 def _by_name(folders: list[Path]) -> dict[str, Path]:

@@ -28,6 +28,7 @@ from i2i.metrics.segmentation.iou import Counts, iou
 from i2i.registry import did_you_mean
 from i2i_runtime.files import write_atomically
 
+UTILITY_FILE = "utility.json"  # in a run's folder
 SOURCE, TRANSLATED, BOTH, REAL = TRAINING_SETS = ("source", "translated", "both", "real")
 _MEAN = "mIoU"
 

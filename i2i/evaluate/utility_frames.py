@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from i2i.data.labels.class_map import ClassMap, identity_class_map, read_class_map, read_class_names
+from i2i.data.labels.classes import find_class_names
 from i2i.evaluate.labelled_frames import LabelledFrames, ScoredClasses, read_frames
 from i2i.evaluate.pairs import Progress
 from i2i.evaluate.utility import REAL, SOURCE, UtilityFrames
@@ -12,7 +13,6 @@ from i2i.metrics.segmentation.iou import IGNORE
 from i2i_runtime import images
 from i2i_runtime.files import printable
 
-CLASS_NAMES = "classes.txt"  # in or beside a folder of label maps
 _WIDTH, _MULTIPLE = 128, 16  # pixels, of frames where no size is given
 
 
@@ -38,13 +38,13 @@ def open_utility_frames(
 ) -> UtilityFrames:
     """Read all frames with their label maps; those of the translations are the source's.
 
-    `classes` is a file of names (default: classes.txt in the source's label maps or beside them, else the numbers in
-    the maps); `merge` and `ignore` as in `ScoredClasses.of`. `size` is (width, height) of all frames in pixels; by
+    `classes` is a file of names (default: those of its class map, or in classes.txt at its label maps, else the numbers
+    in these); `merge` and `ignore` as in `ScoredClasses.of`. `size` is (width, height) of all frames in pixels; by
     default 128 wide, in the shape of the first real frame. Raises ValueError for what is missing, does not fit
     together, or shows no class that the real test frames show.
     """
     size = size or _default_size(real.frames)
-    names = _names(classes, source.labels)
+    names = _names(classes, source)
     folders = {SOURCE: source, f"{REAL} test": real}
     folders |= {name: source._replace(frames=folder) for name, folder in translated.items()}
     folders |= {f"{REAL} train": real_train} if real_train else {}
@@ -67,14 +67,9 @@ def open_utility_frames(
     )
 
 
-def _names(classes: Path | None, labels: Path) -> tuple[str, ...]:
+def _names(classes: Path | None, source: LabelledFolder) -> tuple[str, ...]:
     """Names of the classes; empty where no file has them."""
-    files = (
-        [classes]
-        if classes
-        else [file for file in (labels / CLASS_NAMES, labels.parent / CLASS_NAMES) if file.is_file()]
-    )
-    return read_class_names(files[0]) if files else ()
+    return read_class_names(classes) if classes else find_class_names((), source.class_map, [source.labels])
 
 
 def _class_map(folder: LabelledFolder, names: Sequence[str]) -> ClassMap:

@@ -15,6 +15,7 @@ from i2i.report.page import is_page, write_page
 from i2i.report.pictures import read_sample_sheets
 from i2i.report.run_images import generate_images
 from i2i.report.run_warnings import find_warnings
+from i2i.report.utility import read_utility
 from i2i.training.run_info import read_run_info
 from i2i_runtime.files import check_output
 
@@ -69,6 +70,7 @@ def collect_contents(run: Path, name: str, images: RunImages, *, runs_on_page: i
     """
     text, recipe = read_recipe(run)
     curves, run_info, evaluation = read_curves(run), read_run_info(run), read_evaluation(run)
+    utility, unread = read_utility(run)
     sheets, left_out = read_sample_sheets(run, max(2, _MOST_SHEETS // runs_on_page), _SHEETS_ROOM // runs_on_page)
     facts = run_facts(run, recipe, curves, run_info)
     return RunContents(
@@ -82,8 +84,9 @@ def collect_contents(run: Path, name: str, images: RunImages, *, runs_on_page: i
         samples=images.samples,
         metrics=evaluation.metrics,
         extremes=evaluation.extremes,
+        utility=utility,
         warnings=find_warnings(recipe, curves, run_info, images.results),
-        notes=[*evaluation.notes, *left_out, *images.notes],
+        notes=[*evaluation.notes, *unread, *left_out, *images.notes],
     )
 
 

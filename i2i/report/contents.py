@@ -59,7 +59,9 @@ class RunImages(NamedTuple):
 
 @dataclass(frozen=True)
 class RunContents:
-    """Everything that a page shows of one run; `extremes` are (metric, worst images, best images)."""
+    """Everything that a page shows of one run; `extremes` are (metric, worst images, best images), `utility` is a table
+    with a head.
+    """
 
     name: str
     summary: str
@@ -71,5 +73,6 @@ class RunContents:
     samples: Array | None = None
     metrics: Sequence[ReportMetric] = ()
     extremes: Sequence[tuple[str, str, str]] = ()
+    utility: Sequence[Sequence[str]] = ()
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
