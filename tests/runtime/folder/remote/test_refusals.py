@@ -52,10 +52,10 @@ def test_a_full_disk_for_files_on_their_way_is_not_called_the_targets(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pipeline, "encode", full)
     here = f"no room for files on their way in {tempfile.gettempdir()} (No space left on device); TMPDIR names another"
-    assert here in translate(low, HIGH).stopped
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "encode", full)
+        assert here in translate(low, HIGH).stopped
     monkeypatch.setattr(MEMORY, "get_file", full)
     assert here in translate(low, f"{HIGH}er").failed[0][1]
 
