@@ -17,6 +17,7 @@ import numpy as np
 from i2i_runtime import images, tiles
 from i2i_runtime.card import Card
 from i2i_runtime.folder import FolderOptions, translate_folder
+from i2i_runtime.interrupt import ending_calls
 from i2i_runtime.translate import ImageModel, Network
 
 _FILES = 8  # images of one round from file to file
@@ -43,7 +44,8 @@ class Contender:
 def run(contenders: Sequence[Contender], size: tuple[int, int], *, batch: int, seconds: float) -> None:
     """Measure all contenders and print the table. Raises ValueError as `measure` does."""
     height, width = size
-    measure(contenders, height=height, width=width, batch=batch, seconds=seconds)
+    with ending_calls():
+        measure(contenders, height=height, width=width, batch=batch, seconds=seconds)
     print("\n".join(table(contenders)))
 
 

@@ -19,6 +19,7 @@ from i2i_runtime.files import escape_controls
 from i2i_runtime.folder import FolderOptions
 from i2i_runtime.folder.command import run_translation, workers_for
 from i2i_runtime.folder.samples import sample_folder
+from i2i_runtime.interrupt import PATIENCE, ending_calls
 from i2i_runtime.signals import describe_error, run_program, stop_on_signals
 
 _FOLDER_OPTIONS = (
@@ -186,7 +187,7 @@ def _sample(chosen: Namespace) -> int:
         raise ValueError(f"--n {chosen.n} --batch {chosen.batch} is refused; allowed: from 1")
     sampler = ExportedSampler(chosen.model, providers=chosen.providers.split(","), threads=chosen.threads)
     print(f"{sampler.card.product} on {sampler.engine} {sampler.provider}", flush=True)
-    with stop_on_signals() as stop:
+    with stop_on_signals() as stop, ending_calls(patience=PATIENCE):
         counts = sample_folder(
             sampler,
             chosen.target,

@@ -14,6 +14,7 @@ import numpy as np
 
 from i2i_runtime.frames import FrameFormat, PipeReader, recognise, write_fully
 from i2i_runtime.images import Array
+from i2i_runtime.interrupt import ending_calls
 from i2i_runtime.translate import ImageModel
 
 T = TypeVar("T")
@@ -118,7 +119,11 @@ def run_on_standard_streams(model: ImageModel, size: tuple[int, int] | None) -> 
     """
     stream = Stream(model)
     # Unbuffered: a buffer would hold frames back, and its lock the end of the program while a thread waits for input.
-    with open(0, "rb", buffering=0, closefd=False) as source, open(1, "wb", buffering=0, closefd=False) as target:
+    with (
+        open(0, "rb", buffering=0, closefd=False) as source,
+        open(1, "wb", buffering=0, closefd=False) as target,
+        ending_calls(),
+    ):
         try:
             translate_frames(stream, PipeReader(source), target, size, announce=partial(_announce, model))
         finally:

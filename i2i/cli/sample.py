@@ -44,6 +44,7 @@ def sample(
     from i2i.latent.sheet import sample_sheet
     from i2i_runtime import images
     from i2i_runtime.folder.samples import sample_folder
+    from i2i_runtime.interrupt import PATIENCE, ending_calls
 
     registry.load_plugins(plugins)
     if grid:
@@ -59,7 +60,7 @@ def sample(
             images.write(out, sheet)
             line.notify(f"{out} (seeds {seeds[0]} to {seeds[-1]}, on {where})")
             return 0
-        with stop_on_signals() as stop:
+        with stop_on_signals() as stop, ending_calls(patience=PATIENCE):
             counts = sample_folder(
                 sampler,
                 out,

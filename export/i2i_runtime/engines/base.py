@@ -173,6 +173,28 @@ def check_file(path: Path) -> None:
         raise ValueError(f"{printable(path)}: no such file")
 
 
+def check_graph(file: Path, card: Card, inputs: Sequence[TensorFacts]) -> None:
+    """Raises ValueError where a graph does not take the images that its card says."""
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        raise ValueError(f"{printable(file)}: the graph takes something else than one batch of images; export it again")
+    (given,) = inputs
+    is_uint8 = given.type == "uint8"
+    number, *rest = given.shape
+    height, width, channels = rest if is_uint8 else (*rest[1:], rest[0])
+    sides = zip((number, height, width), card.size or (None,) * 3, strict=True)
+    said = "any" if card.size is None else "x".join(map(str, card.size))
+    facts = {
+        f"io is {card.io!r}": is_uint8 == (card.io == "uint8"),
+        f"in_channels is {card.in_channels}": channels == card.in_channels or not isinstance(channels, int),
+        f"size is {said}": all(side == of_card for side, of_card in sides if isinstance(side, int)),
+    }
+    for fact, holds in facts.items():
+        if not holds:
+            shape = ", ".join(str(side or "?") for side in given.shape)
+            graph = f"{given.name}: {given.type} ({shape})"
+            raise ValueError(f"{printable(file)}: the card's {fact}, but the graph takes {graph}; export it again")
+
+
 def check_threads(threads: int) -> None:
     """Raises ValueError for a number of threads that no machine has."""
     if not 0 <= threads <= MOST_THREADS:

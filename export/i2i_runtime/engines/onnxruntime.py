@@ -1,7 +1,8 @@
 """ONNX Runtime as an engine, on the execution providers that are asked for and on no others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from i2i_runtime.bands import Subgraph
-from i2i_runtime.engines.base import CARD, ExportedModel, ModelFile, TensorFacts, check_threads, refused
+from i2i_runtime.engines.base import CARD, ExportedModel, ModelFile, TensorFacts, check_graph, check_threads, refused
 from i2i_runtime.files import printable
 from i2i_runtime.images import Array
+from i2i_runtime.interrupt import endable
 
 __all__ = ["CARD", "Buffers", "Session", "in_order"]
 
@@ -42,6 +44,7 @@ class Session(ExportedModel):
         self._threads = threads
         self.device = "cpu" if self.provider == "cpu" else "cuda"
         super().__init__(file, self._session.get_modelmeta().custom_metadata_map)
+        check_graph(file.path, self.card, self.tensors()[0])
         self._buffers = None if self.device == "cpu" else Buffers(self._session, self.device)
 
     def tensors(self) -> tuple[list[TensorFacts], list[TensorFacts]]:
@@ -49,7 +52,7 @@ class Session(ExportedModel):
 
     def _run_graph(self, batch: Array) -> Array:
         if self._buffers is None:
-            return self._session.run(None, {self._session.get_inputs()[0].name: batch})[0]
+            return run_session(self._session, {self._session.get_inputs()[0].name: batch})
         if self.card.io == "uint8":
             number, height, width, _ = batch.shape
             shape = (number, height * self.card.scale, width * self.card.scale, self.card.out_channels)
@@ -78,7 +81,8 @@ class Buffers:
             if batch.shape != self._shape:
                 self._allocate(batch, result)
             self._input.update_inplace(batch)
-            self._session.run_with_iobinding(self._binding)
+            with _endable_run() as options:
+                self._session.run_with_iobinding(self._binding, options)
             return np.array(self._output.numpy())  # a copy: on a CPU it is the buffer itself
 
     def _allocate(self, batch: Array, result: tuple[int, ...]) -> None:
@@ -108,6 +112,25 @@ def open_session(file: ModelFile, providers: Sequence[str], threads: int = 0) ->
     )
 
 
+def run_session(session: Any, inputs: Mapping[str, Array]) -> Array:
+    """The first output of a session; a signal can end the call, as `endable` says."""
+    with _endable_run() as options:
+        return session.run(None, inputs, options)[0]
+
+
+@contextmanager
+def _endable_run() -> Iterator[Any]:
+    """The options of a run, which ends between two nodes, or two steps of a loop, where a signal asks for it."""
+    options = _onnxruntime().RunOptions()
+    options.log_severity_level = _SILENT  # it raises what it would print
+
+    def end() -> None:
+        options.terminate = True
+
+    with endable(end):
+        yield options
+
+
 def tensors_of(session: Any) -> tuple[list[TensorFacts], list[TensorFacts]]:
     """The inputs and the outputs of a session's graph."""
     names = {"tensor(float)": "float32", "tensor(double)": "float64"}
@@ -124,7 +147,7 @@ def open_subgraph(file: bytes, *, provider: str, threads: int = 0) -> Subgraph:
         session = _open_with(file, provider, threads, path=Path("a subgraph"))
     except _Unusable as error:
         raise ValueError(f"{provider} cannot be used here ({error})") from None
-    return lambda inputs: session.run(None, inputs)[0]
+    return partial(run_session, session)
 
 
 def in_order(providers: Sequence[str]) -> list[str]:

@@ -22,10 +22,12 @@ from i2i_runtime.engines.base import (
     ExportedModel,
     ModelFile,
     TensorFacts,
+    check_graph,
     check_threads,
     refused,
 )
 from i2i_runtime.images import Array
+from i2i_runtime.interrupt import endable
 
 _METADATA = "framework"  # where OpenVINO puts the metadata of an .onnx file
 
@@ -49,6 +51,7 @@ class OpenVino(ExportedModel):
         super().__init__(file, {key: model.get_rt_info([_METADATA, key]).value for key in keys})
         with _refusing(file.path):
             self._compiled = core.compile_model(model, "CPU", self._settings)
+        check_graph(file.path, self.card, self.tensors()[0])
         # Requests that no call uses now; there come to be as many as there are calls at once.
         self._requests: list[Any] = []
 
@@ -62,15 +65,22 @@ class OpenVino(ExportedModel):
         except IndexError:
             request = self._compiled.create_infer_request()
         try:
-            # Shared outputs are the request's own memory, which its next call overwrites.
-            return np.array(request.infer({0: batch}, share_inputs=True, share_outputs=True)[0])
+            with endable(request.cancel):
+                # Shared outputs are the request's own memory, which its next call overwrites.
+                return np.array(request.infer({0: batch}, share_inputs=True, share_outputs=True)[0])
         finally:
             self._requests.append(request)
 
     def _open_subgraph(self, file: bytes) -> Subgraph:
         core = _core()
         subgraph = core.compile_model(core.read_model(file), "CPU", self._settings)
-        return lambda inputs: subgraph(inputs, share_inputs=True)[0]
+        request = subgraph.create_infer_request()
+
+        def run(inputs: dict[str, Array]) -> Array:
+            with endable(request.cancel):
+                return request.infer(inputs, share_inputs=True)[0]
+
+        return run
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2i_runtime.engines.base import ModelFile, TensorFacts, memory_errors, read_noise_card
-from i2i_runtime.engines.onnxruntime import open_session, tensors_of
+from i2i_runtime.engines.onnxruntime import open_session, run_session, tensors_of
 from i2i_runtime.images import Array, from_float, to_float
 from i2i_runtime.seeds import check_seeds, labels_of, latents
 
@@ -83,5 +83,5 @@ class ExportedSampler:
         if self.card.truncation == "input":
             given[TRUNCATION] = np.array(truncation, np.float32)
         with memory_errors():
-            images = self._session.run(None, given)[0]
+            images = run_session(self._session, given)
         return to_float(images).transpose(0, 3, 1, 2) if self.card.io == "uint8" else images

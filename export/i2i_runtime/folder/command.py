@@ -7,6 +7,7 @@ from i2i_runtime.folder.jobs import warnings
 from i2i_runtime.folder.options import FolderOptions
 from i2i_runtime.folder.translate import translate_folder
 from i2i_runtime.images import is_image
+from i2i_runtime.interrupt import PATIENCE, ending_calls
 from i2i_runtime.signals import stop_on_signals
 from i2i_runtime.translate import ImageModel
 
@@ -27,7 +28,7 @@ def run_translation(
     """
     for sentence in warnings(Path(source), options.carry):
         notify(sentence)
-    with stop_on_signals() as stop:
+    with stop_on_signals() as stop, ending_calls(patience=PATIENCE):
         report = translate_folder(
             model.network,
             model.card,

@@ -1,21 +1,26 @@
 """An exported file in ONNX Runtime runs on the provider that is asked for, whatever its input, output and sizes."""
 
 import json
+import re
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, save_model
 
 from i2i_runtime.card import Card
+from i2i_runtime.engines import open_model
 from i2i_runtime.engines.onnxruntime import CARD, Buffers, Session
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import translate_image
 
 # Every pixel of the result depends on its neighbours: a tile needs one pixel more to each side.
 BLUR = Card(product="blur", in_channels=3, out_channels=3, scale=2, overlap=2)
+ENGINES = ["onnxruntime", *(["openvino"] * bool(find_spec("openvino")))]
 rng = np.random.default_rng(0)
 
 
@@ -114,7 +119,7 @@ def test_the_sizes_of_the_card_are_kept(file: Path) -> None:
     session = Session(write(file, replace(BLUR, multiple_of=8)), providers=["cpu"])
     seen = []
     run = session._session.run
-    session._session.run = lambda names, feed: seen.append(feed["image"].shape) or run(names, feed)
+    session._session.run = lambda names, feed, *rest: seen.append(feed["image"].shape) or run(names, feed, *rest)
     assert session(np.zeros((9, 14, 3), np.uint8)).shape == (18, 28, 3) and seen == [(1, 3, 16, 16)]
 
 
@@ -188,6 +193,27 @@ def test_unknown_providers_and_cards_are_refused(file: Path) -> None:
     object.__setattr__(card, "io", "double")
     with pytest.raises(ValueError, match=r"blur\.onnx: card: io is 'double'; choose from: float, uint8"):
         Session(write(file, card))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("made", "said", "sentence"),
+    [
+        ({"size": (2, 12, 16)}, {"size": (1, 12, 16)}, r"the card's size is 1x12x16, .* \(2, 3, 12, 16\); export"),
+        ({"size": (2, 12, 16)}, {"size": (2, 24, 16)}, "the card's size is 2x24x16"),
+        ({"size": (2, 12, 16)}, {"size": None}, "the card's size is any"),
+        ({}, {"in_channels": 4}, "the card's in_channels is 4"),
+        ({"io": "uint8", "size": (1, 12, 16)}, {"size": (1, 16, 12), "io": "uint8"}, "the card's size is 1x16x12"),
+        ({}, {"io": "uint8"}, "the card's io is 'uint8', .* image.*: float32"),
+        ({"io": "uint8"}, {}, "the card's io is 'float', .* image.*: uint8"),
+    ],
+)
+def test_a_card_that_is_of_another_graph_is_one_sentence(file: Path, engine: str, made, said, sentence: str) -> None:
+    model = onnx.load(write(file, replace(BLUR, **made)))
+    helper.set_model_props(model, {CARD: json.dumps(replace(BLUR, **said).to_dict())})
+    save_model(model, file)
+    with pytest.raises(ValueError, match=f"^{re.escape(str(file))}: {sentence}"):
+        open_model(file, engine=engine)
 
 
 def test_memory_that_runs_out_is_a_memory_error(file: Path) -> None:

@@ -159,6 +159,8 @@ def test_an_exported_network_gives_what_it_gives_in_torch(tmp_path: Path) -> Non
 
 def test_memory_that_runs_out_is_a_memory_error(file: Path) -> None:
     class Request:
+        def cancel(self) -> None: ...
+
         def infer(self, *_: object, **__: object) -> None:
             raise RuntimeError(
                 "Check 'ptr' failed at cpu_memory.cpp:257:\nFailed to allocate 2415919104 bytes of memory"
