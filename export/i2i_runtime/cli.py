@@ -175,7 +175,10 @@ def _translate(chosen: Namespace) -> int:
     _prepare(model, chosen)
     print(f"{model.card.product} on {engines.describe(model)}", flush=True)
     options = FolderOptions(**{name: getattr(chosen, name) for name in _FOLDER_OPTIONS}, workers=workers)
-    return run_translation(model, chosen.source, chosen.target, options, notify=_notify, count=_Count())
+    count = _Count()
+    return run_translation(
+        model, chosen.source, chosen.target, options, notify=_notify, count=count, within=count.within
+    )
 
 
 def _notify(message: str) -> None:
@@ -208,17 +211,24 @@ class _Count:
 
     def __init__(self) -> None:
         self._begin = self._last = time.monotonic()
-        self._on_terminal = sys.stderr.isatty()
+        self._on_terminal, self._shown = sys.stderr.isatty(), 0
 
     def __call__(self, finished: int, total: int) -> None:
+        speed = finished / max(time.monotonic() - self._begin, 1e-9)
+        self._show(f"{finished:,} of {total:,} files  {speed:,.1f}/s", last=finished == total)
+
+    def within(self, name: str, share: float) -> None:
+        """Show how much of a large image is done."""
+        self._show(f"{name}: {share:.0%}", last=False)
+
+    def _show(self, line: str, *, last: bool) -> None:
         now = time.monotonic()
-        is_last = finished == total
-        if not is_last and now - self._last < (_TERMINAL_INTERVAL if self._on_terminal else _INTERVAL):
+        if not last and now - self._last < (_TERMINAL_INTERVAL if self._on_terminal else _INTERVAL):
             return
         self._last = now
-        speed = finished / max(now - self._begin, 1e-9)
-        line = f"{finished:,} of {total:,} files  {speed:,.1f}/s"
-        print(line, end="\r" if self._on_terminal and not is_last else "\n", file=sys.stderr, flush=True)
+        room = " " * max(0, self._shown - len(line))  # over the rest of a longer line
+        self._shown = len(line) if self._on_terminal and not last else 0
+        print(f"{line}{room}", end="\r" if self._shown else "\n", file=sys.stderr, flush=True)
 
 
 _LAYOUTS = {"float": ", NCHW from 0 to 1", "uint8": ", NHWC from 0 to 255"}  # of images

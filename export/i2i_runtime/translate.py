@@ -1,7 +1,7 @@
 """Translation of one image of any kind and size by a network, whatever runs the network."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -18,9 +18,20 @@ from i2i_runtime.tiles import Span, Tiling
 # float32 (N, C, H, W) in [0, 1] -> float32 (N, C', H * scale, W * scale) in [0, 1]; MemoryError asks for smaller tiles
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-# Fills its second argument with the network's output for the whole image (H, W, in_channels) of the same type, in bands
-# of rows that take less memory than the network itself
-Banded = Callable[[Array, Array], None]
+# Hears how much of an image is done, above 0 and up to 1, from time to time
+Progress = Callable[[float], None]
+
+
+def no_progress(share: float) -> None:
+    """Show nothing."""
+
+
+class Banded(Protocol):
+    """Fills its second argument with the network's output for the whole image (H, W, in_channels) of the same type, in
+    bands of rows that take less memory than the network itself.
+    """
+
+    def __call__(self, image: Array, out: Array, *, progress: Progress = no_progress) -> None: ...
 
 
 class ImageModel(Protocol):
@@ -60,6 +71,7 @@ def translate_image(
     outscale: float | None = None,
     keep_hidden: bool = False,
     prepare: Prepare | None = None,
+    progress: Progress = no_progress,
 ) -> Array:
     """Translate (H, W) or (H, W, 1|3|4) in uint8, uint16 or float32 [0, 1] to (H * scale, W * scale, C), same type.
 
@@ -67,7 +79,8 @@ def translate_image(
     fitted into memory. Where the network needs the whole image, a large one goes through `banded`, if given: with a
     tile of 0 where memory runs out, else above 2 megapixels. With
     `outscale` the result is resampled to that many times the size of the image. `prepare` is for its colours, as in
-    training; the result is then as large as the network makes it of what was prepared.
+    training; the result is then as large as the network makes it of what was prepared. `progress` is called after each
+    part of an image that does not go through at once.
 
     The result has `out_channels` of the card, but: grey through a network that enlarges or restores colours stays grey;
     alpha bypasses a network of grey or RGB, resampled where the size changes, and grey with alpha becomes RGBA. Wholly
@@ -86,7 +99,8 @@ def translate_image(
     height, width = (filled if outscale is None else pixels).shape[:2]
     size = result_size(card, height, width, outscale)
     result = np.empty((*size, colours + has_alpha), image.dtype)
-    _translate(network, card, filled, result[..., :colours], tiling or Tiling(card), None if card.overlap else banded)
+    runner = _Runner(network, card, tiling or Tiling(card), None if card.overlap else banded, progress)
+    _translate(runner, filled, result[..., :colours])
     if has_alpha:
         # Not Lanczos, which rings into what is wholly opaque or transparent.
         resize(pixels[..., 3:], result[..., colours:], by=Resampling.BICUBIC)
@@ -143,26 +157,35 @@ def _fill_transparent(pixels: Array) -> Array:
     return colours[nearest]
 
 
-def _translate(network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling, banded: Banded | None) -> None:
+class _Runner(NamedTuple):
+    """What runs images: the network, and how large ones go through it."""
+
+    network: Network
+    card: Card
+    tiling: Tiling
+    banded: Banded | None
+    progress: Progress
+
+
+def _translate(runner: _Runner, pixels: Array, out: Array) -> None:
     """Fill `out` with the network's output, resampled if `out` is of another size."""
-    size = (pixels.shape[0] * card.scale, pixels.shape[1] * card.scale)
+    size = (pixels.shape[0] * runner.card.scale, pixels.shape[1] * runner.card.scale)
     output = out if out.shape[:2] == size else np.empty((*size, out.shape[2]), out.dtype)
-    _translate_whole(network, card, pixels, output, tiling, banded)
+    _translate_whole(runner, pixels, output)
     if output is not out:
         resize(output, out, by=Resampling.LANCZOS)
 
 
-def _translate_whole(
-    network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling, banded: Banded | None
-) -> None:
+def _translate_whole(runner: _Runner, pixels: Array, out: Array) -> None:
     """Fill `out` in tiles or in bands, in smaller ones when memory runs out."""
+    banded, tiling = runner.banded, runner.tiling
     is_large = pixels.shape[0] * pixels.shape[1] > LARGEST_WHOLE
     in_bands = banded is not None and is_large and not tiling.is_whole
     while True:
         try:
             if banded is not None and in_bands:
-                return _run_in_bands(banded, card, pixels, out)
-            return _run_in_tiles(network, card, pixels, out, tiling)
+                return _run_in_bands(banded, runner, pixels, out)
+            return _run_in_tiles(runner, pixels, out)
         except MemoryError:
             pass  # out of this block the network's memory is free again
         if banded is None or in_bands:
@@ -170,14 +193,16 @@ def _translate_whole(
         in_bands = banded is not None
 
 
-def _run_in_bands(banded: Banded, card: Card, pixels: Array, out: Array) -> None:
+def _run_in_bands(banded: Banded, runner: _Runner, pixels: Array, out: Array) -> None:
+    card = runner.card
     output = out if out.shape[2] == card.out_channels else np.empty((*out.shape[:2], card.out_channels), out.dtype)
-    banded(with_channels(pixels, card.in_channels), output)
+    banded(with_channels(pixels, card.in_channels), output, progress=runner.progress)
     if output is not out:
         out[...] = with_channels(output, out.shape[2])
 
 
-def _run_in_tiles(network: Network, card: Card, pixels: Array, out: Array, tiling: Tiling) -> None:
+def _run_in_tiles(runner: _Runner, pixels: Array, out: Array) -> None:
+    card, tiling = runner.card, runner.tiling
     rows, columns = tiles.padded_axes(card, *pixels.shape[:2])
     needs_padding = pixels.shape[:2] != (len(rows), len(columns))
 
@@ -185,10 +210,11 @@ def _run_in_tiles(network: Network, card: Card, pixels: Array, out: Array, tilin
         down, across = slice(row.start, row.stop), slice(column.start, column.stop)
         tile = pixels[np.ix_(rows[down], columns[across])] if needs_padding else pixels[down, across]
         planes = np.ascontiguousarray(with_channels(tile, card.in_channels).transpose(2, 0, 1))
-        return _run_checked(network, card, to_float(planes)[None])[0].transpose(1, 2, 0)
+        return _run_checked(runner.network, card, to_float(planes)[None])[0].transpose(1, 2, 0)
 
     spans = tiling.spans(len(rows)), tiling.spans(len(columns))
-    for top, left, piece in tiles.blend(run, *spans, ramp=tiling.ramp, scale=card.scale):
+    number = len(spans[0]) * len(spans[1])
+    for done, (top, left, piece) in enumerate(tiles.blend(run, *spans, ramp=tiling.ramp, scale=card.scale), 1):
         # The result of the padding is cut off.
         part = out[top : top + piece.shape[0], left : left + piece.shape[1]]
         if part.size:
@@ -196,6 +222,8 @@ def _run_in_tiles(network: Network, card: Card, pixels: Array, out: Array, tilin
             planes = from_float(piece, out.dtype).transpose(2, 0, 1)
             # The networks make one plane after the other, which OpenCV puts together ten times as fast as NumPy.
             part[...] = cv2.merge(list(planes)).reshape(piece.shape)
+        if number > 1:
+            runner.progress(done / number)
 
 
 def _run_checked(network: Network, card: Card, batch: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -60,6 +60,10 @@ class ProgressLine:
             self._console.print(Text(escape_controls(message)), soft_wrap=True)
             sys.stdout.flush()
 
+    def within(self, name: str, share: float) -> None:
+        """Show how much of one large item is done, from any thread."""
+        self.update(lambda: f"{name}: {share:.0%}")
+
     def count(self, noun: str) -> Callable[[int, int], None]:
         """A callback (done, total) that shows a count of `noun`."""
         begin = time.monotonic()

@@ -152,4 +152,5 @@ def translate(
             batch=batch,
             workers=shared,
         )
-        return run_translation(opened, source, target, options, notify=line.notify, count=line.count("images"))
+        count = line.count("images")
+        return run_translation(opened, source, target, options, notify=line.notify, count=count, within=line.within)

@@ -17,7 +17,7 @@ from i2i_runtime.card import Card
 from i2i_runtime.engines.base import memory_errors
 from i2i_runtime.engines.onnxruntime import open_subgraph
 from i2i_runtime.images import Array
-from i2i_runtime.translate import Banded
+from i2i_runtime.translate import Banded, Progress, no_progress
 
 
 def open_in_bands(generator: ImageGenerator, card: Card, *, provider: str = "cpu", threads: int = 0) -> Banded:
@@ -70,8 +70,8 @@ def _executor(
 ) -> Banded:
     file, opener = model.SerializeToString(), partial(open_subgraph, provider=provider, threads=threads)
 
-    def banded(image: Array, out: Array) -> None:
+    def banded(image: Array, out: Array, *, progress: Progress = no_progress) -> None:
         with memory_errors():
-            run_in_bands(file, plan, card, image, out, opener, rows=rows)
+            run_in_bands(file, plan, card, image, out, opener, rows=rows, progress=progress)
 
     return banded

@@ -11,7 +11,7 @@ from i2i.networks.generators.base import ImageGenerator
 from i2i_runtime.card import Card
 from i2i_runtime.images import Array, from_float, to_float
 from i2i_runtime.tiles import padded_axes
-from i2i_runtime.translate import Banded, Network
+from i2i_runtime.translate import Banded, Network, Progress, no_progress
 
 
 class LargeImages:
@@ -28,7 +28,7 @@ class LargeImages:
         self._in_bands: Banded | None = None
         self._lock = Lock()  # an image in bands takes all cores
 
-    def __call__(self, image: Array, out: Array) -> None:
+    def __call__(self, image: Array, out: Array, *, progress: Progress = no_progress) -> None:
         """Translate a large image, as `Banded`. Raises ValueError, with the reason, where neither the memory suffices
         nor bands are possible.
         """
@@ -39,9 +39,9 @@ class LargeImages:
         with self._lock:
             if self._in_bands is None:
                 self._in_bands = self._open_in_bands()
-            self._in_bands(image, out)
+            self._in_bands(image, out, progress=progress)
 
-    def _run_whole(self, image: Array, out: Array) -> None:
+    def _run_whole(self, image: Array, out: Array, *, progress: Progress = no_progress) -> None:
         rows, columns = padded_axes(self._card, *image.shape[:2])
         batch = to_float(np.ascontiguousarray(image[np.ix_(rows, columns)].transpose(2, 0, 1)))[None]
         result = self._network(batch)[0, :, : out.shape[0], : out.shape[1]]
@@ -59,7 +59,7 @@ class LargeImages:
                 return self._run_whole
             reason = str(error)
 
-        def refuse(image: Array, out: Array) -> None:
+        def refuse(image: Array, out: Array, *, progress: Progress = no_progress) -> None:
             height, width = image.shape[:2]
             raise ValueError(
                 f"{width}x{height} image: not enough memory on {self._device}, and {self._card.product} cannot run "

@@ -66,7 +66,7 @@ def test_a_gpu_takes_the_whole_image_while_its_memory_suffices(monkeypatch: pyte
     monkeypatch.setattr(large_images, "open_in_bands", lambda *_, **how: providers.append(how["provider"]) or fill)
     providers: list[str] = []
 
-    def fill(image: Array, out: Array) -> None:
+    def fill(image: Array, out: Array, **_: object) -> None:
         out[...] = 0.5
 
     generator, image = resnet(), picture(8, 8)

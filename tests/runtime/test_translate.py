@@ -9,7 +9,7 @@ from PIL import Image
 from i2i_runtime import translate
 from i2i_runtime.card import Card
 from i2i_runtime.tiles import Tiling
-from i2i_runtime.translate import translate_image
+from i2i_runtime.translate import Progress, no_progress, translate_image
 
 RNG = np.random.default_rng(0)
 RGB = Card(product="generator", in_channels=3, out_channels=3)
@@ -141,9 +141,9 @@ def test_a_network_of_rgba_is_shown_the_alpha_and_makes_it(channels):
     np.testing.assert_array_equal(result[..., 0], given[..., 3] if channels == 4 else 255)
 
 
-def in_bands(pixels: np.ndarray, out: np.ndarray) -> None:
+def in_bands(image: np.ndarray, out: np.ndarray, *, progress: Progress = no_progress) -> None:
     """What `double` makes of a whole image, without the network."""
-    out[...] = np.repeat(np.repeat(pixels, 2, axis=0), 2, axis=1)
+    out[...] = np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -161,6 +161,15 @@ def test_what_needs_the_whole_image_takes_a_large_one_in_bands(channels: int, mo
         translate_image(never, card, image[:9], banded=in_bands)
     with pytest.raises(AssertionError, match="at once"):  # as the user has asked for it
         translate_image(never, card, image, banded=in_bands, tiling=Tiling(card, 0))
+
+
+def test_the_progress_of_an_image_in_tiles_goes_up_to_all_of_it() -> None:
+    card, shares = Card(product="x", in_channels=3, out_channels=3, overlap=1), []
+    image = np.zeros((20, 30, 3), np.uint8)
+    translate_image(lambda batch: batch, card, image, tiling=Tiling(card, 11), progress=shares.append)
+    assert len(shares) == 6 and shares == sorted(set(shares)) and shares[-1] == 1
+    translate_image(lambda batch: batch, card, image, tiling=Tiling(card, 0), progress=shares.append)
+    assert len(shares) == 6, "an image that goes through at once has none"
 
 
 def test_without_memory_for_the_whole_image_it_goes_in_bands() -> None:

@@ -35,14 +35,16 @@ def run_in_bands(
     open_subgraph: Callable[[bytes], Subgraph],
     *,
     rows: int = ROWS,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> None:
     """Fill `out` (H * scale, W * scale, C') with the network's result for `image` (H, W, C), both of the same type.
 
     `open_subgraph` opens an .onnx file that was cut out of `file` in an engine. A band has `rows` rows of the feature
-    map that is computed, which changes memory and time, not the result. Raises ValueError for values that are not
+    map that is computed, which changes memory and time, not the result. `progress` is called after each band with the
+    share of all bands that are done. Raises ValueError for values that are not
     finite, and where there is no room for temporary files.
     """
-    executor = _Executor(OnnxGraph(file), plan, _PaddedImage(image, card), open_subgraph, rows)
+    executor = _Executor(OnnxGraph(file), plan, _PaddedImage(image, card), open_subgraph, rows, progress)
     height, width = out.shape[:2]
     for start, band in executor.result():
         result = band[0, :, : max(0, height - start), :width]  # without the padding
@@ -75,10 +77,12 @@ class _Executor:
         image: _PaddedImage,
         open_subgraph: Callable[[bytes], Subgraph],
         rows: int,
+        progress: Callable[[float], None],
     ) -> None:
         self._graph, self._image, self._open, self._band_rows = graph, image, open_subgraph, rows
         self._plan = plan[1:]  # without the image
         self._maps = {feature_map.name: feature_map for feature_map in plan}
+        self._progress, self._bands_done = progress, 0
         self._statistics: dict[str, ChannelStatistics] = {}
         self._stores: dict[str, RowStore] = {}
         self._free_stores: list[RowStore] = []
@@ -117,11 +121,17 @@ class _Executor:
 
     def _bands(self, feature_map: FeatureMap) -> Iterator[tuple[int, Band]]:
         """A whole feature map before its norm, in bands, each with its first row."""
-        rows, per_image_rows = feature_map.scale
-        step = max(1, self._band_rows * per_image_rows // (rows * feature_map.stride)) * feature_map.stride
+        step = self._step(feature_map)
         for top in range(0, self._image.height, step):
             first, last = (_rows(feature_map, row) for row in (top, min(top + step, self._image.height)))
             yield first, self._rows_before_norm(feature_map, first, last)
+            self._bands_done += 1
+            self._progress(self._bands_done / sum(-(-self._image.height // self._step(each)) for each in self._plan))
+
+    def _step(self, feature_map: FeatureMap) -> int:
+        """Rows of the image from one band of a feature map to the next."""
+        rows, per_image_rows = feature_map.scale
+        return max(1, self._band_rows * per_image_rows // (rows * feature_map.stride)) * feature_map.stride
 
     def _rows_before_norm(self, feature_map: FeatureMap, first: int, last: int) -> Band:
         """Rows `first` up to `last` of a feature map, computed from its inputs with a halo."""

@@ -20,7 +20,7 @@ from i2i_runtime.images import Array, from_float, to_float
 from i2i_runtime.images.prepare import Prepare, preparation
 from i2i_runtime.schema import parse_json
 from i2i_runtime.tiles import Tiling
-from i2i_runtime.translate import Banded, translate_image
+from i2i_runtime.translate import Banded, Progress, no_progress, translate_image
 
 # Keys in a file's metadata that hold its card, as JSON: of an image generator, of a latent one, or of a segmenter
 CARD, NOISE_CARD, SEGMENTER_CARD = "i2i_card", "i2i_noise_card", "i2i_segmenter_card"
@@ -106,14 +106,14 @@ class ExportedModel(ABC):
         """Large images over bands of rows, where the file has a plan for that; else None."""
         return self.run_in_bands if self._plan is not None else None
 
-    def run_in_bands(self, pixels: Array, out: Array, *, rows: int = ROWS) -> None:
+    def run_in_bands(self, image: Array, out: Array, *, rows: int = ROWS, progress: Progress = no_progress) -> None:
         """Translate in bands of rows, as `bands.run_in_bands`. Raises ValueError for a file without a plan."""
         if self._plan is None:
             raise ValueError(f"{self.card.product} can't run in bands of rows; export it again, or resize the image")
         with memory_errors():
             plan = from_json(self._plan)
             file = self._content if isinstance(self._content, bytes) else self._content.read_bytes()
-            run_in_bands(file, plan, self.card, pixels, out, self._open_subgraph, rows=rows)
+            run_in_bands(file, plan, self.card, image, out, self._open_subgraph, rows=rows, progress=progress)
 
     def network(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, C, H, W) in [0, 1] to (N, C', scale * H, scale * W) in [0, 1]; sizes must suit the card.

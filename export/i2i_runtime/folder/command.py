@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from i2i_runtime.files import printable
 from i2i_runtime.folder.jobs import warnings
 from i2i_runtime.folder.options import FolderOptions
 from i2i_runtime.folder.translate import translate_folder
@@ -20,11 +21,12 @@ def run_translation(
     *,
     notify: Callable[[str], None],
     count: Callable[[int, int], None],
+    within: Callable[[str, float], None],
 ) -> int:
     """Translate a folder until it is done or a signal stops it, and return the exit code: 3 where images failed.
 
     `notify` gets sentences about files that need the user's attention and the lines of the report, `count` (images
-    finished, images in all).
+    finished, images in all), and `within`, of a large image, its name and the share of it that is done.
     """
     for sentence in warnings(Path(source), options.carry):
         notify(sentence)
@@ -39,6 +41,7 @@ def run_translation(
             prepare=model.prepare,
             file=model.checksum,
             progress=lambda at: count(at.finished, at.total),
+            within=lambda name, share: within(printable(name), share),
             stop=stop,
         )
     for line in report.lines():

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ def translate_folder(
     prepare: Prepare | None = None,
     file: str = "",
     progress: Callable[[FolderProgress], None] = lambda at: None,
+    within: Callable[[Path, float], None] = lambda name, share: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> FolderReport:
     """Translate every image under `source` to the same relative path under `target`, which may be URLs fsspec knows.
@@ -49,12 +51,13 @@ def translate_folder(
     `prepare` is that of `translate_image`. `file` is the checksum of an exported file, by which the manifest knows it.
     Files appear whole or not at all; one that fails is reported and the rest goes on, except when the disk is full.
     The network, `progress` and `stop` are called in the caller's thread; with several images at once the network is
-    not. Raises ValueError, before anything is done, for a wrong option, nothing to translate, or a target that cannot
-    be written to, lies in the source, or has results of another model or other settings.
+    not. Of an image that goes through in parts, `within` gets the name and the share that is done, in the network's
+    thread. Raises ValueError, before anything is done, for a wrong option, nothing to translate, or a target that
+    cannot be written to, lies in the source, or has results of another model or other settings.
     """
     pool = _pool(network, card, options)
     report = FolderReport()
-    translate = _image_translation(pool, card, options, banded, prepare, report)
+    translate = _image_translation(pool, card, options, banded, prepare, report, within)
     growth = scale_factor(card, options.outscale) ** 2
     template = _entry_template(model_identity(card, file), options, is_prepared=prepare is not None)
     with (
@@ -102,6 +105,7 @@ def _image_translation(
     banded: Banded | None,
     prepare: Prepare | None,
     report: FolderReport,
+    within: Callable[[Path, float], None],
 ) -> Callable[[Job, Array], Array]:
     """The function that translates the image of a job, and reports those that lose levels or are unlike those of
     training. Raises ValueError for a tile that the network cannot take.
@@ -127,6 +131,7 @@ def _image_translation(
             outscale=outscale,
             keep_hidden=options.keep_hidden,
             prepare=prepare,
+            progress=partial(within, job.name),
         )
 
     return translate

@@ -105,6 +105,13 @@ def test_bands_of_any_height_give_what_the_whole_image_gives(file: Path, size: t
         np.testing.assert_allclose(result.astype(float), whole, atol=2e-6 if dtype is np.float32 else 1)
 
 
+def test_the_progress_of_an_image_in_bands_goes_up_to_all_of_it(file: Path) -> None:
+    image, shares = picture(40, 22), []
+    out = np.empty_like(image)
+    Session(file, providers=["cpu"]).run_in_bands(image, out, rows=8, progress=shares.append)
+    assert len(shares) > 6 and shares == sorted(set(shares)) and shares[-1] == 1
+
+
 def test_without_a_halo_the_result_is_wrong(file: Path) -> None:
     image = picture(40, 22)
     whole = Session(file, providers=["cpu"])(image)

@@ -193,6 +193,19 @@ def test_a_source_that_links_into_the_target_is_refused(tree, tmp_path, linked):
     assert original.read_bytes() == before
 
 
+def test_a_large_image_is_heard_of_before_it_is_done(tmp_path):
+    for name, side in (("large", 30), ("small", 8)):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        images.write(tmp_path / "in" / f"{name}.png", np.zeros((side, side, 3), np.uint8))
+    card = Card(product="generator", in_channels=3, out_channels=3, overlap=1)
+    heard = []
+    within, progress = lambda name, share: heard.append((name, share)), lambda at: heard.append(at.name)
+    options = FolderOptions(tile=16)
+    translate_folder(identity, card, tmp_path / "in", tmp_path / "out", options, within=within, progress=progress)
+    large = Path("large.png")
+    assert heard == [(large, 0.25), (large, 0.5), (large, 0.75), (large, 1.0), large, Path("small.png")]
+
+
 def test_results_are_the_same_for_every_batch_and_number_of_workers(tree, tmp_path):
     for index in range(8):
         images.write(tree / f"equal{index}.png", np.full((9, 9, 3), index, np.uint8))
