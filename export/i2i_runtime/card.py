@@ -11,7 +11,7 @@ Precision = Literal["float32", "float16", "int8"]
 Truncation = Literal["latent", "input"]
 
 # Fields that version 0.1 does not know: left out where they say nothing, so that it reads the file.
-_LATER_FIELDS = ("keeps_grey", "trained_size")
+_LATER_FIELDS = ("keeps_grey", "trained_size", "label_classes")
 LARGEST_SIDE = 2**16  # pixels of an image
 _LONGEST_NAME = 200  # characters
 _LARGEST_SIZE = 2**15  # pixels, or images of a batch
@@ -83,8 +83,9 @@ class Card(BaseCard):
     The result is `scale` times as high and wide. The network takes heights and widths that are a multiple of
     `multiple_of` and at least `min_size` pixels; `translate_image` pads to that. The tiles of a large image overlap by
     `overlap` of its pixels; 0 is a network that needs the whole image. A network that `keeps_grey` restores images:
-    what it makes of a grey one is grey. `trained_size` is the median height and width of the images that it was trained
-    on, before they were prepared. An exported file may take one `size` (batch, height, width) only.
+    what it makes of a grey one is grey. One with `label_classes` takes label maps: class indices in one channel.
+    `trained_size` is the median height and width of the images that it was trained on, before they were prepared. An
+    exported file may take one `size` (batch, height, width) only.
     """
 
     in_channels: int
@@ -94,12 +95,14 @@ class Card(BaseCard):
     overlap: int = 0
     keeps_grey: bool = False
     trained_size: tuple[int, int] | None = None
+    label_classes: int = 0
     size: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         self._check_channels("in_channels")
         super().__post_init__()
         self._check_range(scale=(1, 256), multiple_of=(1, 4096), min_size=(1, 4096), overlap=(0, 2**16))
+        self._check_range(label_classes=(0, 254))
         for each in self.trained_size or ():
             if not 1 <= each <= LARGEST_SIDE:
                 raise ValueError(f"card: trained_size has {each}; allowed: whole numbers from 1 to {LARGEST_SIDE}")

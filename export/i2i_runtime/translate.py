@@ -91,6 +91,8 @@ def translate_image(
     """
     _check_image(image)
     pixels = image.reshape(*image.shape[:2], -1)
+    if card.label_classes:
+        _check_label_map(card, pixels)
     has_alpha = pixels.shape[2] == 4 and 4 not in (card.in_channels, card.out_channels)
     colours = _result_colours(card, pixels.shape[2], has_alpha)
     filled = _fill_transparent(pixels) if has_alpha and not keep_hidden else pixels
@@ -130,6 +132,15 @@ def _check_image(image: object) -> None:
         )
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or not image.size:
         raise ValueError(f"image of shape {image.shape}; allowed: (height, width) or (height, width, 1, 3 or 4)")
+
+
+def _check_label_map(card: Card, pixels: Array) -> None:
+    """Raises ValueError for an image that holds no class indices."""
+    if pixels.shape[2] != 1 or pixels.dtype != np.uint8:
+        raise ValueError(
+            f"an image of {pixels.shape[2]} channels of {pixels.dtype}, but the network takes label maps: one channel "
+            f"of uint8 with class indices from 0 to {card.label_classes - 1}, and 255 for none"
+        )
 
 
 def _result_colours(card: Card, channels: int, has_alpha: bool) -> int:

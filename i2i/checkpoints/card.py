@@ -31,6 +31,7 @@ def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
         overlap=generator.overlap,
         keeps_grey=_keeps_grey(generator, facts),
         trained_size=tuple(json.loads(facts["trained_size"])) if "trained_size" in facts else None,
+        label_classes=generator.label_classes,
     )
 
 

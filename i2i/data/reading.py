@@ -12,6 +12,7 @@ from torch import Tensor
 
 from i2i.data.folders import half_width
 from i2i.data.geometry import Aligned, Image, is_label_map
+from i2i.data.labels.class_map import ClassIndices
 from i2i.data.labels.maps import LabelMaps
 from i2i.networks.one_hot import IGNORE
 from i2i.networks.value_range import ValueRange
@@ -26,10 +27,13 @@ _MANY = 16  # items in a row that cannot be used
 
 
 class FieldFormat(NamedTuple):
-    """The format of an image of a sample: its channels, and True for a map of class indices."""
+    """The format of an image of a sample: its channels, and True for a map of class indices, which is read as any image
+    of that many channels or, with `labels`, as one of these.
+    """
 
     channels: int
     label_map: bool = False
+    labels: LabelMaps | None = None
 
 
 class ReplaceableItems(Generic[Item]):
@@ -86,6 +90,8 @@ def field_formats(
 
 def read_image(path: Path, field: FieldFormat) -> Image:
     """One file as an array in the field's format. Raises ValueError for an unreadable or unsuitable file."""
+    if field.labels:
+        return _padded(field.labels.read(path))
     return _convert(images.read(path), field, path)
 
 
@@ -96,13 +102,12 @@ def read_pair(
 
     Where both lie `side_by_side` in one file, a is its left half.
     """
-    if side_by_side:
-        image = images.read(paths[0])
-        half = half_width(image.shape[1], paths[0])
-        pair = [image[:, :half], image[:, half:]]
-    else:
-        pair = [images.read(path) for path in paths]
     order = -1 if swap else 1
+    if not side_by_side:
+        return tuple(map(read_image, paths[::order], fields))
+    image = images.read(paths[0])
+    half = half_width(image.shape[1], paths[0])
+    pair = [image[:, :half], image[:, half:]]
     return tuple(map(_convert, pair[::order], fields, paths[::order]))
 
 
@@ -150,8 +155,7 @@ def check_scale(source: Tensor, target: Tensor, scale: int, path: Path) -> None:
 
 
 def with_label_map(image: Image, path: Path, labels: LabelMaps) -> Aligned:
-    """An image and its label map as pipelines take them: int32 (height, width, 1), class index + 1, and 0 for 255, so
-    that pixels which a step fills with 0 are ignored.
+    """An image and its label map as pipelines take them, from which `class_indices` makes class indices again.
 
     Raises ValueError for a label map that cannot be read, and for one of another size than the image.
     """
@@ -162,14 +166,26 @@ def with_label_map(image: Image, path: Path, labels: LabelMaps) -> Aligned:
             f"{printable(labels.files[path])} and {printable(path)}: a label map and an image of {found} pixels; "
             "allowed: equal sizes"
         )
-    return image, (indices + np.uint8(1)).astype(np.int32)[..., None]  # uint8: 255 + 1 is 0
+    return image, _padded(indices)
+
+
+def _padded(indices: ClassIndices) -> Image:
+    """Class indices (height, width) as a label map int32 (height, width, 1) of index + 1, with 0 for 255: pixels that a
+    step fills with 0 are ignored.
+    """
+    return (indices + np.uint8(1)).astype(np.int32)[..., None]  # uint8: 255 + 1 is 0
+
+
+def class_indices(label_map: Image) -> Image:
+    """Class indices, uint8 (height, width, 1), of a label map after a pipeline; 255 where there is no class."""
+    return label_map.astype(np.uint8) - np.uint8(1)
 
 
 def to_labels(image: Image, label_maps: Sequence[Image]) -> Tensor:
     """An image's label map from a pipeline -> uint8 (height, width), 255 where there is no class or no label map."""
     if not label_maps:
         return torch.full(image.shape[:2], IGNORE, dtype=torch.uint8)
-    return torch.from_numpy(label_maps[0][..., 0].astype(np.uint8) - np.uint8(1))
+    return torch.from_numpy(class_indices(label_maps[0])[..., 0])
 
 
 def to_tensor(image: Image, value_range: tuple[float, float]) -> Tensor:

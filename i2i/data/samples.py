@@ -110,7 +110,8 @@ class PairedImages(Samples[tuple[Path, Path], Pair]):
     """Pairs whose two images share every draw.
 
     `label_maps` names the fields ("source", "target") that hold class indices: these are resized by nearest neighbour
-    and keep their values (0..255 maps to the value range as in any image). The target is `scale` times as large as the
+    and keep their values (0..255 maps to the value range as in any image). With `labels`, sources are the label maps
+    among these, as class indices, 255 where there is none. The target is `scale` times as large as the
     source; up to `scale` - 1 rows and columns more are cut off. Raises ValueError where sizes are not so.
     """
 
@@ -123,8 +124,10 @@ class PairedImages(Samples[tuple[Path, Path], Pair]):
         direction: Literal["a_to_b", "b_to_a"] = "a_to_b",
         label_maps: Collection[str] = (),
         scale: int = 1,
+        labels: LabelMaps | None = None,
     ) -> None:
-        self._fields = reading.field_formats(Pair._fields, channels, label_maps)
+        source, target = reading.field_formats(Pair._fields, channels, label_maps)
+        self._fields = (source._replace(labels=labels), target)
         self._side_by_side, self._swap, self._scale = files.side_by_side, direction == "b_to_a", scale
         super().__init__(files.train, files.test, preprocessing)
 
@@ -134,7 +137,9 @@ class PairedImages(Samples[tuple[Path, Path], Pair]):
     def _sample(self, item: tuple[Path, Path], images: Aligned, draw: Draw) -> Pair:
         if self._scale > 1:
             images = reading.crop_to_scale(images, self._scale, item[::-1] if self._swap else item)
-        pair = Pair(*self._augment(images, draw, item[0]))
+        augmented = zip(self._transform(images, draw, item[0]), self._fields, strict=True)
+        arrays = [reading.class_indices(image) if field.labels else image for image, field in augmented]
+        pair = Pair(*map(self._to_tensor, arrays))
         reading.check_scale(*pair, self._scale, item[0])
         return pair
 

@@ -11,7 +11,7 @@ from i2i.data.batch import LABELLED, Images, LabelledUnpaired, Pair, Segmentatio
 from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles
 from i2i.data.labels.find import find_segmentation
 from i2i.data.labels.maps import NO_LABELS
-from i2i.data.labels.recipe import find_labels
+from i2i.data.labels.recipe import find_labels, source_labels
 from i2i.data.reading import FieldFormat
 from i2i.data.samples import (
     HighResolutionImages,
@@ -67,6 +67,8 @@ def find_files(
     found = [_find(source, kind, notify) for source in sources]
     files = _layout(found, samples, recipe, is_single=is_single)
     counted = ""
+    if has_label_sources(samples.batch, recipe):
+        files = replace(files, labels=source_labels(files, recipe.data))
     if samples.batch in LABELLED and with_labels:
         labels, counted = find_labels(files, found, recipe.data, samples.needs_labels)
         files = replace(files, labels=labels)
@@ -74,13 +76,19 @@ def find_files(
     return files
 
 
+def has_label_sources(batch: type, recipe: Recipe) -> bool:
+    """True where the sources of pairs are label maps: where the method has a number of classes."""
+    return batch is Pair and recipe.method.get("classes") is not None
+
+
 def _check_options(samples: SampleKind, recipe: Recipe, *, is_single: bool) -> None:
     """Raise ValueError for options of the data that a method has no use for."""
     data, is_labelled = recipe.data, samples.batch in LABELLED
     if data.suffixes and (is_single or samples.batch is not Pair) and not is_labelled:
         raise ValueError("data.suffixes: the ends of names of pairs, but this method takes no pairs; leave it out")
-    for option in ("labels", "class_map"):
-        if getattr(data, option) and not is_labelled:
+    used = {"labels": is_labelled, "class_map": is_labelled or has_label_sources(samples.batch, recipe)}
+    for option, is_used in used.items():
+        if getattr(data, option) and not is_used:
             raise ValueError(f"data.{option}: this method takes no label maps; leave it out")
 
 
@@ -146,7 +154,7 @@ def open_samples(samples: SampleKind, recipe: Recipe, files: Files) -> Samples:
     options = {"channels": samples.channels, "label_maps": recipe.data.label_maps}
     if isinstance(files, PairedFiles):
         direction, scale = recipe.data.direction, samples.scale
-        return PairedImages(files, preprocessing, direction=direction, scale=scale, **options)
+        return PairedImages(files, preprocessing, direction=direction, scale=scale, labels=files.labels, **options)
     if samples.batch is LabelledUnpaired:
         return LabelledUnpairedImages(files, preprocessing, channels=samples.channels, labels=files.labels or NO_LABELS)
     return UnpairedImages(files, preprocessing, **options)

@@ -117,7 +117,7 @@ def refusal(card: BaseCard, proof: Proof) -> str:
 
 
 def pictures(card: Card) -> Iterator[Float]:
-    """Two batches of rendered streets (light, edges, texture, noise) in [0, 1], of one image and of three.
+    """Two batches of rendered streets (light, edges, texture, noise) in [0, 1], or of label maps, of one and of three.
 
     Their sides are odd multiples of the card's `multiple_of`; for a file of fixed size both have that size.
     """
@@ -129,7 +129,9 @@ def pictures(card: Card) -> Iterator[Float]:
         shapes = [(1, large, large + 2 * card.multiple_of), (3, small, small)]
     index = 0
     for number, height, width in shapes:
-        yield np.stack([picture(index + each, height, width, card.in_channels) for each in range(number)])
+        scenes = range(index, index + number)
+        options = {"label_classes": card.label_classes}
+        yield np.stack([picture(each, height, width, card.in_channels, **options) for each in scenes])
         index += number
 
 
@@ -138,9 +140,10 @@ def _odd_multiple(side: int, card: Card) -> int:
     return card.multiple_of * (times if times % 2 else times + 1)
 
 
-def picture(index: int, height: int, width: int, channels: int) -> Float:
-    """A rendered street, (channels, height, width) in [0, 1]."""
-    scene = draw_scene(size=max(height, width, 16), seed=0, index=index).real
+def picture(index: int, height: int, width: int, channels: int, *, label_classes: int = 0) -> Float:
+    """A rendered street, or its label map for a network that takes these, (channels, height, width) in [0, 1]."""
+    drawn = draw_scene(size=max(height, width, 16), seed=0, index=index)
+    scene = drawn.labels[..., None] % label_classes if label_classes else drawn.real
     # The middle has more detail than the sky above it.
     top, left = (len(scene) - height) // 2, (len(scene) - width) // 2
     image = with_channels(scene[top : top + height, left : left + width], channels)

@@ -2,7 +2,7 @@
 https://arxiv.org/abs/1611.07004
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import torch
@@ -24,8 +24,9 @@ from i2i.methods.base import (
 )
 from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.one_hot import OneHotGenerator
 from i2i.networks.layers import TestTime
-from i2i.recipe.ranges import Channels, Weight
+from i2i.recipe.ranges import Channels, Classes, Weight
 from i2i.registry import methods
 
 
@@ -37,6 +38,8 @@ class Pix2Pix(Translation):
     dropout on and takes batch norm's statistics from the image at hand when the generator is used (section 3.4).
     `feature_matching_weight` adds the distance of fake and target in the discriminator's features (pix2pixHD, Wang
     2018, equation 3, https://arxiv.org/abs/1711.11585: 10, with the discriminator `multiscale`); 0 leaves it out.
+    With `classes`, sources are label maps of so many classes, and 0 is as many as they show; both networks see them
+    one-hot encoded, as in pix2pixHD, and `source_channels` does not count.
     """
 
     batch = Pair
@@ -53,9 +56,10 @@ class Pix2Pix(Translation):
         feature_matching_weight: Weight = 0.0,
         conditional: bool = True,
         test_time: TestTime = "published",
+        classes: Classes | None = None,
     ) -> None:
         super().__init__()
-        self.generator = generator(in_channels=source_channels, out_channels=target_channels)
+        self.generator, source_channels = _with_labels(generator, source_channels, target_channels, classes)
         require_same_size(self.generator)
         condition_channels = source_channels if conditional else 0
         self.discriminator = discriminator(
@@ -109,6 +113,8 @@ class Pix2Pix(Translation):
         return self.discriminator(self._with_condition(source, image))
 
     def _with_condition(self, source: Tensor, image: Tensor) -> Tensor:
+        if isinstance(self.generator, OneHotGenerator):
+            source = self.generator.encode(source)
         return torch.cat([source, image], dim=1) if self.conditional else image
 
     def _match_features(self, source: Tensor, fake: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -122,3 +128,20 @@ class Pix2Pix(Translation):
 
     def logits(self, product: str, source: Tensor, image: Tensor) -> Logits:
         return self.judge(source, image)
+
+    def preview(self, held_out: Sequence[Pair], products: Mapping[str, nn.Module]) -> list[dict[str, Tensor]]:
+        """As of any translation; label maps are shown in even steps of grey."""
+        rows = super().preview(held_out, products)
+        if isinstance(self.generator, OneHotGenerator):
+            for row in rows:
+                row["source"] = self.generator.grey(row["source"])
+        return rows
+
+
+def _with_labels(
+    generator: GeneratorFactory, source_channels: int, target_channels: int, classes: int | None
+) -> tuple[ImageGenerator, int]:
+    """The generator, of label maps where there are `classes`, and the channels of sources as the networks see them."""
+    if classes is None:
+        return generator(in_channels=source_channels, out_channels=target_channels), source_channels
+    return OneHotGenerator(generator=generator, classes=classes, out_channels=target_channels), classes

@@ -54,6 +54,7 @@ def _component(part: Part, shared: dict[str, Schema]) -> Schema:
             "properties": {"name": {"type": "string", "not": {"enum": names}}},
             "required": ["name"],
         }
+        shared[key] = {}  # a component may have one of its own kind in it
         tables = (_table(kind[name], shared, name, left_out, options_in(kind, name)) for name in names)
         shared[key] = {"anyOf": [*tables, other]}
     return {"$ref": f"#/definitions/{key}"}

@@ -14,7 +14,7 @@ from i2i.data.batch import LABELLED
 from i2i.data.labels.recipe import with_classes
 from i2i.data.loader import batches, steps_per_epoch
 from i2i.data.sizes import median_sizes
-from i2i.data.sources import Files, SampleKind, Samples, distinct_held_out, find_files, open_samples
+from i2i.data.sources import Files, SampleKind, Samples, distinct_held_out, find_files, has_label_sources, open_samples
 from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
@@ -145,7 +145,8 @@ def _open_stage(recipe: Recipe, context: RunContext) -> _Stage:
 def _with_label_classes(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Recipe, Files | None]:
     """The recipe with the classes that the label maps show, on which the networks of a method depend, and the files."""
     method: Any = registry.methods[recipe.method["name"]]
-    if (batch := getattr(method, "batch", None)) not in LABELLED:
+    batch = getattr(method, "batch", None)
+    if batch is None or not (batch in LABELLED or has_label_sources(batch, recipe)):
         return recipe, None
     files = find_files(SampleKind(batch, needs_labels=method.needs_labels), recipe, notify)
     return with_classes(recipe, files.labels, notify) if files.labels else recipe, files

@@ -9,7 +9,7 @@ import torch
 from i2i import registry
 from i2i.data.batch import LABELLED, HighResolution, Images, Pair, image_fields, is_image, labels_of
 from i2i.data.batch_augment import BatchPipeline
-from i2i.data.sources import SampleKind, Samples, is_degraded
+from i2i.data.sources import SampleKind, Samples, has_label_sources, is_degraded
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
 from i2i.methods.segmentation import SemanticSegmentation
@@ -45,8 +45,8 @@ def open_augmentation(method: Method, recipe: Recipe) -> BatchPipeline | None:
     """The augmentation of training batches on the device, before the degradation. Raises ValueError with label maps."""
     if not recipe.augment.batch:
         return None
-    if recipe.data.label_maps:
-        raise ValueError("augment.batch: it would blur the class indices of data.label_maps; use augment.train instead")
+    if recipe.data.label_maps or has_label_sources(method.batch, recipe):
+        raise ValueError("augment.batch: it would blur class indices that are images; use augment.train instead")
     pipeline = BatchPipeline(recipe.augment.batch, method.value_range)
     if method.batch in LABELLED:
         pipeline.check_labels()

@@ -118,7 +118,8 @@ def with_classes(recipe: Recipe) -> Recipe:
     """The recipe with the classes that its data have, one for each folder. Raises ValueError for a method without
     classes, and for data without.
     """
-    if "classes" not in recipe.method:
+    method = registry.methods[recipe.method["name"]]
+    if "classes" not in recipe.method or not (isinstance(method, type) and issubclass(method, Generation)):
         raise ValueError(f"--conditional: {recipe.method['name']} knows no classes; dcgan, for example, does")
     if len(recipe.data.source) != 1:
         raise ValueError("--conditional: name one folder, with one folder of images for each class in it")

@@ -60,8 +60,9 @@ class FolderPipeline:
     """Threads that read, translate and write the jobs of a folder; all end with `run`.
 
     `translate` is called in the threads of the `pool` and may raise anything. `template` is what the entries of all
-    results have in common, `growth` the bytes of a result per byte of its image. Twice as many images as there are
-    threads of a kind wait for the network, and as many results for the disk; fewer where they are large.
+    results have in common, `growth` the bytes of a result per byte of its image; images `of_labels` are label maps.
+    Twice as many images as there are threads of a kind wait for the network, and as many results for the disk; fewer
+    where they are large.
     """
 
     def __init__(
@@ -73,10 +74,11 @@ class FolderPipeline:
         options: FolderOptions,
         *,
         growth: float,
+        of_labels: bool = False,
     ) -> None:
         self._translate, self._pool, self._manifest = translate, pool, manifest
         self._template, self._link, self._growth = template, options.link, growth
-        self._quality = options.quality
+        self._quality, self._of_labels = options.quality, of_labels
         self._readers, self._writers = ThreadPoolExecutor(options.threads), ThreadPoolExecutor(options.threads)
         self._depth = 2 * options.threads + pool.threads - 1
 
@@ -142,7 +144,7 @@ class FolderPipeline:
             source_modified=status.st_mtime_ns,
             source_checksum=hashlib.sha256(data).hexdigest(),
         )
-        return _LoadedImage(decode(data, job.source), entry)
+        return _LoadedImage(decode(data, job.source, palette_indices=self._of_labels), entry)
 
     def _translate_one(self, reading: _Reading) -> "Future[None]":
         """Translate in a thread of the pool; the future is for the result on the disk."""

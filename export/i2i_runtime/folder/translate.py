@@ -65,7 +65,9 @@ def translate_folder(
         _locked_plan(trees, template, options) as (manifest, pending),
     ):
         report.skipped, report.unknown = pending.skipped, pending.unknown
-        pipeline = FolderPipeline(translate, pool, manifest, template, options, growth=growth)
+        pipeline = FolderPipeline(
+            translate, pool, manifest, template, options, growth=growth, of_labels=bool(card.label_classes)
+        )
         outcomes = pipeline.run(trees.fetch(pending.jobs), stops=lambda: _stops(report, stop))
         with closing(outcomes), closing(trees.upload(outcomes, manifest)) as uploaded:
             for finished, (job, error) in enumerate(uploaded, 1):

@@ -65,15 +65,23 @@ def read_with_metadata(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageWith
     return decode(data, path, max_pixels=max_pixels)
 
 
-def decode(data: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageWithMetadata:
-    """Decode the bytes of an image file as `read` does; `path` is for the messages. Raises ValueError like `read`."""
+def decode(
+    data: bytes, path: Path, *, max_pixels: int = MAX_PIXELS, palette_indices: bool = False
+) -> ImageWithMetadata:
+    """Decode the bytes of an image file as `read` does; `path` is for the messages. Raises ValueError like `read`.
+
+    With `palette_indices`, an image with a palette has its indices in one channel, not its colours: it is a label map.
+    """
     with headers.parse_errors(path):
         file = headers.parse(BytesIO(data), path)
         width, height = headers.stored_size(file)
         if width * height > max_pixels:
             size = f"{width}x{height} image"
             raise ValueError(f"{printable(path)}: {size} is larger than max_pixels {max_pixels}; cut it up")
-        pixels = _decode_pixels(data, file, headers.channels(file), headers.bits(file, path))
+        if palette_indices and file.mode == "P":
+            pixels: Array | None = np.array(file)[..., None]
+        else:
+            pixels = _decode_pixels(data, file, headers.channels(file), headers.bits(file, path))
         if pixels is None:
             raise ValueError(f"{printable(path)}: {DAMAGED}")
         return ImageWithMetadata(pixels, read_metadata(file, data))

@@ -41,15 +41,32 @@ def find_labels(files: Any, folders: Sequence[Path], data: Data, needed: Collect
     for field in needed:
         _require(field, found[field])
     files = {image: path for each in found.values() for image, path in each.files.items()}
-    class_map = Path(data.class_map).expanduser() if data.class_map else None
-    names = find_class_names(data.classes, class_map, [folder for each in found.values() for folder in each.folders])
     counted = " and ".join(
         f"{len(each.files):,} label maps" + f" of {field}" * (len(found) > 1)
         for field, each in found.items()
         if each.files
     )
-    mapped = read_class_map(class_map, names or _NUMBERS) if class_map else None
-    return LabelMaps(files, mapped, names), counted or "no label maps"
+    folders = [folder for each in found.values() for folder in each.folders]
+    return _opened(files, data, folders), counted or "no label maps"
+
+
+def source_labels(files: Any, data: Data) -> LabelMaps:
+    """The sources of pairs as label maps. Raises ValueError for pairs side by side in one file, whose colours are not
+    exact, and as `find_class_names`.
+    """
+    if files.side_by_side:
+        raise ValueError(
+            "method.classes: label maps side by side with photos in one file hold no class indices; give two folders, "
+            "or leave method.classes out, which takes them as pictures"
+        )
+    sources = [pair[data.direction == "b_to_a"] for pair in (*files.train, *files.test)]
+    return _opened({source: source for source in sources}, data, sorted({source.parent for source in sources}))
+
+
+def _opened(files: dict[Path, Path], data: Data, folders: Sequence[Path]) -> LabelMaps:
+    class_map = Path(data.class_map).expanduser() if data.class_map else None
+    names = find_class_names(data.classes, class_map, folders)
+    return LabelMaps(files, read_class_map(class_map, names or _NUMBERS) if class_map else None, names)
 
 
 def _domains(files: Any, folders: Sequence[Path], data: Data) -> dict[str, tuple[Splits, list[Path]]]:

@@ -1,6 +1,6 @@
 """Generators, of images from images or from noise: one paper per file."""
 
-from i2i.networks.generators import biggan, dcgan, resnet, rrdb, spade, srvgg, stylegan2, unet
+from i2i.networks.generators import biggan, dcgan, one_hot, resnet, rrdb, spade, srvgg, stylegan2, unet
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "LatentGenerator",
     "biggan",
     "dcgan",
+    "one_hot",
     "resnet",
     "rrdb",
     "spade",

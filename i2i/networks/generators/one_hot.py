@@ -1,0 +1,65 @@
+"""Label maps as images: class indices go in, and any generator sees one channel for each class.
+
+Wang, Liu, Zhu, Tao, Kautz, Catanzaro 2018: High-Resolution Image Synthesis and Semantic Manipulation with Conditional
+GANs, section 3.3, https://arxiv.org/abs/1711.11585.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.one_hot import IGNORE, one_hot
+from i2i.networks.value_range import ValueRange
+from i2i.recipe.components import Part
+from i2i.recipe.ranges import Channels, Classes
+from i2i.registry import generators
+
+_SUPPLIED = ("in_channels", "out_channels")
+
+InnerFactory = Annotated[Callable[..., ImageGenerator], Part(generators, _SUPPLIED, default="resnet")]
+
+
+@generators.register("one-hot")
+class OneHotGenerator(ImageGenerator):
+    """Generator of images from label maps: another generator after the one-hot encoding of `classes` classes.
+
+    Shapes: class indices 0..255 as grey (N, 1, H, W) in `value_range` -> as the inner generator. A pixel of 255, or of
+    any index from `classes` on, is 0 in all channels. `value_range`, sizes and scale are those of the inner generator.
+    """
+
+    def __init__(
+        self, *, generator: InnerFactory, classes: Classes, in_channels: Channels = 1, out_channels: Channels = 3
+    ) -> None:
+        super().__init__()
+        if not 2 <= classes < IGNORE:
+            raise ValueError(f"generator one-hot: classes = {classes}; allowed: 2 to {IGNORE - 1}")
+        if in_channels != 1:
+            raise ValueError(f"generator one-hot: in_channels = {in_channels}; a label map has 1")
+        self.inner = generator(in_channels=classes, out_channels=out_channels)
+        self.label_classes, self.in_channels, self.out_channels = classes, in_channels, self.inner.out_channels
+        self.value_range, self.batch_independent = self.inner.value_range, self.inner.batch_independent
+        self.scale, self.multiple_of, self.min_size = self.inner.scale, self.inner.multiple_of, self.inner.min_size
+        self.overlap = self.inner.overlap
+        inner = {key: value for key, value in self.inner.spec.items() if key not in _SUPPLIED}
+        channels = {"in_channels": in_channels, "out_channels": out_channels}
+        self.spec = {"name": "one-hot", "generator": inner, "classes": classes, **channels}
+
+    def encode(self, label_map: Tensor) -> Tensor:
+        """One-hot encoding (N, classes, H, W), 0 or 1, of class indices as an image (N, 1, H, W) in `value_range`."""
+        levels = ValueRange(*self.value_range).to_unit(label_map) * IGNORE
+        return one_hot(levels.round()[:, 0], self.label_classes).to(label_map.dtype)
+
+    def grey(self, label_map: Tensor) -> Tensor:
+        """Class indices of an image (N, 1, H, W) spread over all of `value_range`, for sheets; ignored is black."""
+        value_range = ValueRange(*self.value_range)
+        levels = (value_range.to_unit(label_map) * IGNORE).round() + 1
+        return value_range.from_unit(torch.where(levels > self.label_classes, 0, levels) / self.label_classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.inner(self.encode(image))
+
+    def check_size(self, height: int, width: int) -> None:
+        self.inner.check_size(height, width)
