@@ -24,6 +24,7 @@ _COMPARED = {
     "seed": "--seed {}, not {}",
     "resize": "images with or without --resize, other than now",
 }
+_OF_CLASS = "IoU "  # begins the names of the metrics of a segmenter's classes
 
 
 def listing_of(files: Any) -> str:
@@ -58,9 +59,15 @@ def write_merged(result: EvaluationResult, file: Path, *, overwrite: bool = Fals
     check_mergeable(file, result.facts, overwrite=overwrite)
     earlier = _read(file) if file.exists() and not overwrite else {}
     table = result.as_json()
-    kept = {name: each for name, each in earlier.get("metrics", {}).items() if name not in table["metrics"]}
+    new = table["metrics"]
+    others = any(name.startswith(_OF_CLASS) for name in new)  # perhaps of another segmenter
+    kept = {
+        name: each
+        for name, each in earlier.get("metrics", {}).items()
+        if name not in new and not (others and name.startswith(_OF_CLASS))
+    }
     if kept:
-        table["metrics"] = kept | table["metrics"]
+        table["metrics"] = kept | new
         table["images"] = _merge_images(earlier.get("images", []), table["images"])
         table["nearest"] = table["nearest"] or earlier.get("nearest", [])
         table["failed"] = list(dict.fromkeys([*earlier.get("failed", []), *table["failed"]]))

@@ -1,11 +1,14 @@
 """What a command writes never replaces a file that it has not written itself, unless it is asked to."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from i2i.evaluate import EvaluationResult, write_merged
+from i2i.metrics.value import MetricValue
 from i2i.training import run
 from i2i_runtime import images
 from tests.cli.test_cli import i2i_run
@@ -105,6 +108,13 @@ def test_metrics_of_the_same_images_are_merged_and_of_others_refused(
         code, _, errors = i2i_run(*words, *other, capsys=capsys)
         assert code == 1 and "holds metrics of other files" in errors and "--overwrite" in errors
     assert sorted(file.read_bytes()) == sorted(both)
+
+
+def test_classes_of_two_segmenters_are_not_mixed(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    for names in (["PSNR", "mIoU", "IoU sky", "IoU road"], ["mIoU", "IoU sky"]):
+        write_merged(EvaluationResult(metrics={name: MetricValue(0.5) for name in names}), file)
+    assert set(json.loads(file.read_text())["metrics"]) == {"PSNR", "mIoU", "IoU sky"}
 
 
 def test_a_run_keeps_its_metrics_where_others_go_to_a_file(home: Path, tmp_path: Path, capsys: Captured) -> None:

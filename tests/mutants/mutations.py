@@ -246,7 +246,7 @@ MUTATIONS = [
     Mutation(
         "an evaluation drops the metrics before it",
         "i2i/evaluate/merge.py",
-        'table["metrics"] = kept | table["metrics"]',
+        'table["metrics"] = kept | new',
         "pass",
         "tests/cli/test_outputs.py -k merged",
     ),
