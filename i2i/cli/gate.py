@@ -110,4 +110,9 @@ def _summary(result: "GateResult", keep: Path, doubtful: Path) -> list[str]:
     lines = [f"{bound.score}: doubtful {bound.side} {bound.limit:.3f}" for bound in result.bounds]
     lines += [f"{kept} of {len(result.frames)} frames kept in {keep}, {len(result.frames) - kept} in {doubtful}"]
     lines[-1] += f" ({counted})" * bool(counted)
+    if 2 * kept < len(result.frames):
+        lines.append(
+            "most frames are doubtful: the segmenter may not know such images (i2i evaluate folders measures it on "
+            "real ones), or lower --floor"
+        )
     return lines + [f"failed: {sentence}" for sentence in result.failed]

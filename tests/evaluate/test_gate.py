@@ -96,6 +96,15 @@ def test_results_are_not_replaced_unasked(frames: Path, capsys: pytest.CaptureFi
     assert (frames / "kept" / "mine.png").exists()
 
 
+def test_a_segmenter_that_knows_no_such_frames_is_suspected(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = ["--keep", str(tmp_path / "kept"), "--doubtful", str(tmp_path / "doubtful")]
+    code, out, errors = gate(frames, "--floor", "0.9", *folders, capsys=capsys)
+    assert code == 0, errors
+    assert "0 of 60 frames kept" in out and "the segmenter may not know such images" in out
+
+
 def test_frames_that_look_like_no_real_frame_are_put_aside(frames: Path, tmp_path: Path) -> None:
     for index in range(10):
         picture = draw_scene(size=SIZE, seed=2, index=index).real
