@@ -1,12 +1,15 @@
 """Command `i2i evaluate utility`: measures what translated frames teach a segmenter of real ones."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from i2i.cli.train import Device
 from i2i_runtime.files import check_output
+
+if TYPE_CHECKING:
+    from i2i.evaluate import LabelledFolder
 
 
 def utility(
@@ -69,16 +72,13 @@ def utility(
     from i2i.evaluate import LabelledFolder, evaluate_utility, open_utility_frames, write_utility
 
     outputs = _outputs(json, run, overwrite)
-    if (real_train is None) != (real_train_labels is None):
-        raise ValueError("--real-train and --real-train-labels go with one another; give both or neither")
     real_map = real_class_map or class_map
-    training = LabelledFolder(real_train, real_train_labels, real_map) if real_train and real_train_labels else None
     with stop_on_signals() as stop, ProgressLine() as line:
         frames = open_utility_frames(
             LabelledFolder(source, labels, class_map),
             _by_name(translated or []),
             LabelledFolder(real, real_labels, real_map),
-            training,
+            _training_folder(real_train, real_train_labels, real_map),
             classes=classes,
             merge=_split(merge),
             ignore=_split(ignore_classes),
@@ -101,6 +101,15 @@ def utility(
             write_utility(result, file)
             line.notify(f"written to {file}")
     return stop.exit_code()
+
+
+def _training_folder(frames: Path | None, labels: Path | None, class_map: Path | None) -> "LabelledFolder | None":
+    """The real frames to train on. Raises ValueError for frames without label maps, or the reverse."""
+    from i2i.evaluate import LabelledFolder
+
+    if (frames is None) != (labels is None):
+        raise ValueError("--real-train and --real-train-labels go with one another; give both or neither")
+    return LabelledFolder(frames, labels, class_map) if frames and labels else None
 
 
 def _outputs(json: Path | None, run: Path | None, overwrite: bool) -> list[Path]:

@@ -102,8 +102,7 @@ def export(
             _refuse(unfit | of_generators | {"--triton": triton}, "a segmenter makes label maps")
             card, proof, use = _export_segmenter(network, facts, file, opset)
         else:
-            state = test_time or facts["test_time"]
-            options |= {"test_time": state, "any_size": any_size}
+            options |= {"test_time": test_time or facts["test_time"], "any_size": any_size}
             card, proof, use = _export_image(network, facts, file, options, int8, static)
         hint = f" (--product chooses: {', '.join(others)})" if others else ""
         line.notify(f"{card.product}{hint}, test time {card.test_time}, {card.precision}, opset {card.opset}")
