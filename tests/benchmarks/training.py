@@ -3,6 +3,7 @@
     python -m tests.benchmarks.training [--size PIXELS] [--threads 2] [--repeats 5] [--method cyclegan|pix2pix|esrgan|…]
 
 Both run in processes of their own and take their steps alternately, so that other load on the machine affects both.
+`--against cyclegan` measures our step against ours of another method instead.
 StyleGAN2 has no plain step here: ours is measured by itself, without the lazy penalties.
 """
 
@@ -14,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -37,12 +38,19 @@ from tests.plain import plain_step
 from tests.vgg import write_vgg19
 
 # Of the largest images of each method, in pixels
-SIZES = {"cyclegan": 256, "pix2pix": 256, "esrgan": 128, "dcgan": 64, "wgan-gp": 64, "biggan": 32, "stylegan2": 256}
+SIZES = {
+    **dict.fromkeys(("cyclegan", "pix2pix", "cut", "fastcut", "stylegan2"), 256),
+    **{"esrgan": 128, "dcgan": 64, "wgan-gp": 64, "biggan": 32},
+}
 BATCHES = {"dcgan": 128, "wgan-gp": 64, "biggan": 50}  # as published; 1 for the others
 GOALS = {
     "cyclegan": "time at most 1.00, memory at most 0.75",
     "pix2pix": "time at most 0.80",
     "esrgan": "time at most 1.00",
+}
+GOALS_AGAINST = {
+    ("cut", "cyclegan"): "time at most 0.60, memory at most 0.55",
+    ("fastcut", "cyclegan"): "time and memory at most 0.45",
 }
 NO_PLAIN_STEP = ("stylegan2",)
 MATMUL_SIZE = 4096
@@ -79,6 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=5, help="measured steps of each, after one to warm up")
     parser.add_argument("--method", choices=SIZES, action="append", help="can be repeated; all by default")
+    parser.add_argument("--against", choices=("cyclegan", "pix2pix"), help="measure against our step of this method")
+    parser.add_argument("--set", metavar="A.B=C", action="append", default=[], help="override of the measured recipe")
     options = parser.parse_args(arguments)
     os.environ["KINETO_LOG_LEVEL"] = "99"  # or every process warns that it finds no CUDA device to profile
     print(f"float32, {options.threads} threads, torch {torch.__version__}")
@@ -86,20 +96,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         vgg19 = write_vgg19(Path(folder) / "vgg19.safetensors")
         for name in options.method or SIZES:
             overrides = [f"method.perceptual.weights={vgg19}"] if name == "esrgan" else []
-            compare(Case(name, overrides, options.size or SIZES[name], options.threads), options.repeats)
+            case = Case(name, [*overrides, *options.set], options.size or SIZES[name], options.threads)
+            if options.against:
+                compare_methods(case, case._replace(name=options.against, overrides=[]), options.repeats)
+            else:
+                compare(case, options.repeats)
+
+
+def compare_methods(case: Case, other: Case, repeats: int) -> None:
+    """Print time and memory of a step of one method and of another, and their ratio."""
+    workers = {each.name: Worker("ours", each) for each in (case, other)}
+    costs = take_turns(workers, list(workers), repeats)
+    rows = {name: [*_summary(costs[name]), worker.request("memory")] for name, worker in workers.items()}
+    for worker in workers.values():
+        worker.close()
+    goal = GOALS_AGAINST.get((case.name, other.name))
+    words = " ".join(case.overrides)
+    print(f"\n{case.name} {words}, {case.size}x{case.size} pixels{f', goal: {goal}' if goal else ''}")
+    print_rows(rows)
+    print_ratio(rows[case.name], rows[other.name])
 
 
 def compare(case: Case, repeats: int) -> None:
     """Print time and memory of a step of one method."""
     kinds = ("ours",) if case.name in NO_PLAIN_STEP else ("ours", "plain")
     workers = {kind: Worker(kind, case) for kind in (*kinds, "matmul")}
-    costs: dict[str, list[Cost]] = {kind: [] for kind in workers}
-    for group in (kinds, ("matmul",)):  # matrix products heat the processor up, so not between the others
-        for repeat in range(1 + repeats):
-            for kind in group:
-                cost = workers[kind].request("step")
-                if repeat:  # the first one warms up
-                    costs[kind].append(cost)
+    # Matrix products heat the processor up, so not between the others.
+    costs = {**take_turns(workers, kinds, repeats), **take_turns(workers, ["matmul"], repeats)}
     memory = {kind: workers[kind].request("memory") for kind in kinds}
     shares = workers["ours"].request("shares")
     for worker in workers.values():
@@ -108,14 +131,11 @@ def compare(case: Case, repeats: int) -> None:
     goal = f", goal: {GOALS[case.name]}" if case.name in GOALS else ""
     print(f"\n{case.name}, batch {BATCHES.get(case.name, 1)}, {case.size}x{case.size} pixels{goal}")
     rows = {kind: [*_summary(costs[kind]), memory[kind]] for kind in kinds}
-    print(f"  {'':6}{'seconds':>10}{'CPU-seconds':>14}{'at best':>10}{'peak MiB':>12}")
-    for kind, (seconds, cpu, best, peak) in rows.items():
-        print(f"  {kind:6}{seconds:10.2f}{cpu:14.2f}{best:10.2f}{peak:12.0f}")
+    print_rows(rows)
     print("  our time goes to: " + ", ".join(f"{kind} {share:.0%}" for kind, share in shares.items()))
     if "plain" not in rows:
         return
-    seconds, cpu, best, peak = (ours / plain for ours, plain in zip(rows["ours"], rows["plain"], strict=True))
-    print(f"  {'ratio':6}{seconds:10.2f}{cpu:14.2f}{best:10.2f}{peak:12.2f}")
+    print_ratio(rows["ours"], rows["plain"])
     if case.name not in GOALS:  # gradient penalties know no device without values, on which operations are counted
         return
     flops = count_flops(case) / 1e9
@@ -123,6 +143,30 @@ def compare(case: Case, repeats: int) -> None:
     speed = flops / rows["ours"][0]
     print(f"  {flops:.0f} GFLOP a step, as published; ours makes {speed:.0f} GFLOP/s,", end=" ")
     print(f"{speed / product:.0%} of the {product:.0f} that this machine reaches in a large matrix product")
+
+
+def take_turns(workers: Mapping[str, "Worker"], names: Sequence[str], repeats: int) -> dict[str, list[Cost]]:
+    """Costs of so many steps of each worker, after one to warm up; they take them alternately."""
+    costs: dict[str, list[Cost]] = {name: [] for name in names}
+    for repeat in range(1 + repeats):
+        for name in names:
+            cost = workers[name].request("step")
+            if repeat:
+                costs[name].append(cost)
+    return costs
+
+
+def print_rows(rows: Mapping[str, Sequence[float]]) -> None:
+    """A table of seconds, CPU-seconds, fewest CPU-seconds and peak memory, by name."""
+    print(f"  {'':8}{'seconds':>10}{'CPU-seconds':>14}{'at best':>10}{'peak MiB':>12}")
+    for name, (seconds, cpu, best, peak) in rows.items():
+        print(f"  {name:8}{seconds:10.2f}{cpu:14.2f}{best:10.2f}{peak:12.0f}")
+
+
+def print_ratio(row: Sequence[float], other: Sequence[float]) -> None:
+    """The last line of such a table."""
+    seconds, cpu, best, peak = (one / another for one, another in zip(row, other, strict=True))
+    print(f"  {'ratio':8}{seconds:10.2f}{cpu:14.2f}{best:10.2f}{peak:12.2f}")
 
 
 def _summary(costs: Sequence[Cost]) -> tuple[float, float, float]:
