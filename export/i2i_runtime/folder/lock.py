@@ -46,9 +46,12 @@ def lock_folder(folder: Path | None, shard: Shard, template: Entry, *, mix: bool
         _check_others(path, shard, None if mix else template)
         yield
     finally:
+        if fcntl is None:  # Windows removes no open file
+            os.close(file)
         with suppress(OSError):
             path.unlink()
-        os.close(file)
+        if fcntl is not None:  # only then, or the file that is removed might be another process's by now
+            os.close(file)
 
 
 def _acquire(path: Path, text: str) -> int:
@@ -162,7 +165,7 @@ def _is_alive(owner: Mapping[str, Any]) -> bool:
 def _sentence(path: Path, what: str) -> str:
     owner = _read(path)
     who = f"process {owner['pid']} on {owner.get('host')}" if owner else "another process"
-    is_elsewhere = owner and owner.get("host") != socket.gethostname()
+    cannot_be_looked_up = owner and (owner.get("host") != socket.gethostname() or os.name == "nt")
     advice = "wait for its end, or choose another folder (--shard 0/2 and 1/2 share one)"
-    stale = f"; if it runs no more, delete {path.name} there" if is_elsewhere else ""
+    stale = f"; if it runs no more, delete {path.name} there" if cannot_be_looked_up else ""
     return f"{printable(path.parent)}: {who} {what}; {advice}{stale}"
