@@ -96,10 +96,14 @@ def show(
     from i2i import recipe, registry
     from i2i.recipe import components
     from i2i.recipe.annotate import annotated_toml
+    from i2i.training.build import takes_label_maps
 
     registry.load_plugins(plugins)
     chosen, source = recipe.choose(method, data or [], overrides)
     print(f"# {source}\n# augmentation, in this order: {chosen.augment.order()}\n{annotated_toml(chosen)}")
+    if chosen.method.get("classes") == 0 and takes_label_maps(chosen):
+        print("# networks: of as many classes as the label maps show, which are counted when the run is built")
+        return
     with torch.device("meta"):  # sizes without values: at once, and nothing is downloaded
         built = components.build(registry.methods, chosen.method)
     for name, player in built.players().items():

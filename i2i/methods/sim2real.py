@@ -63,6 +63,7 @@ class Sim2Real(Translation):
     """
 
     batch = LabelledUnpaired
+    needs_labels = ("a",)
 
     def __init__(
         self,

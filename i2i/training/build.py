@@ -142,12 +142,18 @@ def _open_stage(recipe: Recipe, context: RunContext) -> _Stage:
     return _Stage(recipe, method, files, samples, degradation, preparations, first_batch(method, samples, preparations))
 
 
+def takes_label_maps(recipe: Recipe) -> bool:
+    """True where the recipe's method trains on label maps, whose classes are counted when a run is built."""
+    batch = getattr(registry.methods[recipe.method["name"]], "batch", None)
+    return batch is not None and (batch in LABELLED or has_label_sources(batch, recipe))
+
+
 def _with_label_classes(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Recipe, Files | None]:
     """The recipe with the classes that the label maps show, on which the networks of a method depend, and the files."""
-    method: Any = registry.methods[recipe.method["name"]]
-    batch = getattr(method, "batch", None)
-    if batch is None or not (batch in LABELLED or has_label_sources(batch, recipe)):
+    if not takes_label_maps(recipe):
         return recipe, None
+    method: Any = registry.methods[recipe.method["name"]]
+    batch = method.batch
     files = find_files(SampleKind(batch, needs_labels=method.needs_labels), recipe, notify)
     return with_classes(recipe, files.labels, notify) if files.labels else recipe, files
 

@@ -215,6 +215,15 @@ def test_a_list_is_wrapped_on_a_terminal_alone_and_never_cut(
     assert wrapped.split() == whole.split() and "…" not in whole
 
 
+@pytest.mark.parametrize("method", [["segmenter"], ["sim2real"], ["pix2pix", "--set", "method.classes=0"]])
+def test_networks_of_as_many_classes_as_the_label_maps_show_are_not_counted(
+    method: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, shown, _ = i2i_run("show", *method, capsys=capsys)
+    assert code == 0
+    assert shown.splitlines()[-1].startswith("# networks: of as many classes as the label maps show")
+
+
 def test_show_prints_a_recipe_that_train_takes(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = i2i_run("show", "pix2pix", world, *settings("pix2pix", "train.steps=1"), capsys=capsys)
     assert code == 0 and "# generator: " in out
