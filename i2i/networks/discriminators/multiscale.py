@@ -59,6 +59,15 @@ class MultiscaleDiscriminator(Discriminator):
         self.halve = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
         self.min_size = 3 * 2 ** (layers + scales - 1)
 
+    def check_size(self, height: int, width: int) -> None:
+        """Raises ValueError for images that are too small at the last scale."""
+        try:
+            super().check_size(height, width)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}; enlarge them, or set fewer method.discriminator.scales than {self.scales}"
+            ) from None
+
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         return tuple(judge(each) for judge, each in self._pyramid(image))
 
