@@ -30,5 +30,6 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=1e6)]  # of a loss
 Parameter = Annotated[float, Field(ge=0, le=1e6)]  # of a distribution
 Share = Annotated[float, Field(gt=0, le=1)]
+Level = Annotated[float, Field(ge=-1e6, le=1e6)]  # of a pixel, in the value range of a network
 Factor = Annotated[float, Field(gt=0, le=1000)]
 Temperature = Annotated[float, Field(ge=1e-3, le=100)]  # by which similarities are divided

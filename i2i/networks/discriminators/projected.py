@@ -20,7 +20,7 @@ from i2i.pretrained import (
     load_or_download,
     torchvision_weights,
 )
-from i2i.recipe.ranges import Channels, Features, PixelsOrNone
+from i2i.recipe.ranges import Channels, Features, Level, PixelsOrNone
 from i2i.registry import discriminators
 
 Backbone = Literal["squeezenet1_1", "efficientnet_b0"]
@@ -57,7 +57,7 @@ class ProjectedDiscriminator(Discriminator):
         features: Features = 64,
         projection: Literal["none", "ccm", "ccm+csm"] = "ccm+csm",
         resize: PixelsOrNone = 0,
-        value_range: tuple[float, float] = (-1.0, 1.0),
+        value_range: tuple[Level, Level] = (-1.0, 1.0),
     ) -> None:
         super().__init__()
         if in_channels not in (1, 3):
