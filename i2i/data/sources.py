@@ -13,15 +13,8 @@ from i2i.data.labels.find import find_segmentation
 from i2i.data.labels.maps import NO_LABELS
 from i2i.data.labels.recipe import find_labels, source_labels
 from i2i.data.reading import FieldFormat
-from i2i.data.samples import (
-    HighResolutionImages,
-    LabelledImages,
-    LabelledUnpairedImages,
-    PairedImages,
-    Preprocessing,
-    SegmentationImages,
-    UnpairedImages,
-)
+from i2i.data.samples import HighResolutionImages, LabelledImages, PairedImages, Preprocessing, SegmentationImages
+from i2i.data.unpaired_samples import LabelledUnpairedImages, UnpairedImages
 from i2i.recipe import Recipe
 
 Samples = Any  # of one of the classes in `i2i.data.samples`

@@ -8,7 +8,8 @@ import torch
 
 from i2i.data.augment import Pipeline
 from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles
-from i2i.data.samples import HighResolutionImages, PairedImages, Preprocessing, UnpairedImages
+from i2i.data.samples import HighResolutionImages, PairedImages, Preprocessing
+from i2i.data.unpaired_samples import UnpairedImages
 from i2i_runtime import images
 
 PLAIN = Pipeline({})

@@ -7,7 +7,8 @@ import torch
 from i2i.data.augment import Pipeline
 from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles, find_pairs, find_single, find_unpaired
 from i2i.data.reading import FieldFormat
-from i2i.data.samples import HighResolutionImages, LabelledImages, PairedImages, UnpairedImages
+from i2i.data.samples import HighResolutionImages, LabelledImages, PairedImages
+from i2i.data.unpaired_samples import UnpairedImages
 from i2i_runtime import images
 from tests.data.files import (
     RANDOM,

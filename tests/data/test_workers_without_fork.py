@@ -11,7 +11,8 @@ import pytest
 from i2i.data.augment import Pipeline
 from i2i.data.batch import Unpaired
 from i2i.data.loader import batches
-from i2i.data.samples import LabelledImages, UnpairedImages
+from i2i.data.samples import LabelledImages
+from i2i.data.unpaired_samples import UnpairedImages
 from i2i.registry import load_plugins
 from tests.data.files import RANDOM, domains, opened, paired, pairs, photos, singles
 from tests.plugins import no_plugins
