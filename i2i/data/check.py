@@ -2,11 +2,13 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from i2i.data.halves import are_side_by_side
+from i2i.data.layouts import PROBED
 from i2i.data.pairing import by_stem, without_scale
 from i2i.data.survey import SPLIT, ImageFacts, Split, find_splits, read_facts
 from i2i.progress import Progress
@@ -46,15 +48,15 @@ def check(
     """Read every image of one folder (train/, test/ or trainA/, trainB/, ..., or any images), or of two (a and b).
 
     `paired` says that images of a and b are pairs by their names, or that each image of the one folder is two, side by
-    side. None guesses: images in train/ are if most are wide, a and b are if nine names in ten agree. Pairs may be of
-    low and high resolution. Memory grows with the number of images only. Raises ValueError for a folder that is missing
-    or without images.
+    side. None guesses: images in train/ are if most are wide and their halves plausible, a and b are if nine names in
+    ten agree. Pairs may be of low and high resolution. Memory grows with the number of images only. Raises ValueError
+    for a folder that is missing or without images.
     """
     found = find_splits(folders)
     report = DataReport()
     _read_all(report, found, threads, progress)
     _check_pairs(report, paired)
-    _check_side_by_side(report, paired)
+    _check_side_by_side(report, paired, {name: folder for name, folder, _ in found})
     _check_leaks(report)
     _advise(report)
     _list_ignored(report, folders, {folder / path for _, folder, paths in found for path in paths})
@@ -145,17 +147,32 @@ def _factor(a: ImageFacts, b: ImageFacts) -> int:
     return factor if a[:2] == low else -factor
 
 
-def _check_side_by_side(report: DataReport, paired: bool | None) -> None:
-    """Images in train/, test/ and val/ are pairs if `paired` or if most are wide; in a single folder if `paired`."""
+def _check_side_by_side(report: DataReport, paired: bool | None, folders: Mapping[str, Path]) -> None:
+    """Images in train/, test/ and val/ are pairs if `paired`, or if most are wide and their halves are plausible; in a
+    single folder if `paired`.
+    """
     for split in report.splits:
         single = len(report.splits) == 1 and not SPLIT.fullmatch(split.name)
         if paired is False or not (split.name in ("train", "test", "val") or (paired and single)):
             continue
-        wide = sum(image.width >= _WIDE * image.height for image in split.facts.values())
-        if paired is None and wide < len(split.facts) / 2:
+        if paired is None and not _is_side_by_side(report, split, folders[split.name]):
             continue
         if odd := _sized(split, lambda image: image.width % 2 == 1):
             report.problems.append(f"{split.name}: odd width, so not two halves, in {_share(odd, split.paths)}")
+
+
+def _is_side_by_side(report: DataReport, split: Split, folder: Path) -> bool:
+    """True if most images are wide and their halves are plausible pairs; wide images that are not are reported."""
+    wide = [path for path, image in split.facts.items() if image.width >= _WIDE * image.height]
+    if 2 * len(wide) < len(split.facts) or not wide:
+        return False
+    if are_side_by_side(folder / path for path in wide[:: max(1, len(wide) // PROBED)]):
+        return True
+    report.facts.append(
+        f"{split.name}: twice as wide as high, but most without a seam in the middle or the same edges in both halves,"
+        " so taken for single images; data.layout=side-by-side trains on them as pairs"
+    )
+    return False
 
 
 def _check_leaks(report: DataReport) -> None:

@@ -20,7 +20,7 @@ LABELS = "labels"  # a folder of label maps, beside one of these
 FRAMES = ("images", "frames", "imgs", "rgb")
 # Side-by-side pairs of the published sets are twice as wide as high.
 _SIDE_BY_SIDE = (1.9, 2.1)
-_PROBED = 32  # images that are read to see whether they are pairs side by side
+PROBED = 32  # images that are read to see whether they are pairs side by side
 _NAMED = 4  # groups of files named in a sentence
 
 
@@ -129,7 +129,7 @@ def check_side_by_side(folder: Path, paths: Sequence[Path], layout: Layout) -> N
     """
     if layout == "side-by-side":
         return
-    probed = paths[:: max(1, len(paths) // _PROBED)]
+    probed = paths[:: max(1, len(paths) // PROBED)]
     headers = [images.header(path) for path in probed]
     low, high = _SIDE_BY_SIDE
     other = [each for each in headers if not low <= each.width / each.height <= high]

@@ -1,6 +1,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from i2i.data.check import check
@@ -126,18 +127,35 @@ def test_label_maps_are_partners_of_their_images(unpaired: Path) -> None:
     assert missing == "testA and testA_labels: no partner of the same name for 1 of 5 images: testA_labels/horse2.png"
 
 
+def side_by_side(path: Path, height: int, width: int, *, seed: int = 0) -> None:
+    """Noise, dark left of the middle and bright right of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 40, (height, width, 3), np.uint8)
+    noise[:, width // 2 :] += 200
+    images.write(path, noise)
+
+
 def test_side_by_side_images_of_odd_width_are_a_problem(tmp_path: Path) -> None:
-    put(tmp_path / "train" / "1.png", (4, 8, 3))
-    put(tmp_path / "train" / "2.png", (4, 9, 3))
-    put(tmp_path / "val" / "3.png", (4, 8, 3), seed=3)
+    side_by_side(tmp_path / "train" / "1.png", 4, 8)
+    side_by_side(tmp_path / "train" / "2.png", 4, 9)
+    side_by_side(tmp_path / "val" / "3.png", 4, 8, seed=3)
     sentence = "train: odd width, so not two halves, in 1 of 2 images: 2.png (9x4)"
     assert check(tmp_path).problems == [sentence]
     assert check(tmp_path, paired=False).problems == []
     # The images of a single folder are pairs with `paired` only.
     assert check(tmp_path / "val").problems == check(tmp_path / "val", paired=True).problems == []
-    put(tmp_path / "val" / "4.png", (4, 9, 3))
+    side_by_side(tmp_path / "val" / "4.png", 4, 9)
     assert check(tmp_path / "val").problems == []
     assert len(check(tmp_path / "val", paired=True).problems) == 1
+
+
+def test_wide_images_whose_halves_are_no_pairs_are_named_single_ones(tmp_path: Path) -> None:
+    for index in range(8):
+        put(tmp_path / "train" / f"{index}.png", (32, 65, 3), seed=index)
+    report = check(tmp_path)
+    assert report.problems == []
+    assert any(fact.startswith("train: twice as wide as high, but most without a seam") for fact in report.facts)
+    assert len(check(tmp_path, paired=True).problems) == 1 and check(tmp_path, paired=False).facts == []
 
 
 def test_photos_in_train_and_val_are_no_pairs_side_by_side(tmp_path: Path) -> None:
