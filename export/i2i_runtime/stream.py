@@ -14,6 +14,7 @@ import numpy as np
 
 from i2i_runtime.frames import FrameFormat, PipeReader, recognise, write_fully
 from i2i_runtime.images import Array
+from i2i_runtime.images.prepare import is_unlike, size_advice
 from i2i_runtime.interrupt import ending_calls
 from i2i_runtime.translate import ImageModel
 
@@ -125,18 +126,20 @@ def run_on_standard_streams(model: ImageModel, size: tuple[int, int] | None) -> 
         ending_calls(),
     ):
         try:
-            translate_frames(stream, PipeReader(source), target, size, announce=partial(_announce, model))
+            translate_frames(stream, PipeReader(source), target, size, announce=partial(announce, model))
         finally:
             print(stream.summary(), file=sys.stderr)
 
 
-def _announce(model: ImageModel, frames: FrameFormat) -> None:
-    """Say what comes and goes, on standard error."""
+def announce(model: ImageModel, frames: FrameFormat) -> None:
+    """Print the sizes of frames and results on standard error, and what to do about frames unlike those of training."""
     height, width = frames.height, frames.width
     if model.prepare is not None:
         height, width = model.prepare(np.zeros((height, width, 3), np.uint8)).shape[:2]
     sizes = f"{frames.width}x{frames.height} in, {width * model.card.scale}x{height * model.card.scale} out"
     what = f"{model.card.product} on {model.engine} {model.provider}: frames of {frames.name}, {sizes}"
+    if model.prepare is None and is_unlike(model.card, height, width):
+        what += f"\nframes are more than twice or less than half as large as in training; {size_advice(model.card)}"
     print(what, file=sys.stderr, flush=True)
 
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 
 from i2i_runtime.engines.onnxruntime import Session
 from i2i_runtime.frames import PipeReader, RawFrames
-from i2i_runtime.stream import Stream, parse_size, prefetch, translate_frames
+from i2i_runtime.stream import Stream, announce, parse_size, prefetch, translate_frames
 from tests.runtime.engines.test_onnxruntime import write
 
 rng = np.random.default_rng(0)
@@ -51,6 +52,17 @@ def test_raw_frames_go_through_pipes_as_the_session_makes_them(model: Path) -> N
     said = done.stderr.decode()
     assert "blur on onnxruntime cpu: frames of RGB24, 10x6 in, 20x12 out" in said
     assert "5 frames in" in said and "from read to written" in said
+
+
+@pytest.mark.parametrize(("side", "is_said"), [(16, True), (8, False), (3, True)])
+def test_frames_much_larger_or_smaller_than_in_training_are_said_to_be(
+    model: Path, side: int, is_said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Session(model, providers=["cpu"])
+    session.card = replace(session.card, trained_size=(7, 7))
+    announce(session, RawFrames(side, side))
+    said = capsys.readouterr().err
+    assert ("half as large as in training; for results as in training, resize them to about 7x7" in said) == is_said
 
 
 def test_a_result_is_written_before_the_next_frame_is_there(model: Path) -> None:
