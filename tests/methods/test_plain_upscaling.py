@@ -137,13 +137,24 @@ def real_and_fake_swapped(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(objective, "discriminator", lambda self, real, fake, healthy=healthy: healthy(self, fake, real))
 
 
+class UpdateOfOne:
+    """An update that leaves all players but one as they are."""
+
+    def __init__(self, update: Any, player: str) -> None:
+        self._update, self._player, self.step = update, player, update.step
+
+    def __call__(self, player: str, **terms: Tensor) -> None:
+        if player == self._player:
+            self._update(player, **terms)
+
+
 def discriminator_first(patch: pytest.MonkeyPatch) -> None:
     """The generator learns from a discriminator that has just learnt."""
     for method in (ESRGAN, RealESRGAN):
 
         def swapped(self: Any, batch: Pair, update: Any, step: Any = method.training_step) -> None:
             for one in ("discriminator", "generator"):
-                step(self, batch, lambda player, one=one, **terms: player == one and update(player, **terms))
+                step(self, batch, UpdateOfOne(update, one))
 
         patch.setattr(method, "training_step", swapped)
 
