@@ -95,7 +95,7 @@ def test_the_command_writes_the_page_and_prints_its_path(tmp_path: Path, capsys:
         (["empty"], "empty: nothing logged yet"),
         (["run", "empty"], "empty: nothing logged yet"),
         (["run", "-o", "page.txt"], "page.txt: allowed: a file whose name ends in .html"),
-        (["run", "-o", "gone/page.html"], "gone/page.html: cannot be written"),
+        (["run", "-o", "run/losses.csv/page.html"], "run/losses.csv/page.html: cannot be written"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(
