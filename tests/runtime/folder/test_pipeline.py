@@ -73,10 +73,10 @@ def test_files_that_were_opened_ahead_are_closed_when_the_run_stops(
 ) -> None:
     stopped = Event()
 
-    def decode(data: bytes, path: Path) -> images.ImageWithMetadata:
+    def decode(data: bytes, path: Path, **options: bool) -> images.ImageWithMetadata:
         if path != tree / NAMES[0]:
             stopped.wait(5)  # so that the last image is opened, and never read
-        return images.decode(data, path)
+        return images.decode(data, path, **options)
 
     def stop() -> bool:
         asked.append(1)
@@ -120,7 +120,9 @@ def test_decoding_and_encoding_stay_near_the_network(tmp_path, monkeypatch, wait
         (tmp_path / "in").mkdir(exist_ok=True)
         images.write(tmp_path / "in" / f"{index}.png", np.zeros((4, 4, 3), np.uint8))
     seen, ahead = [], []
-    monkeypatch.setattr(pipeline, "decode", lambda data, path: seen.append(path) or images.decode(data, path))
+    monkeypatch.setattr(
+        pipeline, "decode", lambda data, path, **options: seen.append(path) or images.decode(data, path, **options)
+    )
 
     def network(batch):
         ahead.append(len(seen) - len(ahead))
