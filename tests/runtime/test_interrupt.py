@@ -18,11 +18,13 @@ from i2i_runtime.engines.base import CARD
 
 CARD_OF = Card(product="endless", in_channels=3, out_channels=3, overlap=2)
 NEEDS_OPENVINO = pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
+# A process that is started in the background ignores Ctrl-C, and so do its children.
 PROGRAM = """
-import sys, threading, time
+import signal, sys, threading, time
 from i2i_runtime import cli, interrupt
 from i2i_runtime.folder import command
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 command.PATIENCE = interrupt.GRACE = 0.5
 
 def announce():
@@ -76,7 +78,10 @@ def run(*arguments: str | Path, signals: list[int], given: bytes = b"") -> tuple
             said += line
         for number in signals:
             process.send_signal(number)
-        out, more = process.communicate(timeout=120)
+        try:
+            out, more = process.communicate(timeout=120)
+        finally:
+            process.kill()  # one that has not ended would be waited for without end
         return process.returncode, (out + said + more).decode()
 
 
