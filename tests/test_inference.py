@@ -202,7 +202,7 @@ def test_what_is_no_model_is_one_sentence(tmp_path: Path) -> None:
 def test_weights_that_do_not_fit_are_refused(cyclegan: Path, tmp_path: Path) -> None:
     facts = checkpoint.load_product(checkpoint.find(cyclegan) / "a_to_b.safetensors")[1]
     save_file(UnetGenerator(depth=2, features=4).state_dict(), tmp_path / "a.safetensors", metadata=facts)
-    with pytest.raises(ValueError, match="do not fit the generator"):
+    with pytest.raises(ValueError, match="do not fit the network"):
         i2i.load(tmp_path / "a.safetensors")
 
 
