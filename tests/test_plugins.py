@@ -1,6 +1,7 @@
 """Plugins: a run finds its own again, a file of weights never imports code, and errors name file and line."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -82,6 +83,21 @@ def test_every_command_finds_the_plugins_of_a_run(
     code, _, errors = i2i_run(*[word.replace("RUN", str(translator)) for word in words], capsys=capsys)
     assert code == 0, errors
     assert (tmp_path / result).exists()
+
+
+def test_the_next_command_that_training_prints_works_as_it_is_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my_method.py").write_text(METHOD)
+    words = ["train", "mine", tiny_world(tmp_path / "world"), "--plugin", tmp_path / "my_method.py"]
+    settings = small("method.generator.blocks=1", "method.generator.features=2", "train.steps=1")
+    code, printed, errors = i2i_run(*words, "--out", tmp_path / "my run", *settings, capsys=capsys)
+    assert code == 0, errors
+    forget_plugins()
+    program, *typed = shlex.split(printed.rpartition("translate a folder with: ")[2])
+    places = {"IN": tmp_path / "world/testA", "OUT": tmp_path / "out"}
+    code, _, errors = i2i_run(*[places.get(word, word) for word in typed], capsys=capsys)
+    assert program == "i2i" and code == 0 and (tmp_path / "out/00000.png").is_file(), errors
 
 
 def test_samples_come_from_a_run_of_a_plugin(

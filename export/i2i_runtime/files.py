@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import secrets
+import shlex
 import stat
 import tempfile
 import unicodedata
@@ -21,6 +22,11 @@ _LONGEST_SUFFIX = 16  # characters that a temporary name takes over
 def printable(path: Path) -> str:
     """The path as text for messages: bytes that are not UTF-8 become question marks, control characters \\x1b, \\n."""
     return escape_controls(os.fsencode(path).decode("utf-8", "replace"), keep="")
+
+
+def shell_word(path: Path) -> str:
+    """The path as one word of a command in a message, quoted where a shell would split it."""
+    return shlex.quote(printable(path))
 
 
 def escape_controls(text: str, *, keep: str = "\n\t") -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from i2i.cli.train import Device, Set
+from i2i_runtime.files import shell_word
 
 
 def demo(
@@ -27,7 +28,7 @@ def demo(
         try:
             page = run_demo(out, overrides, reporter=line, device=device, stop=stop)
         except Interrupted as interrupted:
-            line.notify(f"stopped; go on with: i2i train --resume {interrupted}")
+            line.notify(f"stopped; go on with: i2i train --resume {shell_word(Path(str(interrupted)))}")
             return stop.exit_code()
     print(f"open {page.resolve()}\n{_next_commands(out)}")
     return 0
@@ -37,9 +38,10 @@ def _next_commands(out: Path) -> str:
     """Three commands to try, with the program as it can be called: it may not be on PATH, as after `make demo`."""
     called, found = Path(sys.argv[0]), shutil.which("i2i")
     on_path = called.name != "i2i" or (found is not None and Path(found).resolve() == called.resolve())
-    program, activate = "i2i" if on_path else str(called), called.parent / "activate"
+    program, activate = "i2i" if on_path else shell_word(called), called.parent / "activate"
+    folders = " ".join(shell_word(out / name) for name in ("run/latest", "world/testB", "simulated"))
     commands = (
-        f"translate {out}/run/latest {out}/world/testB {out}/simulated --product b_to_a",
+        f"translate {folders} --product b_to_a",
         "train cyclegan FOLDER_A FOLDER_B --set train.epochs=20",
         "list recipes",
     )

@@ -10,7 +10,7 @@ import typer
 from i2i.cli.convert import Kept, Overwrite
 from i2i.cli.open_model import TestTime
 from i2i.cli.train import Plugins
-from i2i_runtime.files import check_output
+from i2i_runtime.files import check_output, shell_word
 
 if TYPE_CHECKING:
     from i2i.export.proof import Proof
@@ -132,7 +132,7 @@ def _export_latent(generator: Any, facts: Facts, file: Path, options: dict[str, 
     from i2i.export.latent import export_latent
 
     card, proof = export_latent(generator, noise_card_of(generator, facts), file, **options)
-    return card, proof, f"latents, images of {card.size}x{card.size}: i2i sample {file} SAMPLES/ --n 100"
+    return card, proof, f"latents, images of {card.size}x{card.size}: i2i sample {shell_word(file)} SAMPLES/ --n 100"
 
 
 def _export_segmenter(segmenter: Any, facts: Facts, file: Path, opset: int) -> tuple[Any, "Proof", str]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from i2i_runtime.files import shell_word
+
 Set = Annotated[
     list[str],
     typer.Option(
@@ -81,7 +83,7 @@ def train(
                 out = out or run.default_folder(chosen, method)
                 folder = run.train(chosen, out, reporter=line, device=device, stop=stop)
         except Interrupted as interrupted:
-            line.notify(f"stopped; go on with: i2i train --resume {interrupted}")
+            line.notify(f"stopped; go on with: i2i train --resume {shell_word(Path(str(interrupted)))}")
             return 128 + (sent.signal or signal.SIGTERM)  # which another of several processes was sent
     line.notify(f"done: {folder}\n{run.next_command(folder)}")
     return 0

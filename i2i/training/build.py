@@ -34,6 +34,7 @@ from i2i.training.run_info import changes_since_last_start, fingerprint, record_
 from i2i.training.start_weights import load_products, load_start_weights
 from i2i.training.train_state import TrainState
 from i2i.training.trainer import Trainer
+from i2i_runtime.files import shell_word
 
 
 def train_stage(recipe: Recipe, folder: Path, state: dict[str, Any] | None, context: RunContext) -> None:
@@ -260,4 +261,4 @@ def _next(folder: Path, context: RunContext) -> str:
     """The last saved step of a run that an error of the system has ended, and the command that resumes it."""
     saved = checkpoint.list_checkpoints(folder)
     is_saved = f"step {int(saved[-1].name)} is saved whole" if saved else "nothing had been saved yet"
-    return f"{is_saved}; when that is mended, go on with: i2i train --resume {context.run}"
+    return f"{is_saved}; when that is mended, go on with: i2i train --resume {shell_word(context.run)}"

@@ -20,6 +20,7 @@ from i2i.training.distributed import World, init_world
 from i2i.training.longer import check_unfinished
 from i2i.training.reporter import NullReporter, Reporter
 from i2i.training.run_folder import FIRST, check_free, lock_folder, write_recipe
+from i2i_runtime.files import shell_word
 
 
 def _never() -> bool:
@@ -132,10 +133,10 @@ def next_command(run: Path) -> str:
     """The command that uses a trained run, in a sentence."""
     method = registry.methods[load_run(run).method["name"]]
     if isinstance(method, type) and issubclass(method, Generation):
-        return f"sample images with: i2i sample {run / 'latest'} OUT"
+        return f"sample images with: i2i sample {shell_word(run / 'latest')} OUT"
     if isinstance(method, type) and issubclass(method, SemanticSegmentation):
-        return f"measure labels with: i2i evaluate folders IMAGES --labels MAPS --segmenter {run / 'best'}"
-    return f"translate a folder with: i2i translate {run / 'latest'} IN OUT"
+        return f"measure labels with: i2i evaluate folders IMAGES --labels MAPS --segmenter {shell_word(run / 'best')}"
+    return f"translate a folder with: i2i translate {shell_word(run / 'latest')} IN OUT"
 
 
 def _train_stages(

@@ -10,7 +10,7 @@ from i2i.checkpoints import run as checkpoint
 from i2i.recipe import RECIPE, Recipe
 from i2i.training.log import DIVERSITY, LOSSES, METRICS, SCORES
 from i2i.training.run_info import RUN_INFO
-from i2i_runtime.files import remove_temporaries, write_atomically
+from i2i_runtime.files import remove_temporaries, shell_word, write_atomically
 
 try:
     import fcntl
@@ -30,7 +30,8 @@ def check_free(run: Path) -> None:
     """
     if checkpoint.list_checkpoints(run) or checkpoint.list_checkpoints(run / FIRST):
         raise ValueError(
-            f"{run}: holds a run already; go on with `i2i train --resume {run}`, or choose another folder with --out"
+            f"{run}: holds a run already; go on with `i2i train --resume {shell_word(run)}`, or choose another folder"
+            " with --out"
         )
     taken = [name for name in [*_NAMES, "latest", "best"] if os.path.lexists(run / name)]
     if taken and not _has_mark(run / RECIPE):

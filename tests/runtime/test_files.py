@@ -1,12 +1,13 @@
 """Files are written whole or not at all, and a failed write leaves nothing behind."""
 
 import os
+import shlex
 import stat
 from pathlib import Path
 
 import pytest
 
-from i2i_runtime.files import escape_controls, open_regular_file, printable, write_atomically
+from i2i_runtime.files import escape_controls, open_regular_file, printable, shell_word, write_atomically
 
 
 def full_disk(*_) -> None:
@@ -115,3 +116,8 @@ def test_control_characters_of_names_do_not_reach_the_terminal() -> None:
     assert printable(Path("a\x1b[2Jb\nc\x9b.png")) == "a\\x1b[2Jb\\nc\\x9b.png"
     assert printable(Path("\u732b \u00e9.png")) == "\u732b \u00e9.png"
     assert escape_controls("two\nlines\x1b]0;title\x07") == "two\nlines\\x1b]0;title\\x07"
+
+
+@pytest.mark.parametrize("name", ["run", "my run", "a'b", "$HOME", "x;y"])
+def test_a_path_in_a_command_is_one_word_of_it(name: str) -> None:
+    assert shlex.split(f"i2i train --resume {shell_word(Path(name))}") == ["i2i", "train", "--resume", name]
