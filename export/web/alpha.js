@@ -3,32 +3,35 @@
 const STRAIGHT = 3; // chamfer distances to a neighbour (Borgefors 1986)
 const DIAGONAL = 4;
 
-/** Enlarge alpha, every fourth byte of `pixels` (RGBA), into that of `out`: bicubic (a = -0.5), as Pillow does. */
-export function enlargeAlpha(pixels, height, width, scale, out) {
-  const wide = new Float32Array(height * width * scale);
-  taps(width, scale).forEach(([first, weights], x) => {
+/** Resize alpha, every fourth byte of an RGBA image, into that of `out`: bicubic (a = -0.5), as Pillow does. */
+export function resizeAlpha({ data: pixels, height, width }, out) {
+  const wide = new Float32Array(height * out.width);
+  taps(width, out.width).forEach(([first, weights], x) => {
     for (let y = 0; y < height; y++) {
       let sum = 0;
       for (let tap = 0; tap < weights.length; tap++) sum += weights[tap] * pixels[4 * (y * width + first + tap) + 3];
-      wide[y * width * scale + x] = sum;
+      wide[y * out.width + x] = sum;
     }
   });
-  taps(height, scale).forEach(([first, weights], y) => {
-    for (let x = 0; x < width * scale; x++) {
+  taps(height, out.height).forEach(([first, weights], y) => {
+    for (let x = 0; x < out.width; x++) {
       let sum = 0;
-      for (let tap = 0; tap < weights.length; tap++) sum += weights[tap] * wide[(first + tap) * width * scale + x];
-      out[4 * (y * width * scale + x) + 3] = sum;
+      for (let tap = 0; tap < weights.length; tap++) sum += weights[tap] * wide[(first + tap) * out.width + x];
+      out.data[4 * (y * out.width + x) + 3] = sum;
     }
   });
 }
 
-/** For every pixel of the enlarged axis the first one that it depends on, and the weights from there on. */
-function taps(size, scale) {
-  return Array.from({ length: size * scale }, (_, index) => {
-    const centre = (index + 0.5) / scale;
-    const first = Math.max(0, Math.trunc(centre - 1.5));
-    const last = Math.min(size, Math.trunc(centre + 2.5));
-    const weights = Array.from({ length: last - first }, (_, tap) => cubic(Math.abs(first + tap - centre + 0.5)));
+/** For every pixel of the resized axis the first one that it depends on, and the weights from there on. */
+function taps(size, resized) {
+  const stretch = Math.max(1, size / resized); // the kernel is wider where the axis gets smaller
+  return Array.from({ length: resized }, (_, index) => {
+    const centre = ((index + 0.5) * size) / resized;
+    const first = Math.max(0, Math.trunc(centre - 2 * stretch + 0.5));
+    const last = Math.min(size, Math.trunc(centre + 2 * stretch + 0.5));
+    const weights = Array.from({ length: last - first }, (_, tap) => {
+      return cubic(Math.abs(first + tap - centre + 0.5) / stretch);
+    });
     const sum = weights.reduce((a, b) => a + b, 0);
     return [first, weights.map((weight) => weight / sum)];
   });

@@ -1,6 +1,7 @@
 /** The page: files are chosen, dropped or pasted, and the newest model translates the newest image. */
 
 import { Engine, Stopped } from "./engine.js";
+import { hasPreparation } from "./prepare.js";
 
 const engine = new Engine();
 const part = (id) => document.getElementById(id);
@@ -22,6 +23,7 @@ async function openModel(file) {
     const colours = `${COLOURS[card.in_channels]} to ${COLOURS[card.out_channels]}`;
     const size = card.scale > 1 ? `${card.scale} times as large` : "same size";
     part("model-facts").textContent = `${card.product}: ${colours}, ${size}; ${card.precision}; ${device}`;
+    part("as-trained").parentElement.hidden = !hasPreparation(card);
     say(image ? "" : "Choose an image.");
   });
   if (opened && image) await run();
@@ -42,7 +44,7 @@ async function showImage(file) {
 async function run() {
   hideResult();
   await working("Translating…", async () => {
-    const { blob, height, width, seconds } = await engine.translate(image, (done) => {
+    const { blob, height, width, seconds } = await engine.translate(image, part("as-trained").checked, (done) => {
       // A single tile has no progress.
       if (done > 0 && done < 1) part("progress").value = done;
     });
@@ -122,6 +124,7 @@ for (const id of ["model", "image"]) {
   });
 }
 part("device").addEventListener("change", () => model && openModel(model));
+part("as-trained").addEventListener("change", () => opened && image && run());
 part("stop").addEventListener("click", () => engine.stop());
 part("actual").addEventListener("change", ({ target }) => part("compare").classList.toggle("actual", target.checked));
 part("slider").addEventListener("input", ({ target }) => {

@@ -16,11 +16,15 @@ export class Engine {
     return opened;
   }
 
-  /** Translate an image file: {blob, height, width, seconds}; `onProgress` gets the fraction that is done. */
-  async translate(image, onProgress) {
+  /**
+   * Translate an image file: {blob, height, width, seconds}; `onProgress` gets the fraction that is done.
+   *
+   * `asTrained` resizes the image before as those of training.
+   */
+  async translate(file, asTrained, onProgress) {
     this.stop();
     if (!this.#worker) await this.#send({ open: this.#opened });
-    return this.#send({ translate: image }, onProgress);
+    return this.#send({ translate: { file, asTrained } }, onProgress);
   }
 
   /** Stop the task that is running; its promise is rejected with `Stopped`. */

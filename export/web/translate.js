@@ -1,6 +1,7 @@
 /** Translates one image of any size, with or without alpha, as i2i_runtime/translate.py does. */
 
-import { enlargeAlpha, fillHidden } from "./alpha.js";
+import { fillHidden, resizeAlpha } from "./alpha.js";
+import { prepared } from "./prepare.js";
 import { Tiling, blended, reflected } from "./tiles.js";
 
 const OUT_OF_MEMORY = /bad_?alloc|out of memory|failed to allocate|allocation failed|memory access|safeint/i;
@@ -9,15 +10,20 @@ const OUT_OF_MEMORY = /bad_?alloc|out of memory|failed to allocate|allocation fa
  * {data (RGBA bytes), height, width, hasAlpha} -> {data, height, width, channels}, `card.scale` times as large.
  *
  * `network` maps planes {data, channels, height, width} of floats in [0, 1] to such planes, as a promise. `onProgress`
- * gets the fraction that is done. Alpha bypasses a network of grey or RGB images. A grey image stays grey if the
- * network enlarges colour images. Throws for an image that the network cannot take.
+ * gets the fraction that is done. `steps`, from `sizeSteps`, resize the image before, as in training. Alpha bypasses a
+ * network of grey or RGB images. A grey image stays grey if the network enlarges colour images. Throws for an image that
+ * the network cannot take.
  */
-export async function translate(network, card, { data, height, width, hasAlpha }, onProgress) {
+export async function translate(network, card, image, onProgress, steps = []) {
+  const { data, hasAlpha } = image;
   const bypass = hasAlpha && card.in_channels !== 4 && card.out_channels !== 4;
   const enlargesColours = card.scale > 1 && card.in_channels === 3 && card.out_channels === 3;
   const grey = enlargesColours && !hasAlpha && isGrey(data);
   const channels = bypass ? 4 : grey ? 1 : card.out_channels;
-  if (bypass && card.scale > 1) fillHidden(data, height, width);
+  if (bypass) fillHidden(data, image.height, image.width);
+  if (card.in_channels === 1) makeGrey(data);
+  const pixels = prepared(image, steps);
+  const { height, width } = pixels;
   const result = {
     data: new Uint8ClampedArray(height * width * card.scale ** 2 * channels),
     height: height * card.scale,
@@ -27,7 +33,7 @@ export async function translate(network, card, { data, height, width, hasAlpha }
   const tiling = new Tiling(card);
   for (;;) {
     try {
-      await runInTiles(network, card, { data, height, width }, result, tiling, onProgress);
+      await runInTiles(network, card, pixels, result, tiling, onProgress);
       break;
     } catch (error) {
       if (!OUT_OF_MEMORY.test(error.message)) throw error;
@@ -36,7 +42,7 @@ export async function translate(network, card, { data, height, width, hasAlpha }
       throw new Error(`Not enough memory for ${width}x${height} pixels; try a smaller image.`);
     }
   }
-  if (bypass) enlargeAlpha(data, height, width, card.scale, result.data);
+  if (bypass) resizeAlpha(image, result);
   return result;
 }
 
@@ -64,7 +70,7 @@ async function runInTiles(network, card, image, result, tiling, onProgress) {
   }
 }
 
-/** The pixels at these rows and columns as planes of 1 (grey by luma), 3 or 4 channels. */
+/** The pixels at these rows and columns as planes of 1 (the first), 3 or 4 channels. */
 function planes({ data, width }, rows, columns, channels) {
   const area = rows.length * columns.length;
   const floats = new Float32Array(channels * area);
@@ -73,8 +79,7 @@ function planes({ data, width }, rows, columns, channels) {
     for (const column of columns) {
       const at = 4 * (row * width + column);
       for (let channel = 0; channel < channels; channel++) {
-        const byte = channels === 1 ? luma(data[at], data[at + 1], data[at + 2]) : data[at + channel];
-        floats[channel * area + place] = byte / 255;
+        floats[channel * area + place] = data[at + channel] / 255;
       }
       place++;
     }
@@ -82,9 +87,11 @@ function planes({ data, width }, rows, columns, channels) {
   return { data: floats, channels, height: rows.length, width: columns.length };
 }
 
-/** The luma of RGB bytes as a byte, in OpenCV's fixed point. */
-function luma(red, green, blue) {
-  return (red * 9798 + green * 19235 + blue * 3735 + 16384) >> 15;
+/** Replace colours by their luma, in OpenCV's fixed point. */
+function makeGrey(pixels) {
+  for (let at = 0; at < pixels.length; at += 4) {
+    pixels.fill((pixels[at] * 9798 + pixels[at + 1] * 19235 + pixels[at + 2] * 3735 + 16384) >> 15, at, at + 3);
+  }
 }
 
 /** Copy a rectangle of the result to its place, without the padding; alpha is left as it is. */

@@ -3,6 +3,7 @@
 import { readCard } from "./card.js";
 import { readPixels } from "./pixels.js";
 import { encodePng } from "./png.js";
+import { sizeSteps } from "./prepare.js";
 import { openSession } from "./session.js";
 import { translate } from "./translate.js";
 
@@ -25,10 +26,11 @@ async function open({ file, device }) {
   return { card, device: session.device };
 }
 
-async function translated(file) {
+async function translated({ file, asTrained }) {
+  const steps = asTrained ? sizeSteps(card) : [];
   const image = await readPixels(file);
   const start = performance.now();
-  const result = await translate(session.network, card, image, (progress) => self.postMessage({ progress }));
+  const result = await translate(session.network, card, image, (progress) => self.postMessage({ progress }), steps);
   const seconds = (performance.now() - start) / 1000;
   const { height, width } = result;
   return { blob: await encodePng(result), height, width, seconds };

@@ -16,8 +16,6 @@ PAGE = Path(__file__).parents[2] / "export" / "web"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page in a folder where models can be put beside it."""
-    if not (PAGE / "ort").is_dir():
-        pytest.skip("no ONNX Runtime Web; run export/web/setup")
     site = tmp_path_factory.mktemp("site")
     for part in PAGE.iterdir():
         (site / part.name).symlink_to(part)
@@ -38,8 +36,21 @@ def address(site: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def runtime() -> None:
+    """ONNX Runtime Web beside the page, without which no model opens."""
+    if not (PAGE / "ort").is_dir():
+        pytest.skip("no ONNX Runtime Web; run export/web/setup")
+
+
+@pytest.fixture(scope="module")
+def page(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     browser = start(tmp_path_factory.mktemp("chromium"))
     browser.open(address)
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser(runtime: None, page: Browser) -> Browser:
+    """The page, ready to open models."""
+    return page

@@ -68,7 +68,7 @@ def blur(file: Path, **facts: Any) -> None:
     write(file, Card(**{**BLUR.to_dict(), **facts}))
 
 
-def mixed(file: Path, channels: int, out_channels: int) -> None:
+def mixed(file: Path, channels: int, out_channels: int, **facts: Any) -> None:
     """Every channel of a pixel becomes a weighted mean of its channels."""
     weights = np.random.default_rng(1).dirichlet(np.ones(channels), out_channels).ravel()
     graph = helper.make_graph(
@@ -79,7 +79,7 @@ def mixed(file: Path, channels: int, out_channels: int) -> None:
         [helper.make_tensor("weights", TensorProto.FLOAT, [out_channels, channels, 1, 1], weights)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    card = Card(product="mixed", in_channels=channels, out_channels=out_channels)
+    card = Card(product="mixed", in_channels=channels, out_channels=out_channels, **facts)
     helper.set_model_props(model, {CARD: json.dumps(card.to_dict())})
     onnx.save(model, file)
 
@@ -225,7 +225,7 @@ def test_a_model_beside_the_page_and_a_dropped_image_are_enough(
 
 
 @pytest.mark.slow
-def test_the_gpu_gives_what_the_runtime_gives(address: str, tmp_path: Path) -> None:
+def test_the_gpu_gives_what_the_runtime_gives(runtime: None, address: str, tmp_path: Path) -> None:
     flags = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan,WebGPU"]
     browser = start(tmp_path / "chromium", *flags)
     try:
