@@ -48,6 +48,16 @@ def test_the_published_numbers_stand_in_the_recipes() -> None:
     assert first is not None and first.method["name"] == "rrdb-psnr" and first.method["pixel"]["name"] == "l1"
     assert first.optimizer.lr == 2e-4 and first.train.steps == 1_000_000 and first.train.ema == 0.999
 
+    gp, wgan = (recipe.load(recipe.find(name)) for name in ("wgan-gp", "wgan"))
+    assert gp.train.steps == 200_000 * gp.method["critic_steps"] and gp.method["discriminator"]["norm"] == "layer"
+    assert wgan.optimizer.name == "rmsprop" and wgan.optimizer.lr == 5e-5 and wgan.method["warm_critic_steps"] == 100
+
+
+def test_a_moving_average_warms_up_in_no_recipe_of_a_paper_that_has_none() -> None:
+    averaged = {name: loaded for name in recipe.list_recipes() if (loaded := recipe.load(recipe.find(name))).train.ema}
+    assert {"biggan/general", "esrgan/general", "stylegan2/general"} <= set(averaged)
+    assert all("sim2real" in name for name, loaded in averaged.items() if loaded.train.ema_warmup)
+
 
 def test_a_saved_recipe_reads_back_as_it_was(tmp_path: Path) -> None:
     first = load("train.steps=7", "method.generator.blocks=3")
