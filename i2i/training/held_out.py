@@ -46,7 +46,7 @@ def open_augmentation(method: Method, recipe: Recipe) -> BatchPipeline | None:
     if not recipe.augment.batch:
         return None
     if recipe.data.label_maps or has_label_sources(method.batch, recipe):
-        raise ValueError("augment.batch: it would blur class indices that are images; use augment.train instead")
+        raise ValueError("augment.batch: it would blur the label maps that a network takes; use augment.train instead")
     pipeline = BatchPipeline(recipe.augment.batch, method.value_range)
     if method.batch in LABELLED:
         pipeline.check_labels()

@@ -51,5 +51,5 @@ def test_a_size_that_batch_augmentation_makes_wrong_is_refused_before_training(t
 def test_batch_augmentation_of_label_maps_is_refused(tmp_path: Path) -> None:
     world = tiny_world(tmp_path / "world")
     chosen = tiny_recipe("pix2pix", world, *BATCH, 'data.label_maps=["source"]')
-    with pytest.raises(ValueError, match=r"augment\.batch.*label_maps"):
+    with pytest.raises(ValueError, match=r"augment\.batch.*label maps"):
         run.train(chosen, tmp_path / "run")
