@@ -99,7 +99,7 @@ class ExportedModel(ABC):
 
     def preparation(self) -> Prepare:
         """The preparation of images as in training. Raises ValueError where it is not known."""
-        return preparation(self.card.recipe)
+        return preparation(self.card.recipe, of_labels=bool(self.card.label_classes))
 
     @property
     def banded(self) -> Banded | None:

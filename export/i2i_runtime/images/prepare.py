@@ -100,9 +100,12 @@ def size_advice(card: Card) -> str:
     return f"for results as in training, resize them to about {width}x{height} before"
 
 
-def preparation(recipe: str) -> Prepare:
-    """The size steps of a recipe, one after another. Raises ValueError like `size_steps`."""
-    steps = size_steps(recipe)
+def preparation(recipe: str, *, of_labels: bool = False) -> Prepare:
+    """The size steps of a recipe, one after another; those `of_labels`, maps of class indices, by nearest neighbour.
+
+    Raises ValueError like `size_steps`.
+    """
+    steps = [step._replace(interpolation="nearest") if of_labels else step for step in size_steps(recipe)]
 
     def prepare(image: Array) -> Array:
         for step in steps:

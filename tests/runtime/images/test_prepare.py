@@ -38,6 +38,15 @@ def test_size_steps_are_those_of_training(steps: dict, channels: int, dtype: typ
     assert prepared_size(recipe, 41, 57) == trained.shape[:2]
 
 
+def test_class_indices_are_not_mixed() -> None:
+    labels = noise(41, 57, 1)
+    for size in (20, 90):
+        steps = {"scale_short": {"size": size}}
+        (trained,) = Pipeline(steps)((labels.astype(np.int32),), 0)
+        prepared = preparation(tomli_w.dumps({"augment": {"test": steps}}), of_labels=True)(labels)
+        np.testing.assert_array_equal(prepared, trained)
+
+
 def test_the_result_is_as_large_as_what_was_prepared_or_as_is_asked() -> None:
     image = noise(41, 57, 4)
     options = {"prepare": preparation(RESIZED)}
