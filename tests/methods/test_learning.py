@@ -152,7 +152,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pictures(folder: Path) -> Tensor:
     """(N, C, H, W) in [0, 1]."""
-    stack = np.stack([images.to_float(images.read(file)) for file in sorted(folder.iterdir())])
+    stack = np.stack([images.to_float(images.read(file)) for file in sorted(folder.glob("*.png"))])
     return torch.from_numpy(stack).permute(0, 3, 1, 2)
 
 

@@ -100,6 +100,7 @@ def test_dcgan_learns_the_digits(digits: Digits) -> None:
     assert learned(train("dcgan", digits, 450, ADAM), digits).passes()
 
 
+@pytest.mark.slow
 def test_wgan_gp_learns_the_digits(digits: Digits) -> None:
     assert learned(train("wgan-gp", digits, 300, CRITIC_ADAM, "method.critic_steps=2"), digits).passes()
 

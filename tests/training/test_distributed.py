@@ -130,6 +130,7 @@ def test_an_interrupted_run_of_two_ranks_resumes_bit_for_bit(world: Path, tmp_pa
     assert read_log(stopped / "losses.csv")["step"] == list(range(1, reached + 6))
 
 
+@pytest.mark.slow
 def test_a_run_resumes_with_another_number_of_ranks(world: Path, tmp_path: Path) -> None:
     for count, steps in ((2, 2), (1, 4), (2, 6)):
         resumed = ("--resume", tmp_path, "--set", f"train.steps={steps}")
