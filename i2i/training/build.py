@@ -254,7 +254,8 @@ def _system_errors(folder: Path, context: RunContext) -> Iterator[None]:
         if "DataLoader worker" not in str(error):
             raise
         cause = "a process that loads images was killed, perhaps for lack of memory (see train.workers)"
-        raise OSError(f"{folder}: {cause}: {str(error).splitlines()[0]} {_next(folder, context)}") from error
+        said = str(error).splitlines()[0].rstrip(". ")
+        raise OSError(f"{folder}: {cause}: {said}; {_next(folder, context)}") from error
 
 
 def _next(folder: Path, context: RunContext) -> str:
