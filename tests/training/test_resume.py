@@ -56,7 +56,7 @@ OWN = {
         ("real-esrgan", 2),
         ("dcgan", 2),
         pytest.param("wgan-gp", 0, marks=pytest.mark.slow),
-        ("biggan", 0),
+        pytest.param("biggan", 0, marks=pytest.mark.slow),
         ("stylegan2", 0),
     ],
 )
