@@ -18,6 +18,7 @@ FLOORS = {
     "i2i.__version__": 0,
     "i2i.recipe": 1,
     "i2i.devices": 1,
+    "i2i.label_maps": 1,
     "i2i.progress": 0,
     "i2i.download": 1,
     "i2i.pretrained": 1,

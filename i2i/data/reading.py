@@ -14,7 +14,7 @@ from i2i.data.folders import half_width
 from i2i.data.geometry import Aligned, Image, is_label_map
 from i2i.data.labels.class_map import ClassIndices
 from i2i.data.labels.maps import LabelMaps
-from i2i.networks.one_hot import IGNORE
+from i2i.label_maps import IGNORE
 from i2i.networks.value_range import ValueRange
 from i2i.registry import did_you_mean
 from i2i_runtime import images

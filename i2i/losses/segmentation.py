@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from i2i.label_maps import IGNORE
 from i2i.losses.precision import at_least_float32
 
-IGNORE = 255  # in a label map: the pixel does not count
 _ENET = 1.02  # c of section 5.2
 
 

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from i2i import registry
+from i2i.label_maps import IGNORE
 from i2i.losses.adversarial import Adversarial, Logits, mean_by_image
 from i2i.networks.augmentation.ada import AdaptiveAugmentation
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime
-from i2i.networks.one_hot import IGNORE
 from i2i.networks.product import Product
 from i2i.networks.segmenters.base import Segmenter
 from i2i.networks.value_range import ValueRange

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from i2i.data.batch import Segmentation
+from i2i.label_maps import one_hot
 from i2i.losses.segmentation import balanced_weights, cross_entropy
 from i2i.methods.base import SegmenterFactory, Update, check_classes
 from i2i.methods.segmentation import SemanticSegmentation
-from i2i.networks.one_hot import one_hot
 from i2i.networks.segmenters.base import Segmenter
 from i2i.recipe.ranges import Channels, Classes
 from i2i.registry import methods

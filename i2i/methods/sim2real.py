@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.data.batch import LabelledUnpaired
+from i2i.label_maps import one_hot
 from i2i.losses.adversarial import reference_logits
 from i2i.losses.contrastive import PatchNCE
 from i2i.losses.penalties import penalty_terms
@@ -34,7 +35,6 @@ from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.augmentation.base import Draws
 from i2i.networks.augmentation.diffaugment import jitter_colours
 from i2i.networks.generators.base import ImageGenerator
-from i2i.networks.one_hot import one_hot
 from i2i.recipe.ranges import (
     Channels,
     Classes,

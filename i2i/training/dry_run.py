@@ -27,6 +27,10 @@ from i2i.training.update import TrainingUpdate
 
 _BATCH = 2
 
+# The number of the first step, and of one far on: a method may begin with steps of another kind, or train its generator
+# at every fifth step alone.
+_TRIED = (0, 10**9 - 1)
+
 # Of the classes that methods derive from: the batches that there are samples of, and the kind of their products.
 _KINDS: dict[type, tuple[tuple[type, ...], type]] = {
     Translation: ((Pair, Unpaired, LabelledUnpaired), ImageGenerator),
@@ -98,16 +102,23 @@ def check_networks(method: Method, *sizes: Size) -> None:
 
 
 def check_step(method: Method, optimizer: Optimizer, sample: Any, batch_size: int) -> None:
-    """Raises ValueError where a training step fails on a batch like `sample`, a batch of one. Weights, buffers, random
-    numbers and the sample have no values here; a step that looks at these cannot be tried.
+    """Raises ValueError where a training step, the first or one far on, fails on a batch like `sample`, a batch of one.
+    Weights, buffers, random numbers and the sample have no values here; a step that looks at these cannot be tried.
     """
+    for step in _TRIED:
+        _check_step(method, optimizer, sample, batch_size, step)
+
+
+def _check_step(method: Method, optimizer: Optimizer, sample: Any, batch_size: int, step: int) -> None:
     fake = FakeTensorMode(allow_non_fake_inputs=True)
     own = {id(tensor): fake.from_tensor(tensor) for tensor in (*method.parameters(), *method.buffers())}
     with fake, suppress(DataDependentOutputException):
         trial = deepcopy(method, own)  # with the tensors of `own` for copies
         batch = type(sample)(*(torch.zeros(batch_size, *each.shape[1:], dtype=each.dtype) for each in sample))
         try:
-            trial.training_step(batch, TrainingUpdate(trial.players(), optimizer))
+            update = TrainingUpdate(trial.players(), optimizer)
+            update.begin_step(step, 1.0)
+            trial.training_step(batch, update)
         except DataDependentOutputException:
             raise
         except Exception as error:

@@ -18,7 +18,7 @@ from i2i.data.labels.maps import LabelMaps
 from i2i.data.loader import batches
 from i2i.data.samples import SegmentationImages
 from i2i.data.unpaired_samples import LabelledUnpairedImages
-from i2i.networks.one_hot import IGNORE, one_hot
+from i2i.label_maps import IGNORE, one_hot
 from i2i.recipe.components import options_of
 from tests.data.files import opened, unpaired, written
 from tests.data.test_batch_augment import NEEDED

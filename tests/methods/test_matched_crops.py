@@ -1,7 +1,7 @@
 import torch
 
+from i2i.label_maps import one_hot
 from i2i.methods.matched_crops import Crops, draw_crops, match_crops
-from i2i.networks.one_hot import one_hot
 
 
 def test_a_crop_is_the_slice_of_its_image() -> None:

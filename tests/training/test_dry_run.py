@@ -283,3 +283,14 @@ def test_a_step_reads_no_value_from_its_device_and_its_trial_changes_nothing(
     check_step(built, recipe.optimizer, sample, recipe.train.batch_size)
     assert all(torch.equal(before[name], built.state_dict()[name]) for name in before)
     assert torch.equal(random, torch.get_rng_state())
+
+
+def test_a_step_that_comes_later_is_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe: Recipe = tiny_recipe("sim2real", Path("x"), "method.segmenter_steps=100")
+    built = build(registry.methods, recipe.method)
+    labels = torch.zeros(1, 16, 16, dtype=torch.uint8)
+    sample = LabelledUnpaired(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), labels, labels)
+    check_step(built, recipe.optimizer, sample, 1)
+    monkeypatch.setattr(type(built.nce), "forward", lambda *_: torch.zeros(2) + torch.zeros(3))
+    with pytest.raises(ValueError, match="fails in its training step"):
+        check_step(built, recipe.optimizer, sample, 1)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i.networks.one_hot import IGNORE
+from i2i.label_maps import IGNORE
 from i2i.registry import did_you_mean
 from i2i_runtime.files import printable
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from i2i.data.labels.class_map import check_class_names, names_of_class_map, read_class_names
 from i2i.data.labels.maps import LabelMaps
-from i2i.networks.one_hot import IGNORE
+from i2i.label_maps import IGNORE
 from i2i_runtime import images
 from i2i_runtime.files import printable
 

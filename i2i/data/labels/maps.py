@@ -8,7 +8,7 @@ import numpy as np
 
 from i2i.data.labels.class_map import ClassIndices, ClassMap
 from i2i.data.labels.label_map import read_label_map
-from i2i.networks.one_hot import IGNORE
+from i2i.label_maps import IGNORE
 from i2i_runtime.files import printable
 
 

@@ -10,7 +10,7 @@ from i2i.data.labels.classes import count_classes, count_pixels, find_class_name
 from i2i.data.labels.find import FoundLabels, Splits, find_label_maps, find_segmentation
 from i2i.data.labels.maps import LabelMaps
 from i2i.data.layouts import find_labelled_domains
-from i2i.networks.one_hot import IGNORE
+from i2i.label_maps import IGNORE
 from i2i.recipe import Recipe
 from i2i.recipe.sections import Data
 from i2i_runtime.files import printable

@@ -10,7 +10,7 @@ https://arxiv.org/abs/1411.4038; over the pixels of all images, as Cityscapes an
 import numpy as np
 from numpy.typing import NDArray
 
-from i2i.networks.one_hot import IGNORE
+from i2i.label_maps import IGNORE
 
 Counts = NDArray[np.int64]
 

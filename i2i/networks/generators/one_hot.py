@@ -10,8 +10,8 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from i2i.label_maps import IGNORE, one_hot
 from i2i.networks.generators.base import ImageGenerator
-from i2i.networks.one_hot import IGNORE, one_hot
 from i2i.networks.value_range import ValueRange
 from i2i.recipe.components import Part
 from i2i.recipe.ranges import Channels, Classes

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from i2i.label_maps import one_hot
 from i2i.networks.generators.spade import Spade, SpadeGenerator
 from i2i.networks.layers import InstanceNorm2d, initialise
-from i2i.networks.one_hot import one_hot
 
 
 def spade(norm="instance", *, classes: int = 3, features: int = 4) -> Spade:

@@ -1,4 +1,4 @@
-"""Label maps as the input of networks: one channel for each class."""
+"""Label maps as tensors: the value of pixels without a class, and one channel for each class."""
 
 import torch
 from torch import Tensor
