@@ -45,32 +45,58 @@ def _names_beside(folder: Path) -> Path | None:
 def count_pixels(labels: LabelMaps, notify: Callable[[str], None] = lambda sentence: None) -> NDArray[np.int64]:
     """Pixels of each value 0..255 in all label maps, which are read: int64 (256,).
 
-    `notify` gets a sentence now and then. Raises ValueError for a label map that cannot be read or has labels without a
-    class, and for one of another size than its image.
+    `notify` gets a sentence now and then. A damaged file, of an image or its label map, is left out, as training
+    replaces it. Raises ValueError for labels without a class, for a label map of another size than its image, and where
+    all are damaged.
     """
-    counts = np.zeros(IGNORE + 1, np.int64)
+    counts, damaged = np.zeros(IGNORE + 1, np.int64), list[ValueError]()
     with ThreadPoolExecutor() as pool:
         for number, each in enumerate(_read_all(labels, pool), start=1):
-            counts += each
+            if isinstance(each, ValueError):
+                damaged.append(each)
+            else:
+                counts += each
             if number % _NOTIFY_EVERY == 0:
                 notify(f"label maps: {number:,} of {len(labels.files):,} read")
+    if damaged and len(damaged) == len(labels.files):
+        raise damaged[0]
+    if damaged:
+        notify(f"label maps: {len(damaged):,} left out, since they or their images are damaged, such as {damaged[0]}")
     return counts
 
 
-def _read_all(labels: LabelMaps, pool: ThreadPoolExecutor) -> Iterator[NDArray[np.int64]]:
+def _read_all(labels: LabelMaps, pool: ThreadPoolExecutor) -> Iterator[NDArray[np.int64] | ValueError]:
     items = iter(labels.files)
     while chunk := list(islice(items, _CHUNK)):
         yield from pool.map(lambda image: _count(labels, image), chunk)
 
 
-def _count(labels: LabelMaps, image: Path) -> NDArray[np.int64]:
-    indices, header = labels.read(image), images.header(image)
+def _count(labels: LabelMaps, image: Path) -> NDArray[np.int64] | ValueError:
+    """Pixels of each value in an image's label map; the error of a damaged file."""
+    try:
+        header = images.header(image)
+    except ValueError as error:
+        return error
+    try:
+        indices = labels.read(image)
+    except ValueError as error:
+        if _is_damaged(labels.files[image]):
+            return error
+        raise
     if indices.shape != (header.height, header.width):
         raise ValueError(
             f"{printable(labels.files[image])}: {indices.shape[1]}x{indices.shape[0]} pixels, but its image "
             f"{printable(image)} has {header.width}x{header.height}; allowed: equal sizes"
         )
     return np.bincount(indices.ravel(), minlength=IGNORE + 1)
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        images.read(path)
+    except ValueError:
+        return True
+    return False
 
 
 def count_classes(labels: LabelMaps, pixels: NDArray[np.int64], declared: int = 0) -> int:
@@ -102,5 +128,7 @@ def count_classes(labels: LabelMaps, pixels: NDArray[np.int64], declared: int = 
 
 def _largest(labels: LabelMaps, image: Path) -> int:
     """The largest class index of an image's label map; 0 where it shows no class."""
+    if _is_damaged(labels.files[image]):
+        return 0
     indices = labels.read(image)
     return int(indices[indices != IGNORE].max(initial=0))

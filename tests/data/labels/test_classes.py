@@ -110,3 +110,23 @@ def test_a_message_comes_now_and_then(tmp_path, monkeypatch):
     said: list[str] = []
     count_pixels(one(tmp_path), said.append)
     assert said == ["label maps: 1 of 1 read"]
+
+
+@pytest.mark.parametrize("damaged", ["image", "label map"])
+def test_one_damaged_file_is_left_out_of_the_count_and_named(tmp_path, damaged):
+    maps = LabelMaps({**one(tmp_path / "a").files, **one(tmp_path / "b").files})
+    image, path = list(maps.files.items())[1]
+    broken = image if damaged == "image" else path
+    broken.write_bytes(broken.read_bytes()[:40])
+    said = []
+    assert count_pixels(maps, said.append)[[0, 1, 2, 255]].tolist() == [3, 3, 3, 3]
+    assert len(said) == 1 and "1 left out" in said[0] and str(broken) in said[0]
+    assert count_classes(maps, count_pixels(maps)) == 3
+
+
+def test_damaged_files_alone_are_an_error(tmp_path):
+    maps = one(tmp_path)
+    (image,) = maps.files
+    image.write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"1\.png: not an image"):
+        count_pixels(maps)
