@@ -21,6 +21,7 @@ from i2i.download import Progress
 from i2i.export.large_images import LargeImages
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time
+from i2i.networks.reparameterised import fold
 from i2i.networks.seeded_dropout import seeded_dropout
 from i2i.networks.value_range import ValueRange
 from i2i.registry import augmentations
@@ -59,7 +60,7 @@ class Translator:
         self.provider = str(self.device)
         self._tiling = Tiling(card)
         self._is_random = True  # until a forward pass on a CPU has drawn nothing
-        self._generator = set_test_time(generator, test_time).to(self.device)
+        self._generator = set_test_time(fold(generator), test_time).to(self.device)
         if not any(isinstance(layer, nn.InstanceNorm2d) for layer in self._generator.modules()):
             # Up to twice as fast and two thirds of the memory, but slower with instance norm.
             self._generator.to(memory_format=torch.channels_last)

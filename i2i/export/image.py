@@ -25,6 +25,7 @@ from i2i.export.precision import to_half, with_uint8_ends
 from i2i.export.proof import Proof, pictures, prove, refusal
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time
+from i2i.networks.reparameterised import fold
 from i2i_runtime.bands.plan import BANDS, FeatureMap, to_json
 from i2i_runtime.card import Card, Io, Precision
 from i2i_runtime.engines import open_model
@@ -137,7 +138,7 @@ def _for_inference(generator: ImageGenerator, test_time: TestTime) -> tuple[Imag
     has_dropout = any(isinstance(layer, nn.Dropout) for layer in layers)
     if not has_dropout and not any(isinstance(layer, nn.BatchNorm2d) for layer in layers):
         test_time = "eval"  # both are the same
-    copy = set_test_time(deepcopy(generator).cpu().float(), test_time)
+    copy = set_test_time(fold(deepcopy(generator).cpu().float()), test_time)
     for layer in copy.modules():
         layer.training = False
     return copy, "published, but dropout off" if test_time == "published" and has_dropout else test_time
