@@ -85,6 +85,8 @@ def utility(
             size=_size(size),
             progress=line.count("frames read"),
         )
+        for sentence in frames.left_out:
+            line.notify(f"left out: {sentence}")
         result = evaluate_utility(
             frames,
             steps=steps,
@@ -100,7 +102,7 @@ def utility(
         for file in outputs if result.rows else ():
             write_utility(result, file)
             line.notify(f"written to {file}")
-    return stop.exit_code()
+    return stop.exit_code(3 if frames.left_out else 0)
 
 
 def _training_folder(frames: Path | None, labels: Path | None, class_map: Path | None) -> "LabelledFolder | None":

@@ -12,7 +12,7 @@ import numpy as np
 from i2i.data.labels.palette import colour_labels
 from i2i.evaluate.gate import GateResult
 from i2i.evaluate.labels import LabelConsistency
-from i2i.evaluate.pairs import Pixels, files_by_stem, read_image
+from i2i.evaluate.pairs import FilePair, PairReport, Pixels, files_by_stem, read_image
 from i2i_runtime.files import printable, temporary_path, write_atomically
 
 _CAPTION, _WIDTH = 22, 320  # pixels, of a line of text, and of a picture on the sheet
@@ -59,18 +59,26 @@ def write_manifest(result: GateResult, file: Path) -> None:
 
 
 def draw_worst(result: GateResult, source: Path, labels: LabelConsistency, *, count: int = 12) -> Pixels:
-    """Draw the worst frames, with a caption each: source, translation, label map, and what the segmenter sees."""
-    sources, rows = files_by_stem(source), []
+    """Draw the worst frames, with a caption each: source, translation, label map, and what the segmenter sees.
+
+    Those are left out of which a file cannot be read or segmented: they are in `result.failed`.
+    """
+    sources, rows = files_by_stem(source), list[Pixels]()
     for frame in result.worst(count):
-        image, truth, predicted = labels.segment(result.translated / frame.name, frame.name, resize=True)
-        original = read_image(sources[frame.name.with_suffix("")])
-        pictures = [original, image, colour_labels(truth), colour_labels(predicted)]
-        height = round(_WIDTH * image.shape[0] / image.shape[1])
-        row = np.hstack([_resized(each, height) for each in pictures])
+        pair = FilePair(frame.name, result.translated / frame.name, sources[frame.name.with_suffix("")])
+        if (row := PairReport().attempt(pair, _draw_row, pair, labels)) is None:
+            continue
         scores = ", ".join(f"{name} {value:.3f}" for name, value in frame.scores.items())
         verdict = "kept" if frame.is_kept else "doubtful"
         rows += [_caption(f"{frame.name.as_posix()}: {verdict}; {scores}", row.shape[1]), row]
-    return np.vstack([_caption("source, translation, labels of the source, labels seen", rows[0].shape[1]), *rows])
+    return np.vstack([_caption("source, translation, labels of the source, labels seen", 4 * _WIDTH), *rows])
+
+
+def _draw_row(pair: FilePair, labels: LabelConsistency) -> Pixels:
+    image, truth, predicted = labels.segment(pair.image, pair.name, resize=True)
+    pictures = [read_image(pair.partner), image, colour_labels(truth), colour_labels(predicted)]
+    height = round(_WIDTH * image.shape[0] / image.shape[1])
+    return np.hstack([_resized(each, height) for each in pictures])
 
 
 def _place(file: Path, target: Path) -> None:

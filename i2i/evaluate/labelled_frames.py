@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from i2i.data.labels.class_map import ClassMap
 from i2i.data.labels.label_map import read_label_map
-from i2i.evaluate.pairs import FilePair, Pixels, Progress, find_pairs, read_image, track
+from i2i.evaluate.pairs import FilePair, PairReport, Pixels, Progress, find_pairs, read_image, track
 from i2i.metrics.segmentation.iou import IGNORE
 from i2i.registry import did_you_mean
 from i2i_runtime.files import printable
@@ -66,21 +66,34 @@ def read_frames(
     class_map: ClassMap,
     *,
     size: tuple[int, int],
+    report: PairReport,
     progress: Progress | None = None,
 ) -> LabelledFrames:
     """Read the frames of a folder, and their label maps of equal names, resized to `size` (width, height).
 
-    Frames are averaged where they shrink; label maps are resized by nearest neighbour. Raises ValueError for missing
-    or unreadable files, for a label map of another aspect ratio than its frame, and for labels without a class.
+    Frames are averaged where they shrink; label maps are resized by nearest neighbour. A frame that cannot be read, or
+    whose label map cannot be, is left out, and `report` gets a sentence. Raises ValueError where none is left, for
+    missing files, for a label map of another aspect ratio than its frame, and for labels without a class.
     """
-    pairs = find_pairs(frames, labels, "label map")
-    read = [_read(pair, class_map, size) for pair in track(pairs, progress)]
+    pairs, read = find_pairs(frames, labels, "label map"), []
+    for pair in track(pairs, progress):
+        if (both := report.attempt(pair, _read, pair, class_map)) is not None:
+            # Outside `attempt`: a wrong class or size is a mistake in the set-up, not in one file.
+            read.append(_fit(*both, pair, class_map, size))
+    if not read:
+        raise ValueError(f"{printable(frames)}: none of {len(pairs)} frames can be read; {report.failed[-1]}")
     images, maps = zip(*read, strict=True)
     return LabelledFrames(np.stack(images), np.stack(maps))
 
 
-def _read(pair: FilePair, class_map: ClassMap, size: tuple[int, int]) -> tuple[Pixels, Labels]:
-    image, raw = read_image(pair.image), read_label_map(pair.partner, in_colour=class_map.in_colour)
+def _read(pair: FilePair, class_map: ClassMap) -> tuple[Pixels, NDArray[np.integer]]:
+    return read_image(pair.image), read_label_map(pair.partner, in_colour=class_map.in_colour)
+
+
+def _fit(
+    image: Pixels, raw: NDArray[np.integer], pair: FilePair, class_map: ClassMap, size: tuple[int, int]
+) -> tuple[Pixels, Labels]:
+    """A frame and its class indices in `size`, from its label map as stored."""
     indices = class_map(raw, printable(pair.partner))
     _check_aspect(indices, image, pair)
     shrinks = image.shape[1] > size[0] or image.shape[0] > size[1]

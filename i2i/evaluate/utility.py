@@ -35,7 +35,7 @@ _MEAN = "mIoU"
 
 class UtilityFrames(NamedTuple):
     """Labelled frames of the source, of translations of them by name, real ones to test on, and real ones to train on
-    where there are some; `classes` are the names of their labels.
+    where there are some; `classes` are the names of their labels, `left_out` sentences about files that cannot be read.
     """
 
     source: LabelledFrames
@@ -43,6 +43,7 @@ class UtilityFrames(NamedTuple):
     real_test: LabelledFrames
     classes: Sequence[str]
     real_train: LabelledFrames | None = None
+    left_out: Sequence[str] = ()
 
 
 @dataclass
@@ -170,7 +171,7 @@ def evaluate_utility(
             row = _row(result, trained_on, tested_on)
             row.add(confusion_of(segmenter, test_set, device=device))
             notify(f"trained on {trained_on}, tested on {tested_on}, seed {seed}: mIoU {row.mean_iou[-1]:.3f}")
-    result.facts = {"steps": steps, "seeds": seeds}
+    result.facts = {"steps": steps, "seeds": seeds, "left_out": list(frames.left_out)}
     return result
 
 

@@ -1,13 +1,14 @@
 """The folders that `evaluate utility` compares, read into memory in one size and with the same classes."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from i2i.data.labels.class_map import ClassMap, identity_class_map, read_class_map, read_class_names
 from i2i.data.labels.classes import find_class_names
 from i2i.evaluate.labelled_frames import LabelledFrames, ScoredClasses, read_frames
-from i2i.evaluate.pairs import Progress
+from i2i.evaluate.pairs import PairReport, Progress
 from i2i.evaluate.utility import REAL, SOURCE, UtilityFrames
 from i2i.metrics.segmentation.iou import IGNORE
 from i2i_runtime import images
@@ -40,16 +41,19 @@ def open_utility_frames(
 
     `classes` is a file of names (default: those of its class map, or in classes.txt at its label maps, else the numbers
     in these); `merge` and `ignore` as in `ScoredClasses.of`. `size` is (width, height) of all frames in pixels; by
-    default 128 wide, in the shape of the first real frame. Raises ValueError for what is missing, does not fit
-    together, or shows no class that the real test frames show.
+    default 128 wide, in the shape of the first real frame. Files that cannot be read are left out and named. Raises
+    ValueError for what is missing, does not fit together, or shows no class that is scored.
     """
     size = size or _default_size(real.frames)
     names = _names(classes, source)
     folders = {SOURCE: source, f"{REAL} test": real}
     folders |= {name: source._replace(frames=folder) for name, folder in translated.items()}
     folders |= {f"{REAL} train": real_train} if real_train else {}
+    report = PairReport()
     read = {
-        name: read_frames(each.frames, each.labels, _class_map(each, names), size=size, progress=progress)
+        name: read_frames(
+            each.frames, each.labels, _class_map(each, names), size=size, report=report, progress=progress
+        )
         for name, each in folders.items()
     }
     names = names or _numbers(read.values())
@@ -64,6 +68,7 @@ def open_utility_frames(
         sets[f"{REAL} test"],
         scored.names,
         sets.get(f"{REAL} train"),
+        list(dict.fromkeys(report.failed)),
     )
 
 
@@ -90,5 +95,8 @@ def _default_size(frames: Path) -> tuple[int, int]:
     names = images.list_images(frames)
     if not names:
         raise ValueError(f"{printable(frames)}: no images in it; known suffixes: {' '.join(images.SUFFIXES)}")
-    height, width = images.header(frames / names[0])[:2]
-    return _WIDTH, max(1, round(_WIDTH * height / width / _MULTIPLE)) * _MULTIPLE
+    for name in names:
+        with suppress(ValueError):  # a damaged file
+            height, width = images.header(frames / name)[:2]
+            return _WIDTH, max(1, round(_WIDTH * height / width / _MULTIPLE)) * _MULTIPLE
+    raise ValueError(f"{printable(frames)}: none of {len(names)} images can be read")

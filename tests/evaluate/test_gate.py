@@ -128,6 +128,21 @@ def test_frames_that_cannot_be_measured_are_doubtful(frames: Path, tmp_path: Pat
     assert gated.frames[3] not in gated.worst(4)
 
 
+@pytest.mark.parametrize("damaged", ["sim", "labels"])
+def test_frames_with_a_damaged_source_or_label_map_are_doubtful_and_not_on_the_sheet(
+    frames: Path, tmp_path: Path, damaged: str
+) -> None:
+    for name in ("out", "sim", "labels"):
+        for index in range(4):
+            write(tmp_path / name / f"{index}.png", images.read(frames / name / f"{index}.png"))
+    (tmp_path / damaged / "3.png").write_bytes(b"damaged")
+    labels = LabelConsistency(Seen(), tmp_path / "labels")
+    gated = gate_frames(tmp_path / "out", source=tmp_path / "sim", labels=labels, floor=0)
+    assert not gated.frames[3].is_kept and len(gated.failed) == 1 and f"{damaged}/3.png" in gated.failed[0]
+    caption = 22
+    assert draw_worst(gated, tmp_path / "sim", labels).shape == (caption + 3 * (caption + 320), 4 * 320, 3)
+
+
 def test_bound_is_the_median_less_so_many_deviations() -> None:
     values = np.array([0.5, 0.7, 0.8, 0.9, 1.0])
     scores = {Path(str(value)): {EDGES: value, ACCURACY: value, DISTANCE: value} for value in values}

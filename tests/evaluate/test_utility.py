@@ -150,3 +150,25 @@ class TestFolders:
         images.write(folder / "testA_labels" / "00000.png", np.full((32, 32, 1), 255, np.uint8))
         with pytest.raises(ValueError, match="testA_labels: shows none of the classes sky, road"):
             self.open(folder)
+
+    @pytest.mark.parametrize("damaged, left", [("trainA", (1, 2)), ("trainA_labels", (1, 1)), ("trainB", (2, 1))])
+    def test_damaged_files_are_left_out_and_named(self, folder: Path, damaged: str, left: tuple[int, int]):
+        broken = folder / damaged / "00001.png"
+        broken.write_bytes(broken.read_bytes()[:60])
+        read = self.open(folder)
+        assert (len(read.source.images), len(read.translated["translated"].images)) == left
+        assert len(read.left_out) == 1 and read.left_out[0].startswith(f"{broken}: ")
+        result = evaluate_utility(read, steps=1, seeds=1, train_on=["translated"])
+        assert result.as_json()["left_out"] == list(read.left_out)
+
+    def test_a_damaged_first_frame_does_not_decide_the_size(self, folder: Path):
+        for name in ("testB", "testA_labels"):
+            images.write(folder / name / "00001.png", np.zeros((16, 32, 1), np.uint8))
+        (folder / "testB" / "00000.png").write_bytes(b"damaged")
+        assert self.open(folder, size=None).real_test.images.shape == (1, 64, 128, 3)
+
+    def test_a_folder_of_damaged_frames_is_an_error(self, folder: Path):
+        for file in (folder / "trainA").iterdir():
+            file.write_bytes(b"damaged")
+        with pytest.raises(ValueError, match=r"trainA: none of 2 frames can be read; .*trainA/00001.png: not an image"):
+            self.open(folder)

@@ -49,3 +49,10 @@ def test_results_of_a_run_are_not_replaced_unasked(run: Path, capsys: pytest.Cap
     assert contents.utility == [] and any("utility.json cannot be read" in note for note in contents.notes)
     code, _, errors = measure(run.parent, "--run", str(run.parent / "no"), capsys=capsys)
     assert code == 1 and "no run" in errors
+
+
+def test_a_damaged_frame_is_named_and_the_exit_code_says_so(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = run.parent / "world" / "trainA" / "00000.png"
+    damaged.write_bytes(b"damaged")
+    code, out, _ = measure(run, "--train-on", "source", capsys=capsys)
+    assert code == 3 and f"left out: {damaged}: not an image" in out and (run / "utility.json").exists()
