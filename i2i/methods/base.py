@@ -113,6 +113,12 @@ class Method(nn.Module, ABC):
         """
         return None
 
+    def resting(self, step: int) -> Collection[str]:
+        """Players that the training step after `step` steps does not update, as of a method that trains some of them
+        first; a run warns of others without an update.
+        """
+        return ()
+
     def observed(self) -> Mapping[str, Tensor]:
         """Numbers to log beside the losses, by name; by default the probabilities of adaptive augmentations."""
         return {

@@ -8,7 +8,7 @@ https://arxiv.org/abs/1711.03213.
 Richter, Al Haija, Koltun 2021: Enhancing Photorealism Enhancement, section 3.4, https://arxiv.org/abs/2105.04619.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -107,6 +107,9 @@ class Sim2Real(Translation):
 
     def products(self) -> Mapping[str, ImageGenerator]:
         return {"a_to_b": self.generator}
+
+    def resting(self, step: int) -> Collection[str]:
+        return ("generator", "discriminator") if step < self.segmenter_steps else ("segmenter",)
 
     def training_step(self, batch: LabelledUnpaired, update: Update) -> None:
         a, b, a_labels, _ = batch

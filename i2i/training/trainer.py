@@ -49,7 +49,7 @@ class Trainer:
         self._held_out = [to_device(batch, context.device) for batch in held_out]
         self._collapse, self._evaluation = CollapseDetector(recipe.collapse), evaluation
         self._meter = AverageMeter()
-        self._has_logged = False
+        self._has_warned_of_idle_players = False
 
     def fit(self, batches: Iterator[Any], log: Log) -> None:
         """Train to the last step. Raises Interrupted, after saving, once the context says stop; NotFinite where a loss
@@ -100,12 +100,7 @@ class Trainer:
             self._meter.reset_clock()
 
     def _log_losses(self, log: Log, progress: Progress) -> None:
-        if not self._has_logged and (idle := sorted(self.state.update.idle_players)):
-            self.context.reporter.notify(
-                f"warning: no update of {', '.join(idle)} in the steps to {progress.step}; as it is meant only where a "
-                "method trains its other players first"
-            )
-        self._has_logged = True
+        self._warn_of_idle_players(progress.step)
         more: dict[str, Any] = {
             **self.state.update.norms,
             **self.state.update.learning_rates(),
@@ -114,6 +109,16 @@ class Trainer:
         values = self._meter.means() | {name: float(each) for name, each in more.items()}
         log.losses(progress.step, {"images_per_second": progress.images_per_second, **values})
         self._meter.reset()
+
+    def _warn_of_idle_players(self, step: int) -> None:
+        """Warn once of players without any update that did not rest in the last step."""
+        idle = sorted(self.state.update.idle_players.difference(self.state.method.resting(step - 1)))
+        if idle and not self._has_warned_of_idle_players:
+            self._has_warned_of_idle_players = True
+            self.context.reporter.notify(
+                f"warning: no update of {', '.join(idle)} in the steps to {step}, which is meant only where `resting` "
+                "of the method names them"
+            )
 
     def _check_collapse(self, log: Log) -> None:
         """Collective: measure the diversity of outputs. Raises Collapsed, after saving, where the run is to stop."""

@@ -45,6 +45,8 @@ def test_the_segmenter_learns_first_and_stays_as_it_is(batch: LabelledUnpaired) 
     method = build("sim2real", "method.segmenter_steps=2")
     players = [[player for player, _, _ in step(method, batch, at).calls] for at in range(4)]
     assert players == [["segmenter"], ["segmenter"], ["discriminator", "generator"], ["discriminator", "generator"]]
+    for at, updated in enumerate(players):
+        assert set(method.resting(at)) == set(method.players()) - set(updated)
 
 
 def test_the_segmenter_learns_from_the_label_maps_of_a_alone(batch: LabelledUnpaired) -> None:

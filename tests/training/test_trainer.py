@@ -105,19 +105,25 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_the_next_log_and_leaves_the_l
     assert checkpoint.find(tmp_path / "run").name == "00000003"
 
 
-def test_a_player_without_an_update_is_named_at_the_first_log(
+def test_a_player_without_an_update_is_named_once_unless_it_rests(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def only_the_generator(method: Pix2Pix, batch: Pair, update: Update) -> None:
         update("generator", l1=F.l1_loss(method.generator(batch.source), batch.target))
 
     chosen = tiny_recipe("pix2pix", world, "train.steps=4", "train.log_every=2")
-    usual, idle = Recorder(), Recorder()
+    usual, idle, first, always = (Recorder() for _ in range(4))
     run.train(chosen, tmp_path / "usual", reporter=usual)
     monkeypatch.setattr(Pix2Pix, "training_step", only_the_generator)
     run.train(chosen, tmp_path / "idle", reporter=idle)
-    said = [[each for each in reporter.messages if "no update of" in each] for reporter in (usual, idle)]
-    assert said[0] == [] and len(said[1]) == 1 and "no update of discriminator in the steps to 2" in said[1][0]
+    monkeypatch.setattr(Pix2Pix, "resting", lambda method, step: ["discriminator"] if step < 2 else [])
+    run.train(chosen, tmp_path / "first", reporter=first)
+    monkeypatch.setattr(Pix2Pix, "resting", lambda method, step: ["discriminator"])
+    run.train(chosen, tmp_path / "always", reporter=always)
+    said = [[each for each in recorder.messages if "no update of" in each] for recorder in (usual, idle, first, always)]
+    assert said[0] == said[3] == [] and len(said[1]) == len(said[2]) == 1
+    assert "no update of discriminator in the steps to 2" in said[1][0]
+    assert "no update of discriminator in the steps to 4" in said[2][0]
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
