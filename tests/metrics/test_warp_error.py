@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from i2i.metrics.warp_error import Frame, Motion, estimate_motion, mean_flicker, warp_error, warp_errors
+from i2i.metrics.warp_error import Frame, Motion, mean_flicker, motion_between, warp_error, warp_errors
 
 
 def texture(height: int = 64, width: int = 96, seed: int = 0) -> np.ndarray:
@@ -36,7 +36,7 @@ def errors(images: list[np.ndarray], sources: list[np.ndarray]) -> list[tuple[fl
 
 def test_motion_of_a_panning_camera_is_estimated() -> None:
     first, second = moving(2, step=3)
-    found = estimate_motion(first, second)
+    found = motion_between(first, second)
     assert found.visible[:, 3:-6].mean() > 0.95
     assert not found.visible[:, :2].any()  # leaves the image
     assert np.abs(found.flow[found.visible] - (-3, 0)).mean() < 0.2
@@ -63,8 +63,8 @@ def test_flicker_of_a_moving_sequence_grows_with_noise() -> None:
 
 def test_warping_removes_motion() -> None:
     first, second = moving(2)
-    warped = warp_error(first, second, estimate_motion(first, second))
-    still = warp_error(first, second, estimate_motion(first, first))
+    warped = warp_error(first, second, motion_between(first, second))
+    still = warp_error(first, second, motion_between(first, first))
     assert warped < still / 50
 
 
@@ -83,7 +83,7 @@ def test_occluded_pixels_are_not_compared() -> None:
         frame = background.copy()
         frame[24:72, left : left + 48] = patch
         frames.append(frame)
-    found = estimate_motion(*frames)
+    found = motion_between(*frames)
     assert found.visible[24:72, 88:104].mean() < 0.2  # covered by the patch in the second frame
     assert found.visible[:, :30].mean() > 0.95
 
@@ -111,6 +111,6 @@ def test_frames_of_different_or_small_sizes_raise() -> None:
     with pytest.raises(ValueError, match="a frame of 40x32, but the source has 32x32"):
         warp_errors(Frame(large, small), Frame(small, small))
     with pytest.raises(ValueError, match="32x32 and 40x32 pixels"):
-        estimate_motion(small, large)
+        motion_between(small, large)
     with pytest.raises(ValueError, match="allowed: equal sizes from 16x16"):
-        estimate_motion(small[:8], small[:8])
+        motion_between(small[:8], small[:8])
