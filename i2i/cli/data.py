@@ -108,6 +108,16 @@ def make(
             " by a tenth of the height), cars=0 (0.5 in A); one of these or more.",
         ),
     ] = "",
+    sequence: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=2,
+            max=240,
+            help="Scenes in motion: N frames each of a camera that drives, with exact optical flow (KITTI's PNG).",
+            show_default="still images",
+        ),
+    ] = None,
 ) -> None:
     """Draw the built-in world of street scenes, with label maps. A is simulated and B real.
 
@@ -121,5 +131,6 @@ def make(
         raise ValueError(f"data make {name!r}: {did_you_mean(name, ['sim2real'])}")
     parsed = parse_gap(gap) if gap else None
     with ProgressLine() as line:
-        make_world(out, count=n, size=size, seed=seed, gap=parsed, progress=line.count("scenes"))
+        count = line.count("scenes")
+        make_world(out, count=n, size=size, seed=seed, gap=parsed, sequence=sequence or 0, progress=count)
     print(out)

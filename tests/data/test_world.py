@@ -10,7 +10,7 @@ from i2i.data.folders import find_pairs, find_unpaired
 from i2i.data.labels.class_map import read_class_names
 from i2i.data.world import CLASSES, Gap, Scene, draw_scene, held_out_count, make_world, parse_gap
 from i2i.data.world.layers import rasterise
-from i2i.data.world.render import SIM_COLOURS, render_real
+from i2i.data.world.render import SIM_COLOURS, Look, render_real
 from i2i.data.world.scene import _street
 
 SIZE = 48
@@ -115,10 +115,10 @@ def test_the_identity_scores_below_the_mean_colour_of_each_class(scenes: list[Sc
 
 def test_distant_surfaces_fade_into_the_haze_at_the_horizon() -> None:
     rng = np.random.default_rng(0)
-    street = _street(rng)
+    street, look = _street(rng), Look.draw(rng)
     layers = rasterise(street, SIZE)
     surfaces = layers.labels != CLASSES.index("sky")
-    near, far = (render_real(layers._replace(depth=np.full_like(layers.depth, z)), street, rng) for z in (1, 400))
+    near, far = (render_real(layers._replace(depth=np.full_like(layers.depth, z)), street, look, rng) for z in (1, 400))
     assert far[surfaces].std(axis=0).max() < 10 < 30 < near[surfaces].std(axis=0).min()
 
 

@@ -22,13 +22,13 @@ def skyline(rng: np.random.Generator) -> SceneObject:
     return SceneObject(170.0, facets, [])
 
 
-def houses(rng: np.random.Generator, road: Road, sun: int) -> list[SceneObject]:
-    """Two rows of houses with occasional gaps; `sun` is -1 for left, 1 for right."""
+def houses(rng: np.random.Generator, road: Road, sun: int, reach: float = 100.0) -> list[SceneObject]:
+    """Two rows of houses with occasional gaps, to `reach` metres ahead; `sun` is -1 for left, 1 for right."""
     objects = []
     for side in (-1, 1):
         z = rng.uniform(1.0, 5.0)
         line = road.half_width + road.pavement + rng.uniform(0.3, 2.5)
-        while z < 100:
+        while z < reach:
             bay = rng.uniform(2.4, 3.6)
             length = bay * rng.integers(2, 6)
             place = (side * (line + rng.uniform(0, 0.8)), z, z + length)

@@ -1,5 +1,7 @@
 """Two renderers of the layers of a street: `sim` in flat colours, `real` with light, texture, haze, blur and noise."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -63,17 +65,29 @@ def render_sim(layers: Layers, street: Street) -> np.ndarray:
     return np.rint(SIM_COLOURS[layers.labels] * brightness[..., None]).astype(np.uint8)
 
 
-def render_real(layers: Layers, street: Street, rng: np.random.Generator) -> np.ndarray:
-    """(size, size, 3) uint8 RGB as seen by a camera; `rng` draws texture, exposure and noise."""
+class Look(NamedTuple):
+    """What all frames of a scene share in `render_real`: the tile of its textures (128, 128), and its exposure."""
+
+    tile: np.ndarray
+    exposure: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Look":
+        """Another look for every scene."""
+        return cls(rng.standard_normal((128, 128), np.float32), rng.uniform(0.94, 1.06))
+
+
+def render_real(layers: Layers, street: Street, look: Look, rng: np.random.Generator) -> np.ndarray:
+    """(size, size, 3) uint8 RGB as seen by a camera, whose noise `rng` draws."""
     size = len(layers.labels)
     sky = _sky(street, size)
     above = (layers.labels == Label.SKY)[..., None]
     colour = np.where(above, sky, _material(layers) * _light(layers))
-    colour *= (1 + _texture(layers, street, rng))[..., None]
+    colour *= (1 + _texture(layers, street, look.tile))[..., None]
     clear = np.where(above, 1, np.exp(-layers.depth / _HAZE)[..., None])
     at_horizon = sky[min(size - 1, int(street.camera.horizon * size))]
     colour = at_horizon + (colour - at_horizon) * clear
-    colour = cv2.GaussianBlur(colour, (0, 0), 0.35 + size / 640) * np.float32(rng.uniform(0.94, 1.06))
+    colour = cv2.GaussianBlur(colour, (0, 0), 0.35 + size / 640) * np.float32(look.exposure)
     colour += _NOISE * rng.standard_normal(colour.shape, np.float32)
     return np.clip(np.rint(colour), 0, 255).astype(np.uint8)
 
@@ -107,10 +121,9 @@ def _light(layers: Layers) -> np.ndarray:
     return light * foot[..., None]
 
 
-def _texture(layers: Layers, street: Street, rng: np.random.Generator) -> np.ndarray:
+def _texture(layers: Layers, street: Street, tile: np.ndarray) -> np.ndarray:
     """The relative change of brightness by grains and patches from a random tile, and joints between stones."""
     width, height, grain, patches, joints = np.take(_TEXTURE.T, layers.labels, axis=1)
-    tile = rng.standard_normal((128, 128), np.float32)
     row, column = layers.v / height, layers.u / width
     stones = joints > 0
     # Every other row of stones is offset by half a stone.

@@ -7,25 +7,27 @@ from i2i.data.world.street import Facet, Label, Road, SceneObject
 _SLOT = 4.0  # metres from one slot for a tree to the next
 
 
-def trees(rng: np.random.Generator, road: Road, sun: int, density: float | None = None) -> list[SceneObject]:
-    """Rows of trees on either pavement, on both or on none: about a quarter of all slots.
+def trees(
+    rng: np.random.Generator, road: Road, sun: int, density: float | None = None, reach: float = 60.0
+) -> list[SceneObject]:
+    """Rows of trees on either pavement, on both or on none, to `reach` metres ahead: about a quarter of all slots.
 
     With a density, a slot has a tree with that probability.
     """
     if density is not None:
-        return _scattered_trees(rng, road, sun, density)
+        return _scattered_trees(rng, road, sun, density, reach)
     objects = []
     for side in (-1, 1):
         z, step = rng.uniform(6, 16), rng.uniform(7, 16)
         planted = rng.random() < 0.75
-        while planted and z < 60:
+        while planted and z < reach:
             objects.append(_tree(rng, _kerbside(road, side, z), z, sun))
             z += step * rng.uniform(0.7, 1.3)
     return objects
 
 
-def _scattered_trees(rng: np.random.Generator, road: Road, sun: int, density: float) -> list[SceneObject]:
-    slots = np.arange(6.0, 60.0, _SLOT)
+def _scattered_trees(rng: np.random.Generator, road: Road, sun: int, density: float, reach: float) -> list[SceneObject]:
+    slots = np.arange(6.0, reach, _SLOT)
     places = [(side, z) for side in (-1, 1) for z in slots + rng.uniform(0, _SLOT / 2, len(slots))]
     return [_tree(rng, _kerbside(road, side, z), z, sun) for side, z in places if rng.random() < density]
 
@@ -76,11 +78,11 @@ def cars(rng: np.random.Generator, road: Road, sun: int, density: float | None =
         # A car right in front of the camera would hide the street.
         right = rng.random() < 0.45 and (parked or z > 9)
         x = road.middle(z) + (lane if right else -lane)
-        objects.append(_car(x, z, rng.uniform(0.3, 0.95), sun))
+        objects.append(car(x, z, rng.uniform(0.3, 0.95), sun))
     return objects
 
 
-def _car(x: float, z: float, tone: float, sun: int) -> SceneObject:
+def car(x: float, z: float, tone: float, sun: int) -> SceneObject:
     """A hatchback with its end towards the camera at distance z, and its visible side."""
     side = -1 if x > 0 else 1
     end, flank, lit = np.array((x, 0.0, z)), np.array((x + side * 0.88, 0.0, z)), float(side == sun)

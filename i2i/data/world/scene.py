@@ -8,7 +8,7 @@ import numpy as np
 from i2i.data.world.gap import NO_GAP, Gap
 from i2i.data.world.houses import houses, skyline
 from i2i.data.world.layers import rasterise
-from i2i.data.world.render import render_real, render_sim
+from i2i.data.world.render import Look, render_real, render_sim
 from i2i.data.world.roadside import cars, trees
 from i2i.data.world.street import Camera, Road, SceneObject, Street
 
@@ -28,18 +28,35 @@ def draw_scene(*, size: int, seed: int, index: int, gap: Gap = NO_GAP) -> Scene:
 
     Raises ValueError for a size below 16 pixels, or a negative seed or index.
     """
+    check_arguments(size, seed, index)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
+    street = _street(rng, gap)
+    layers = rasterise(street, size)
+    real = render_real(layers, street, Look.draw(rng), rng)
+    return Scene(sim=render_sim(layers, street), real=real, labels=layers.labels)
+
+
+def check_arguments(size: int, seed: int, index: int) -> None:
+    """Raises ValueError for a size below 16 pixels, or a negative seed or index."""
     if size < SMALLEST:
         raise ValueError(f"size: {size} pixels is too small to show a street; use {SMALLEST} or more")
     if seed < 0 or index < 0:
         raise ValueError(f"seed {seed}, index {index}: neither may be negative")
-    rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
-    street = _street(rng, gap)
-    layers = rasterise(street, size)
-    return Scene(sim=render_sim(layers, street), real=render_real(layers, street, rng), labels=layers.labels)
 
 
 def _street(rng: np.random.Generator, gap: Gap = NO_GAP) -> Street:
     """A street with houses, trees and up to four cars, seen from a car in the right lane."""
+    camera, road, sun = draw_ground(rng, gap)
+    # Houses are drawn before trees and cars whatever their z, which is that of a long wall's near end.
+    objects = _far_to_near([skyline(rng), *houses(rng, road, sun)])
+    objects += _far_to_near(trees(rng, road, sun, gap.trees) + cars(rng, road, sun, gap.cars))
+    facets = [facet for item in objects for facet in item.facets]
+    shadows = [shadow for item in objects for shadow in item.shadows]
+    return Street(camera, road, sun, facets, shadows, range(len(facets)))
+
+
+def draw_ground(rng: np.random.Generator, gap: Gap = NO_GAP) -> tuple[Camera, Road, int]:
+    """A camera, the road that it is on, and the side of the sun."""
     camera = Camera(
         focal=rng.uniform(0.78, 0.98),
         height=rng.uniform(1.5, 1.9),
@@ -57,12 +74,7 @@ def _street(rng: np.random.Generator, gap: Gap = NO_GAP) -> Street:
         tone=rng.uniform(0.2, 0.8),
         grass=rng.uniform(0.55, 0.9),
     )
-    sun = int(rng.choice((-1, 1)))
-    # Houses are drawn before trees and cars whatever their z, which is that of a long wall's near end.
-    objects = _far_to_near([skyline(rng), *houses(rng, road, sun)])
-    objects += _far_to_near(trees(rng, road, sun, gap.trees) + cars(rng, road, sun, gap.cars))
-    facets = [facet for item in objects for facet in item.facets]
-    return Street(camera, road, sun, facets, [shadow for item in objects for shadow in item.shadows])
+    return camera, road, int(rng.choice((-1, 1)))
 
 
 def _far_to_near(objects: list[SceneObject]) -> list[SceneObject]:

@@ -1,8 +1,11 @@
 """A street as flat facets in front of a camera, in metres and independent of any image size.
 
-Coordinates are (x right, y up, z ahead) with the camera above (0, 0, 0); the ground is y = 0.
+Coordinates are (x right, y up, z ahead) with the camera above (0, 0, 0); the ground is y = 0. Those of the world are
+the camera's in the first frame; a camera that drives has others in later ones.
 """
 
+import math
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple, TypeVar
 
@@ -34,6 +37,28 @@ class Camera(NamedTuple):
     height: float
     vanishing: float
     horizon: float
+
+
+class Pose(NamedTuple):
+    """Position of the camera on the ground of the world, in metres, and its yaw to the right in radians."""
+
+    x: float = 0.0
+    z: float = 0.0
+    yaw: float = 0.0
+
+    def to_world(self, x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """x and z in the world of points with x and z from the camera."""
+        across, along = self.rotated(x, z)
+        return self.x + across, self.z + along
+
+    def rotated(self, x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """x and z in the world of directions with x and z from the camera."""
+        sine, cosine = math.sin(self.yaw), math.cos(self.yaw)
+        return cosine * x + sine * z, cosine * z - sine * x
+
+    def from_world(self, x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """x and z from the camera of points with x and z in the world."""
+        return Pose(yaw=-self.yaw).rotated(x - self.x, z - self.z)
 
 
 class Facet(NamedTuple):
@@ -76,10 +101,15 @@ class Road(NamedTuple):
 
 
 class Street(NamedTuple):
-    """A scene without pixels; `sun` is -1 for left or 1 for right, `facets` are in drawing order, far to near."""
+    """A scene without pixels, in coordinates of the camera but for the road, which is in those of the world.
+
+    `sun` is -1 for left or 1 for right; `order` has the indices of facets as they are drawn, far to near.
+    """
 
     camera: Camera
     road: Road
     sun: int
     facets: list[Facet]
     shadows: list[np.ndarray]
+    order: Sequence[int]
+    pose: Pose = Pose()
