@@ -93,7 +93,7 @@ class Translator:
 
         def prepare(image: NDArray[Any]) -> NDArray[Any]:
             if self.card.label_classes:  # by nearest neighbour, as steps know label maps by their type
-                return pipeline((image.astype(np.int32),), 0)[0].astype(np.uint8)
+                return pipeline((image.astype(np.int32),), 0)[0].astype(image.dtype)
             if image.dtype == np.uint16:  # steps take bytes or floats
                 return from_float(np.asarray(pipeline((to_float(image),), 0)[0], np.float32), np.uint16)
             return pipeline((image,), 0)[0]

@@ -11,7 +11,7 @@ Precision = Literal["float32", "float16", "int8"]
 Truncation = Literal["latent", "input"]
 
 # Fields that version 0.1 does not know: left out where they say nothing, so that it reads the file.
-_LATER_FIELDS = ("keeps_grey", "trained_size", "label_classes")
+_LATER_FIELDS = ("keeps_grey", "trained_size", "label_classes", "instance_maps")
 LARGEST_SIDE = 2**16  # pixels of an image
 _LONGEST_NAME = 200  # characters
 _LARGEST_SIZE = 2**15  # pixels, or images of a batch
@@ -83,7 +83,8 @@ class Card(BaseCard):
     The result is `scale` times as high and wide. The network takes heights and widths that are a multiple of
     `multiple_of` and at least `min_size` pixels; `translate_image` pads to that. The tiles of a large image overlap by
     `overlap` of its pixels; 0 is a network that needs the whole image. A network that `keeps_grey` restores images:
-    what it makes of a grey one is grey. One with `label_classes` takes label maps: class indices in one channel.
+    what it makes of a grey one is grey. One with `label_classes` takes label maps: class indices in one channel, or
+    `instance_maps`, class * 1000 + instance in 16 bits.
     `trained_size` is the median height and width of the images that it was trained on, before they were prepared. An
     exported file may take one `size` (batch, height, width) only.
     """
@@ -96,6 +97,7 @@ class Card(BaseCard):
     keeps_grey: bool = False
     trained_size: tuple[int, int] | None = None
     label_classes: int = 0
+    instance_maps: bool = False
     size: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:

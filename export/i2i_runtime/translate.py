@@ -92,7 +92,7 @@ def translate_image(
     _check_image(image)
     pixels = image.reshape(*image.shape[:2], -1)
     if card.label_classes:
-        _check_label_map(card, pixels)
+        pixels = _label_map(card, pixels)
     has_alpha = pixels.shape[2] == 4 and 4 not in (card.in_channels, card.out_channels)
     colours = _result_colours(card, pixels.shape[2], has_alpha)
     filled = _fill_transparent(pixels) if has_alpha and not keep_hidden else pixels
@@ -100,7 +100,7 @@ def translate_image(
         filled = prepare(with_channels(filled, card.in_channels))
     height, width = (filled if outscale is None else pixels).shape[:2]
     size = result_size(card, height, width, outscale)
-    result = np.empty((*size, colours + has_alpha), image.dtype)
+    result = np.empty((*size, colours + has_alpha), np.uint8 if card.label_classes else image.dtype)
     runner = _Runner(network, card, tiling or Tiling(card), None if card.overlap else banded, progress)
     _translate(runner, filled, result[..., :colours])
     if has_alpha:
@@ -134,13 +134,21 @@ def _check_image(image: object) -> None:
         raise ValueError(f"image of shape {image.shape}; allowed: (height, width) or (height, width, 1, 3 or 4)")
 
 
-def _check_label_map(card: Card, pixels: Array) -> None:
-    """Raises ValueError for an image that holds no class indices."""
-    if pixels.shape[2] != 1 or pixels.dtype != np.uint8:
-        raise ValueError(
-            f"an image of {pixels.shape[2]} channels of {pixels.dtype}, but the network takes label maps: one channel "
-            f"of uint8 with class indices from 0 to {card.label_classes - 1}, and 255 for none"
+def _label_map(card: Card, pixels: Array) -> Array:
+    """Class indices in uint8, or an instance map in uint16. Raises ValueError for an image that holds none."""
+    types = (np.uint8, np.uint16) if card.instance_maps else (np.uint8,)
+    if pixels.shape[2] != 1 or pixels.dtype not in types:
+        takes = (
+            "instance maps: one channel of uint16 with"
+            if card.instance_maps
+            else "label maps: one channel of uint8 with"
         )
+        instances = ", times 1000 plus the instance where a class has these" * card.instance_maps
+        raise ValueError(
+            f"an image of {pixels.shape[2]} channels of {pixels.dtype}, but the network takes {takes} class indices "
+            f"from 0 to {card.label_classes - 1}{instances}, and 255 for none"
+        )
+    return pixels.astype(types[-1], copy=False)
 
 
 def _result_colours(card: Card, channels: int, has_alpha: bool) -> int:

@@ -18,7 +18,9 @@ export function readCard(bytes, name) {
   if (!found) {
     throw new Error(`${name}: no card in it. A file that has one is made by: i2i export MODEL --out x.onnx`);
   }
-  return JSON.parse(text(found.get(VALUE)));
+  const card = JSON.parse(text(found.get(VALUE)));
+  if (card.instance_maps) throw new Error(`${name}: takes instance maps of 16 bits, which i2i translate reads.`);
+  return card;
 }
 
 /** Every string, bytes and message of a protobuf message as [number of the field, its bytes]; the rest is skipped. */

@@ -32,6 +32,7 @@ def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
         keeps_grey=_keeps_grey(generator, facts),
         trained_size=tuple(json.loads(facts["trained_size"])) if "trained_size" in facts else None,
         label_classes=generator.label_classes,
+        instance_maps=generator.instance_maps,
     )
 
 

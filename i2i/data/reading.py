@@ -8,11 +8,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from i2i.data.folders import half_width
 from i2i.data.geometry import Aligned, Image, is_label_map
-from i2i.data.labels.class_map import ClassIndices
 from i2i.data.labels.maps import LabelMaps
 from i2i.label_maps import IGNORE
 from i2i.networks.value_range import ValueRange
@@ -91,7 +91,7 @@ def field_formats(
 def read_image(path: Path, field: FieldFormat) -> Image:
     """One file as an array in the field's format. Raises ValueError for an unreadable or unsuitable file."""
     if field.labels:
-        return _padded(field.labels.read(path))
+        return _padded(field.labels.read_instances(path) if field.labels.instances else field.labels.read(path))
     return _convert(images.read(path), field, path)
 
 
@@ -169,16 +169,23 @@ def with_label_map(image: Image, path: Path, labels: LabelMaps) -> Aligned:
     return image, _padded(indices)
 
 
-def _padded(indices: ClassIndices) -> Image:
-    """Class indices (height, width) as a label map int32 (height, width, 1) of index + 1, with 0 for 255: pixels that a
-    step fills with 0 are ignored.
+def _padded(labels: NDArray[np.integer]) -> Image:
+    """Class indices, or an instance map, (height, width), as a label map int32 (height, width, 1) of value + 1, with 0
+    for 255: pixels that a step fills with 0 are ignored.
     """
-    return (indices + np.uint8(1)).astype(np.int32)[..., None]  # uint8: 255 + 1 is 0
+    return np.where(labels == IGNORE, 0, labels.astype(np.int32) + 1)[..., None]
 
 
 def class_indices(label_map: Image) -> Image:
     """Class indices, uint8 (height, width, 1), of a label map after a pipeline; 255 where there is no class."""
     return label_map.astype(np.uint8) - np.uint8(1)
+
+
+def source_labels(label_map: Image, *, instances: bool) -> Image:
+    """A label map after a pipeline as a source: `class_indices`, or an instance map of 16 bits, float32 in [0, 1]."""
+    if not instances:
+        return class_indices(label_map)
+    return images.to_float(np.where(label_map == 0, IGNORE, label_map - 1).astype(np.uint16))
 
 
 def to_labels(image: Image, label_maps: Sequence[Image]) -> Tensor:

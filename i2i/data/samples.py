@@ -111,8 +111,8 @@ class PairedImages(Samples[tuple[Path, Path], Pair]):
 
     `label_maps` names the fields ("source", "target") that hold class indices: these are resized by nearest neighbour
     and keep their values (0..255 maps to the value range as in any image). With `labels`, sources are the label maps
-    among these, as class indices, 255 where there is none. The target is `scale` times as large as the
-    source; up to `scale` - 1 rows and columns more are cut off. Raises ValueError where sizes are not so.
+    among these, as class indices, 255 where there is none, or instance maps in 16 bits. The target is `scale` times as
+    large as the source; up to `scale` - 1 rows and columns more are cut off. Raises ValueError where sizes are not so.
     """
 
     def __init__(
@@ -138,7 +138,10 @@ class PairedImages(Samples[tuple[Path, Path], Pair]):
         if self._scale > 1:
             images = reading.crop_to_scale(images, self._scale, item[::-1] if self._swap else item)
         augmented = zip(self._transform(images, draw, item[0]), self._fields, strict=True)
-        arrays = [reading.class_indices(image) if field.labels else image for image, field in augmented]
+        arrays = [
+            reading.source_labels(image, instances=field.labels.instances) if field.labels else image
+            for image, field in augmented
+        ]
         pair = Pair(*map(self._to_tensor, arrays))
         reading.check_scale(*pair, self._scale, item[0])
         return pair

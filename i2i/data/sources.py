@@ -61,7 +61,8 @@ def find_files(
     files = _layout(found, samples, recipe, is_single=is_single)
     counted = ""
     if has_label_sources(samples.batch, recipe):
-        files = replace(files, labels=source_labels(files, recipe.data))
+        has_instances = bool(recipe.method.get("instance_edges"))
+        files = replace(files, labels=source_labels(files, recipe.data, instances=has_instances))
     if samples.batch in LABELLED and with_labels:
         labels, counted = find_labels(files, found, recipe.data, samples.needs_labels)
         files = replace(files, labels=labels)

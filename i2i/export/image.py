@@ -58,6 +58,8 @@ def export(
     check_name(file)
     if half and int8:
         raise ValueError("half precision and 8 bits exclude each other; choose one")
+    if card.instance_maps and (half or int8 or io == "uint8"):
+        raise ValueError("instance maps have 16 bits; allowed: an export in float32, with io float")
     if size is not None and size[0] < 1:
         raise ValueError(f"size: a batch of {size[0]} is empty; allowed: from 1")
     any_size = any_size and max(generator.multiple_of, generator.min_size) > 1

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from i2i.data.world import draw_scene
 from i2i.export.graph import InUnitRange
+from i2i.label_maps import INSTANCES
 from i2i_runtime.card import BaseCard, Card
 from i2i_runtime.images import to_float, with_channels
 from i2i_runtime.translate import Network
@@ -130,7 +131,7 @@ def pictures(card: Card) -> Iterator[Float]:
     index = 0
     for number, height, width in shapes:
         scenes = range(index, index + number)
-        options = {"label_classes": card.label_classes}
+        options: Any = {"label_classes": card.label_classes, "instance_maps": card.instance_maps}
         yield np.stack([picture(each, height, width, card.in_channels, **options) for each in scenes])
         index += number
 
@@ -140,10 +141,17 @@ def _odd_multiple(side: int, card: Card) -> int:
     return card.multiple_of * (times if times % 2 else times + 1)
 
 
-def picture(index: int, height: int, width: int, channels: int, *, label_classes: int = 0) -> Float:
-    """A rendered street, or its label map for a network that takes these, (channels, height, width) in [0, 1]."""
+def picture(
+    index: int, height: int, width: int, channels: int, *, label_classes: int = 0, instance_maps: bool = False
+) -> Float:
+    """A rendered street, or its label or instance map for a network that takes these, (channels, height, width) in
+    [0, 1].
+    """
     drawn = draw_scene(size=max(height, width, 16), seed=0, index=index)
     scene = drawn.labels[..., None] % label_classes if label_classes else drawn.real
+    if instance_maps:  # two instances of each class, in the left half and in the right one
+        halves = np.arange(scene.shape[1]) * 2 // scene.shape[1]
+        scene = np.where(scene, scene.astype(np.uint16) * INSTANCES + halves[:, None].astype(np.uint16), scene)
     # The middle has more detail than the sky above it.
     top, left = (len(scene) - height) // 2, (len(scene) - width) // 2
     image = with_channels(scene[top : top + height, left : left + width], channels)

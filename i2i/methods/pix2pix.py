@@ -39,7 +39,8 @@ class Pix2Pix(Translation):
     `feature_matching_weight` adds the distance of fake and target in the discriminator's features (pix2pixHD, Wang
     2018, equation 3, https://arxiv.org/abs/1711.11585: 10, with the discriminator `multiscale`); 0 leaves it out.
     With `classes`, sources are label maps of so many classes, and 0 is as many as they show; both networks see them
-    one-hot encoded, as in pix2pixHD, and `source_channels` does not count.
+    one-hot encoded, as in pix2pixHD, and `source_channels` does not count. With `instance_edges` sources are instance
+    maps, `class * 1000 + instance` as in Cityscapes, and both networks see the edges of instances, too (section 3.3).
     """
 
     batch = Pair
@@ -57,9 +58,18 @@ class Pix2Pix(Translation):
         conditional: bool = True,
         test_time: TestTime = "published",
         classes: Classes | None = None,
+        instance_edges: bool = False,
     ) -> None:
         super().__init__()
-        self.generator, source_channels = _with_labels(generator, source_channels, target_channels, classes)
+        if instance_edges and classes is None:
+            raise ValueError("method.instance_edges: sources are label maps then; set method.classes, 0 to count them")
+        if classes is None:
+            self.generator = generator(in_channels=source_channels, out_channels=target_channels)
+        else:
+            self.generator = OneHotGenerator(
+                generator=generator, classes=classes, instance_edges=instance_edges, out_channels=target_channels
+            )
+            source_channels = self.generator.encoded_channels
         require_same_size(self.generator)
         condition_channels = source_channels if conditional else 0
         self.discriminator = discriminator(
@@ -136,12 +146,3 @@ class Pix2Pix(Translation):
             for row in rows:
                 row["source"] = self.generator.grey(row["source"])
         return rows
-
-
-def _with_labels(
-    generator: GeneratorFactory, source_channels: int, target_channels: int, classes: int | None
-) -> tuple[ImageGenerator, int]:
-    """The generator, of label maps where there are `classes`, and the channels of sources as the networks see them."""
-    if classes is None:
-        return generator(in_channels=source_channels, out_channels=target_channels), source_channels
-    return OneHotGenerator(generator=generator, classes=classes, out_channels=target_channels), classes

@@ -168,6 +168,11 @@ def test_what_cannot_be_done_is_a_sentence(browser: Browser, tmp_path: Path) -> 
     images.write(image, np.zeros((21, 30, 3), np.uint8))
     browser.choose(model=model, image=image)
     assert "takes 1 image(s) of 30x20 pixels only" in error(browser)
+    blur(model, instance_maps=True, label_classes=2)
+    browser.choose(model=model)
+    assert error(browser) == "x.onnx: takes instance maps of 16 bits, which i2i translate reads."
+    blur(model, size=[1, 20, 30])
+    browser.choose(model=model)
     image.write_bytes(b"no picture")
     browser.choose(image=image)
     assert error(browser) == "image.png: not an image that this browser can read."

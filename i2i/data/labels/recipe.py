@@ -1,6 +1,7 @@
 """The label maps of a recipe's data: found, named, and counted when a run is built."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,9 @@ def find_labels(files: Any, folders: Sequence[Path], data: Data, needed: Collect
     return _opened(files, data, folders), counted or "no label maps"
 
 
-def source_labels(files: Any, data: Data) -> LabelMaps:
-    """The sources of pairs as label maps. Raises ValueError for pairs side by side in one file, whose colours are not
-    exact, and as `find_class_names`.
+def source_labels(files: Any, data: Data, *, instances: bool = False) -> LabelMaps:
+    """The sources of pairs as label maps, or as instance maps. Raises ValueError for pairs side by side in one file,
+    whose colours are not exact, for a class map of colours of `instances`, and as `find_class_names`.
     """
     if files.side_by_side:
         raise ValueError(
@@ -60,7 +61,10 @@ def source_labels(files: Any, data: Data) -> LabelMaps:
             "or leave method.classes out, which takes them as pictures"
         )
     sources = [pair[data.direction == "b_to_a"] for pair in (*files.train, *files.test)]
-    return _opened({source: source for source in sources}, data, sorted({source.parent for source in sources}))
+    labels = _opened({source: source for source in sources}, data, sorted({source.parent for source in sources}))
+    if instances and labels.class_map and labels.class_map.in_colour:
+        raise ValueError(f"{labels.class_map.name}: classes of colours, but instance maps hold numbers")
+    return replace(labels, instances=instances)
 
 
 def _opened(files: dict[Path, Path], data: Data, folders: Sequence[Path]) -> LabelMaps:

@@ -38,6 +38,8 @@ class ImageGenerator(Generator):
     overlap: int = 0
     # Classes of the label maps that it takes, as class indices 0..255 in one channel; 0 where it takes images.
     label_classes: int = 0
+    # These are instance maps, `class * 1000 + instance` in 16 bits (`i2i.label_maps`).
+    instance_maps: bool = False
     # Weights that are published for it restore or enlarge images: of a grey one they make a grey one.
     keeps_grey: bool = False
 
