@@ -1,4 +1,5 @@
-"""Published checkpoints in and out: Pix2Pix, CycleGAN and CUT (`latest_net_G.pth` and the like), ESRGAN, Real-ESRGAN.
+"""Published checkpoints in and out: Pix2Pix, CycleGAN and CUT (`latest_net_G.pth` and the like), ESRGAN, Real-ESRGAN,
+SPAN, PLKSR and RealPLKSR.
 
 The architecture is recognised from keys and shapes, never from a file's name. Keys give the position of a layer in the
 published network: sorted by it, the layers are in the order of ours. `save_published` writes the published layout.
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from i2i.interop import super_resolution, translation
+from i2i.interop import plksr, span, super_resolution, translation
 from i2i.interop.files import read
 from i2i.interop.interpolation import interpolate
 from i2i.interop.layers import rename
@@ -31,6 +32,15 @@ KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]
     "RRDB_trunk.0.RDB1.conv1.weight": ("the RRDB network's (2019)", "rrdb", super_resolution.rrdb_options),
     "model.1.sub.0.RDB1.conv1.0.weight": ("the RRDB network's (2018)", "rrdb", super_resolution.rrdb_options),
     "body.2.weight": ("the compact SRVGG network's", "srvgg", super_resolution.srvgg_options),
+    "block_1.c1_r.sk.weight": ("SPAN's", "span", span.span_options),
+    "feats.1.channe_mixer.0.weight": ("PLKSR's", "plksr", plksr.plksr_options),
+    "feats.1.channel_mixer.0.weight": ("RealPLKSR's", "realplksr", plksr.realplksr_options),
+}
+# Names of generators whose keys are renamed one by one; of others the order of the layers says which is which.
+RENAMED: dict[str, Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]] = {
+    "span": span.rename_span,
+    "plksr": plksr.rename_plksr,
+    "realplksr": plksr.rename_plksr,
 }
 
 
@@ -51,7 +61,7 @@ def load_published(path: str | Path, *, scale: int | None = None) -> ImageGenera
         # Built without memory: the checkpoint's tensors become the weights.
         with torch.device("meta"):
             generator = generators[name](**options)  # type: ignore[operator]
-        generator.load_state_dict(rename(state, generator), assign=True)
+        generator.load_state_dict(RENAMED.get(name, rename)(state, generator), assign=True)
         generator.spec = {"name": name, **options}
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error

@@ -53,6 +53,29 @@ def rename(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]
     return renamed
 
 
+def rename_as(names: Sequence[str], state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Rename the keys of a published state dict to those of our `network`, whose layers have the published `names` in
+    their order. Raises ValueError for a key that is missing, unknown, or of another shape.
+    """
+    expected, keys = network.state_dict(), keys_of(names, network)
+    if strange := next(iter(sorted(set(state).difference(keys.values()))), None):
+        raise ValueError(f"has {strange}, which the published network of this kind does not have")
+    for ours, theirs in keys.items():
+        if theirs not in state:
+            raise ValueError(f"lacks {theirs}, without which the network is not whole; copy or download it again")
+        found, needed = (tuple(each.shape) for each in (state[theirs], expected[ours]))
+        if found != needed:
+            raise ValueError(f"{theirs} is {found}, where {type(network).__name__} has {ours} {needed}")
+    return {ours: state[theirs] for ours, theirs in keys.items()}
+
+
+def keys_of(names: Sequence[str], network: nn.Module) -> dict[str, str]:
+    """Keys of the layers with weights of our `network` -> those that its layers' published `names` give."""
+    layers = {name: layer for name, layer in own_layers(network).items() if "weight" in layer}
+    pairs = zip(layers.items(), names, strict=True)
+    return {f"{ours}.{leaf}": f"{theirs}.{leaf}" for (ours, layer), theirs in pairs for leaf in layer}
+
+
 def own_layers(network: nn.Module) -> dict[str, Layer]:
     """Layers of one of our networks by name, in their order, which is the published one."""
     layers: dict[str, Layer] = {}

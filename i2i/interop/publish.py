@@ -8,23 +8,45 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from i2i.interop.layers import following, own_layers
+from i2i.interop.plksr import publish_plksr
+from i2i.interop.span import publish_span
 from i2i.interop.super_resolution import rrdb_names, srvgg_names
 from i2i.interop.translation import resnet_filters, resnet_names, unet_names
 from i2i.networks.antialiasing import AntialiasedDownsample, AntialiasedUpsample
 from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.plksr import PLKSR
+from i2i.networks.generators.realplksr import RealPLKSR
 from i2i.networks.generators.resnet import ResnetGenerator
 from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.span import SPAN
 from i2i.networks.generators.srvgg import SRVGGNet
 from i2i.networks.generators.unet import UnetGenerator
 from i2i_runtime.files import write_atomically
+
+_PUBLISHERS: dict[type, Callable[..., dict[str, Tensor]]] = {
+    SPAN: publish_span,
+    PLKSR: publish_plksr,
+    RealPLKSR: publish_plksr,
+}
+# The key under which a .pth file of others holds the state dict.
+_WRAPPERS = {RRDBNet: "params_ema", SRVGGNet: "params", SPAN: "params", PLKSR: "params", RealPLKSR: "params"}
 
 
 def publish(generator: ImageGenerator) -> dict[str, Tensor]:
     """State dict of a generator with the published keys: the inverse of `rename`.
 
-    RRDB and compact networks have Real-ESRGAN's keys, U-Net and ResNet those of the reference of Pix2Pix and CycleGAN,
-    and the anti-aliased ResNet those of CUT's. Raises ValueError for a generator or options without a published layout.
+    RRDB and compact networks have Real-ESRGAN's keys, SPAN, PLKSR and RealPLKSR those that spandrel reads, U-Net and
+    ResNet those of the reference of Pix2Pix and CycleGAN, and the anti-aliased ResNet those of CUT's. Raises ValueError
+    for a generator or options without a published layout.
     """
+    if type(generator) in _PUBLISHERS:
+        state = _PUBLISHERS[type(generator)](generator)
+        return {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    return _publish_in_order(generator)
+
+
+def _publish_in_order(generator: ImageGenerator) -> dict[str, Tensor]:
+    """The state dict of a network whose published layers have the order of ours."""
     convolutions, name = iter(_convolutions(generator)), ""
     state: dict[str, Tensor] = {}
     for layer in own_layers(generator).values():
@@ -48,7 +70,7 @@ def save_published(generator: ImageGenerator, file: Path) -> None:
         if file.suffix == ".safetensors":
             save_file(state, temporary, metadata={"format": "pt"})
         else:
-            wrapper = {RRDBNet: "params_ema", SRVGGNet: "params"}.get(type(generator))
+            wrapper = _WRAPPERS.get(type(generator))
             torch.save({wrapper: state} if wrapper else state, temporary)
 
 
@@ -61,7 +83,8 @@ def _convolutions(generator: ImageGenerator) -> list[str]:
     }
     if type(generator) not in names:
         raise ValueError(
-            f"{type(generator).__name__} has no published layout; choose from: rrdb, srvgg, unet and resnet"
+            f"{type(generator).__name__} has no published layout; choose from: rrdb, srvgg, span, plksr, realplksr, "
+            "unet and resnet"
         )
     return names[type(generator)](generator)
 

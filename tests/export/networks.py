@@ -5,8 +5,10 @@ from torch import nn
 
 from i2i.checkpoints.card import card_of
 from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.realplksr import RealPLKSR
 from i2i.networks.generators.resnet import ResnetGenerator
 from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.span import SPAN
 from i2i.networks.generators.srvgg import SRVGGNet
 from i2i.networks.generators.unet import UnetGenerator
 from i2i_runtime.card import Card
@@ -16,6 +18,8 @@ GENERATORS = {
     "resnet, resized": lambda: ResnetGenerator(in_channels=1, features=4, blocks=1, upsampling="resize"),
     "unet": lambda: UnetGenerator(features=4, depth=3),
     "rrdb": lambda: RRDBNet(features=4, blocks=1, growth=2, scale=2),
+    "span": lambda: SPAN(features=4, scale=2),
+    "realplksr": lambda: RealPLKSR(features=4, blocks=1, kernel=3, scale=1, dysample=True),
     "srvgg": lambda: SRVGGNet(features=4, convolutions=1, scale=2),
 }
 

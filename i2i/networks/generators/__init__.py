@@ -1,6 +1,19 @@
 """Generators, of images from images or from noise: one paper per file."""
 
-from i2i.networks.generators import biggan, dcgan, one_hot, resnet, rrdb, spade, srvgg, stylegan2, unet
+from i2i.networks.generators import (
+    biggan,
+    dcgan,
+    one_hot,
+    plksr,
+    realplksr,
+    resnet,
+    rrdb,
+    spade,
+    span,
+    srvgg,
+    stylegan2,
+    unet,
+)
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
 
 __all__ = [
@@ -10,9 +23,12 @@ __all__ = [
     "biggan",
     "dcgan",
     "one_hot",
+    "plksr",
+    "realplksr",
     "resnet",
     "rrdb",
     "spade",
+    "span",
     "srvgg",
     "stylegan2",
     "unet",
