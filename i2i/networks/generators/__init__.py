@@ -3,6 +3,8 @@
 from i2i.networks.generators import (
     biggan,
     dcgan,
+    light_unet,
+    mobile_resnet,
     one_hot,
     plksr,
     realplksr,
@@ -22,6 +24,8 @@ __all__ = [
     "LatentGenerator",
     "biggan",
     "dcgan",
+    "light_unet",
+    "mobile_resnet",
     "one_hot",
     "plksr",
     "realplksr",
