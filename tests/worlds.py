@@ -36,6 +36,12 @@ TINY["sim2real"] = [
     "method.segmenter.features=4",
     "method.segmenter.depth=2",
 ]
+TINY["distil"] = [
+    "method.generator.features=4",
+    "method.generator.blocks=1",
+    "method.discriminator.features=4",
+    "method.discriminator.layers=1",
+]
 OF_TWO_FIELDS = tuple(TINY)
 TINY_RRDB = [
     "method.scale=2",

@@ -14,6 +14,18 @@ class Pair(NamedTuple):
     target: Tensor
 
 
+class PairAndReal(NamedTuple):
+    """Pairs whose target a teacher network made, with real images of the target's domain; tensors as in `Pair`.
+
+    Real images have nothing in common with the pair but their index, and may be of another size; where there are none,
+    `real` is the target. Held-out samples are a `Pair`.
+    """
+
+    source: Tensor
+    target: Tensor
+    real: Tensor
+
+
 class Unpaired(NamedTuple):
     """Images of two domains that have nothing in common but their index in the batch; tensors as in `Pair`."""
 
@@ -57,6 +69,7 @@ class HighResolution(NamedTuple):
 # Fields of images, and the label map that belongs to each; no labels where there are none.
 _LABELS_OF: Mapping[type, Mapping[str, str]] = {
     Pair: {"source": "", "target": ""},
+    PairAndReal: {"source": "", "target": ""},
     Unpaired: {"a": "", "b": ""},
     LabelledUnpaired: {"a": "a_labels", "b": "b_labels"},
     Segmentation: {"image": "labels"},
@@ -65,12 +78,20 @@ _LABELS_OF: Mapping[type, Mapping[str, str]] = {
 }
 
 
+PAIRED = (Pair, PairAndReal)  # batches in which the target of each source is known
 LABELLED = (LabelledUnpaired, Segmentation)  # batches with label maps
 
 
 def image_fields(batch: type) -> tuple[str, ...]:
-    """Names of the fields of a type of batch that are images, in order."""
+    """Names of the fields of a type of batch that are images of a sample, in order; not of one that goes with it, as
+    `PairAndReal.real`.
+    """
     return tuple(_LABELS_OF[batch])
+
+
+def image_sizes(batch: Any) -> list[tuple[int, int]]:
+    """Height and width of the images of a batch, one for each of its `image_fields`."""
+    return [tuple(getattr(batch, field).shape[-2:]) for field in image_fields(type(batch))]
 
 
 def labels_of(batch: type, field: str) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from i2i.data.augment import Steps, build_steps
-from i2i.data.batch import Pair, image_fields, labels_of
+from i2i.data.batch import Pair, PairAndReal, image_fields, labels_of
 from i2i.devices import preserve_random_state
 from i2i.networks.value_range import ValueRange
 from i2i.registry import batch_augmentations
@@ -42,6 +42,8 @@ class BatchPipeline:
         """
         if isinstance(batch, Pair):
             return Pair(*self._augment(*batch))
+        if isinstance(batch, PairAndReal):
+            return PairAndReal(*self._augment(batch.source, batch.target), *self._augment(batch.real))
         augmented: dict[str, Tensor] = {}
         for field in image_fields(type(batch)):
             images = getattr(batch, field)

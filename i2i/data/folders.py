@@ -4,10 +4,11 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from i2i.data import pairing
 from i2i.data.labels.maps import LabelMaps
@@ -41,6 +42,7 @@ class PairedFiles:
     held_out_from_train: bool
     side_by_side: bool
     labels: LabelMaps | None = None  # None: not looked for
+    real: tuple[Path, ...] = ()  # images of the targets' domain that belong to no pair
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,20 @@ class SingleFiles:
     labels: LabelMaps | None = None  # None: not looked for
 
 
-def find_pairs(*folders: Path, scale: int = 1, layout: Layout = "auto", suffixes: Sequence[str] = ()) -> PairedFiles:
+def find_pairs(
+    *folders: Path,
+    scale: int = 1,
+    layout: Layout = "auto",
+    suffixes: Sequence[str] = (),
+    leave_out: Callable[[str], None] | None = None,
+) -> PairedFiles:
     """The pairs of two folders, of one folder in a layout of `layouts`, or of a list file.
 
     In one folder a pair is two files in the folders of a and b, two files whose names end in `suffixes` (such as _A and
     _B), or one image with a on its left and b on its right. With `scale`, one image of a pair is that many times as
-    large as the other, and the name of one may say so: 0801x4.png, 0801x4_s001.png. Raises ValueError for a folder that
-    is missing, empty or ambiguous, and for images without a partner.
+    large as the other, and the name of one may say so: 0801x4.png, 0801x4_s001.png. Images of two
+    folders without a partner are named to `leave_out`, if given. Raises ValueError for a folder that is missing, empty
+    or ambiguous, and for images without a partner.
     """
     if len(folders) == 1 and folders[0].is_file():
         return PairedFiles(*_split(pairing.read_list(folders[0]), ()), side_by_side=False)
@@ -78,8 +87,8 @@ def find_pairs(*folders: Path, scale: int = 1, layout: Layout = "auto", suffixes
     if domains := find_domains(folders, layout):
         trained = _require(folders[0], domains["train"])
         tests = [domains[name] for name in ("test", "val") if name in domains and domains[name].is_complete]
-        test = _match(tests[0], scale, suffixes) if tests else ()
-        return PairedFiles(*_split(_match(trained, scale, suffixes), test), side_by_side=False)
+        match = partial(_match, scale=scale, suffixes=suffixes, leave_out=leave_out)
+        return PairedFiles(*_split(match(trained), match(tests[0]) if tests else ()), side_by_side=False)
     folder = folders[0]
     train_folder, test_folder = child(folder, "train"), child(folder, "test") or child(folder, "val")
     if layout != "side-by-side" and (train := pairing.match_suffixes(train_folder or folder, suffixes)):
@@ -175,9 +184,9 @@ def _side_by_side(folder: Path, layout: Layout) -> Pairs:
     return tuple((path, path) for path in paths)
 
 
-def _match(domains: tuple[Path | None, Path | None], scale: int, suffixes: Sequence[str]) -> Pairs:
+def _match(domains: tuple[Path | None, Path | None], **options: Any) -> Pairs:
     assert domains[0] and domains[1]
-    return pairing.match_folders(domains[0], domains[1], scale, suffixes)
+    return pairing.match_folders(domains[0], domains[1], **options)
 
 
 def _require(root: Path, domains: Domains) -> tuple[Path, Path]:

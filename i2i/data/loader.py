@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from i2i.data.batch import HighResolution, Images, LabelledUnpaired, Pair, Segmentation, Unpaired
+from i2i.data.batch import HighResolution, Images, LabelledUnpaired, Pair, PairAndReal, Segmentation, Unpaired
 from i2i.data.random_streams import RandomStream
 from i2i.registry import ImportedPlugins
 from i2i_runtime.signals import ENDING
 
-Batch = TypeVar("Batch", Pair, Unpaired, LabelledUnpaired, Segmentation, HighResolution, Images, covariant=True)
+Batch = TypeVar(
+    "Batch", Pair, PairAndReal, Unpaired, LabelledUnpaired, Segmentation, HighResolution, Images, covariant=True
+)
 Key = tuple[int, int]  # (epoch, index)
 _WHOLE = slice(None)
 

@@ -58,22 +58,32 @@ def without_scale(stems: dict[Path, Item], others: Container[Path], scale: int |
     return renamed
 
 
-def match_folders(folder_a: Path, folder_b: Path, scale: int = 1, suffixes: Sequence[str] = ()) -> Pairs:
+def match_folders(
+    folder_a: Path,
+    folder_b: Path,
+    scale: int = 1,
+    suffixes: Sequence[str] = (),
+    leave_out: Callable[[str], None] | None = None,
+) -> Pairs:
     """The pairs of two folders, in the order of a.
 
-    With `suffixes`, the ends of the names of a and b, other images are left out. Raises ValueError for images without
-    a partner, and where several have one name.
+    With `suffixes`, the ends of the names of a and b, other images are left out. With `leave_out`, so are images
+    without a partner, which it names in a sentence. Raises ValueError for images without a partner, for folders without
+    a pair, and where several have one name.
     """
     a, b = by_stem(list_images(folder_a)), by_stem(list_images(folder_b))
     if suffixes:
         a, b = (_without_suffix(stems, end) for stems, end in zip((a, b), suffixes, strict=True))
     if a.keys() != b.keys():
-        a, b = _same_names(a, b, scale)
+        a, b = _same_names(a, b, scale) if leave_out is None else _most_same_names(a, b, scale)
     for folder, stems in ((folder_a, a), (folder_b, b)):
         _check_unique(folder, stems)
     missing = [folder_a / path for stem, (path,) in a.items() if stem not in b]
     missing += [folder_b / path for stem, (path,) in b.items() if stem not in a]
-    if missing or not a:
+    if leave_out is not None and missing and a.keys() & b.keys():
+        leave_out(f"without a partner, and left out: {_counted(folder_a, a, b)}, {_counted(folder_b, b, a)}")
+        a = {stem: paths for stem, paths in a.items() if stem in b}
+    elif missing or not a:
         raise ValueError(
             f"{printable(folder_a)} and {printable(folder_b)}: {len(missing)} of {len(a) + len(b)} images have no"
             f" partner of the same name in the other folder: {_first(missing)}{_hint(a, b)}"
@@ -148,6 +158,22 @@ def _same_names(
         if changed_a.keys() == changed_b.keys() and (len(changed_a), len(changed_b)) == (len(a), len(b)):
             return changed_a, changed_b
     return a, b
+
+
+def _most_same_names(
+    a: dict[Path, list[Path]], b: dict[Path, list[Path]], scale: int
+) -> tuple[dict[Path, list[Path]], dict[Path, list[Path]]]:
+    """Both with other names by which the most are pairs, as `_same_names` knows them."""
+    if scale > 1:
+        a, b = without_scale(a, b, scale), without_scale(b, without_scale(a, b, scale), scale)
+    named = [(a, b), (_casefold(a), _casefold(b)), (_without_common_end(a), _without_common_end(b))]
+    return max(named, key=lambda both: len(both[0].keys() & both[1].keys()))
+
+
+def _counted(folder: Path, stems: dict[Path, list[Path]], others: Container[Path]) -> str:
+    missing = [path for stem, (path,) in stems.items() if stem not in others]
+    named = f" ({_first(missing)})" if missing else ""
+    return f"{len(missing)} of {len(stems)} images of {printable(folder)}{named}"
 
 
 def _casefold(stems: dict[Path, list[Path]]) -> dict[Path, list[Path]]:

@@ -16,6 +16,7 @@ class RandomStream(IntEnum):
     TEST_DEGRADATION = 5
     LABELLED_TRAIN_AUGMENTATION = 6
     LABELLED_TEST_AUGMENTATION = 7
+    REAL_IMAGE = 8
 
     def generator(self, *key: int) -> np.random.Generator:
         """A generator seeded by the stream and the key: equal keys give equal numbers, two streams never do."""

@@ -19,11 +19,13 @@ from i2i.networks.value_range import ValueRange
 from i2i.registry import did_you_mean
 from i2i_runtime import images
 from i2i_runtime.files import printable
+from i2i_runtime.images import prepare
 
 Item = TypeVar("Item")
 Sample = TypeVar("Sample")
 
 _MANY = 16  # items in a row that cannot be used
+_MOST_STRETCH = 0.02  # of one side of a target that is resized; rounding of small images makes as much
 
 
 class FieldFormat(NamedTuple):
@@ -138,6 +140,25 @@ def crop_to_scale(pair: Aligned, scale: int, paths: tuple[Path, Path]) -> Aligne
             f" allowed for it: {width}x{height}, and up to {scale - 1} pixels more, which are cut off"
         )
     return source, target[:height, :width]
+
+
+def fit_target(pair: Aligned, scale: int, paths: tuple[Path, Path]) -> Aligned:
+    """Source and target, the target resized to `scale` times the size of the source where it has that shape.
+
+    Raises ValueError where it has another: where one side were stretched by more than `_MOST_STRETCH`.
+    """
+    source, target = pair
+    height, width = source.shape[0] * scale, source.shape[1] * scale
+    if target.shape[:2] == (height, width):
+        return pair
+    stretch = target.shape[0] * width / (target.shape[1] * height)
+    if max(stretch, 1 / stretch) > 1 + _MOST_STRETCH:
+        sizes = [f"{path} is {image.shape[1]}x{image.shape[0]}" for path, image in zip(paths, pair, strict=True)]
+        raise ValueError(
+            f"{' and '.join(sizes)}, of another shape; allowed: {width}x{height}, and other sizes of that shape, which "
+            "are resized to it"
+        )
+    return source, prepare.resize(target, (height, width), "bicubic")
 
 
 def check_scale(source: Tensor, target: Tensor, scale: int, path: Path) -> None:

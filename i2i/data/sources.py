@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from i2i.data import folders, known, layouts
 from i2i.data.augment import Pipeline
-from i2i.data.batch import LABELLED, Images, LabelledUnpaired, Pair, Segmentation, Unpaired
+from i2i.data.batch import LABELLED, PAIRED, Images, LabelledUnpaired, Pair, PairAndReal, Segmentation, Unpaired
 from i2i.data.folders import PairedFiles, SingleFiles, UnpairedFiles
 from i2i.data.labels.find import find_segmentation
 from i2i.data.labels.maps import NO_LABELS
 from i2i.data.labels.recipe import find_labels, source_labels
 from i2i.data.reading import FieldFormat
+from i2i.data.real_samples import PairedAndRealImages
 from i2i.data.samples import HighResolutionImages, LabelledImages, PairedImages, Preprocessing, SegmentationImages
 from i2i.data.unpaired_samples import LabelledUnpairedImages, UnpairedImages
 from i2i.recipe import Recipe
@@ -22,7 +23,14 @@ Files = PairedFiles | UnpairedFiles | SingleFiles
 
 
 # Known data sets of one name hold other images for other samples.
-_KINDS = {Images: "", Segmentation: "", Pair: "paired", Unpaired: "unpaired", LabelledUnpaired: "unpaired"}
+_KINDS = {
+    Images: "",
+    Segmentation: "",
+    Pair: "paired",
+    PairAndReal: "paired",
+    Unpaired: "unpaired",
+    LabelledUnpaired: "unpaired",
+}
 
 
 class SampleKind(NamedTuple):
@@ -45,9 +53,10 @@ def find_files(
     Label maps are found for samples that have these; without `with_labels` they are left out, where images alone are
     measured. Raises ValueError for data that are missing or not of this kind.
     """
-    sources = recipe.data.source
-    if not 1 <= len(sources) <= 2:
-        raise ValueError(f"data: {len(sources)} sources given; name a known data set, one folder, or two folders")
+    sources, third = recipe.data.source, samples.batch is PairAndReal
+    if not 1 <= len(sources) <= 2 + third:
+        also = ", and a third one of real images" if third else ""
+        raise ValueError(f"data: {len(sources)} sources given; name a known data set, one folder, or two folders{also}")
     if samples.batch is Images and len(sources) != 1:
         raise ValueError(f"data: {len(sources)} sources given; a generator of images from noise has one")
     is_single = samples.batch is Images or is_degraded(recipe)
@@ -58,7 +67,7 @@ def find_files(
     if recipe.degradation and not is_degraded(recipe):
         notify("two folders: pairs of low and high resolution, to which the recipe's degradation is not applied")
     found = [_find(source, kind, notify) for source in sources]
-    files = _layout(found, samples, recipe, is_single=is_single)
+    files = _layout(found, samples, recipe, notify, is_single=is_single)
     counted = ""
     if has_label_sources(samples.batch, recipe):
         has_instances = bool(recipe.method.get("instance_edges"))
@@ -66,7 +75,8 @@ def find_files(
     if samples.batch in LABELLED and with_labels:
         labels, counted = find_labels(files, found, recipe.data, samples.needs_labels)
         files = replace(files, labels=labels)
-    notify(_summary(files, found, counted))
+    # Images without a partner, which a teacher has left out, were named by then.
+    notify(_summary(files, [] if samples.batch is PairAndReal else found, counted))
     return files
 
 
@@ -78,7 +88,7 @@ def has_label_sources(batch: type, recipe: Recipe) -> bool:
 def _check_options(samples: SampleKind, recipe: Recipe, *, is_single: bool) -> None:
     """Raise ValueError for options of the data that a method has no use for."""
     data, is_labelled = recipe.data, samples.batch in LABELLED
-    if data.suffixes and (is_single or samples.batch is not Pair) and not is_labelled:
+    if data.suffixes and (is_single or samples.batch not in PAIRED) and not is_labelled:
         raise ValueError("data.suffixes: the ends of names of pairs, but this method takes no pairs; leave it out")
     used = {"labels": is_labelled, "class_map": is_labelled or has_label_sources(samples.batch, recipe)}
     for option, is_used in used.items():
@@ -92,12 +102,19 @@ def _find(source: str, kind: str, notify: Callable[[str], None]) -> Path:
     return path if kind == "paired" and path.is_file() else known.find(source, kind=kind, notify=notify)
 
 
-def _layout(found: list[Path], samples: SampleKind, recipe: Recipe, *, is_single: bool) -> Files:
+def _layout(
+    found: list[Path], samples: SampleKind, recipe: Recipe, notify: Callable[[str], None], *, is_single: bool
+) -> Files:
     data = recipe.data
     if is_single:
         return folders.find_single(found[0], layout=data.layout)
     if samples.batch is Pair:
         return folders.find_pairs(*found, scale=samples.scale, layout=data.layout, suffixes=data.suffixes)
+    if samples.batch is PairAndReal:
+        real = folders.find_single(found[2], layout=data.layout) if len(found) > 2 else None
+        options: Any = {"scale": samples.scale, "layout": data.layout, "suffixes": data.suffixes}
+        pairs = folders.find_pairs(*found[:2], leave_out=notify, **options)
+        return replace(pairs, real=(*real.train, *real.test) if real else ())
     if samples.batch is Segmentation:
         return find_segmentation(found[0], data.layout)[0]
     return folders.find_unpaired(*found, layout=data.layout, labelled=samples.batch in LABELLED)
@@ -111,7 +128,8 @@ def _summary(files: Files, found: list[Path], labels: str) -> str:
         noun, used = "images of a and b", [path for group in groups for domain in group for path in domain]
     elif isinstance(files, PairedFiles):
         noun = "pairs side by side" if files.side_by_side else "pairs"
-        used = [path for group in groups for pair in group for path in pair]
+        used = [path for group in groups for pair in group for path in pair] + list(files.real)
+        labels = f"{len(files.real):,} real images" if files.real else labels
     else:
         noun, used = "images", [path for group in groups for path in group]
     if not isinstance(files, UnpairedFiles):
@@ -147,8 +165,9 @@ def open_samples(samples: SampleKind, recipe: Recipe, files: Files) -> Samples:
         return HighResolutionImages(files, preprocessing, **options)
     options = {"channels": samples.channels, "label_maps": recipe.data.label_maps}
     if isinstance(files, PairedFiles):
-        direction, scale = recipe.data.direction, samples.scale
-        return PairedImages(files, preprocessing, direction=direction, scale=scale, labels=files.labels, **options)
+        options |= {"direction": recipe.data.direction, "scale": samples.scale, "labels": files.labels}
+        kind = PairedAndRealImages if samples.batch is PairAndReal else PairedImages
+        return kind(files, preprocessing, **options)
     if samples.batch is LabelledUnpaired:
         return LabelledUnpairedImages(files, preprocessing, channels=samples.channels, labels=files.labels or NO_LABELS)
     return UnpairedImages(files, preprocessing, **options)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from i2i.data.batch import Pair
+from i2i.data.batch import PAIRED
 from i2i.evaluate.folder_metrics import ImageFolders, evenly_spaced
 from i2i.evaluate.held_out import HeldOutData
 from i2i.evaluate.pairs import Progress, track
@@ -40,7 +40,7 @@ def write_translations(
         if index < len(real_names):
             _write(folder / "real" / real_names[index], _pixels(sample[data.target]))
     source = folder / "source" if data.kind.scale == 1 else None
-    paired = data.kind.batch is Pair
+    paired = data.kind.batch in PAIRED
     return ImageFolders(folder / "fake", folder / "real", source, paired=paired, resize=True), failed
 
 

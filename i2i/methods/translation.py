@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.data.batch import Pair, image_fields
+from i2i.data.batch import PAIRED, image_fields
 from i2i.losses.adversarial import Logits
 from i2i.methods.base import Method, Outputs, mean_logits
 from i2i.networks.discriminators.base import Discriminator
@@ -24,7 +24,8 @@ class Direction(NamedTuple):
 
 
 class Translation(Method):
-    """A method on images of two domains: samples are a `Pair`, `Unpaired`, or `LabelledUnpaired`."""
+    """A method on images of two domains: samples are a `Pair`, `PairAndReal`, `Unpaired`, or
+    `LabelledUnpaired`."""
 
     default_recipe: ClassVar[Mapping[str, Any]] = {
         "augment": {
@@ -45,7 +46,7 @@ class Translation(Method):
         there = Direction(*image_fields(self.batch))
         back = Direction(there.target, there.source)
         names = list(self.products())
-        if len(names) > (1 if self.batch is Pair else 2):
+        if len(names) > (1 if self.batch in PAIRED else 2):
             raise ValueError(
                 f"{type(self).__name__}.directions is missing: which way {', '.join(names)} go is not known"
             )
@@ -85,7 +86,7 @@ class Translation(Method):
             image = getattr(batch, source)
             row[source] = F.interpolate(image, scale_factor=self.scale, mode="nearest") if self.scale > 1 else image
             row[name.replace("_", " ") if len(products) > 1 else "fake"] = products[name](image)
-            if self.batch is Pair:
+            if self.batch in PAIRED:
                 row[target] = getattr(batch, target)
         return row
 
@@ -107,7 +108,7 @@ class Translation(Method):
 
     def score(self, held_out: Sequence[Any], products: Mapping[str, nn.Module]) -> Tensor | None:
         """Mean absolute error on pairs; None on unpaired images, whose targets are not known."""
-        if self.batch is not Pair:
+        if self.batch not in PAIRED:
             return None
         errors = [
             F.l1_loss(products[name](getattr(batch, source)), getattr(batch, target)).float()

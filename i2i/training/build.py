@@ -11,6 +11,7 @@ import torch
 from i2i import registry
 from i2i.checkpoints import run as checkpoint
 from i2i.data.batch import LABELLED
+from i2i.data.folders import PairedFiles
 from i2i.data.labels.recipe import with_classes
 from i2i.data.loader import batches, steps_per_epoch
 from i2i.data.sizes import median_sizes
@@ -115,7 +116,8 @@ def _product_facts(method: Method, files: Files, recipe: Recipe) -> dict[str, di
 
 
 def _all_files(files: Files) -> list[Any]:
-    return [files.train, files.test, *(files.labels.files.values() if files.labels else ())]
+    real = files.real if isinstance(files, PairedFiles) else ()
+    return [files.train, files.test, real, *(files.labels.files.values() if files.labels else ())]
 
 
 class _Stage(NamedTuple):

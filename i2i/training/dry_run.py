@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.func import functional_call
 
-from i2i.data.batch import Images, LabelledUnpaired, Pair, Segmentation, Unpaired, image_fields
+from i2i.data.batch import Images, LabelledUnpaired, Pair, PairAndReal, Segmentation, Unpaired, image_fields
 from i2i.devices import preserve_random_state
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
@@ -33,7 +33,7 @@ _TRIED = (0, 10**9 - 1)
 
 # Of the classes that methods derive from: the batches that there are samples of, and the kind of their products.
 _KINDS: dict[type, tuple[tuple[type, ...], type]] = {
-    Translation: ((Pair, Unpaired, LabelledUnpaired), ImageGenerator),
+    Translation: ((Pair, PairAndReal, Unpaired, LabelledUnpaired), ImageGenerator),
     Generation: ((Images,), LatentGenerator),
     SemanticSegmentation: ((Segmentation,), Segmenter),
 }

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from i2i.data.batch import Images, Pair, to_device
+from i2i.data.batch import PAIRED, Images, to_device
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
 from i2i.methods.segmentation import SemanticSegmentation
@@ -166,7 +166,7 @@ def open_evaluation(
 def _check(options: Evaluate, method: Method) -> None:
     if isinstance(method, SemanticSegmentation):
         raise ValueError("evaluate.every: metrics are of images; the score of a segmenter, 1 - mIoU, is logged anyway")
-    choices = (*SET_METRICS, *PAIR_METRICS) if method.batch is Pair else SET_METRICS
+    choices = (*SET_METRICS, *PAIR_METRICS) if method.batch in PAIRED else SET_METRICS
     for name in options.metrics:
         if name in PAIR_METRICS and name not in choices:
             raise ValueError(f"evaluate.metrics: {name} needs pairs, which {type(method).__name__} does not train on")

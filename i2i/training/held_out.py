@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from i2i import registry
-from i2i.data.batch import LABELLED, HighResolution, Images, Pair, image_fields, is_image, labels_of
+from i2i.data.batch import LABELLED, HighResolution, Images, Pair, image_fields, image_sizes, labels_of
 from i2i.data.batch_augment import BatchPipeline
 from i2i.data.sources import SampleKind, Samples, has_label_sources, is_degraded
 from i2i.methods.base import Method
@@ -61,7 +61,7 @@ def first_batch(method: Method, samples: Samples, preparations: Sequence[Callabl
     batch = type(sample)(*(field[None] for field in sample))
     for prepare in preparations:
         batch = prepare(batch)
-    sizes = [tuple(field.shape[-2:]) for field in batch if is_image(field)]
+    sizes = image_sizes(batch)
     method.check_size(*sizes)
     check_networks(method, *sizes)
     return batch

@@ -10,7 +10,7 @@ import torch
 
 from i2i import __version__
 from i2i.checkpoints import run as checkpoint
-from i2i.data.batch import is_image, to_device
+from i2i.data.batch import image_sizes, is_image, to_device
 from i2i.recipe import Recipe
 from i2i.training.collapse import Collapsed, CollapseDetector
 from i2i.training.context import Interrupted, RunContext
@@ -72,7 +72,7 @@ class Trainer:
         batch = to_device(batch, self.context.device)
         for prepare in self._preparations:
             batch = prepare(batch)
-        self.state.method.check_size(*(field.shape[-2:] for field in batch if is_image(field)))
+        self.state.method.check_size(*image_sizes(batch))
         layout = torch.channels_last if self.options.channels_last else torch.preserve_format
         return type(batch)(*(each.to(memory_format=layout) if is_image(each) else each for each in batch))
 

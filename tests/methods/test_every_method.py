@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from i2i import recipe, registry
-from i2i.data.batch import Images, LabelledUnpaired, Segmentation, is_image
+from i2i.data.batch import Images, LabelledUnpaired, PairAndReal, Segmentation, is_image
 from i2i.methods.base import Method
 from i2i.recipe import components
 from tests.vgg import write_vgg19
@@ -77,6 +77,8 @@ def make_batch(method: Method, count: int) -> Any:
     if method.batch is LabelledUnpaired:
         labels = torch.randint(method.classes, (2, count, 16, 16), generator=random, dtype=torch.uint8)
         return LabelledUnpaired(*fields, *labels)
+    if method.batch is PairAndReal:
+        fields.append(images(b, 24))
     return method.batch(*fields)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i import recipe, registry
-from i2i.data.batch import Images, LabelledUnpaired, Pair, Segmentation
+from i2i.data.batch import Images, LabelledUnpaired, Pair, PairAndReal, Segmentation
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
 from i2i.recipe import Optimizer, components
@@ -54,7 +54,8 @@ def batch_of(method: Method) -> Any:
         labels = (torch.stack([first[:, 0], second[:, 0]]) * 8).byte()
         return LabelledUnpaired(first, second, *labels)
     scale = getattr(method, "scale", 1)
-    return method.batch(first, second.repeat(1, 1, scale, scale))
+    fields = [first, second.repeat(1, 1, scale, scale)]
+    return method.batch(*fields, *([second] if method.batch is PairAndReal else []))
 
 
 def latents(label: Tensor) -> Tensor:

@@ -275,7 +275,8 @@ def test_a_step_reads_no_value_from_its_device_and_its_trial_changes_nothing(
     if built.batch is LabelledUnpaired:
         sample = LabelledUnpaired(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), labels, labels)
     elif isinstance(built, Translation):
-        sample = built.batch(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16 * built.scale, 16 * built.scale))
+        images = [torch.zeros(1, 3, side, side) for side in (16, 16 * built.scale, 24)]
+        sample = built.batch(*images[: len(built.batch._fields)])
     elif built.batch is Segmentation:
         sample = Segmentation(torch.zeros(1, 3, 16, 16), labels)
     else:

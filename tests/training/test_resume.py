@@ -49,6 +49,7 @@ OWN = {
         pytest.param("cut", 0, marks=pytest.mark.slow),
         ("sim2real", 0),
         ("fastcut", 0),
+        ("distil", 2),
         pytest.param("pix2pix", 0, marks=pytest.mark.slow),
         ("pix2pix", 2),
         ("rrdb-psnr", 2),
