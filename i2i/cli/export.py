@@ -1,6 +1,6 @@
 """`i2i export`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -36,6 +36,20 @@ def export(
             metavar="CALIBRATION/",
             help="Convolutions in 8 bits, calibrated on the images in this folder, which should be typical ones.",
             show_default=False,
+        ),
+    ] = None,
+    freeze_norms: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FRAMES/",
+            help="Instance norms with fixed statistics, those of the frames in this folder: tiles, faster engines.",
+            show_default=False,
+        ),
+    ] = None,
+    frozen_psnr: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=200, help="PSNR in dB of frozen norms against the image's own statistics.", show_default="25"
         ),
     ] = None,
     io: Annotated[
@@ -93,7 +107,8 @@ def export(
         if triton:
             check_repository(file, triton)
         options: dict[str, Any] = {"io": io, "half": half, "opset": opset, "least_psnr": least_psnr}
-        unfit = {"--int8": int8, "--static": static, "--test-time": test_time, "--any-size": any_size or None}
+        unfit: dict[str, object] = {"--int8": int8, "--freeze-norms": freeze_norms, "--frozen-psnr": frozen_psnr}
+        unfit |= {"--static": static, "--test-time": test_time, "--any-size": any_size or None}
         if isinstance(network, LatentGenerator):
             _refuse(unfit | {"--triton": triton}, "this one makes them of noise")
             card, proof, use = _export_latent(network, facts, file, options)
@@ -102,8 +117,9 @@ def export(
             _refuse(unfit | of_generators | {"--triton": triton}, "a segmenter makes label maps")
             card, proof, use = _export_segmenter(network, facts, file, opset)
         else:
-            options |= {"test_time": test_time or facts["test_time"], "any_size": any_size}
-            card, proof, use = _export_image(network, facts, file, options, int8, static)
+            options |= {"test_time": test_time or facts["test_time"], "any_size": any_size, "frozen_psnr": frozen_psnr}
+            folders = {"int8": int8, "frames": freeze_norms}
+            card, proof, use = _export_image(network, facts, file, options, folders, static, line.notify)
         hint = f" (--product chooses: {', '.join(others)})" if others else ""
         line.notify(f"{card.product}{hint}, test time {card.test_time}, {card.precision}, opset {card.opset}")
         line.notify(f"proof: {proof.sentence()}")
@@ -114,15 +130,26 @@ def export(
 
 
 def _export_image(
-    generator: Any, facts: Facts, file: Path, options: dict[str, Any], int8: Path | None, static: str | None
+    generator: Any,
+    facts: Facts,
+    file: Path,
+    options: dict[str, Any],
+    folders: Mapping[str, Path | None],
+    static: str | None,
+    notify: Callable[[str], None],
 ) -> tuple[Any, "Proof", str]:
     """Card, proof, and how large images run."""
     from i2i import export as exporting
     from i2i.checkpoints.card import card_of
 
     size, card = _size(static) if static else None, card_of(generator, facts)
-    batches = exporting.read_calibration(int8, replace(card, size=size)) if int8 else ()
-    card, proof = exporting.export(generator, card, file, int8=batches, size=size, **options)
+    batches = exporting.read_calibration(folders["int8"], replace(card, size=size)) if folders["int8"] else ()
+    frames = exporting.read_frames(folders["frames"], notify) if folders["frames"] else None
+    if frames is None and options["frozen_psnr"] is not None:
+        raise ValueError("--frozen-psnr: is for --freeze-norms FRAMES/; give both, or neither")
+    card, proof = exporting.export(generator, card, file, int8=batches, frames=frames, size=size, **options)
+    if frames is not None:
+        notify(exporting.Difference(**card.proof["frozen_norms"]).sentence())
     return card, proof, f"large images: {card.proof['large_images']}"
 
 

@@ -19,6 +19,7 @@ from torch import nn
 from i2i.export.any_size import AnySize, pad_inside, padded_size
 from i2i.export.bands import plan_and_prove
 from i2i.export.files import check_name, written_whole
+from i2i.export.frozen import Frames, freeze
 from i2i.export.graph import OPSET, InUnitRange, check_rules, save, strip, trace_generator
 from i2i.export.int8 import Float, to_int8
 from i2i.export.precision import to_half, with_uint8_ends
@@ -41,6 +42,8 @@ def export(
     io: Io = "float",
     half: bool = False,
     int8: Sequence[Float] = (),
+    frames: Frames | None = None,
+    frozen_psnr: float | None = None,
     size: tuple[int, int, int] | None = None,
     any_size: bool = False,
     opset: int = OPSET,
@@ -52,7 +55,9 @@ def export(
     suit the card or for one `size` (batch, height, width). With `any_size` those may be any: the graph itself pads the
     image by reflection and crops the result. `half` is half precision inside; `int8` are images
     (1, C, H, W) in [0, 1], every other one for calibration and the others for the proof. Both must reach `least_psnr`
-    dB, by default 50 and 35. `test_time` is that of `set_test_time`, but without dropout. `generator` is not changed.
+    dB, by default 50 and 35. Instance norms are frozen on `frames`, and must reach `frozen_psnr` dB against the image's
+    own statistics, by default 25; the proof is against the frozen network. `test_time` is that of `set_test_time`, but
+    without dropout. `generator` is not changed.
     Raises ValueError, and writes nothing, for what cannot be exported and where the proof fails.
     """
     check_name(file)
@@ -68,6 +73,9 @@ def export(
     generator, state = _for_inference(generator, test_time)
     precision: Precision = "float16" if half else "int8" if int8 else "float32"
     card = replace(card, io=io, precision=precision, opset=opset, size=size, test_time=state, proof={})
+    if frames is not None:
+        generator, difference = freeze(generator, card, frames, least_psnr=frozen_psnr)
+        card = replace(card, overlap=generator.overlap, proof={"frozen_norms": difference.facts()})
     if any_size:
         # Tiles begin at pixels that the network takes first, so that a network of tiles keeps its step.
         card = replace(card, min_size=1, multiple_of=card.multiple_of if card.overlap else 1)
@@ -88,7 +96,7 @@ def _write_proven(
         if not proof.holds:
             raise ValueError(refusal(card, proof))
         plan, large_images = _plan_large_images(model, card, network, batches[0], least_psnr)
-        card = replace(card, proof=proof.facts() | {"large_images": large_images})
+        card = replace(card, proof={**card.proof, **proof.facts(), "large_images": large_images})
         _write(model, card, unproven, plan)
     return card, proof
 

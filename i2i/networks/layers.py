@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
+from i2i.networks.frozen_norms import FrozenNorm2d
 from i2i.networks.seeded_dropout import SeededDropout
 from i2i.registry import did_you_mean
 
-Norm = Literal["instance", "batch", "none"]
+Norm = Literal["instance", "batch", "frozen", "none"]
 DiscriminatorNorm = Literal["instance", "batch", "layer", "none"]
 Upsampling = Literal["transposed", "resize"]
 Initialisation = Literal["normal", "xavier", "kaiming", "orthogonal"]
@@ -59,13 +60,16 @@ class _ContiguousGradient(torch.autograd.Function):
 
 def normalisation(norm: Norm | DiscriminatorNorm, channels: int) -> nn.Module:
     """Make an instance norm (no affine, no running statistics), a batch norm, a layer norm or an identity, each as
-    published; layer norm is over channels and pixels of an image, with a weight and a bias for each channel.
+    published; layer norm is over channels and pixels of an image, with a weight and a bias for each channel. "frozen"
+    is what `freeze_norms` makes of an instance norm; its statistics come with the weights that training starts from.
     """
     match norm:
         case "instance":
             return InstanceNorm2d(channels, eps=1e-5, affine=False, track_running_stats=False)
         case "batch":
             return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1)
+        case "frozen":
+            return FrozenNorm2d(channels)
         case "layer":
             return nn.GroupNorm(1, channels, eps=1e-5)
         case "none":
@@ -77,9 +81,10 @@ def normalisation(norm: Norm | DiscriminatorNorm, channels: int) -> nn.Module:
 def has_bias(norm: Norm | DiscriminatorNorm) -> bool:
     """True for a norm after which the published networks' convolutions have a bias.
 
-    With instance norm, although it has no effect there, and layer norm; not with "none", although it would have one.
+    With instance norm, although it has no effect there, what that is frozen to, and layer norm; not with "none",
+    although it would have one.
     """
-    return norm in ("instance", "layer")
+    return norm in ("instance", "frozen", "layer")
 
 
 def upsample(

@@ -1,5 +1,6 @@
 """`i2i export` writes a run or a file as .onnx and prints the proof, or prints one sentence and writes nothing."""
 
+import re
 import tomllib
 from copy import deepcopy
 from pathlib import Path
@@ -17,6 +18,8 @@ from i2i.checkpoints.load import save_generator
 from i2i.cli import export as module
 from i2i.cli import main
 from i2i.export import image as exporting
+from i2i.recipe.components import build
+from i2i.registry import generators
 from i2i.training import run
 from i2i_runtime import images
 from i2i_runtime.engines.onnxruntime import Session
@@ -137,3 +140,15 @@ def test_options_of_image_generators_are_refused_for_latent_ones(
     code, _, error = run_command("export", stored, "-o", "faces.onnx", *option, capsys=capsys)
     assert code == 1 and f"{option[0]}: is for generators of images from images" in error
     assert [path.name for path in Path().iterdir()] == [stored]
+
+
+def test_frozen_norms_are_named_with_their_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = build(generators, {"name": "resnet", "features": 2, "blocks": 0, "in_channels": 3, "out_channels": 3})
+    save_generator(Path("net.safetensors"), generator, {})
+    frames = tiny_world(tmp_path / "world")
+    call("net.safetensors", "-o", "x.onnx", "--freeze-norms", frames, "--frozen-psnr", "0")
+    printed = capsys.readouterr().out
+    assert re.search(r"norms frozen on \d+ frames; on \d+ others .* dB \(worst frame .* grey levels of 255", printed)
+    assert "large images: in tiles that share 24 pixels" in printed
+    with pytest.raises(ValueError, match="--frozen-psnr: is for --freeze-norms FRAMES/; give both, or neither"):
+        call("net.safetensors", "-o", "y.onnx", "--frozen-psnr", "20")

@@ -36,6 +36,8 @@ class ImageGenerator(Generator):
     # Pixels of the image by which tiles overlap to give the result of the whole image: twice the radius of the
     # receptive field; 0 where the network needs the whole image.
     overlap: int = 0
+    # The same once `freeze_norms` has frozen its norms; 0 where it needs the whole image even then, or it is not known.
+    frozen_overlap: int = 0
     # Classes of the label maps that it takes, as class indices 0..255 in one channel; 0 where it takes images.
     label_classes: int = 0
     # These are instance maps, `class * 1000 + instance` in 16 bits (`i2i.label_maps`).

@@ -52,7 +52,9 @@ class OneHotGenerator(ImageGenerator):
         self.label_classes, self.in_channels, self.out_channels = classes, in_channels, self.inner.out_channels
         self.value_range, self.batch_independent = self.inner.value_range, self.inner.batch_independent
         self.scale, self.multiple_of, self.min_size = self.inner.scale, self.inner.multiple_of, self.inner.min_size
-        self.overlap = self.inner.overlap
+        edges_reach = 2 * instance_edges  # of the pixels beside
+        self.overlap = self.inner.overlap and self.inner.overlap + edges_reach
+        self.frozen_overlap = self.inner.frozen_overlap and self.inner.frozen_overlap + edges_reach
         inner = {key: value for key, value in self.inner.spec.items() if key not in _SUPPLIED}
         channels = {"in_channels": in_channels, "out_channels": out_channels}
         edges = {"instance_edges": True} if instance_edges else {}

@@ -69,6 +69,10 @@ class ResnetGenerator(ImageGenerator):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.residual = residual
+        # A 7x7 convolution reaches 3 pixels, a 3x3 one 1 pixel of its feature map, which is 1, 2 or 4 of the image.
+        more = 3 * antialias_down + 6 * antialias_up + 3 * (upsampling == "resize")
+        self.frozen_overlap = 2 * (3 + 3 + 8 * blocks + 3 + 3 + more)
+        self.overlap = self.frozen_overlap if norm in ("frozen", "none") else 0
         self.batch_independent = norm != "batch"
         bias = has_bias(norm)
 

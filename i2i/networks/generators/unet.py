@@ -55,6 +55,9 @@ class UnetGenerator(ImageGenerator):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.multiple_of = self.min_size = 2**depth
+        # A reach of 3 pixels at each level, of 1, 2, 4, ... pixels of the image, half of it on the way up.
+        self.frozen_overlap = 2 ** (depth + 2)
+        self.overlap = self.frozen_overlap if norm in ("frozen", "none") else 0
         self.batch_independent = norm != "batch"
         bias = has_bias(norm)
         widths = [features * 2 ** min(level, WIDEST_LEVEL) for level in range(depth)]
