@@ -23,7 +23,7 @@ from i2i.methods.base import (
     check_discriminators,
     scaled,
 )
-from i2i.methods.matched_crops import draw_crops
+from i2i.methods.crops import draw_crops
 from i2i.methods.matched_patches import match_patches
 from i2i.methods.translation import Translation
 from i2i.methods.upscaling import PerceptualFactory, PixelLossFactory

@@ -1,21 +1,25 @@
-"""Translation of rendered frames into real ones whose labels still fit: CUT's objective with a segmenter that watches
-over the labels, and crops of real images that show what the crops of the rendered ones show.
+"""Translation of rendered frames into real ones whose labels still fit: CUT's objective, a segmenter that watches over
+the labels of translations, and a discriminator that compares them with real frames class by class.
 
 Park, Efros, Zhang, Zhu 2020: Contrastive Learning for Unpaired Image-to-Image Translation,
 https://arxiv.org/abs/2007.15651.
 Hoffman et al. 2018: CyCADA: Cycle-Consistent Adversarial Domain Adaptation, section 3,
 https://arxiv.org/abs/1711.03213.
-Richter, Al Haija, Koltun 2021: Enhancing Photorealism Enhancement, section 3.4, https://arxiv.org/abs/2105.04619.
+Richter, Al Haija, Koltun 2021: Enhancing Photorealism Enhancement, sections 3.3 and 3.4,
+https://arxiv.org/abs/2105.04619.
 """
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from i2i.checkpoints.load import load_segmenter
 from i2i.data.batch import LabelledUnpaired
 from i2i.label_maps import one_hot
-from i2i.losses.adversarial import reference_logits
+from i2i.losses.adversarial import Logits, reference_logits
 from i2i.losses.contrastive import PatchNCE
 from i2i.losses.penalties import penalty_terms
 from i2i.losses.segmentation import cross_entropy
@@ -30,19 +34,20 @@ from i2i.methods.base import (
     check_discriminators,
     scaled,
 )
-from i2i.methods.matched_crops import match_crops
+from i2i.methods.class_balance import ClassBalance
 from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.augmentation.base import Draws
 from i2i.networks.augmentation.diffaugment import jitter_colours
 from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.segmenters.base import Segmenter
+from i2i.pretrained import as_buffers
 from i2i.recipe.ranges import (
     Channels,
     Classes,
-    CropsOrNone,
+    ClassIndex,
     Features,
     Layer,
     Patches,
-    Share,
     Steps,
     Temperature,
     Weight,
@@ -55,11 +60,17 @@ class Sim2Real(Translation):
     """Sim2real (after CUT, Park 2020): frames of a, which have label maps, become like those of b, and their label maps
     still fit.
 
-    The segmenter learns from frames and label maps of a alone, for `segmenter_steps` steps, and stays as it is then.
-    `semantic_weight` is of its cross-entropy on translations, by the label maps of their sources (CyCADA, Hoffman 2018,
-    equation 4). `nce_weight` is of PatchNCE, whose options are those of CUT. The discriminator sees `crops` squares of
-    every image, of `crop_share` of the shorter side, and of b those that show the same classes (EPE, Richter 2021,
-    section 3.4); with 0 crops it sees whole images. `classes` 0 is as many as the label maps show.
+    The segmenter learns from frames and label maps of a alone, for `segmenter_steps` steps, and stays as it is then:
+    one that went on learning would get used to what the generator makes up. `semantic_weight` is of its cross-entropy
+    on translations, by the label maps of their sources (CyCADA, Hoffman 2018, equation 4). The labeller, a copy that
+    does go on with translations, too, predicts the label maps of b. With `label_aware` the discriminator sees label
+    maps beside frames (EPE, Richter 2021, section 3.3; with `projection` of `patchgan` as there), and with
+    `class_balance` it sees patches of b in which every class has its share in a, so that another layout is not learnt
+    as style (after section 3.4).
+
+    Pixels of a whose classes are in `keep` stay as they are, by an L1 loss of `keep_weight` on them. `segmenter_file`
+    is a run, a checkpoint folder or a weights file of a segmenter that is trained already and takes no steps.
+    `nce_weight` is of PatchNCE, whose options are those of CUT. `classes` 0 is as many as the label maps show.
     """
 
     batch = LabelledUnpaired
@@ -75,9 +86,12 @@ class Sim2Real(Translation):
         classes: Classes = 0,
         channels: Channels = 3,
         segmenter_steps: Steps = 500,
+        segmenter_file: str = "",
         semantic_weight: Weight = 1.0,
-        crops: CropsOrNone = 4,
-        crop_share: Share = 0.5,
+        label_aware: bool = True,
+        class_balance: bool = True,
+        keep: list[ClassIndex] = [],  # noqa: B006
+        keep_weight: Weight = 10.0,
         nce_weight: Weight = 1.0,
         layers: list[Layer] = [0, 4, 8, 12, 16],  # noqa: B006
         patches: Patches = 256,
@@ -88,80 +102,137 @@ class Sim2Real(Translation):
         check_classes(classes)
         self.generator = generator(in_channels=channels, out_channels=channels)
         require_same_size(self.generator)
-        self.discriminator = discriminator(in_channels=channels, value_range=self.generator.value_range)
+        condition_channels = classes if label_aware else 0
+        self.discriminator = discriminator(
+            in_channels=condition_channels + channels,
+            condition_channels=condition_channels,
+            value_range=self.generator.value_range,
+        )
         self.adversarial = adversarial()
         check_discriminators(self.adversarial, self.discriminator)
-        self.segmenter = segmenter(in_channels=channels, classes=classes)  # f_S in CyCADA
+        # f_S in CyCADA
+        if segmenter_file:
+            self.segmenter, segmenter_steps = _load(segmenter_file, channels, classes), 0
+        else:
+            self.segmenter = segmenter(in_channels=channels, classes=classes)
+        self.labeller = deepcopy(self.segmenter)
+        if segmenter_file:
+            as_buffers(self.segmenter, persistent=True)
+        self.balance = ClassBalance(classes) if class_balance else None
         self.classes, self.segmenter_steps, self.semantic_weight = classes, segmenter_steps, semantic_weight
-        self.crops, self.crop_share = crops, crop_share
+        if unknown := [index for index in keep if index >= classes]:
+            raise ValueError(f"method.keep: there is no class {unknown[0]}; choose from: 0 to {classes - 1}")
+        self.label_aware, self.keep, self.keep_weight = label_aware, keep, keep_weight
         self.layers, self.nce_weight = layers, nce_weight
         feature_channels = self.generator.feature_channels(layers)
         self.nce = PatchNCE(channels=feature_channels, width=projection, patches=patches, temperature=temperature)
 
     def players(self) -> Mapping[str, nn.Module]:
-        return {
+        players = {
             "generator": nn.ModuleList([self.generator, self.nce]),
             "discriminator": self.discriminator,
             "segmenter": self.segmenter,
+            "labeller": self.labeller,
         }
+        return {name: player for name, player in players.items() if next(player.parameters(), None) is not None}
 
     def products(self) -> Mapping[str, ImageGenerator]:
         return {"a_to_b": self.generator}
 
     def resting(self, step: int) -> Collection[str]:
-        return ("generator", "discriminator") if step < self.segmenter_steps else ("segmenter",)
+        learns_first = step < self.segmenter_steps
+        return [name for name in self.players() if (name == "segmenter") != learns_first]
 
     def training_step(self, batch: LabelledUnpaired, update: Update) -> None:
         a, b, a_labels, _ = batch
         if update.step < self.segmenter_steps:
             # In other colours, too: those of translations are not known yet.
-            jittered = jitter_colours(a, Draws(len(a), a.device))
-            update("segmenter", source=cross_entropy(self.segmenter(jittered), a_labels))
+            update("segmenter", source=cross_entropy(self.segmenter(_in_other_colours(a)), a_labels))
             return
+        if update.step == self.segmenter_steps:
+            self.labeller.load_state_dict(self.segmenter.state_dict())
 
         fake, keys = self.generator.forward_with_features(a, self.layers)
-        seen_fake, seen_real = self._matched(fake, b, a_labels)
-        judge = self.discriminator
-        real_logits, fake_logits = judge(seen_real), judge(seen_fake.detach())
-        terms = self.adversarial.discriminator(real_logits, fake_logits)
-        terms |= penalty_terms(self.adversarial, judge, seen_real, seen_fake, step=update.step)
-        update("discriminator", **scaled(0.5, terms))
-        self.adversarial.constrain(judge)
-        adapt_augmentation(judge.augmentation, self.adversarial, real_logits, update)
+        with torch.no_grad():
+            b_labels = _predict(self.labeller, b).argmax(1)
+        of_a, of_b = one_hot(a_labels, self.classes), one_hot(b_labels, self.classes)
+        if self.balance:
+            self.balance.observe(of_a, of_b, update)
+        judge_fake, judge_real = partial(self.judge, of_a), partial(self.judge, of_b)
 
-        real_logits = reference_logits(self.adversarial, judge, seen_real)
+        fake_logits, real_logits = judge_fake(fake.detach()), judge_real(b)
+        terms = self.adversarial.discriminator(self._drawn(real_logits, of_b), fake_logits)
+        terms |= penalty_terms(self.adversarial, judge_real, b, fake, step=update.step)
+        update("discriminator", **scaled(0.5, terms))
+        self.adversarial.constrain(self.discriminator)
+        adapt_augmentation(self.discriminator.augmentation, self.adversarial, real_logits, update)
+
+        real_logits = self._drawn(reference_logits(self.adversarial, judge_real, b), of_b)
         update(
             "generator",
-            gan=self.adversarial.generator(judge(seen_fake), real_logits),
+            gan=self.adversarial.generator(judge_fake(fake), real_logits),
             nce=self.nce_weight * self.nce(self.generator.features(fake, self.layers), keys),
-            semantic=self.semantic_weight * cross_entropy(self.segmenter(fake), a_labels),
+            semantic=self.semantic_weight * cross_entropy(_predict(self.segmenter, fake), a_labels),
+            **self._keep(fake, a, of_a),
         )
+        frames, labels = torch.cat([a, fake.detach()]), torch.cat([a_labels, a_labels])
+        update("labeller", source_and_fake=cross_entropy(self.labeller(_in_other_colours(frames)), labels))
 
-    def _matched(self, fake: Tensor, real: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """What the discriminator sees of translations and of real images: squares of them that show the same."""
-        if not self.crops:
-            return fake, real
-        with torch.no_grad():
-            predicted = self.segmenter(real).float().softmax(1)
-        sides = (*fake.shape[2:], *real.shape[2:])
-        of_fake, of_real = match_crops(
-            one_hot(labels, self.classes), predicted, self.crops * len(fake), self._crop_size(*sides)
-        )
-        return of_fake.of(fake), of_real.of(real)
+    def _keep(self, fake: Tensor, source: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Weighted L1 distance within the mask of the classes that stay as they are, where there are some."""
+        if not self.keep:
+            return {}
+        mask = labels[:, self.keep].sum(1, keepdim=True)
+        return {"keep": self.keep_weight * (mask * (fake - source).abs()).mean()}
 
-    def _crop_size(self, *sides: int) -> int:
-        return round(self.crop_share * min(sides)) if self.crops else min(sides)
+    def judge(self, labels: Tensor, image: Tensor) -> Logits:
+        """Logits of real or translated images, seen beside their one-hot label maps where the discriminator is aware of
+        labels.
+        """
+        return self.discriminator(torch.cat([labels.to(image), image], dim=1) if self.label_aware else image)
+
+    def _drawn(self, real_logits: Logits, labels: Tensor) -> Logits:
+        """Logits of real images as the objective sees them: those of patches drawn by their classes."""
+        return self.balance.draw(real_logits, labels) if self.balance and real_logits is not None else real_logits
 
     def check_size(self, *sizes: tuple[int, int]) -> None:
-        """The generator must take whole images, the segmenter, too, and the discriminator the squares."""
-        for height, width in sizes:
-            self.generator.check_size(height, width)
-            self.segmenter.check_size(height, width)
-        size = self._crop_size(*(side for both in sizes for side in both))
-        try:
-            self.discriminator.check_size(size, size)
-        except ValueError as error:
-            raise ValueError(f"method.crop_share = {self.crop_share}: {error}") from None
+        super().check_size(*sizes)
+        for size in sizes:
+            self.segmenter.check_size(*size)
 
-    def logits(self, product: str, source: Tensor, image: Tensor) -> Tensor:
-        return self.discriminator(image)
+    def logits(self, product: str, source: Tensor, image: Tensor) -> Logits:
+        """With the label map that the labeller predicts, for real images and translations."""
+        labels = one_hot(_predict(self.labeller, image).argmax(1), self.classes)
+        return self.judge(labels, image)
+
+
+def _load(file: str, channels: int, classes: int) -> Segmenter:
+    """Load a trained segmenter. Raises ValueError for one of other images or classes."""
+    try:
+        with torch.device("cpu"):  # also where networks are built without values
+            segmenter, _ = load_segmenter(file)
+    except ValueError as error:
+        raise ValueError(f"method.segmenter_file: {error}") from error
+    if segmenter.in_channels != channels:
+        raise ValueError(
+            f"method.segmenter_file: {file} takes images of {segmenter.in_channels} channels, not of {channels}"
+        )
+    if segmenter.classes != classes:
+        raise ValueError(
+            f"method.segmenter_file: {file} predicts {segmenter.classes} classes, but method.classes = {classes}; "
+            "train one on label maps of the same classes: i2i train segmenter frames/ labels/"
+        )
+    return segmenter
+
+
+def _in_other_colours(frames: Tensor) -> Tensor:
+    return jitter_colours(frames, Draws(len(frames), frames.device))
+
+
+def _predict(segmenter: Segmenter, frames: Tensor) -> Tensor:
+    """Logits (N, classes, H, W) with running statistics, where the segmenter has batch norm, which stay as they are."""
+    is_training = segmenter.training
+    try:
+        return segmenter.eval()(frames)
+    finally:
+        segmenter.train(is_training)

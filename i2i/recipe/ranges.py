@@ -14,12 +14,12 @@ Layers = Annotated[int, Field(ge=1, le=64)]
 Layer = Annotated[int, Field(ge=0, le=1000)]  # number of one in a network
 Halvings = Annotated[int, Field(ge=1, le=12)]  # layers that each halve the size
 Classes = Annotated[int, Field(ge=0, le=100_000)]
+ClassIndex = Annotated[int, Field(ge=0, le=254)]  # of a pixel in a label map
 Scale = Annotated[int, Field(ge=1, le=64)]  # of super-resolution
 Pixels = Annotated[int, Field(ge=1, le=32_768)]  # of one side of an image
 PixelsOrNone = Annotated[int, Field(ge=0, le=32_768)]  # 0: none
 FeaturesTimesSize = Annotated[int, Field(ge=1, le=2**20)]  # their product in a layer
 KernelSize = Annotated[int, Field(ge=1, le=255)]
-CropsOrNone = Annotated[int, Field(ge=0, le=1000)]  # of an image; 0: the whole image
 Patches = Annotated[int, Field(ge=2, le=1_000_000)]  # of an image that are compared
 Images = Annotated[int, Field(ge=0, le=100_000)]  # kept in memory
 ImagesSeen = Annotated[int, Field(ge=1, le=10**9)]  # in training, the same ones again and again

@@ -4,7 +4,7 @@
 
 Both run in processes of their own and take their steps alternately, so that other load on the machine affects both.
 `--against cyclegan` measures our step against ours of another method instead.
-StyleGAN2 has no plain step here: ours is measured by itself, without the lazy penalties.
+StyleGAN2 and sim2real have no plain step here: ours is measured by itself, without the lazy penalties.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from i2i import recipe, registry
-from i2i.data.batch import Images, is_image
+from i2i.data.batch import Images, LabelledUnpaired, is_image
 from i2i.methods.base import Method
 from i2i.methods.generation import Generation
 from i2i.methods.translation import Translation
@@ -39,7 +39,7 @@ from tests.vgg import write_vgg19
 
 # Of the largest images of each method, in pixels
 SIZES = {
-    **dict.fromkeys(("cyclegan", "pix2pix", "cut", "fastcut", "stylegan2"), 256),
+    **dict.fromkeys(("cyclegan", "pix2pix", "cut", "fastcut", "sim2real", "stylegan2"), 256),
     **{"esrgan": 128, "dcgan": 64, "wgan-gp": 64, "biggan": 32},
 }
 BATCHES = {"dcgan": 128, "wgan-gp": 64, "biggan": 50}  # as published; 1 for the others
@@ -51,8 +51,10 @@ GOALS = {
 GOALS_AGAINST = {
     ("cut", "cyclegan"): "time at most 0.60, memory at most 0.55",
     ("fastcut", "cyclegan"): "time and memory at most 0.45",
+    ("sim2real", "cut"): "time at most 1.20",
 }
-NO_PLAIN_STEP = ("stylegan2",)
+NO_PLAIN_STEP = ("sim2real", "stylegan2")
+OVERRIDES = {"sim2real": ["method.classes=12", "method.segmenter_steps=0"]}
 MATMUL_SIZE = 4096
 MATMUL_FLOPS = 2 * MATMUL_SIZE**3
 # Kinds of operators by parts of their names; the first match counts, and no match is "rest".
@@ -87,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=5, help="measured steps of each, after one to warm up")
     parser.add_argument("--method", choices=SIZES, action="append", help="can be repeated; all by default")
-    parser.add_argument("--against", choices=("cyclegan", "pix2pix"), help="measure against our step of this method")
+    parser.add_argument(
+        "--against", choices=("cyclegan", "pix2pix", "cut"), help="measure against our step of this method"
+    )
     parser.add_argument("--set", metavar="A.B=C", action="append", default=[], help="override of the measured recipe")
     options = parser.parse_args(arguments)
     os.environ["KINETO_LOG_LEVEL"] = "99"  # or every process warns that it finds no CUDA device to profile
@@ -95,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         vgg19 = write_vgg19(Path(folder) / "vgg19.safetensors")
         for name in options.method or SIZES:
-            overrides = [f"method.perceptual.weights={vgg19}"] if name == "esrgan" else []
+            overrides = [f"method.perceptual.weights={vgg19}"] if name == "esrgan" else OVERRIDES.get(name, [])
             case = Case(name, [*overrides, *options.set], options.size or SIZES[name], options.threads)
             if options.against:
                 compare_methods(case, case._replace(name=options.against, overrides=[]), options.repeats)
@@ -251,9 +255,10 @@ def random_batch(method: Method, size: int, number: int = 1) -> Any:
         return Images(image, torch.zeros(number, dtype=torch.int64))
     assert isinstance(method, Translation)
     sides = (size // method.scale, size)
-    return kind(
-        *(torch.empty(1, n, side, side).uniform_(low, high) for n, side in zip(method.channels, sides, strict=True))
-    )
+    fields = [torch.empty(1, n, side, side).uniform_(low, high) for n, side in zip(method.channels, sides, strict=True)]
+    if kind is LabelledUnpaired:
+        fields += torch.randint(cast(Any, method).classes, (2, 1, size, size), dtype=torch.uint8)
+    return kind(*fields)
 
 
 def peak_memory() -> float:

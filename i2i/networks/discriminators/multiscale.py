@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.discriminators.patchgan import PatchGAN
 from i2i.networks.layers import DiscriminatorNorm, Initialisation, at_least
-from i2i.recipe.ranges import Channels, Factor, Features, Halvings
+from i2i.recipe.ranges import Channels, ChannelsOrNone, Factor, Features, Halvings
 from i2i.registry import discriminators
 
 
@@ -38,6 +38,8 @@ class MultiscaleDiscriminator(Discriminator):
         layers: Halvings = 3,
         norm: DiscriminatorNorm = "instance",
         spectral_norm: bool = False,
+        projection: bool = False,
+        condition_channels: ChannelsOrNone = 0,
         init: Initialisation = "normal",
         init_gain: Factor = 0.02,
     ) -> None:
@@ -51,6 +53,8 @@ class MultiscaleDiscriminator(Discriminator):
                 layers=layers,
                 norm=norm,
                 spectral_norm=spectral_norm,
+                projection=projection,
+                condition_channels=condition_channels,
                 init=init,
                 init_gain=init_gain,
             )

@@ -5,9 +5,11 @@ Isola, Zhu, Zhou, Efros 2017: Image-to-Image Translation with Conditional Advers
 """
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from i2i.networks.antialiasing import AntialiasedDownsample
 from i2i.networks.discriminators.base import Discriminator
+from i2i.networks.discriminators.projection import ConditionProjection
 from i2i.networks.layers import (
     DiscriminatorNorm,
     Initialisation,
@@ -17,7 +19,7 @@ from i2i.networks.layers import (
     initialise,
     normalisation,
 )
-from i2i.recipe.ranges import Channels, Factor, Features, Halvings
+from i2i.recipe.ranges import Channels, ChannelsOrNone, Factor, Features, Halvings
 from i2i.registry import discriminators
 
 
@@ -26,7 +28,9 @@ class PatchGAN(Discriminator):
     """PatchGAN (Isola 2017): a logit for each patch of an image, of 70x70 pixels for 3 layers.
 
     `layers` strided 4x4 convolutions, then two with stride 1. With `antialias`, as in CUT (Park 2020), the strided ones
-    have stride 1, too, and a filter halves the size.
+    have stride 1, too, and a filter halves the size. With `projection` the convolutions see the image without its
+    condition, of which an embedding is multiplied with their features (EPE, Richter 2021, section 3.3,
+    https://arxiv.org/abs/2105.04619): a patch is to look like real ones of the same classes.
 
     Shapes: (N, in_channels, H, W) in any range -> logits (N, 1, H // 2 ** layers - 2, W // 2 ** layers - 2);
     H and W are at least 3 * 2 ** layers (24 for 3 layers).
@@ -43,12 +47,17 @@ class PatchGAN(Discriminator):
         norm: DiscriminatorNorm = "batch",
         spectral_norm: bool = False,
         antialias: bool = False,
+        projection: bool = False,
+        condition_channels: ChannelsOrNone = 0,
         init: Initialisation = "normal",
         init_gain: Factor = 0.02,
     ) -> None:
         super().__init__()
         at_least(1, in_channels=in_channels, features=features, layers=layers)
+        if projection and not condition_channels:
+            raise ValueError("method.discriminator.projection: there is no condition to project; set it to false")
         self.in_channels = in_channels
+        self.projected_channels = condition_channels if projection else 0
         self.min_size = 3 * 2**layers
         widths = [features * 2 ** min(level, 3) for level in range(layers + 1)]
 
@@ -62,18 +71,25 @@ class PatchGAN(Discriminator):
         def block(level: int) -> nn.Sequential:
             return layer(level, widths[level - 1], normalisation(norm, widths[level]), bias=has_bias(norm))
 
-        self.stem = layer(0, in_channels, bias=True)
+        self.stem = layer(0, in_channels - self.projected_channels, bias=True)
         self.blocks = nn.Sequential(*(block(level) for level in range(1, layers + 1)))
         self.head = nn.Conv2d(widths[-1], 1, 4, stride=1, padding=1)
+        self.projection = ConditionProjection(widths[-1], condition_channels) if projection else None
         initialise(self, init, init_gain)
         if spectral_norm:
             add_spectral_norm(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.head(self.blocks(self.stem(image)))
+        condition, image = image.tensor_split([self.projected_channels], dim=1)
+        features = self.blocks(self.stem(image))
+        logits = self.head(features)
+        if self.projection is None:
+            return logits
+        projected = self.projection(features, condition)
+        return logits + F.interpolate(projected, size=logits.shape[-2:], mode="bilinear", align_corners=False)
 
     def features(self, image: Tensor) -> list[Tensor]:
-        features = [self.stem(image)]
+        features = [self.stem(image[:, self.projected_channels :])]
         for block in self.blocks:
             features.append(block(features[-1]))
         return features

@@ -63,7 +63,8 @@ class ProjectedDiscriminator(Discriminator):
         if in_channels not in (1, 3):
             raise ValueError(
                 f"method.discriminator: projected sees images of 1 or 3 channels, not of {in_channels}, and no "
-                "condition; set method.conditional=false, or choose another method.discriminator"
+                "condition; set method.conditional=false (sim2real: method.label_aware=false), or choose another "
+                "method.discriminator"
             )
         self.in_channels, self.value_range, self.resize = in_channels, ValueRange(*value_range), resize
         self.backbone = FeaturePyramid(backbone, weights)

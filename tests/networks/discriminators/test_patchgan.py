@@ -1,6 +1,8 @@
 import pytest
 import torch
+from torch.nn import functional as F
 
+from i2i.networks.discriminators.multiscale import MultiscaleDiscriminator
 from i2i.networks.discriminators.patchgan import PatchGAN, PixelGAN
 
 
@@ -59,3 +61,32 @@ def test_antialiasing_keeps_the_shape_of_the_logits_and_the_weights(layers, size
     plain, judge = PatchGAN(**options), PatchGAN(**options, antialias=True)
     assert judge(torch.rand(1, 3, *size)).shape == plain(torch.rand(1, 3, *size)).shape
     plain.load_state_dict(judge.state_dict())
+
+
+def test_projected_logits_add_the_features_times_the_embedding_of_a_patch_s_classes():
+    judge = PatchGAN(in_channels=5, condition_channels=2, layers=1, features=4, norm="none", projection=True).double()
+    image, condition = torch.rand(1, 3, 24, 24).double(), torch.rand(1, 2, 1, 1).double().expand(1, 2, 24, 24)
+    features = judge.blocks(judge.stem(image))
+    embedding = judge.projection.embedding.weight[:, :, 0, 0] @ condition[0, :, 0, 0]
+    inner = (features * embedding[:, None, None]).sum(1, keepdim=True) / len(embedding) ** 0.5
+    expected = judge.head(features) + F.interpolate(inner, (10, 10), mode="bilinear")
+    torch.testing.assert_close(judge(torch.cat([condition, image], 1)), expected)
+
+
+@pytest.mark.parametrize("kind", [PatchGAN, MultiscaleDiscriminator])
+def test_a_projected_condition_counts_in_its_own_place(kind):
+    options = {"in_channels": 4, "condition_channels": 1, "layers": 1, "features": 4, "norm": "none", "init": "kaiming"}
+    judge = kind(**options, projection=True)
+    image, left = torch.rand(1, 3, 32, 256), torch.zeros(1, 1, 32, 256)
+    left[..., :64] = 1
+    inputs = [torch.cat([condition, image], 1) for condition in (left, 0 * left)]
+    scales = [logits if isinstance(logits, tuple) else (logits,) for logits in map(judge, inputs)]
+    for one, other in zip(*scales, strict=True):
+        quarter, changed = one.shape[-1] // 4, (one != other).any(-2).flatten()
+        assert changed[:quarter].any() and not changed[2 * quarter :].any()
+    assert all(torch.equal(*pair) for pair in zip(*map(judge.features, inputs), strict=True))
+
+
+def test_a_projection_without_a_condition_is_refused():
+    with pytest.raises(ValueError, match="there is no condition to project; set it to false"):
+        PatchGAN(projection=True)
