@@ -14,9 +14,10 @@ from torch.nn import functional as F
 
 from i2i.data.batch import Images, Pair, Unpaired
 from i2i.data.degradation.sharpen import sharpen
-from i2i.losses.adversarial import Adversarial, RelativisticAverage, WassersteinPenalty
+from i2i.losses.adversarial import Adversarial, WassersteinPenalty
 from i2i.losses.orthogonal import orthogonal_penalty
 from i2i.losses.perceptual import VGG19, VGG19_LAYERS
+from i2i.losses.relativistic import RelativisticAverage
 from i2i.methods.base import Method
 from i2i.methods.cut import CUT
 from i2i.methods.cyclegan import CycleGAN

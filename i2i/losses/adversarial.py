@@ -50,18 +50,20 @@ class Adversarial(ABC):
 
     `r1_weight` (gamma) adds the R1 penalty to the discriminator's terms (Mescheder et al. 2018, equation 9,
     https://arxiv.org/abs/1801.04406) at every `r1_every`-th step, and as many times as large (Karras et al. 2020,
-    section 3.1, https://arxiv.org/abs/1912.04958); 0 leaves it out. A method that halves these terms halves it, too.
+    section 3.1, https://arxiv.org/abs/1912.04958); 0 leaves it out. `r2_weight` adds R2, the same penalty at fake
+    images, at those steps. A method that halves these terms halves them, too.
     """
 
     # Of the logits of several scales, a tuple, a term is the mean over scales; a subclass has to know tensors only.
     relativistic: bool = False  # whether the generator's term compares with real images and needs their logits
     penalty_weight: float = 0.0  # of the gradient penalty on the discriminator, which the method adds, as it adds R1
     r1_weight: float = 0.0
+    r2_weight: float = 0.0
     r1_every: int = 1
     undecided: float | None = None  # logit between real and fake; None where only differences of logits mean something
 
-    def __init__(self, *, r1_weight: Weight = 0.0, r1_every: Every = 1) -> None:
-        self.r1_weight, self.r1_every = r1_weight, r1_every
+    def __init__(self, *, r1_weight: Weight = 0.0, r2_weight: Weight = 0.0, r1_every: Every = 1) -> None:
+        self.r1_weight, self.r2_weight, self.r1_every = r1_weight, r2_weight, r1_every
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -90,8 +92,15 @@ class Vanilla(Adversarial):
     other, to 1 - smoothing (Salimans et al. 2016, section 3.4, https://arxiv.org/abs/1606.03498).
     """
 
-    def __init__(self, *, smoothing: Probability = 0.0, r1_weight: Weight = 0.0, r1_every: Every = 1) -> None:
-        super().__init__(r1_weight=r1_weight, r1_every=r1_every)
+    def __init__(
+        self,
+        *,
+        smoothing: Probability = 0.0,
+        r1_weight: Weight = 0.0,
+        r2_weight: Weight = 0.0,
+        r1_every: Every = 1,
+    ) -> None:
+        super().__init__(r1_weight=r1_weight, r2_weight=r2_weight, r1_every=r1_every)
         self.real_target = _smoothed(smoothing)
         self.undecided = 0.0
 
@@ -110,8 +119,15 @@ class LeastSquares(Adversarial):
     other, to 1 - smoothing.
     """
 
-    def __init__(self, *, smoothing: Probability = 0.0, r1_weight: Weight = 0.0, r1_every: Every = 1) -> None:
-        super().__init__(r1_weight=r1_weight, r1_every=r1_every)
+    def __init__(
+        self,
+        *,
+        smoothing: Probability = 0.0,
+        r1_weight: Weight = 0.0,
+        r2_weight: Weight = 0.0,
+        r1_every: Every = 1,
+    ) -> None:
+        super().__init__(r1_weight=r1_weight, r2_weight=r2_weight, r1_every=r1_every)
         self.real_target = _smoothed(smoothing)
         self.undecided = self.real_target / 2
 
@@ -175,32 +191,6 @@ class WassersteinPenalty(Wasserstein):
 
     def __init__(self, *, penalty_weight: Weight = 10.0) -> None:
         self.penalty_weight = penalty_weight  # lambda
-
-
-@adversarial.register("relativistic")
-class RelativisticAverage(Adversarial):
-    """RaGAN (Jolicoeur-Martineau 2018): cross-entropy of logits less the mean logit of the other kind.
-
-    Section 4.2, https://arxiv.org/abs/1807.00734; in the form of BasicSR, with which ESRGAN was published (section 3.2,
-    https://arxiv.org/abs/1809.00219): every term is halved, and the discriminator's means have no gradient.
-    """
-
-    relativistic = True
-
-    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-        return {
-            "real": 0.5 * cross_entropy(real_logits - mean(fake_logits).detach(), 1.0),
-            "fake": 0.5 * cross_entropy(fake_logits - mean(real_logits).detach(), 0.0),
-        }
-
-    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
-        """Raises ValueError without `real_logits`, which have no gradient here."""
-        if real_logits is None:
-            raise ValueError("method.adversarial: relativistic needs logits of real images, which this method has not")
-        real_logits = real_logits.detach()
-        less_real = cross_entropy(real_logits - mean(fake_logits), 0.0)
-        more_real = cross_entropy(fake_logits - mean(real_logits), 1.0)
-        return 0.5 * (less_real + more_real)
 
 
 def reference_logits(objective: Adversarial, judge: Callable[[Tensor], Logits], real: Tensor) -> Logits:

@@ -1,4 +1,4 @@
-"""Penalties on gradients: WGAN-GP's and R1 on a discriminator, path length on a generator.
+"""Penalties on gradients: WGAN-GP's, R1 and R2 on a discriminator, path length on a generator.
 
 A judge is a function from images (N, C, H, W) to logits: a discriminator, with its condition or labels where it has
 them. Its value for an image is the mean of that image's logits, of several scales the mean over scales. It must have no
@@ -22,10 +22,12 @@ _ZERO = 0.0
 
 
 def penalty_terms(objective: Adversarial, judge: Judge, real: Tensor, fake: Tensor, *, step: int) -> dict[str, Tensor]:
-    """Further loss terms of the discriminator at this training step: the objective's weighted gradient penalty and R1,
-    for one that has them.
+    """Further loss terms of the discriminator at this training step: the objective's weighted gradient penalty, R1 and
+    R2, for one that has them.
     """
     terms = lazy_r1(judge, real, weight=objective.r1_weight, every=objective.r1_every, step=step)
+    if r2 := lazy_r1(judge, fake, weight=objective.r2_weight, every=objective.r1_every, step=step):
+        terms["r2"] = r2["r1"]
     if objective.penalty_weight:
         terms["penalty"] = objective.penalty_weight * gradient_penalty(judge, real, fake)
     return terms
@@ -60,6 +62,14 @@ def r1_penalty(judge: Judge, real: Tensor) -> Tensor:
         return _gradient(judge, at_least_float32(real)).square().sum(1).mean()
 
 
+def squared_slope(logits: Logits, images: Tensor) -> Tensor:
+    """Mean over the batch of the squared norm of the gradient of logits at the images (N, C, H, W) that they were
+    computed from, which need a gradient: R1 at real images, R2 at fakes, from a pass whose logits serve another term,
+    too. The factor gamma / 2 is the caller's.
+    """
+    return _slope(mean_by_image(logits), images).square().sum(1).mean()
+
+
 def path_lengths(image: Tensor, w: Tensor, noise: Tensor) -> Tensor:
     """Path length |J^T noise| of every image (N,), where J is the Jacobian of the images (N, C, H, W) by their styles w
     (N, layers, style) or (N, style); the root mean square over layers (Karras et al. 2020, Analyzing and Improving the
@@ -72,6 +82,9 @@ def path_lengths(image: Tensor, w: Tensor, noise: Tensor) -> Tensor:
 def _gradient(judge: Judge, images: Tensor) -> Tensor:
     """Gradient of the judge's value at each image (N, C * H * W), with a graph of its own."""
     images = images.detach().requires_grad_()
-    values = mean_by_image(judge(images))
+    return _slope(mean_by_image(judge(images)), images)
+
+
+def _slope(values: Tensor, images: Tensor) -> Tensor:
     (gradient,) = torch.autograd.grad(values.sum(), images, create_graph=True)
     return gradient.flatten(1) + _ZERO * values[:, None]

@@ -40,6 +40,7 @@ class Update(Protocol):
     """The optimisers of all players; the trainer passes one to every training step."""
 
     step: int  # training steps done so far
+    progress: float  # share of the run that is done
 
     def __call__(self, player: str, **terms: Tensor) -> None:
         """Back-propagate the sum of `terms`, take one optimiser step for `player`, and log each term by its name."""
@@ -148,6 +149,7 @@ def check_discriminators(objective: Adversarial, *discriminators: Discriminator)
     """
     check_penalty("method.adversarial.penalty_weight", objective.penalty_weight, *discriminators)
     check_penalty("method.adversarial.r1_weight", objective.r1_weight, *discriminators)
+    check_penalty("method.adversarial.r2_weight", objective.r2_weight, *discriminators)
     is_adaptive = any(isinstance(each.augmentation, AdaptiveAugmentation) for each in discriminators)
     if is_adaptive and objective.undecided is None:
         raise ValueError(

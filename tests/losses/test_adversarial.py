@@ -28,6 +28,7 @@ def logits(value: float) -> Tensor:
         ("hinge", -2.0, 0.5, (3, 1.5)),
         ("wgan", 3.0, -1.0, (-3, -1)),
         ("wgan-gp", 3.0, -1.0, (-3, -1)),
+        ("rpgan", 1.0, -1.0, (math.log1p(math.exp(-2)) / 2, math.log1p(math.exp(-2)) / 2)),
         ("relativistic", 3.0, 3.0, (math.log(2) / 2, math.log(2) / 2)),
         ("relativistic", 1.0, -1.0, (math.log1p(math.exp(-2)) / 2, math.log1p(math.exp(-2)) / 2)),
     ],
@@ -48,6 +49,7 @@ def test_discriminator_terms_have_their_closed_form(name, real, fake, terms):
         ("hinge", 7.0, -7.0),
         ("wgan", 7.0, -7.0),
         ("wgan-gp", 7.0, -7.0),
+        ("rpgan", -2.0, math.log1p(math.exp(2))),
         ("relativistic", 0.0, math.log(2)),
         ("relativistic", -2.0, math.log1p(math.exp(2))),
     ],
@@ -150,6 +152,16 @@ def test_relativistic_logits_are_compared_with_the_average_of_the_other_kind():
     torch.testing.assert_close(objective.discriminator(real, fake), expected)
     expected = softplus(real - fake.mean()).mean() / 2 + softplus(-(fake - real.mean())).mean() / 2
     torch.testing.assert_close(objective.generator(fake, real), expected)
+
+
+def test_paired_logits_are_compared_one_by_one():
+    real, fake, objective = torch.tensor([1.0, 5.0]), torch.tensor([-2.0, 4.0]), adversarial["rpgan"]()
+    expected = torch.stack([softplus(torch.tensor(-3.0)), softplus(torch.tensor(-1.0))]).mean()
+    torch.testing.assert_close(sum(objective.discriminator(real, fake).values()), expected)
+    expected = torch.stack([softplus(torch.tensor(3.0)), softplus(torch.tensor(1.0))]).mean()
+    torch.testing.assert_close(objective.generator(fake, real), expected)
+    with pytest.raises(ValueError, match="there are 2 and 1; choose relativistic"):
+        objective.generator(fake[:1], real)
 
 
 def test_relativistic_averages_have_no_gradient_for_the_discriminator_but_for_the_generator():

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from i2i.losses.penalties import gradient_penalty, path_lengths, penalty_terms, r1_penalty
+from i2i.losses.penalties import gradient_penalty, path_lengths, penalty_terms, r1_penalty, squared_slope
 from i2i.registry import adversarial
 
 REAL, FAKE = torch.zeros(4, 3, 8, 8), torch.ones(4, 3, 8, 8)
@@ -69,14 +69,21 @@ def test_only_wgan_gp_has_a_penalty_and_its_weight_counts():
         assert penalty_terms(adversarial[name](), critic(weight), REAL, FAKE, step=0) == {}
 
 
-@pytest.mark.parametrize("name", ["hinge", "lsgan", "relativistic", "vanilla"])
-def test_any_objective_has_r1_at_every_so_many_steps_and_as_many_times_as_large(name):
-    weight = torch.linspace(-1, 1, 192)
-    objective = adversarial[name](r1_weight=5.0, r1_every=3)
+@pytest.mark.parametrize("name", ["hinge", "lsgan", "relativistic", "rpgan", "vanilla"])
+def test_any_objective_has_r1_and_r2_at_every_so_many_steps_and_as_many_times_as_large(name):
+    judge = lambda image: image.square().flatten(1).sum(1, keepdim=True) / 2  # noqa: E731, its gradient is the image
+    objective = adversarial[name](r1_weight=5.0, r2_weight=2.0, r1_every=3)
+    real, fake = torch.full((4, 1, 2, 2), 3.0), torch.full((4, 1, 2, 2), 0.5)
     for step in range(7):
-        found = penalty_terms(objective, critic(weight), REAL, FAKE, step=step)
-        expected = {} if step % 3 else {"r1": 5 / 2 * 3 * weight.square().sum()}
-        torch.testing.assert_close(found, expected)
+        found = penalty_terms(objective, judge, real, fake, step=step)
+        expected = {} if step % 3 else {"r1": 5 / 2 * 3 * 36.0, "r2": 2 / 2 * 3 * 1.0}
+        assert {term: value.item() for term, value in found.items()} == pytest.approx(expected)
+
+
+def test_a_slope_is_that_of_the_logits_of_a_pass_that_is_there():
+    images = torch.randn(4, 3, 5, 5, requires_grad=True)
+    judge = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Tanh())
+    torch.testing.assert_close(squared_slope(judge(images), images), r1_penalty(judge, images))
 
 
 def test_r1_of_several_scales_is_that_of_the_mean_of_their_means():

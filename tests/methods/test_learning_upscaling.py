@@ -23,8 +23,9 @@ from i2i.data.degradation.bicubic import Bicubic
 from i2i.data.degradation.resize import imresize
 from i2i.data.degradation.second_order import SecondOrder
 from i2i.data.degradation.sharpen import sharpen
-from i2i.losses.adversarial import RelativisticAverage, Vanilla
+from i2i.losses.adversarial import Vanilla
 from i2i.losses.pixel import MeanAbsolute
+from i2i.losses.relativistic import RelativisticAverage
 from i2i.metrics.psnr import psnr
 from i2i.training import run
 from i2i_runtime import images

@@ -14,8 +14,9 @@ from torch import Tensor
 from i2i import registry
 from i2i.data.batch import Pair
 from i2i.data.degradation.sharpen import sharpen
-from i2i.losses.adversarial import RelativisticAverage, Vanilla
+from i2i.losses.adversarial import Vanilla
 from i2i.losses.perceptual import VGG19
+from i2i.losses.relativistic import RelativisticAverage
 from i2i.methods.esrgan import ESRGAN
 from i2i.methods.pair_pool import PairPool
 from i2i.methods.real_esrgan import RealESRGAN
