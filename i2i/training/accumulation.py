@@ -60,7 +60,7 @@ class _Run:
         share: float,
         is_last: bool,
     ) -> None:
-        self.step, self._update = update.step, update
+        self.step, self.progress, self._update = update.step, update.progress, update
         self._players, self._results, self._number = players, results, number
         self._share, self._is_last = share, is_last
         self._is_first = not players  # of all runs: it finds out which updates there are

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from i2i.losses.annealing import annealed
 from i2i.recipe.components import build
 from i2i.registry import optimizers
 
@@ -17,6 +18,23 @@ Positive = Annotated[float, Field(gt=0, le=1000)]
 NonNegative = Annotated[float, Field(ge=0, le=1000)]
 Decay = Annotated[float, Field(ge=0, lt=1)]  # of a moving average, per step
 Parameters = Sequence[nn.Parameter]
+
+
+class AnnealedAdam(torch.optim.Adam):
+    """Adam whose second decay moves from that of `betas` to `last_decay` along half a cosine over a run (R3GAN, Huang
+    et al. 2024, appendix, https://arxiv.org/abs/2501.05441).
+    """
+
+    def __init__(
+        self, parameters: Parameters, *, betas: tuple[float, float], last_decay: float, **options: Any
+    ) -> None:
+        super().__init__(parameters, betas=betas, **options)
+        self._betas, self._last_decay = betas, last_decay
+
+    def anneal(self, progress: float) -> None:
+        """Set the decay of a step before which this share of the run is done."""
+        for group in self.param_groups:
+            group["betas"] = (self._betas[0], annealed(self._betas[1], self._last_decay, progress))
 
 
 @optimizers.register("adam")
@@ -27,11 +45,17 @@ def adam(
     betas: tuple[Decay, Decay] = (0.5, 0.999),
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.0,
+    last_beta2: Decay | None = None,
 ) -> torch.optim.Optimizer:
-    """Adam (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980), by default with the rates of DCGAN."""
+    """Adam (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980), by default with the rates of DCGAN. With `last_beta2`
+    the second of the `betas` moves to it along half a cosine over the run.
+    """
     # One fused kernel over all weights: a quarter of a Pix2Pix step on a CPU is Adam otherwise.
-    fused = _can_fuse(parameters)
-    return torch.optim.Adam(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=fused)
+    options: Any = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+    options["fused"] = _can_fuse(parameters)
+    if last_beta2 is None:
+        return torch.optim.Adam(parameters, **options)
+    return AnnealedAdam(parameters, last_decay=last_beta2, **options)
 
 
 @optimizers.register("adamw")

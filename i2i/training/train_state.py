@@ -40,7 +40,7 @@ class TrainState:
         world.broadcast([*method.parameters(), *method.buffers()])
         if self.options.channels_last:
             self.method.to(memory_format=torch.channels_last)
-        averaging = moving_average(self.options.ema, warmup=self.options.ema_warmup)
+        averaging = moving_average(self.options.ema, warmup=self.options.ema_warmup, steps=self.options.steps)
         self._averages = {
             name: AveragedModel(product, multi_avg_fn=averaging, use_buffers=True)
             for name, product in (method.products() if self.options.ema else {}).items()
@@ -54,7 +54,10 @@ class TrainState:
 
     def take_step(self, batch: Any, *, with_norms: bool = False) -> None:
         """One training step on a batch that is on the device; `update.terms` holds its losses afterwards."""
-        self.update.begin_step(self.step, self._schedule(self.step, self.options.steps), with_norms=with_norms)
+        steps = self.options.steps
+        self.update.begin_step(
+            self.step, self._schedule(self.step, steps), progress=self.step / steps, with_norms=with_norms
+        )
         self.method.train()
         with self._autocast():
             if self.options.accumulate > 1:

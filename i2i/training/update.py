@@ -11,7 +11,7 @@ from i2i.recipe import Optimizer
 from i2i.registry import did_you_mean
 from i2i.training.distributed import SINGLE_PROCESS, World
 from i2i.training.not_finite import FiniteCheck
-from i2i.training.optimizers import build_optimizer, load_optimizer
+from i2i.training.optimizers import AnnealedAdam, build_optimizer, load_optimizer
 
 
 class TrainingUpdate:
@@ -29,7 +29,7 @@ class TrainingUpdate:
         clip_norm: float = 0.0,
         world: World = SINGLE_PROCESS,
     ) -> None:
-        self.step = 0
+        self.step, self.progress = 0, 0.0
         self._accumulating = ""  # the player whose gradients wait for its update
         self.terms: dict[str, Tensor] = {}
         self.norms: dict[str, Tensor] = {}
@@ -55,14 +55,17 @@ class TrainingUpdate:
         """The learning rate of each player at this step, as `player.learning_rate`."""
         return {f"{name}.learning_rate": each.param_groups[0]["lr"] for name, each in self.optimizers.items()}
 
-    def begin_step(self, step: int, rate_factor: float, *, with_norms: bool = False) -> None:
-        """To be called before each training step, with the number of steps done and the schedule's factor on the
-        learning rates.
+    def begin_step(self, step: int, rate_factor: float, *, progress: float = 0.0, with_norms: bool = False) -> None:
+        """To be called before each training step, with the number of steps done, the schedule's factor on the learning
+        rates, and the share of the run that is done.
         """
-        self.step, self.terms, self.norms, self._with_norms = step, {}, {}, with_norms
+        self.step, self.progress = step, progress
+        self.terms, self.norms, self._with_norms = {}, {}, with_norms
         for player, optimizer in self.optimizers.items():
             for group, base_rate in zip(optimizer.param_groups, self._base_rates[player], strict=True):
                 group["lr"] = base_rate * rate_factor
+            if isinstance(optimizer, AnnealedAdam):
+                optimizer.anneal(progress)
 
     def __call__(self, player: str, **terms: Tensor) -> None:
         """One optimiser step for `player` on the sum of `terms` and of those that were accumulated."""

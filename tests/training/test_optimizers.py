@@ -121,3 +121,12 @@ def test_a_run_that_changes_its_memory_layout_takes_the_same_steps() -> None:
         assert after.state[layer.weight]["exp_avg"].stride() == layer.weight.stride()
         weights.append(layer.weight.detach())
     torch.testing.assert_close(*weights, rtol=0, atol=0)
+
+
+def test_the_second_decay_of_adam_follows_half_a_cosine_over_the_run() -> None:
+    options = Optimizer(lr=1.0, betas=(0.5, 0.9), last_beta2=0.98)  # type: ignore[call-arg]
+    update, decays = TrainingUpdate({"player": nn.Linear(1, 1)}, options), []
+    for progress in (0.0, 0.5, 1.0, 1.5):
+        update.begin_step(0, 1.0, progress=progress)
+        decays.append(update.optimizers["player"].param_groups[0]["betas"])
+    assert decays == [(0.5, pytest.approx(decay)) for decay in (0.9, 0.94, 0.98, 0.98)]

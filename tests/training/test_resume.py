@@ -59,6 +59,7 @@ OWN = {
         pytest.param("wgan-gp", 0, marks=pytest.mark.slow),
         pytest.param("biggan", 0, marks=pytest.mark.slow),
         ("stylegan2", 0),
+        pytest.param("r3gan", 0, marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_run_resumes_bit_for_bit(method: str, workers: int, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a step does besides the method's own arithmetic: schedule, clipping, precision, layout, compiling, averaging."""
 
+import math
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from i2i.data.batch import Images
 from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import Generator
 from i2i.recipe import Recipe
+from i2i.recipe.sections import Warmup
+from i2i.training.ema import decay_at
 from i2i.training.schedules import Constant
 from i2i.training.train_state import TrainState
 
@@ -116,6 +119,15 @@ def test_networks_are_compiled_and_nothing_else(monkeypatch: pytest.MonkeyPatch)
     assert compiled == []
     state(method, compile=True)
     assert compiled == [method.generator, method.judge]
+
+
+def test_half_lives_of_averages_grow_as_published() -> None:
+    def half_life(step: int, warmup: Warmup) -> float:  # in steps
+        decay = decay_at(step, 0.5 ** (1 / 100), warmup=warmup, steps=10_000)
+        return math.log(0.5) / math.log(decay) if decay else 0.0
+
+    assert [half_life(step, "cosine") for step in (0, 5000, 10_000)] == pytest.approx([0, 50, 100])
+    assert [half_life(step, "proportional") for step in (0, 40, 2000, 9999)] == pytest.approx([0, 2, 100, 100])
 
 
 @pytest.mark.parametrize(("decay", "warmup"), [(0.2, True), (0.999, True), (0.999, False)])
