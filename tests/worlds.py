@@ -76,6 +76,17 @@ TINY |= {
     "wgan": [*TINY_DCGAN, "method.critic_steps=2", "method.warm_critic_steps=0"],
     "wgan-gp": [*TINY_DCGAN, "method.critic_steps=2"],
     "biggan": [*TINY_DCGAN[:2], *TINY_DCGAN[3:]],
+    "gan": TINY_DCGAN,
+    "r3gan": [
+        *TINY_DCGAN,
+        *(
+            f"method.{player}.{option}"
+            for player in ("generator", "discriminator")
+            for option in ("base=256", "group=4")
+        ),
+        "method.augment=ada",
+        "method.last_augment=1",
+    ],
 }
 TINY["stylegan2"] = [
     "method.size=32",

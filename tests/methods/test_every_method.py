@@ -19,7 +19,8 @@ from tests.worlds import TINY
 OPTIONS = {
     "cyclegan": ["method.generator.dropout=false"],
     "pix2pix": ["method.generator.dropout=false", "method.generator.norm=instance"],
-    **{name: ["method.channels=3"] for name in ("biggan", "dcgan", "stylegan2", "wgan", "wgan-gp")},
+    "gan": ["method.discriminator.dropout=0"],
+    **{name: ["method.channels=3"] for name in ("biggan", "dcgan", "r3gan", "stylegan2", "wgan", "wgan-gp")},
 }
 METHODS = list(registry.methods)
 
@@ -28,7 +29,7 @@ class Gradients:
     """An update that takes no optimiser step and keeps the gradients of every call."""
 
     def __init__(self, method: Method) -> None:
-        self.step = 0
+        self.step, self.progress = 0, 0.3
         self.players = method.players()
         self.calls: list[tuple[str, dict[str, Tensor], list[Tensor | None]]] = []
 

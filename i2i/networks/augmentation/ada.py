@@ -76,3 +76,16 @@ class AdaptiveAugmentation(Augmentation):
             self.probability += (overfitting - self.target).sign() * (all_images * _EVERY / self.full_range)
             self.probability.clamp_(0, 1)
             self.signs.zero_()
+
+
+class AugmentationOfProbability(Augmentation):
+    """Non-leaking augmentations, whose `probability` a method sets."""
+
+    probability: Tensor  # p
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("probability", torch.zeros(()))
+
+    def change(self, images: Tensor, copies: int) -> Tensor:
+        return augment(images, self.probability, copies=copies)

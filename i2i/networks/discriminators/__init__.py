@@ -1,6 +1,29 @@
 """Discriminators by name."""
 
-from i2i.networks.discriminators import biggan, dcgan, multiscale, patchgan, projected, stylegan2, unet, vgg
+from i2i.networks.discriminators import (
+    biggan,
+    dcgan,
+    linear,
+    multiscale,
+    patchgan,
+    projected,
+    r3gan,
+    stylegan2,
+    unet,
+    vgg,
+)
 from i2i.networks.discriminators.base import Discriminator
 
-__all__ = ["Discriminator", "biggan", "dcgan", "multiscale", "patchgan", "projected", "stylegan2", "unet", "vgg"]
+__all__ = [
+    "Discriminator",
+    "biggan",
+    "dcgan",
+    "linear",
+    "multiscale",
+    "patchgan",
+    "projected",
+    "r3gan",
+    "stylegan2",
+    "unet",
+    "vgg",
+]
