@@ -143,7 +143,7 @@ class Train(BaseModel):
     ema_warmup: Warmup = Field(
         default=True,
         description="Let that decay rise at first. true: as (1 + steps) / (10 + steps), which no paper has. cosine: "
-        "its half-life grows from 0 along half a cosine over the run (R3GAN). proportional: that is at most a twentieth "
+        "its half-life grows from 0 along half a cosine over the run (R3GAN). proportional: it is at most a twentieth "
         "of the steps so far (StyleGAN2-ADA's configurations auto and cifar). false: not at all.",
     )
     clip_norm: float = Field(default=0.0, ge=0, le=1e9, description="Largest gradient norm of a player. 0: no limit.")
