@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.methods.matched_crops import Crops, draw_crops
+from i2i.methods.crops import Crops, draw_crops
 
 CANDIDATES = 16  # patches of all real images that one patch of a translation has to choose from
 _PARTS = 4  # of a patch's height and width, whose mean colours are compared
