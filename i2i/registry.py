@@ -135,7 +135,7 @@ discriminators = Registry(
 )
 segmenters = Registry("segmenter", "i2i.networks.segmenters", "i2i.networks.segmenters.base:Segmenter")
 adversarial = Registry("adversarial loss", "i2i.losses", "i2i.losses.adversarial:Adversarial")
-pixel_losses = Registry("pixel loss", "i2i.losses.pixel", "i2i.losses.pixel:PixelLoss")
+pixel_losses = Registry("pixel loss", "i2i.losses", "i2i.losses.pixel:PixelLoss")
 perceptual = Registry("perceptual loss", "i2i.losses.perceptual", "i2i.losses.perceptual:Perceptual")
 methods = Registry("method", "i2i.methods", "i2i.methods.base:Method")
 augmentations = Registry("augmentation", "i2i.data.augment")

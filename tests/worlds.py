@@ -63,6 +63,13 @@ TINY |= {
     "real-esrnet": [*TINY_RRDB, "method.pool=6", "degradation.crop=8"],
     "real-esrgan": [*TINY_RRDB, *TINY_GAN, "method.pool=6", "degradation.crop=8", "first.train.steps=2"],
 }
+TINY_SPAN = ["method.scale=2", "method.generator.features=4", "augment.train.crop.size=16", "train.batch_size=2"]
+TINY |= {
+    "span": TINY_SPAN,
+    "realplksr": [*TINY_SPAN, "method.generator.blocks=1", "method.generator.kernel=3"],
+    "real-span": [*TINY_SPAN, *TINY["real-esrgan"][len(TINY_RRDB) :]],
+}
+UPSCALERS = {"rrdb-psnr", "esrgan", "real-esrnet", "real-esrgan", "span", "realplksr", "real-span"}
 TINY_DCGAN = [
     "method.size=32",
     "method.channels=1",
@@ -121,7 +128,7 @@ def overrides(method: str, *more: str) -> list[str]:
 
 def upscales(method: str) -> bool:
     """True for a method of super-resolution, which trains on one folder of photos."""
-    return TINY[method][: len(TINY_RRDB)] == TINY_RRDB
+    return method in UPSCALERS
 
 
 def tiny_data(method: str, folder: Path) -> Path:

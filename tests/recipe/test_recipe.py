@@ -15,6 +15,14 @@ def load(*overrides: str, method: str = "cyclegan") -> recipe.Recipe:
     return recipe.load(recipe.find(method), ["somewhere"], overrides)
 
 
+# Recipes that are named after something else than their method.
+METHOD_OF = {
+    "fastcut": "cut",
+    **dict.fromkeys(("span", "plksr", "realplksr"), "rrdb-psnr"),
+    **dict.fromkeys(("real-span", "real-plksr"), "real-esrgan"),
+}
+
+
 @pytest.mark.parametrize("name", recipe.list_recipes())
 def test_packaged_recipes_are_complete_and_build(name: str) -> None:
     file = recipe.recipes_folder() / f"{name}.toml"
@@ -22,7 +30,7 @@ def test_packaged_recipes_are_complete_and_build(name: str) -> None:
     # Without the weights of a VGG network, which not every machine has.
     checked = recipe.load(file, overrides=["method.perceptual_weight=0"] if "perceptual" in file.read_text() else [])
     folder = name.split("/")[0]
-    assert checked.method["name"] == {"fastcut": "cut", "lsgan": "gan"}.get(folder, folder)
+    assert checked.method["name"] == METHOD_OF.get(folder, folder)
     # The number of classes is counted in the label maps when a run is built.
     counted = {"classes": 2} if checked.method.get("classes") == 0 else {}
     components.build(registry.methods, checked.method | counted)

@@ -97,7 +97,12 @@ def test_micro_batches_give_the_step_of_the_whole_batch(name: str, parts: int, m
 @pytest.mark.parametrize("name", TINY)
 def test_one_micro_batch_is_the_plain_step_to_the_bit(name: str) -> None:
     """With batch norm, dropout, pools, lazy penalties and ADA: whatever a step depends on."""
-    more = {"stylegan2": ["method.augment=ada"], "real-esrnet": ["method.pool=8"], "real-esrgan": ["method.pool=8"]}
+    more = {
+        "stylegan2": ["method.augment=ada"],
+        "real-esrnet": ["method.pool=8"],
+        "real-esrgan": ["method.pool=8"],
+        "real-span": ["method.pool=8"],
+    }
     plain, replayed = (build(name, *more.get(name, [])) for _ in range(2))
     batch, states = batch_of(plain), []
     for method, parts in ((plain, 0), (replayed, 1)):

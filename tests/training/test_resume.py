@@ -55,6 +55,8 @@ OWN = {
         ("rrdb-psnr", 2),
         pytest.param("esrgan", 0, marks=pytest.mark.slow),
         ("real-esrgan", 2),
+        pytest.param("realplksr", 0, marks=pytest.mark.slow),
+        ("real-span", 0),
         ("dcgan", 2),
         pytest.param("wgan-gp", 0, marks=pytest.mark.slow),
         pytest.param("biggan", 0, marks=pytest.mark.slow),
