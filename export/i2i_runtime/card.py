@@ -11,7 +11,7 @@ Precision = Literal["float32", "float16", "int8"]
 Truncation = Literal["latent", "input"]
 
 # Fields that version 0.1 does not know: left out where they say nothing, so that it reads the file.
-_LATER_FIELDS = ("keeps_grey", "trained_size", "label_classes", "instance_maps")
+_LATER_FIELDS = ("keeps_grey", "trained_size", "label_classes", "instance_maps", "tile_step")
 LARGEST_SIDE = 2**16  # pixels of an image
 _LONGEST_NAME = 200  # characters
 _LARGEST_SIZE = 2**15  # pixels, or images of a batch
@@ -82,11 +82,12 @@ class Card(BaseCard):
 
     The result is `scale` times as high and wide. The network takes heights and widths that are a multiple of
     `multiple_of` and at least `min_size` pixels; `translate_image` pads to that. The tiles of a large image overlap by
-    `overlap` of its pixels; 0 is a network that needs the whole image. A network that `keeps_grey` restores images:
-    what it makes of a grey one is grey. One with `label_classes` takes label maps: class indices in one channel, or
-    `instance_maps`, class * 1000 + instance in 16 bits.
-    `trained_size` is the median height and width of the images that it was trained on, before they were prepared. An
-    exported file may take one `size` (batch, height, width) only.
+    `overlap` of its pixels; 0 is a network that needs the whole image. They begin at multiples of `tile_step`, 0 for
+    those of `multiple_of`: a network of windows that pads images itself takes more sizes than tiles. A network that
+    `keeps_grey` restores images: what it makes of a grey one is grey. One with `label_classes` takes label maps: class
+    indices in one channel, or `instance_maps`, class * 1000 + instance in 16 bits. `trained_size` is the median height
+    and width of the images that it was trained on, before they were prepared. An exported file may take one `size`
+    (batch, height, width) only.
     """
 
     in_channels: int
@@ -94,6 +95,7 @@ class Card(BaseCard):
     multiple_of: int = 1
     min_size: int = 1
     overlap: int = 0
+    tile_step: int = 0
     keeps_grey: bool = False
     trained_size: tuple[int, int] | None = None
     label_classes: int = 0
@@ -104,7 +106,9 @@ class Card(BaseCard):
         self._check_channels("in_channels")
         super().__post_init__()
         self._check_range(scale=(1, 256), multiple_of=(1, 4096), min_size=(1, 4096), overlap=(0, 2**16))
-        self._check_range(label_classes=(0, 254))
+        self._check_range(label_classes=(0, 254), tile_step=(0, 4096))
+        if self.tile_step % self.multiple_of:
+            raise ValueError(f"card: tile_step is {self.tile_step}; allowed: multiples of {self.multiple_of}")
         for each in self.trained_size or ():
             if not 1 <= each <= LARGEST_SIDE:
                 raise ValueError(f"card: trained_size has {each}; allowed: whole numbers from 1 to {LARGEST_SIDE}")

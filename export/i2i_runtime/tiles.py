@@ -24,11 +24,11 @@ class Tiling:
     """
 
     def __init__(self, card: Card, tile: int | None = None) -> None:
-        self._card = card
+        self._card, self._step = card, card.tile_step or card.multiple_of
         self.ramp = card.overlap // 8  # pixels over which two tiles are blended, on top of the context
         self._overlap = card.overlap + self.ramp
         # Smaller ones would show the network more overlap than image.
-        self._smallest = -(-max(2 * self._overlap, card.min_size) // card.multiple_of) * card.multiple_of
+        self._smallest = -(-max(2 * self._overlap, card.min_size) // self._step) * self._step
         if tile and not card.overlap:
             raise ValueError(f"tile: {card.product} needs the whole image; leave the option out")
         if tile and tile < self._smallest:
@@ -44,10 +44,14 @@ class Tiling:
         side = min(self._card.size[1:])
         return side if self._card.overlap and side >= self._smallest else 0
 
-    def spans(self, size: int) -> list["Span"]:
-        """Cut an axis of `size` pixels, a size that the network takes, into tiles."""
-        tile, multiple_of = self.tile or size, self._card.multiple_of
-        return spans(size, tile=tile, overlap=self._overlap, ramp=self.ramp, multiple_of=multiple_of)
+    def axis(self, size: int) -> tuple[NDArray[np.intp], list["Span"]]:
+        """Reflect-pad an axis of `size` pixels and cut it into tiles: indices of the padded axis, and its tiles."""
+        tile, card = self.tile, self._card
+        indices = reflect_indices(size, multiple_of=card.multiple_of, min_size=card.min_size)
+        if not tile or len(indices) <= tile:
+            return indices, [Span(0, len(indices), 0, len(indices))]
+        indices = reflect_indices(size, multiple_of=self._step, min_size=len(indices))
+        return indices, spans(len(indices), tile=tile, overlap=self._overlap, ramp=self.ramp, multiple_of=self._step)
 
     def shrink(self, height: int, width: int) -> None:
         """Halve a tile that was too large for the memory. Raises ValueError when the image allows no smaller one."""

@@ -222,7 +222,7 @@ def _run_in_bands(banded: Banded, runner: _Runner, pixels: Array, out: Array) ->
 
 def _run_in_tiles(runner: _Runner, pixels: Array, out: Array) -> None:
     card, tiling = runner.card, runner.tiling
-    rows, columns = tiles.padded_axes(card, *pixels.shape[:2])
+    (rows, row_spans), (columns, column_spans) = map(tiling.axis, pixels.shape[:2])
     needs_padding = pixels.shape[:2] != (len(rows), len(columns))
 
     def run(row: Span, column: Span) -> NDArray[np.float32]:
@@ -231,9 +231,10 @@ def _run_in_tiles(runner: _Runner, pixels: Array, out: Array) -> None:
         planes = np.ascontiguousarray(with_channels(tile, card.in_channels).transpose(2, 0, 1))
         return _run_checked(runner.network, card, to_float(planes)[None])[0].transpose(1, 2, 0)
 
-    spans = tiling.spans(len(rows)), tiling.spans(len(columns))
-    number = len(spans[0]) * len(spans[1])
-    for done, (top, left, piece) in enumerate(tiles.blend(run, *spans, ramp=tiling.ramp, scale=card.scale), 1):
+    number = len(row_spans) * len(column_spans)
+    for done, (top, left, piece) in enumerate(
+        tiles.blend(run, row_spans, column_spans, ramp=tiling.ramp, scale=card.scale), 1
+    ):
         # The result of the padding is cut off.
         part = out[top : top + piece.shape[0], left : left + piece.shape[1]]
         if part.size:

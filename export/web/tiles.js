@@ -8,13 +8,19 @@ export class Tiling {
     this.card = card;
     this.ramp = Math.floor(card.overlap / 8); // pixels over which two tiles are blended
     this.overlap = card.overlap + this.ramp;
-    this.smallest = roundUp(Math.max(2 * this.overlap, card.min_size), card.multiple_of);
+    this.step = card.tile_step || card.multiple_of;
+    this.smallest = roundUp(Math.max(2 * this.overlap, card.min_size), this.step);
     this.tile = card.overlap ? Math.max(DEFAULT_TILE, 3 * this.overlap, this.smallest) : 0;
   }
 
-  /** Cut an axis of `size` pixels, a size that the network takes, into tiles. */
-  spans(size) {
-    return spans(size, this.tile || size, this.overlap, this.ramp, this.card.multiple_of);
+  /** Pad an axis of `size` by reflection and cut it into tiles: `indices` of the padded axis, and its `spans`. */
+  axis(size) {
+    const whole = reflected(size, this.card.min_size, this.card.multiple_of);
+    if (!this.tile || whole.length <= this.tile) {
+      return { indices: whole, spans: spans(whole.length, whole.length, this.overlap, this.ramp, 1) };
+    }
+    const indices = reflected(size, whole.length, this.step);
+    return { indices, spans: spans(indices.length, this.tile, this.overlap, this.ramp, this.step) };
   }
 
   /** Halve a tile that was too large for the memory; false where no smaller one is possible. */
@@ -26,10 +32,10 @@ export class Tiling {
   }
 }
 
-/** Indices into an axis of `size` that reflect-pad it at the end to a size that the network takes. */
-export function reflected(size, card) {
+/** Indices into an axis of `size` that reflect-pad it at the end to at least `smallest`, a multiple of `multipleOf`. */
+export function reflected(size, smallest, multipleOf) {
   const period = Math.max(1, 2 * (size - 1));
-  return Int32Array.from({ length: roundUp(Math.max(size, card.min_size), card.multiple_of) }, (_, index) => {
+  return Int32Array.from({ length: roundUp(Math.max(size, smallest), multipleOf) }, (_, index) => {
     const place = index % period;
     return place < size ? place : period - place;
   });

@@ -54,13 +54,12 @@ function isGrey(pixels) {
 }
 
 async function runInTiles(network, card, image, result, tiling, onProgress) {
-  const rows = reflected(image.height, card);
-  const columns = reflected(image.width, card);
-  const cut = [tiling.spans(rows.length), tiling.spans(columns.length)];
+  const [rows, columns] = [tiling.axis(image.height), tiling.axis(image.width)];
+  const cut = [rows.spans, columns.spans];
   let done = 0;
   onProgress(0);
   const run = async (row, column) => {
-    const axes = [rows.subarray(row.start, row.stop), columns.subarray(column.start, column.stop)];
+    const axes = [rows.indices.subarray(row.start, row.stop), columns.indices.subarray(column.start, column.stop)];
     const result = await network(planes(image, ...axes, card.in_channels));
     onProgress(++done / (cut[0].length * cut[1].length));
     return result;

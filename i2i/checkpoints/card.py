@@ -29,6 +29,7 @@ def card_of(generator: ImageGenerator, facts: Mapping[str, str]) -> Card:
         multiple_of=generator.multiple_of,
         min_size=generator.min_size,
         overlap=generator.overlap,
+        tile_step=generator.tile_step,
         keeps_grey=_keeps_grey(generator, facts),
         trained_size=tuple(json.loads(facts["trained_size"])) if "trained_size" in facts else None,
         label_classes=generator.label_classes,

@@ -1,5 +1,6 @@
 """Tiles: padding reaches an allowed size, spans cover an axis, and blended results are the whole one."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -87,13 +88,26 @@ def test_a_tile_goes_over_into_the_next_in_even_steps():
 
 
 def test_the_tile_is_chosen_by_the_network_or_the_user():
-    assert len(Tiling(UPSCALER).spans(tiles.DEFAULT_TILE)) == 1 < len(Tiling(UPSCALER).spans(tiles.DEFAULT_TILE + 4))
+    assert len(Tiling(UPSCALER).axis(tiles.DEFAULT_TILE)[1]) == 1
+    assert len(Tiling(UPSCALER).axis(tiles.DEFAULT_TILE + 4)[1]) > 1
     far = Card(product="g", in_channels=3, out_channels=3, overlap=400)
-    assert len(Tiling(far).spans(1350)) == 1 < len(Tiling(far).spans(1351)), "tiles are not overlap for the most part"
-    assert len(Tiling(UPSCALER, 0).spans(100_000)) == 1
-    assert max(span.stop - span.start for span in Tiling(UPSCALER, 75).spans(1000)) == 72
+    assert len(Tiling(far).axis(1350)[1]) == 1 < len(Tiling(far).axis(1351)[1]), (
+        "tiles are not overlap for the most part"
+    )
+    assert len(Tiling(UPSCALER, 0).axis(100_000)[1]) == 1
+    assert max(span.stop - span.start for span in Tiling(UPSCALER, 75).axis(1000)[1]) == 72
     whole = Card(product="g", in_channels=3, out_channels=3)
-    assert len(Tiling(whole).spans(100_000)) == len(Tiling(whole, 0).spans(100_000)) == 1
+    assert len(Tiling(whole).axis(100_000)[1]) == len(Tiling(whole, 0).axis(100_000)[1]) == 1
+
+
+def test_only_an_image_that_is_cut_is_padded_to_the_step_of_tiles():
+    windows = replace(UPSCALER, multiple_of=1, tile_step=16)
+    assert len(Tiling(windows).axis(101)[0]) == 101
+    padded, spans = Tiling(windows, 96).axis(101)
+    assert len(padded) == 112 and (spans[0].begin, spans[-1].end) == (0, 112)
+    assert all(edge % 16 == 0 for span in spans for edge in (span.start, span.stop))
+    with pytest.raises(ValueError, match="tile_step is 6; allowed: multiples of 4"):
+        replace(UPSCALER, tile_step=6)
 
 
 def test_tiles_that_a_network_cannot_take_are_refused():

@@ -38,6 +38,8 @@ class ImageGenerator(Generator):
     overlap: int = 0
     # The same once `freeze_norms` has frozen its norms; 0 where it needs the whole image even then, or it is not known.
     frozen_overlap: int = 0
+    # Pixels of which the beginnings of tiles are a multiple; 0: of `multiple_of`.
+    tile_step: int = 0
     # Classes of the label maps that it takes, as class indices 0..255 in one channel; 0 where it takes images.
     label_classes: int = 0
     # These are instance maps, `class * 1000 + instance` in 16 bits (`i2i.label_maps`).
