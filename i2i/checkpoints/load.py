@@ -11,6 +11,7 @@ from i2i.checkpoints import published
 from i2i.checkpoints import run as checkpoint
 from i2i.checkpoints.facts import build_to_fit, kind_of, read_table
 from i2i.download import Progress
+from i2i.interop.architectures import ArchitectureGenerator
 from i2i.interop.files import is_safetensors
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
 from i2i.networks.product import Product
@@ -127,10 +128,15 @@ def _locate(model: str | Path, progress: Progress | None, notify: Callable[[str]
 
 def save_generator(file: Path, generator: Generator, facts: Mapping[str, str]) -> None:
     """Write a weights file (.safetensors) that `load_generator` reads with the same `facts`, atomically. Raises
-    ValueError for another suffix.
+    ValueError for another suffix, and for a network that is not ours.
     """
     if file.suffix != ".safetensors":
         raise ValueError(f"{file}: weights of ours are .safetensors; name such a file")
+    if isinstance(generator, ArchitectureGenerator):
+        raise ValueError(
+            f"{generator.architecture} is an architecture of spandrel, which loads from its own layout; keep the "
+            "published file"
+        )
     file.parent.mkdir(parents=True, exist_ok=True)
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in generator.state_dict().items()}
     metadata = {"version": __version__, **facts, "generator": json.dumps(generator.spec)}

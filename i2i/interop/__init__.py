@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from i2i.interop import plksr, span, super_resolution, translation
+from i2i.interop.architectures import NotRecognised, load_architecture
 from i2i.interop.files import read
 from i2i.interop.interpolation import interpolate
 from i2i.interop.layers import rename
@@ -42,12 +43,21 @@ RENAMED: dict[str, Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]] = {
     "plksr": plksr.rename_plksr,
     "realplksr": plksr.rename_plksr,
 }
+# Keys of networks of others that may have one of these keys, too.
+OF_OTHERS = (
+    "body.0.body.0.body.0.weight",  # RCAN of two groups
+    "model.1.sub.0.RDB1.conv1x1.weight",  # ESRGAN+
+    "am_list.0.fc.0.weight",  # MM-RealSR
+    "feats.1.lk.convs.0.weight",  # PLKSR of several kernels
+    "feats.1.lk.mn_conv.weight",
+)
 
 
 def load_published(path: str | Path, *, scale: int | None = None) -> ImageGenerator:
     """Load the generator of a published checkpoint, on the CPU in eval mode: `.pth`, `.safetensors`, or ncnn's pair of
-    `.param` and `.bin`, of which `path` is either. `scale` says that an RRDB network with one up-sampling is for x3,
-    which its tensors do not; without it such a network is for x2, with a warning.
+    `.param` and `.bin`, of which `path` is either. A network that is not ours is spandrel's, if that is installed.
+    `scale` says that an RRDB network with one up-sampling is for x3, which its tensors do not; without it such a
+    network is for x2, with a warning.
 
     The file is read as data, no code in it is run. Of weights and their moving average the average is taken. The
     reference tests Pix2Pix in training mode (batch statistics and dropout); call `.train()` on the result for that.
@@ -56,16 +66,35 @@ def load_published(path: str | Path, *, scale: int | None = None) -> ImageGenera
     path = Path(path)
     state = read(path)
     try:
-        name, options = recognise(state)
-        options |= _scale(path, options, scale)
-        # Built without memory: the checkpoint's tensors become the weights.
-        with torch.device("meta"):
-            generator = generators[name](**options)  # type: ignore[operator]
-        generator.load_state_dict(RENAMED.get(name, rename)(state, generator), assign=True)
-        generator.spec = {"name": name, **options}
+        generator = _build(state, path, scale) if _is_ours(state) else _build_of_others(state, scale)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return generator.float().eval()
+
+
+def _is_ours(state: Mapping[str, Tensor]) -> bool:
+    return any(key in state for key in KINDS) and not any(key in state for key in OF_OTHERS)
+
+
+def _build(state: Mapping[str, Tensor], path: Path, scale: int | None) -> ImageGenerator:
+    name, options = recognise(state)
+    options |= _scale(path, options, scale)
+    # Built without memory: the checkpoint's tensors become the weights.
+    with torch.device("meta"):
+        generator = generators[name](**options)  # type: ignore[operator]
+    generator.load_state_dict(RENAMED.get(name, rename)(state, generator), assign=True)
+    generator.spec = {"name": name, **options}
+    return generator
+
+
+def _build_of_others(state: Mapping[str, Tensor], scale: int | None) -> ImageGenerator:
+    try:
+        generator = load_architecture(state)
+    except NotRecognised as error:
+        raise ValueError(f"{_unknown(state)}; {error}") from error
+    if scale not in (None, generator.scale):
+        raise ValueError(f"its layers are those of x{generator.scale}, not of x{scale}")
+    return generator
 
 
 def _scale(path: Path, options: Mapping[str, Any], scale: int | None) -> dict[str, int]:
@@ -74,7 +103,7 @@ def _scale(path: Path, options: Mapping[str, Any], scale: int | None) -> dict[st
     if options.get("unshuffle") is False and found == 2:  # an RRDB network with one up-sampling
         if scale is None and path.suffix not in (".param", ".bin"):  # a graph says its factors
             hint = "if it is for x3, give i2i convert --to i2i --scale 3"
-            warnings.warn(f"{path}: loaded as x2; {hint}", stacklevel=3)
+            warnings.warn(f"{path}: loaded as x2; {hint}", stacklevel=4)
         if scale == 3:
             return {"scale": scale}
     if scale not in (None, found):
@@ -91,6 +120,10 @@ def recognise(state: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
     for key, (_, name, options) in KINDS.items():
         if key in state:
             return name, options(state)
+    raise ValueError(_unknown(state))
+
+
+def _unknown(state: Mapping[str, Tensor]) -> str:
     looked_for = " or ".join(f"{whose} {key}" for key, (whose, *_) in KINDS.items())
     found = ", ".join([*map(str, state)][:3]) + ", ..." if state else "no keys at all"
-    raise ValueError(f"not a published generator: looked for {looked_for}; found {found}")
+    return f"not a published generator: looked for {looked_for}; found {found}"

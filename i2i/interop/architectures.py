@@ -1,0 +1,135 @@
+"""Published upscalers and restorers of architectures that are not ours: spandrel recognises and builds them.
+
+https://github.com/chaiNNer-org/spandrel (MIT). The state dict is read by `i2i.interop.files` as data; spandrel is given
+its tensors and never a file, so that nothing of a file is unpickled as code.
+"""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from i2i.data.cache import cache_folder
+from i2i.extras import install_hint
+from i2i.interop.tile_rules import TileRule, measure_tiles
+from i2i.networks.generators.base import ImageGenerator
+from i2i_runtime.files import write_atomically
+from i2i_runtime.tiles import reflect_indices
+
+_OF_ONE_IMAGE = ("DRUNet", "DnCNN")  # spandrel makes their noise levels for one image
+_MEASURED = "1"  # the version of the measurement, in the names of its files
+
+
+class NotRecognised(ValueError):
+    """A state dict that spandrel does not know, or that it was not here to know."""
+
+
+class ArchitectureGenerator(ImageGenerator):
+    """A network of spandrel's, with its weights, as one of our generators.
+
+    Shapes: (N, in_channels, H, W) in [0, 1] -> (N, out_channels, scale * H, scale * W), unbounded around [0, 1]; H and
+    W are multiples of `multiple_of`. `architecture`, `tags` and `purpose` are spandrel's words for it.
+    """
+
+    value_range = (0.0, 1.0)
+    keeps_grey = True
+
+    def __init__(self, descriptor: Any) -> None:
+        super().__init__()
+        self.network: nn.Module = descriptor.model
+        self._call: Callable[[nn.Module, Tensor], Tensor] = descriptor._call_fn  # as spandrel's own call, which clips
+        self.architecture = str(descriptor.architecture.name)
+        self.tags = tuple(map(str, descriptor.tags))
+        self.purpose = str(descriptor.purpose)
+        self.in_channels, self.out_channels = int(descriptor.input_channels), int(descriptor.output_channels)
+        self.scale = int(descriptor.scale)
+        sizes = descriptor.size_requirements
+        self.multiple_of, self.min_size = sizes.multiple_of, max(1, sizes.minimum)
+        self._square: bool = sizes.square
+        self.spec = {"name": "spandrel", "architecture": self.architecture, "tags": list(self.tags)}
+
+    def forward(self, image: Tensor) -> Tensor:
+        if self.architecture in _OF_ONE_IMAGE and len(image) > 1:
+            return torch.cat([self(each) for each in image.split(1)])
+        if not self._square or image.shape[2] == image.shape[3]:
+            return self._call(self.network, image.clone())  # RCAN, for one, scales its input in place
+        height, width = image.shape[2:]
+        side = max(height, width)
+        rows, columns = (
+            torch.from_numpy(reflect_indices(size, multiple_of=self.multiple_of, min_size=side)).to(image.device)
+            for size in (height, width)
+        )
+        result = self._call(self.network, image[:, :, rows][..., columns])
+        return result[..., : height * self.scale, : width * self.scale]
+
+
+def load_architecture(state: Mapping[str, Tensor]) -> ArchitectureGenerator:
+    """Build the network of a published state dict that spandrel knows, on the CPU in eval mode, with tiles measured.
+
+    Raises NotRecognised where spandrel is not installed or does not know the state dict, and ValueError where it can't
+    build it or it is no network from one image to another.
+    """
+    try:
+        import spandrel
+    except ImportError:
+        hint = install_hint("architectures")
+        raise NotRecognised(f"{hint} brings spandrel, which knows many more (SwinIR, HAT, DAT, ...)") from None
+    try:
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+            warnings.simplefilter("ignore")  # about torch.meshgrid and empty tensors, in its networks
+            descriptor = spandrel.ModelLoader().load_from_state_dict(dict(state))
+    except spandrel.UnsupportedModelError:
+        raise NotRecognised(f"none of the {len(spandrel.MAIN_REGISTRY)} architectures of spandrel either") from None
+    except Exception as error:  # what a damaged state dict makes of its code
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"spandrel recognises it, but can't build it ({type(error).__name__}: {reason})") from error
+    if not isinstance(descriptor, spandrel.ImageModelDescriptor):
+        raise ValueError(f"{descriptor.architecture.name}: fills holes of images by a mask; only images are given here")
+    generator = ArchitectureGenerator(descriptor).float().eval()
+    _set_tiles(generator, state)
+    return generator
+
+
+def _set_tiles(generator: ArchitectureGenerator, state: Mapping[str, Tensor]) -> None:
+    """Set the sizes and the overlap of tiles, measured once for these weights on this machine."""
+    if generator._square:
+        return  # whole images only
+    file = cache_folder("weights") / "tiles" / f"{_fingerprint(state)}-{_MEASURED}.json"
+    with suppress(OSError, ValueError, TypeError):
+        generator.tile_step, generator.overlap = TileRule(*map(int, json.loads(file.read_text())))
+        return
+    generator.tile_step, generator.overlap = rule = measure(generator)
+    with suppress(OSError):  # measured again the next time
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with write_atomically(file) as temporary:
+            temporary.write_text(json.dumps(rule))
+
+
+def measure(generator: ArchitectureGenerator) -> TileRule:
+    """The tiles of a generator, as `measure_tiles`. Does not change the random numbers of the process."""
+
+    def network(image: Tensor) -> Tensor:
+        torch.manual_seed(0)  # some draw noise
+        return generator(image)
+
+    with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+        return measure_tiles(
+            network,
+            channels=generator.in_channels,
+            scale=generator.scale,
+            multiple_of=generator.multiple_of,
+            min_size=generator.min_size,
+        )
+
+
+def _fingerprint(state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for key, tensor in sorted(state.items()):
+        digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:32]
