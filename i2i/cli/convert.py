@@ -1,12 +1,19 @@
 """`i2i convert`, `i2i interpolate`: weights from one file into another."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from i2i.cli.train import Plugins
 from i2i_runtime.files import check_output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from i2i.networks.generators import ImageGenerator
+
+_SUFFIXES = {"official": (".pth", ".safetensors"), "i2i": (".safetensors",)}
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")]
 Kept = "A run, a checkpoint, a file of weights, or a name of `i2i list weights`."
@@ -15,13 +22,22 @@ Kept = "A run, a checkpoint, a file of weights, or a name of `i2i list weights`.
 def convert(
     model: Annotated[Path, typer.Argument(help=Kept)],
     to: Annotated[
-        Literal["official", "i2i"],
-        typer.Option(help="official: what Real-ESRGAN, CycleGAN and other tools load; i2i: ours, with its facts."),
+        Literal["official", "i2i", "ncnn"],
+        typer.Option(
+            help="official: what Real-ESRGAN, CycleGAN and other tools load; i2i: ours, with its facts; ncnn: .param "
+            "and .bin, for upscayl and phones."
+        ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write: .pth or .safetensors; for i2i .safetensors.", show_default="PRODUCT.…"),
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write: .pth or .safetensors; for i2i .safetensors; for ncnn the name of both.",
+            show_default="PRODUCT.…",
+        ),
     ] = None,
+    half: Annotated[bool, typer.Option("--half", help="For ncnn: weights of convolutions in half precision.")] = False,
     product: Annotated[
         str | None, typer.Option(help="Which generator, for example a_to_b.", show_default=False)
     ] = None,
@@ -43,22 +59,43 @@ def convert(
     from i2i.cli.progress import ProgressLine
 
     registry.load_plugins(plugins)
-    suffixes = (".pth", ".safetensors") if to == "official" else (".safetensors",)
+    if half and to != "ncnn":
+        raise ValueError("--half is for --to ncnn")
     if out is not None:
-        check_output(out, *suffixes, overwrite=overwrite)
+        _check(out, to, overwrite=overwrite)
     if scale is None:
         with ProgressLine() as line:
             progress = line.count("bytes downloaded")
             generator, facts = load_generator(model, product, progress=progress, notify=line.notify)
     else:
         generator, facts = interop.load_published(model, scale=scale), {"product": model.stem, "test_time": "eval"}
-    file = out or Path(facts["product"] + suffixes[0])
-    check_output(file, *suffixes, overwrite=overwrite)
+    file = out or Path(facts["product"] + _SUFFIXES.get(to, ("",))[0])
+    _check(file, to, overwrite=overwrite)
+    if to == "ncnn":
+        _write_ncnn(generator, facts, file, half=half)
+        return
     if to == "official":
         interop.save_published(generator, file)
     else:
         save_generator(file, generator, {"source": str(model), **facts})
     print(file)
+
+
+def _check(out: Path, to: str, *, overwrite: bool) -> None:
+    from i2i.interop.ncnn_out import ncnn_pair
+
+    for file in ncnn_pair(out) if to == "ncnn" else [out]:
+        check_output(file, *_SUFFIXES.get(to, ()), overwrite=overwrite)
+
+
+def _write_ncnn(generator: "ImageGenerator", facts: "Mapping[str, str]", file: Path, *, half: bool) -> None:
+    from i2i.interop.ncnn_out import ncnn_pair, save_ncnn
+    from i2i.networks.layers import set_test_time
+
+    test_time: Any = facts.get("test_time", "eval")
+    psnr = save_ncnn(set_test_time(generator, test_time), file, half=half)
+    print(f"ncnn against torch: {psnr:.1f} dB; from data to output, in [0, 1]")
+    print(*ncnn_pair(file), sep="\n")
 
 
 def interpolate(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from i2i.interop.ncnn import read_ncnn
+from i2i.interop.ncnn_cugan import is_cugan, read_cugan
 
 # Keys under which a state dict may lie, the moving average of the weights before the weights.
 WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net")
@@ -25,7 +26,8 @@ def read(path: Path) -> Mapping[str, Tensor]:
     ValueError for any other file.
     """
     if path.suffix == ".param" or (path.suffix == ".bin" and path.with_suffix(".param").is_file()):
-        return read_ncnn(path)
+        graph = path.with_suffix(".param")
+        return read_cugan(path) if graph.is_file() and is_cugan(graph) else read_ncnn(path)
     state = _unwrapped(_content(path))
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(f"{path}: not a published checkpoint, which is a dictionary of tensors and nothing else")

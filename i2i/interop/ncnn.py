@@ -43,10 +43,11 @@ LETTERS: list[tuple[str, dict[int, tuple[float, ...] | None], str]] = [
     ("Interp", {0: (1,), 1: None, 2: None}, "I"),  # nearest neighbour
     ("Interp", {0: (3,), 1: None, 2: None}, "J"),  # bicubic
     ("PixelShuffle", {0: None}, "S"),
+    ("Reorg", {0: None}, "U"),  # pixel-unshuffle
 ]
 # An activation as a layer of its own, and a scaled sum in two layers, as the one layer that is the same.
 SAME = {"cR": "C", "MB": "E"}
-RRDB = re.compile(r"c(((CK){4}cE){3}E)+cB(IC)*Cc")
+RRDB = re.compile(r"U?c(((CK){4}cE){3}E)+cB(IC)*Cc")
 COMPACT = re.compile(r"(cP)+cSIBJ?")
 
 
@@ -87,7 +88,7 @@ def read_ncnn(file: Path) -> dict[str, Tensor]:
         if not each.is_file():
             raise ValueError(f"{each}: no such file; a network of ncnn is two files, .param and .bin, side by side")
     try:
-        layers = _parse(graph.read_text(encoding="utf-8", errors="replace"))
+        layers = parse(graph.read_text(encoding="utf-8", errors="replace"))
         names = _convolutions(layers)
     except ValueError as error:
         raise ValueError(f"{graph}: {error}") from error
@@ -100,7 +101,8 @@ def read_ncnn(file: Path) -> dict[str, Tensor]:
         raise ValueError(f"{weights}: {error}") from error
 
 
-def _parse(text: str) -> list[Layer]:
+def parse(text: str) -> list[Layer]:
+    """The layers of a graph. Raises ValueError for a text that is none, or damaged."""
     magic, *lines = text.splitlines() or [""]
     if magic.strip() != MAGIC:
         raise ValueError(f"not a graph of ncnn, whose first line is {MAGIC}")
@@ -138,6 +140,7 @@ def _defaults(options: Options) -> dict[str, Options]:
         "Concat": {0: (0,)},  # of channels
         "Interp": {3: (0,), 4: (0,), 5: (0,), 6: (0,)},  # by a factor; corners are not aligned
         "PixelShuffle": {1: (0,)},
+        "Reorg": {1: (0,)},
     }  # fmt: skip
 
 
@@ -158,7 +161,7 @@ def _convolutions(layers: list[Layer]) -> list[str]:
 
 def _state(layers: list[Layer], convolutions: list[str], content: bytes) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
-    names, name, weights = iter(convolutions), "", _WeightsReader(content)
+    names, name, weights = iter(convolutions), "", WeightsReader(content)
     for layer in layers:
         if layer.kind == "PReLU":
             state[f"{following(name)}.weight"] = weights.take(layer.size(0), "<f4")
@@ -178,7 +181,7 @@ def _state(layers: list[Layer], convolutions: list[str], content: bytes) -> dict
     return state
 
 
-class _WeightsReader:
+class WeightsReader:
     """Reads numbers one after another from the content of a weights file."""
 
     def __init__(self, content: bytes) -> None:

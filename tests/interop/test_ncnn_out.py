@@ -1,0 +1,84 @@
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from i2i.interop import load_published
+from i2i.interop.ncnn_out import LEAST_PSNR, ncnn_pair, save_ncnn
+from i2i.networks.generators.resnet import ResnetGenerator
+from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.srvgg import SRVGGNet
+from i2i.networks.generators.unet import UnetGenerator
+from i2i.networks.layers import set_test_time
+from tests.published import assert_same_weights
+
+SMALL_RRDB = {"features": 6, "growth": 3, "blocks": 1}
+UPSCALERS = [
+    RRDBNet(**SMALL_RRDB),
+    RRDBNet(**SMALL_RRDB, scale=2),  # pixel-unshuffle
+    SRVGGNet(features=5, convolutions=2, scale=3),
+    SRVGGNet(features=5, convolutions=2, scale=2, in_channels=1, out_channels=1),
+]
+TRANSLATORS = [
+    ResnetGenerator(features=4, blocks=1),
+    ResnetGenerator(features=4, blocks=1, antialias_down=True, antialias_up=True, residual=True),
+    ResnetGenerator(features=4, blocks=1, upsampling="resize", norm="batch", dropout=True),
+    UnetGenerator(features=4, depth=4),
+]
+
+
+@pytest.mark.parametrize("network", UPSCALERS, ids=lambda each: f"{type(each).__name__}-x{each.scale}")
+def test_an_upscaler_comes_back_and_is_the_same_in_ncnn(tmp_path: Path, network: nn.Module) -> None:
+    network.eval()
+    assert save_ncnn(network, tmp_path / "net") >= LEAST_PSNR[False]
+    assert {file.name for file in tmp_path.iterdir()} == {"net.param", "net.bin"}
+    assert_same_weights(load_published(tmp_path / "net.param"), network)
+
+
+@pytest.mark.parametrize("activation", ["relu", "leakyrelu"])
+def test_activations_of_compact_networks_become_prelus_that_give_the_same(tmp_path: Path, activation) -> None:
+    network = SRVGGNet(features=5, convolutions=2, scale=2, activation=activation).eval()
+    save_ncnn(network, tmp_path / "net")
+    image = torch.rand(1, 3, 9, 7)
+    assert torch.allclose(load_published(tmp_path / "net.bin")(image), network(image), atol=1e-6)
+
+
+def test_half_precision_halves_the_weights_and_is_within_it_of_torch(tmp_path: Path) -> None:
+    network = RRDBNet(features=16, growth=8, blocks=1).eval()
+    save_ncnn(network, tmp_path / "float")
+    assert save_ncnn(network, tmp_path / "half.bin", half=True) >= LEAST_PSNR[True]
+    sizes = [(tmp_path / name).stat().st_size for name in ("float.bin", "half.bin")]
+    assert sizes[1] < 0.55 * sizes[0]
+
+
+@pytest.mark.parametrize("network", TRANSLATORS)
+def test_a_translator_is_the_same_in_ncnn(tmp_path: Path, network: nn.Module) -> None:
+    assert save_ncnn(network.eval(), tmp_path / "net") >= LEAST_PSNR[False]
+
+
+def test_batch_norm_takes_the_statistics_of_the_image_at_the_published_test_time(tmp_path: Path) -> None:
+    network = set_test_time(UnetGenerator(features=4, depth=3), "published")
+    assert save_ncnn(network, tmp_path / "net") >= LEAST_PSNR[False]
+    assert "InstanceNorm" in (tmp_path / "net.param").read_text()
+
+
+def test_results_that_differ_are_refused_and_nothing_is_written(tmp_path: Path, monkeypatch) -> None:
+    wrong = SRVGGNet(features=5, convolutions=1, scale=2).eval()
+    monkeypatch.setattr(wrong, "forward", lambda image: SRVGGNet.forward(wrong, image) + 0.1)
+    with pytest.raises(ValueError, match=r"not written: ncnn's results have 2.* dB against torch, below 80"):
+        save_ncnn(wrong, tmp_path / "net")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_extra_nothing_is_written(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "ncnn", None)
+    with pytest.raises(ValueError, match=r"run before they are written: pip install '\.\[ncnn\]'"):
+        save_ncnn(SRVGGNet(features=5, convolutions=1), tmp_path / "net")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_both_files_have_one_name() -> None:
+    for name in ("a.b", "a.b.param", "a.b.bin"):
+        assert ncnn_pair(Path("out") / name) == (Path("out/a.b.param"), Path("out/a.b.bin"))
