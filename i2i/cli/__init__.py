@@ -17,6 +17,7 @@ from i2i.cli import (
     evaluate,
     export,
     gate,
+    info,
     inspect,
     invert,
     report,
@@ -52,6 +53,7 @@ app.command("interpolate")(convert.interpolate)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("gate")(gate.gate)
 app.command("report")(report.report)
+app.command("info")(info.info)
 app.command("list")(inspect.list_components)
 app.command("show")(inspect.show)
 app.add_typer(data.app, name="data")
