@@ -111,3 +111,15 @@ def test_the_known_weights_are_listed_with_their_licence(capsys: pytest.CaptureF
     code, out, _ = i2i_run("list", "weights", capsys=capsys)
     assert code == 0 and out.startswith("weights:\n")
     assert all(f"  {name} " in out for name in weights) and out.count("BSD-3-Clause") > 3
+
+
+def test_a_run_is_written_for_ncnn(cyclegan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("convert", cyclegan, "--to", "ncnn", "-o", "out/net")
+    call(*command, "--half")
+    said = capsys.readouterr().out
+    assert "ncnn against torch: " in said and said.endswith("out/net.param\nout/net.bin\n")
+    assert {file.name for file in Path("out").iterdir()} == {"net.param", "net.bin"}
+    with pytest.raises(ValueError, match=r"net\.param: is there already"):
+        call(*command)
+    with pytest.raises(ValueError, match="--half is for --to ncnn"):
+        call("convert", cyclegan, "--to", "official", "--half")
