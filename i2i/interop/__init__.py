@@ -48,8 +48,7 @@ OF_OTHERS = (
     "body.0.body.0.body.0.weight",  # RCAN of two groups
     "model.1.sub.0.RDB1.conv1x1.weight",  # ESRGAN+
     "am_list.0.fc.0.weight",  # MM-RealSR
-    "feats.1.lk.convs.0.weight",  # PLKSR of several kernels
-    "feats.1.lk.mn_conv.weight",
+    "feats.1.lk.mn_conv.weight",  # PLKSR of crossed kernels
 )
 
 

@@ -121,7 +121,7 @@ class Own(ImageGenerator):
         (UnetGenerator(depth=2, upsampling="resize", **SMALL), "was published with upsampling = transposed only"),
         (ResnetGenerator(blocks=1, upsampling="resize", **SMALL), "was published with upsampling = transposed only"),
         (ResnetGenerator(blocks=1, features=2, residual=True), "was published without residual only"),
-        (Own(), "Own has no published layout; choose from: rrdb, srvgg, unet and resnet"),
+        (Own(), "Own has no published layout; choose from: rrdb, srvgg, span, plksr, realplksr, unet and resnet"),
     ],
     ids=lambda value: type(value).__name__,
 )
