@@ -18,6 +18,7 @@ def load(*overrides: str, method: str = "cyclegan") -> recipe.Recipe:
 # Recipes that are named after something else than their method.
 METHOD_OF = {
     "fastcut": "cut",
+    "lsgan": "gan",
     **dict.fromkeys(("span", "plksr", "realplksr"), "rrdb-psnr"),
     **dict.fromkeys(("real-span", "real-plksr"), "real-esrgan"),
 }
