@@ -142,6 +142,9 @@ augmentations = Registry("augmentation", "i2i.data.augment")
 batch_augmentations = Registry("batch augmentation", "i2i.data.kornia_steps")
 features = Registry("feature extractor", "i2i.metrics.features")
 degradations = Registry("degradation", "i2i.data.degradation")
+degradation_steps = Registry(
+    "degradation step", "i2i.data.degradation.steps", "i2i.data.degradation.steps.base:DegradationStep"
+)
 datasets = Registry("data set", "i2i.data.known")
 schedules = Registry("schedule", "i2i.training.schedules")
 optimizers = Registry("optimizer", "i2i.training.optimizers")

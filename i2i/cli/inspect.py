@@ -22,6 +22,7 @@ _LISTS = {
     "augmentations": "augmentations",
     "batch augmentations": "batch_augmentations",
     "degradations": "degradations",
+    "degradation steps": "degradation_steps",
     "schedules": "schedules",
     "optimizers": "optimizers",
     "datasets": "datasets",

@@ -8,13 +8,15 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from i2i.registry import Registry, UnknownName, describe, did_you_mean
 
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, protected_namespaces=(), frozen=True)
+
+Mark = TypeVar("Mark")
 
 # Limits of a number, as pydantic names them, in words.
 _BOUNDS = {"ge": "from", "gt": "above", "le": "up to", "lt": "below"}
@@ -31,6 +33,13 @@ class Part:
     supplied: tuple[str, ...] = ()
     offered: tuple[str, ...] = ()
     default: str = ""
+
+
+@dataclass(frozen=True)
+class StepsOf:
+    """Marks a constructor parameter that is a pipeline: options by the names of steps, in order."""
+
+    registry: Registry
 
 
 class Factory:
@@ -109,9 +118,11 @@ def complete(
     }
     model = create_model(f"{kind.kind} {name}", __config__=STRICT, **fields)
     checked = validate(model, options, where).model_dump(mode="json")
-    for key, (_, part, _) in known.items():
+    for key, (hint, part, _) in known.items():
         if part is not None and key in checked:
             checked[key] = complete(part.registry, checked[key], f"{where}.{key}", part.supplied, part.offered)
+        for steps in marks(hint, StepsOf):
+            checked[key] = complete_steps(steps.registry, checked[key], f"{where}.{key}")
     return {"name": name, **checked}
 
 
@@ -187,6 +198,11 @@ def options_in(kind: Registry, name: str) -> dict[str, tuple[Any, Part | None, A
     return options_of(kind[name]) | {key: option for key, option in shared.items() if key not in options_of(kind[name])}
 
 
+def marks(hint: Any, kind: type[Mark]) -> list[Mark]:
+    """The marks of a kind on a type, as `Annotated[type, mark]` has them."""
+    return [mark for mark in get_args(hint)[1:] if isinstance(mark, kind)] if get_origin(hint) is Annotated else []
+
+
 @cache
 def options_of(cls: Callable[..., Any]) -> dict[str, tuple[Any, Part | None, Any]]:
     """The keyword-only parameters of a component: type, what component it is if it is one, and default."""
@@ -198,7 +214,6 @@ def options_of(cls: Callable[..., Any]) -> dict[str, tuple[Any, Part | None, Any
                 f"{describe(cls)}: parameter {parameter.name!r} must be keyword-only to be set from a recipe"
             )
         hint = hints.get(parameter.name, Any)
-        extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-        part = next((extra for extra in extras if isinstance(extra, Part)), None)
+        part = next(iter(marks(hint, Part)), None)
         found[parameter.name] = (hint, part, ... if parameter.default is parameter.empty else parameter.default)
     return found

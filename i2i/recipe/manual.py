@@ -40,6 +40,7 @@ COMPONENTS = {
     "Pixel losses": registry.pixel_losses,
     "Perceptual losses": registry.perceptual,
     "Degradations": registry.degradations,
+    "Degradation steps": registry.degradation_steps,
     "Schedules": registry.schedules,
     "Optimisers": registry.optimizers,
     "Augmentation steps": registry.augmentations,

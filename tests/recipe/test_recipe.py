@@ -19,7 +19,7 @@ def load(*overrides: str, method: str = "cyclegan") -> recipe.Recipe:
 METHOD_OF = {
     "fastcut": "cut",
     "lsgan": "gan",
-    **dict.fromkeys(("span", "plksr", "realplksr"), "rrdb-psnr"),
+    **dict.fromkeys(("span", "plksr", "realplksr", "de-jpeg", "de-noise"), "rrdb-psnr"),
     **dict.fromkeys(("real-span", "real-plksr"), "real-esrgan"),
 }
 

@@ -1,5 +1,5 @@
-"""Degradations of a batch of images to low resolution: bicubic as in most papers, and Real-ESRGAN's second order."""
+"""Degradations of a batch of images: bicubic as in most papers, Real-ESRGAN's second order, and single steps."""
 
-from i2i.data.degradation import bicubic, second_order
+from i2i.data.degradation import bicubic, second_order, stepwise
 
-__all__ = ["bicubic", "second_order"]
+__all__ = ["bicubic", "second_order", "stepwise"]
