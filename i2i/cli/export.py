@@ -34,7 +34,7 @@ def export(
         Path | None,
         typer.Option(
             metavar="CALIBRATION/",
-            help="Convolutions in 8 bits, calibrated on the images in this folder, which should be typical ones.",
+            help="Convolutions in 8 bits, less those that cost too much, calibrated on typical images in this folder.",
             show_default=False,
         ),
     ] = None,
@@ -150,6 +150,9 @@ def _export_image(
     card, proof = exporting.export(generator, card, file, int8=batches, frames=frames, size=size, **options)
     if frames is not None:
         notify(exporting.Difference(**card.proof["frozen_norms"]).sentence())
+    if quantised := card.proof.get("int8"):
+        kept = f"; in float32: {', '.join(quantised['float_layers'])}" if quantised["float_layers"] else ""
+        notify(f"{quantised['layers']} convolutions in 8 bits{kept}")
     return card, proof, f"large images: {card.proof['large_images']}"
 
 

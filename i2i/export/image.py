@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto
@@ -21,9 +22,10 @@ from i2i.export.bands import plan_and_prove
 from i2i.export.files import check_name, written_whole
 from i2i.export.frozen import Frames, freeze
 from i2i.export.graph import OPSET, InUnitRange, check_rules, save, strip, trace_generator
-from i2i.export.int8 import Float, to_int8
+from i2i.export.int8 import Float
+from i2i.export.mixed_precision import quantise_to
 from i2i.export.precision import to_half, with_uint8_ends
-from i2i.export.proof import Proof, pictures, prove, refusal
+from i2i.export.proof import LEAST_PSNR, Proof, pictures, prove, refusal
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time
 from i2i.networks.reparameterised import fold
@@ -86,7 +88,7 @@ def export(
 def _write_proven(
     network: InUnitRange, card: Card, file: Path, int8: Sequence[Float], least_psnr: float | None
 ) -> tuple[Card, Proof]:
-    model = _graph(network, card, int8[::2])
+    model, quantised = _graph(network, card, int8[::2], least_psnr)
     with written_whole(file) as unproven:
         _write(model, card, unproven)
         check_rules(unproven)
@@ -96,26 +98,30 @@ def _write_proven(
         if not proof.holds:
             raise ValueError(refusal(card, proof))
         plan, large_images = _plan_large_images(model, card, network, batches[0], least_psnr)
-        card = replace(card, proof={**card.proof, **proof.facts(), "large_images": large_images})
+        card = replace(card, proof={**card.proof, **proof.facts(), **quantised, "large_images": large_images})
         _write(model, card, unproven, plan)
     return card, proof
 
 
-def _graph(network: InUnitRange, card: Card, calibration: Sequence[Float]) -> ModelProto:
-    """The graph that the card describes."""
-    inside = isinstance(network, AnySize)
+def _graph(
+    network: InUnitRange, card: Card, calibration: Sequence[Float], least_psnr: float | None
+) -> tuple[ModelProto, dict[str, Any]]:
+    """The graph that the card describes, and facts of its quantisation."""
+    inside, facts = isinstance(network, AnySize), dict[str, Any]()
     size = padded_size(network.generator, card.size) if card.size and inside else card.size
     model = trace_generator(InUnitRange(network.generator).eval(), opset=card.opset, size=size)
     if card.precision == "float16":
         model = to_half(model)
     if card.precision == "int8":
-        model = to_int8(model, calibration)
+        least = LEAST_PSNR[card.precision] if least_psnr is None else least_psnr
+        model, layers, floats = quantise_to(model, calibration, least)
+        facts["int8"] = {"layers": layers, "float_layers": list(floats)}
     if inside:
         pad_inside(model, network.generator, card.size)
     if card.io == "uint8":
         model = with_uint8_ends(model)
     strip(model)
-    return model
+    return model, facts
 
 
 def _plan_large_images(

@@ -4,7 +4,7 @@ Jacob et al. 2018: Quantization and Training of Neural Networks for Efficient In
 section 2 and 3, https://arxiv.org/abs/1712.05877.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +12,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import CalibrationDataReader, QuantType
+from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from i2i.export.graph import INPUT, check_one_file, quiet
 from i2i_runtime import images
@@ -21,36 +23,51 @@ from i2i_runtime.tiles import reflect_indices
 
 MAX_IMAGES = 32
 MAX_SIDE = 256  # pixels of the result
+_OPERATORS = ["Conv"]
 
 Float = NDArray[np.float32]
 
 
-def to_int8(model: ModelProto, batches: Iterable[Float]) -> ModelProto:
-    """A graph with all convolutions but the first and the last, which read and write the image, in 8 bits.
+class Quantiser:
+    """A float32 graph that can be had with any of its convolutions in 8 bits, with ranges calibrated once.
 
-    Quantisation is per channel and symmetric around zero, as TensorRT needs it, with the ranges of `batches`. Norms
-    stay float32, and so do transposed convolutions, which ONNX Runtime does not have in 8 bits on a CPU.
+    Quantisation is per channel and symmetric around zero, as TensorRT needs it. Norms stay float32, and so do
+    transposed convolutions, which ONNX Runtime does not have in 8 bits on a CPU, and the first and the last
+    convolution, which read and write the image. Raises ValueError where that leaves none.
     """
-    check_one_file(model)
-    convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
+
+    def __init__(self, model: ModelProto, batches: Iterable[Float]) -> None:
+        check_one_file(model)
+        convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
+        self._ends, self.layers = convolutions[:1] + convolutions[-1:], convolutions[1:-1]
+        if not self.layers:
+            raise ValueError(
+                "int8: the network has no convolution between the first and the last; leave the option out"
+            )
+        self._model = onnx.shape_inference.infer_shapes(model)
+        self._ranges = _calibrate(model, batches)
+
+    def quantise(self, floats: Collection[str] = ()) -> ModelProto:
+        """The graph with all of `layers` in 8 bits but for `floats`."""
+        model = ModelProto.FromString(self._model.SerializeToString())
+        options = {"ActivationSymmetric": True, "WeightSymmetric": True}
+        excluded, bits = [*self._ends, *floats], QuantType.QInt8
+        with quiet():
+            quantizer = QDQQuantizer(model, True, False, bits, bits, self._ranges, [], excluded, _OPERATORS, options)
+            quantizer.quantize_model()
+            quantizer.model.topological_sort()
+        return quantizer.model.model
+
+
+def _calibrate(model: ModelProto, batches: Iterable[Float]) -> TensorsData:
+    """The smallest and the largest value of each tensor over images."""
     with TemporaryDirectory() as folder, quiet():
         file = Path(folder) / "model.onnx"
-        quantize_static(
-            model,
-            file,
-            _Reader(batches),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv"],
-            nodes_to_exclude=convolutions[:1] + convolutions[-1:],
-            per_channel=True,
-            activation_type=QuantType.QInt8,
-            weight_type=QuantType.QInt8,
-            extra_options={"ActivationSymmetric": True, "WeightSymmetric": True},
-        )
-        quantised = onnx.load(file)
-    if not any(node.op_type == "QuantizeLinear" for node in quantised.graph.node):
-        raise ValueError("int8: the network has no convolution between the first and the last; leave the option out")
-    return quantised
+        onnx.save_model(model, file)
+        augmented = str(Path(folder) / "augmented.onnx")
+        calibrator = create_calibrator(file, _OPERATORS, augmented)
+        calibrator.collect_data(_Reader(batches))
+        return calibrator.compute_data()
 
 
 def read_calibration(folder: Path, card: Card) -> list[Float]:
