@@ -21,6 +21,7 @@ from i2i_runtime.folder.command import run_translation, workers_for
 from i2i_runtime.folder.samples import sample_folder
 from i2i_runtime.interrupt import PATIENCE, ending_calls
 from i2i_runtime.signals import describe_error, run_program, stop_on_signals
+from i2i_runtime.stream_command import TEST_SECONDS, StreamOptions, run_stream
 
 _FOLDER_OPTIONS = (
     "tile",
@@ -154,7 +155,12 @@ ffmpeg -i in.mp4 -f rawvideo -pix_fmt rgb24 - | i2i-runtime stream x.onnx --size
 
 def _add_stream(parser: ArgumentParser) -> None:
     _add_model(parser)
-    parser.add_argument("--size", metavar="WxH", help="width and height of a raw frame; Y4M says its own")
+    add = parser.add_argument
+    add("--size", metavar="WxH", help="width and height of a raw frame; Y4M says its own")
+    add("--live", action="store_true", help="translate the newest frame, and drop those that came while one was at it")
+    add("--stabilise", type=float, default=0.0, help="share of the frame before along the motion, 0 (off) to 1")
+    add("--timings", type=Path, metavar="FILE", help="write the times and counts of frames as JSON")
+    add("--test-rate", type=float, default=0.0, metavar="FPS", help=f"time it for {TEST_SECONDS:g} s on a test picture")
     _add_prepare(parser)
 
 
@@ -253,9 +259,12 @@ def _info(chosen: Namespace) -> int:
 
 def _stream(chosen: Namespace) -> int:
     size = stream.parse_size(chosen.size) if chosen.size is not None else None
+    if not 0 <= chosen.test_rate <= 1000:
+        raise ValueError(f"--test-rate {chosen.test_rate:g} is refused; allowed: from 0 to 1000 frames per second")
+    options = StreamOptions(size, chosen.live, chosen.stabilise, chosen.timings, chosen.test_rate)
     model = engines.open_model(chosen.model, **_engine_options(chosen))
     _prepare(model, chosen)
-    stream.run_on_standard_streams(model, size)
+    run_stream(model, options)
     return 0
 
 

@@ -3,12 +3,14 @@
 import fcntl
 import io
 import itertools
+import json
 import os
+import pty
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,8 @@ import pytest
 
 from i2i_runtime.engines.onnxruntime import Session
 from i2i_runtime.frames import PipeReader, RawFrames
-from i2i_runtime.stream import Stream, announce, parse_size, prefetch, translate_frames
+from i2i_runtime.stream import Stream, open_live, parse_size, translate_frames, whole_frames
+from i2i_runtime.stream_command import StreamOptions, announce, moving_picture, run_stream
 from tests.runtime.engines.test_onnxruntime import write
 
 rng = np.random.default_rng(0)
@@ -33,8 +36,10 @@ def frames(number: int) -> list[np.ndarray]:
     return [rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(number)]
 
 
-def program(model: Path, size: str = f"{WIDTH}x{HEIGHT}") -> list[str]:
-    return [sys.executable, "-m", "i2i_runtime", "stream", str(model), "--size", size, "--engine", "onnxruntime"]
+def program(model: Path, *options: str) -> list[str]:
+    size = f"{WIDTH}x{HEIGHT}"
+    command = [sys.executable, "-m", "i2i_runtime", "stream", str(model), "--size", size, "--engine", "onnxruntime"]
+    return [*command, *options]
 
 
 def inverted(frame: np.ndarray) -> np.ndarray:
@@ -113,9 +118,10 @@ def test_pipes_that_do_not_block_lose_no_frame(model: Path) -> None:
     assert len(results) == 4 * sum(frame.nbytes for frame in given)
 
 
-def test_a_reader_that_goes_ends_the_program_quietly(model: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--live",)])
+def test_a_reader_that_goes_ends_the_program_quietly(model: Path, options: tuple[str, ...]) -> None:
     with subprocess.Popen(
-        program(model), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        program(model, *options), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdin and process.stdout and process.stderr
         process.stdin.write(frames(1)[0].tobytes())
@@ -194,7 +200,8 @@ def test_results_keep_the_order_of_the_frames() -> None:
     stream = Stream(inverted)
     for frame, result in zip(given, stream.over(given), strict=True):
         np.testing.assert_array_equal(result, 255 - frame)
-    assert stream.frames == len(stream.network) == len(stream.latency) == 20
+    timings = stream.timings
+    assert timings.frames == len(timings.network) == len(timings.latency) == 20
 
 
 def test_reading_and_writing_overlap_with_the_network() -> None:
@@ -231,6 +238,92 @@ def test_little_is_read_ahead_of_what_is_used() -> None:
     assert read <= 7
 
 
+def test_a_live_stream_translates_the_newest_frame_and_counts_those_it_drops() -> None:
+    """Nine frames come while the first one is in the network."""
+    in_network, all_came, given = threading.Event(), threading.Event(), frames(10)
+
+    def source() -> Iterator[np.ndarray]:
+        yield given[0]
+        assert in_network.wait(20)
+        yield from given[1:]
+        all_came.set()
+
+    def slow(frame: np.ndarray) -> np.ndarray:
+        in_network.set()
+        assert all_came.wait(20)
+        return 255 - frame
+
+    stream = Stream(slow)
+    results = list(stream.over(source(), live=True))
+    np.testing.assert_array_equal(results, [255 - given[0], 255 - given[9]])
+    timings = stream.timings
+    assert (timings.frames, timings.dropped, len(timings.latency)) == (2, 8, 2)
+
+
+def test_live_frames_through_pipes_end_with_the_last_and_its_timings_in_a_file(model: Path, tmp_path: Path) -> None:
+    given, file = frames(30), tmp_path / "timings.json"
+    command = program(model, "--live", "--timings", str(file), "--stabilise", "0.5")
+    done = subprocess.run(command, input=b"".join(frame.tobytes() for frame in given), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    timings = json.loads(file.read_text())
+    assert timings["frames"] + timings["dropped"] == 30
+    assert (timings["model"], timings["engine"], timings["provider"]) == ("blur", "onnxruntime", "cpu")
+    assert f"{timings['dropped']} dropped; network p50" in done.stderr.decode()
+    results = np.frombuffer(done.stdout, np.uint8).reshape(timings["frames"], 2 * HEIGHT, 2 * WIDTH, 3)
+    # Frames of 10x6 pixels are too small for optical flow, and are left as they are.
+    np.testing.assert_array_equal(results[-1], Session(model, providers=["cpu"])(given[-1]))
+
+
+def test_a_folder_for_timings_that_is_missing_is_said_at_the_start(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="its folder does not exist"):
+        run_stream(Session(model, providers=["cpu"]), StreamOptions(timings=tmp_path / "none" / "timings.json"))
+
+
+def test_a_model_is_timed_on_a_moving_picture_where_there_are_no_frames(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Session(model, providers=["cpu"])
+    monkeypatch.setattr("i2i_runtime.stream_command.TEST_SECONDS", 0.2)
+    with open(pty.openpty()[1]) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        run_stream(session, StreamOptions(size=(24, 32), timings=tmp_path / "timings.json"))
+    timings = json.loads((tmp_path / "timings.json").read_text())
+    assert timings["frames"] + timings["dropped"] == 6 and timings["frames"] >= 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"{timings['frames']} frames in")
+    with pytest.raises(ValueError, match="timed on a test picture: give its --size"):
+        run_stream(session, StreamOptions(test_rate=10))
+
+
+def test_the_moving_picture_comes_at_its_rate_and_moves() -> None:
+    now, waits = [0.0], []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        now[0] += seconds + 0.03  # the reader takes its time
+
+    pictures = list(moving_picture(16, 24, rate=10, seconds=1, clock=lambda: now[0], sleep=sleep))
+    assert len(pictures) == 10 and waits == pytest.approx([0, *[0.07] * 9])
+    for first, second in itertools.pairwise(pictures[:8]):
+        assert first.shape == (16, 24, 3) and (np.array_equal(first[:, 3:], second[:, :-3]))
+
+
+def test_frames_go_through_whole_where_photos_go_in_tiles(model: Path) -> None:
+    session, sizes = Session(model, providers=["cpu"]), []
+    session.card = replace(session.card, overlap=16)
+    network = session.network
+    session.network = lambda batch: sizes.append(batch.shape[2:]) or network(batch)  # type: ignore[method-assign]
+    frame = rng.integers(0, 256, (360, 640, 3), np.uint8)
+    np.testing.assert_array_equal(whole_frames(session)(frame), session(frame))
+    assert sizes[0] == (360, 640) and len(sizes) > 2
+
+
+def test_an_opened_file_is_a_function_in_a_loop_with_timings(model: Path) -> None:
+    live, frame = open_live(model, size=(HEIGHT, WIDTH), engine="onnxruntime"), frames(1)[0]
+    assert live.timings.frames == 0, "warming up does not count"
+    np.testing.assert_array_equal(live.translate(frame), Session(model, providers=["cpu"])(frame))
+    assert live.timings.frames == len(live.timings.network) == 1
+
+
 def test_an_error_comes_after_the_results_before_it() -> None:
     def broken(frame: np.ndarray) -> np.ndarray:
         if not frame.any():
@@ -254,17 +347,12 @@ def test_no_thread_is_left_when_a_stream_is_closed() -> None:
     assert threading.active_count() <= before  # another test's may have ended meanwhile
 
 
-def test_prefetching_gives_everything_also_what_is_none() -> None:
-    assert list(prefetch([None, 0, 1, None])) == [None, 0, 1, None]
-    assert list(prefetch([])) == []
-
-
 def test_a_frame_may_be_given_by_hand_and_is_timed(model: Path) -> None:
     session, frame = Session(model, providers=["cpu"]), frames(1)[0]
     stream = Stream(session)
-    assert stream.summary() == "no frames"
+    assert stream.timings.summary() == "no frames"
     np.testing.assert_array_equal(stream(frame), session(frame))
-    assert stream.summary().startswith("1 frames in") and "written" not in stream.summary()
+    assert stream.timings.summary().startswith("1 frames in") and "written" not in stream.timings.summary()
 
 
 @pytest.mark.parametrize(("text", "size"), [("640x480", (480, 640)), ("256", (256, 256)), ("8X4", (4, 8))])
