@@ -32,6 +32,7 @@ FLOORS = {
     "i2i.inference": 4,
     "i2i.export": 4,
     "i2i.training": 5,
+    "i2i.distillation": 6,
     "i2i.report": 6,
     "i2i.evaluate": 6,
     "i2i.latent": 6,

@@ -14,6 +14,7 @@ from i2i.cli import (
     convert,
     data,
     demo,
+    distil,
     evaluate,
     export,
     gate,
@@ -40,6 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("train")(train.train)
+app.command("distil")(distil.distil)
 app.command("translate")(translate.translate)
 app.command("export")(export.export)
 app.command("bench")(bench.bench)

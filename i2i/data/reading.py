@@ -25,7 +25,7 @@ Item = TypeVar("Item")
 Sample = TypeVar("Sample")
 
 _MANY = 16  # items in a row that cannot be used
-_MOST_STRETCH = 0.02  # of one side of a target that is resized; rounding of small images makes as much
+MOST_STRETCH = 0.02  # of one side of a target that is resized; rounding of small images makes as much
 
 
 class FieldFormat(NamedTuple):
@@ -145,14 +145,14 @@ def crop_to_scale(pair: Aligned, scale: int, paths: tuple[Path, Path]) -> Aligne
 def fit_target(pair: Aligned, scale: int, paths: tuple[Path, Path]) -> Aligned:
     """Source and target, the target resized to `scale` times the size of the source where it has that shape.
 
-    Raises ValueError where it has another: where one side were stretched by more than `_MOST_STRETCH`.
+    Raises ValueError where it has another: where one side were stretched by more than `MOST_STRETCH`.
     """
     source, target = pair
     height, width = source.shape[0] * scale, source.shape[1] * scale
     if target.shape[:2] == (height, width):
         return pair
     stretch = target.shape[0] * width / (target.shape[1] * height)
-    if max(stretch, 1 / stretch) > 1 + _MOST_STRETCH:
+    if max(stretch, 1 / stretch) > 1 + MOST_STRETCH:
         sizes = [f"{path} is {image.shape[1]}x{image.shape[0]}" for path, image in zip(paths, pair, strict=True)]
         raise ValueError(
             f"{' and '.join(sizes)}, of another shape; allowed: {width}x{height}, and other sizes of that shape, which "

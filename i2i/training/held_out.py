@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from i2i import registry
-from i2i.data.batch import LABELLED, HighResolution, Images, Pair, image_fields, image_sizes, labels_of
+from i2i.data.batch import LABELLED, HighResolution, Images, Pair, PairAndReal, image_fields, image_sizes, labels_of
 from i2i.data.batch_augment import BatchPipeline
 from i2i.data.sources import SampleKind, Samples, has_label_sources, is_degraded
 from i2i.methods.base import Method
@@ -82,6 +82,8 @@ def held_out(
             yield type(sample)(*(field[None] for field in sample))
             continue
         assert isinstance(method, Translation)
+        if isinstance(sample, PairAndReal):  # a training sample that stands in
+            sample = Pair(sample.source, sample.target)
         multiple = max(product.multiple_of for product in method.products().values())
         # The target of a pair is cropped `scale` times as large as its source.
         multiples = (multiple * method.scale,) if degradation else (multiple, multiple * method.scale)
