@@ -13,6 +13,7 @@ from torch import Tensor
 
 from i2i.interop.ncnn import read_ncnn
 from i2i.interop.ncnn_cugan import is_cugan, read_cugan
+from i2i.interop.ncnn_span import is_span, read_span
 
 # Keys under which a state dict may lie, the moving average of the weights before the weights.
 WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net")
@@ -26,12 +27,18 @@ def read(path: Path) -> Mapping[str, Tensor]:
     ValueError for any other file.
     """
     if path.suffix == ".param" or (path.suffix == ".bin" and path.with_suffix(".param").is_file()):
-        graph = path.with_suffix(".param")
-        return read_cugan(path) if graph.is_file() and is_cugan(graph) else read_ncnn(path)
+        return _read_pair(path)
     state = _unwrapped(_content(path))
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(f"{path}: not a published checkpoint, which is a dictionary of tensors and nothing else")
     return _without_prefixes({str(key): tensor for key, tensor in state.items()})
+
+
+def _read_pair(path: Path) -> Mapping[str, Tensor]:
+    graph = path.with_suffix(".param")
+    if graph.is_file() and is_cugan(graph):
+        return read_cugan(path)
+    return read_span(path) if graph.is_file() and is_span(graph) else read_ncnn(path)
 
 
 def _content(path: Path) -> Any:

@@ -47,7 +47,9 @@ class NcnnGraph:
         self._kinds[kind] += 1
         blobs, options = (inputs,) if isinstance(inputs, str) else tuple(inputs), options or {}
         self._layers.append(_Layer(kind, name, blobs, (name,), options))
-        self._channels[name] = int(options[0]) if "onvolution" in kind else self._channels[blobs[0]]  # type: ignore[arg-type]
+        self._channels[name] = (
+            int(options[0]) if "onvolution" in kind else self._channels[blobs[0]] if blobs else 0  # type: ignore[arg-type]
+        )
         return name
 
     def channels(self, blob: str) -> int:

@@ -6,12 +6,15 @@ from torch import Tensor, nn
 
 from i2i.interop.ncnn_graph import NcnnGraph
 from i2i.networks.antialiasing import AntialiasedDownsample, AntialiasedUpsample
+from i2i.networks.generators.plksr import ElementwiseAttention, PartialConvolution, PLKBlock
 from i2i.networks.generators.resnet import ResidualBlock
 from i2i.networks.generators.rrdb import RESIDUAL_SCALE, DenseBlock, ResidualInResidualBlock
+from i2i.networks.reparameterised import Reparameterised
 
-ADD, MULTIPLY = 0, 2  # of BinaryOp
+ADD, SUBTRACT, MULTIPLY = 0, 1, 2  # of BinaryOp
 NEAREST, BILINEAR = 1, 2  # of Interp
-REPLICATE, REFLECT = 1, 2  # of Padding
+REFLECT = 2  # of Padding
+_TO_THE_END = 2**31 - 1  # of Crop's ends: those beyond the blob are its own
 
 
 @singledispatch
@@ -74,6 +77,31 @@ def _(layer: nn.BatchNorm2d, graph: NcnnGraph, blob: str) -> str:
     blob = graph.add("BatchNorm", blob, {0: layer.num_features, 1: layer.eps})
     graph.add_floats(layer.weight, layer.running_mean, layer.running_var, layer.bias)
     return blob
+
+
+@write.register
+def _(layer: nn.GroupNorm, graph: NcnnGraph, blob: str) -> str:
+    blob = graph.add(
+        "GroupNorm", blob, {0: layer.num_groups, 1: layer.num_channels, 2: layer.eps, 3: int(layer.affine)}
+    )
+    if layer.affine:
+        graph.add_floats(layer.weight, layer.bias)
+    return blob
+
+
+@write.register
+def _(layer: Reparameterised, graph: NcnnGraph, blob: str) -> str:
+    return write(layer.folded(), graph, blob)
+
+
+@write.register
+def _(layer: nn.GELU, graph: NcnnGraph, blob: str) -> str:
+    return graph.add("GELU", blob)
+
+
+@write.register
+def _(layer: nn.Mish, graph: NcnnGraph, blob: str) -> str:
+    return graph.add("Mish", blob)
 
 
 @write.register
@@ -143,6 +171,27 @@ def _(layer: AntialiasedUpsample, graph: NcnnGraph, blob: str) -> str:
 @write.register
 def _(layer: ResidualBlock, graph: NcnnGraph, blob: str) -> str:
     return graph.add("BinaryOp", [blob, write(layer.residual, graph, blob)], {0: ADD})
+
+
+@write.register
+def _(layer: PLKBlock, graph: NcnnGraph, blob: str) -> str:
+    return graph.add("BinaryOp", [blob, write(layer.residual, graph, blob)], {0: ADD})
+
+
+@write.register
+def _(layer: PartialConvolution, graph: NcnnGraph, blob: str) -> str:
+    part, rest = (_channels(graph, blob, *each) for each in ((0, layer.channels), (layer.channels, _TO_THE_END)))
+    return graph.add("Concat", [write(layer.convolution, graph, part), rest])
+
+
+@write.register
+def _(layer: ElementwiseAttention, graph: NcnnGraph, blob: str) -> str:
+    weights = graph.add("Sigmoid", write(layer.convolution, graph, blob))
+    return graph.add("BinaryOp", [blob, weights], {0: MULTIPLY})
+
+
+def _channels(graph: NcnnGraph, blob: str, start: int, end: int) -> str:
+    return graph.add("Crop", blob, {9: [start], 10: [end], 11: [0]})
 
 
 @write.register

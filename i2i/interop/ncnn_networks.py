@@ -6,10 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from i2i.interop.ncnn_graph import INPUT, NcnnGraph
-from i2i.interop.ncnn_layers import ADD, MULTIPLY, NEAREST, interpolate, prelu, write
+from i2i.interop.ncnn_layers import ADD, MULTIPLY, NEAREST, SUBTRACT, interpolate, prelu, write
 from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.plksr import PLKSR
+from i2i.networks.generators.realplksr import RealPLKSR
 from i2i.networks.generators.resnet import ResnetGenerator
 from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.span import SPAN, AttentionBlock
 from i2i.networks.generators.srvgg import SRVGGNet
 from i2i.networks.generators.unet import UnetGenerator
 
@@ -56,6 +59,42 @@ def _slopes(activation: nn.Module, channels: int) -> Tensor:
     return torch.full((channels,), activation.negative_slope if isinstance(activation, nn.LeakyReLU) else 0.0)
 
 
+def _span(network: SPAN, graph: NcnnGraph) -> str:
+    blob = INPUT
+    if network.mean is not None:
+        mean = graph.add("MemoryData", [], {0: 1, 1: 1, 2: 3})
+        graph.add_floats(network.mean)
+        blob = graph.add("BinaryOp", [blob, mean], {0: SUBTRACT})
+        blob = graph.add("BinaryOp", blob, {0: MULTIPLY, 1: 1, 2: float(network.norm_range)})
+    shallow = blob = write(network.stem, graph, blob)
+    blobs = []
+    for block in (*network.blocks, network.last):
+        assert isinstance(block, AttentionBlock)
+        inner, blob = _attention_block(block, graph, blob)
+        blobs.append(blob)
+    deep = write(network.trunk, graph, blobs[-1])
+    merged = write(network.merge, graph, graph.add("Concat", [shallow, deep, blobs[0], inner]))
+    return write(network.shuffle, graph, write(network.head, graph, merged))
+
+
+def _attention_block(block: AttentionBlock, graph: NcnnGraph, blob: str) -> tuple[str, str]:
+    """The activated result of the first convolution, and that of the block."""
+    inner = graph.add("Swish", write(block.first, graph, blob))
+    detail = write(block.third, graph, graph.add("Swish", write(block.second, graph, inner)))
+    odd = graph.add("BinaryOp", graph.add("Sigmoid", detail), {0: SUBTRACT, 1: 1, 2: 0.5})
+    total = graph.add("BinaryOp", [detail, blob], {0: ADD})
+    return inner, graph.add("BinaryOp", [total, odd], {0: MULTIPLY})
+
+
+def _plksr(network: PLKSR | RealPLKSR, graph: NcnnGraph) -> str:
+    up = network.shuffle if isinstance(network, PLKSR) else network.up
+    if not isinstance(up, nn.PixelShuffle):
+        raise ValueError("RealPLKSR with dysample is not written for ncnn; allowed: dysample = false")
+    detail = write(network.head, graph, write(network.blocks, graph, write(network.stem, graph, INPUT)))
+    enlarged = interpolate(graph, INPUT, NEAREST, network.scale)
+    return graph.add("BinaryOp", [write(up, graph, detail), enlarged], {0: ADD})
+
+
 def _resnet(network: ResnetGenerator, graph: NcnnGraph) -> str:
     blob = image = _from_unit(graph, INPUT)
     for part in (network.stem, network.down, network.blocks, network.up, network.head):
@@ -79,6 +118,9 @@ def _unet(network: UnetGenerator, graph: NcnnGraph) -> str:
 NETWORKS: dict[type, Callable[..., str]] = {
     RRDBNet: _rrdb,
     SRVGGNet: _srvgg,
+    SPAN: _span,
+    PLKSR: _plksr,
+    RealPLKSR: _plksr,
     ResnetGenerator: _resnet,
     UnetGenerator: _unet,
 }

@@ -7,8 +7,11 @@ from torch import nn
 
 from i2i.interop import load_published
 from i2i.interop.ncnn_out import LEAST_PSNR, ncnn_pair, save_ncnn
+from i2i.networks.generators.plksr import PLKSR
+from i2i.networks.generators.realplksr import RealPLKSR
 from i2i.networks.generators.resnet import ResnetGenerator
 from i2i.networks.generators.rrdb import RRDBNet
+from i2i.networks.generators.span import SPAN
 from i2i.networks.generators.srvgg import SRVGGNet
 from i2i.networks.generators.unet import UnetGenerator
 from i2i.networks.layers import set_test_time
@@ -21,7 +24,11 @@ UPSCALERS = [
     SRVGGNet(features=5, convolutions=2, scale=3),
     SRVGGNet(features=5, convolutions=2, scale=2, in_channels=1, out_channels=1),
 ]
-TRANSLATORS = [
+SMALL_PLKSR = {"features": 8, "blocks": 1, "scale": 2, "kernel": 5}
+WITHOUT_READER = [
+    PLKSR(**SMALL_PLKSR),
+    PLKSR(**SMALL_PLKSR, mixer="ccm", attention=False),
+    RealPLKSR(**SMALL_PLKSR),
     ResnetGenerator(features=4, blocks=1),
     ResnetGenerator(features=4, blocks=1, antialias_down=True, antialias_up=True, residual=True),
     ResnetGenerator(features=4, blocks=1, upsampling="resize", norm="batch", dropout=True),
@@ -53,8 +60,33 @@ def test_half_precision_halves_the_weights_and_is_within_it_of_torch(tmp_path: P
     assert sizes[1] < 0.55 * sizes[0]
 
 
-@pytest.mark.parametrize("network", TRANSLATORS)
-def test_a_translator_is_the_same_in_ncnn(tmp_path: Path, network: nn.Module) -> None:
+@pytest.mark.parametrize("norm", [True, False])
+def test_span_comes_back_as_branches_that_fold_to_the_same(tmp_path: Path, norm) -> None:
+    network = SPAN(features=4, scale=2, norm=norm).eval()
+    assert save_ncnn(network, tmp_path / "net") >= LEAST_PSNR[False]
+    image = torch.rand(1, 3, 9, 12)
+    loaded = load_published(tmp_path / "net.param")
+    assert loaded.spec["name"] == "span" and torch.allclose(loaded(image), network(image), atol=1e-5)
+
+
+def test_a_span_network_with_another_norm_is_refused(tmp_path: Path) -> None:
+    save_ncnn(SPAN(features=4, scale=2, norm_range=1.0).eval(), tmp_path / "range")
+    save_ncnn(SPAN(features=4, scale=2, mean=(0.5, 0.5, 0.5)).eval(), tmp_path / "mean")
+    with pytest.raises(ValueError, match=r"range\.bin: its norm multiplies by 1; SPAN was published with 255"):
+        load_published(tmp_path / "range.param")
+    with pytest.raises(ValueError, match=r"mean\.bin: its norm has the mean"):
+        load_published(tmp_path / "mean.param")
+
+
+def test_layers_that_ncnn_lacks_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="LayerNorm is not written for ncnn"):
+        save_ncnn(RealPLKSR(**SMALL_PLKSR, norm="layer").eval(), tmp_path / "net")
+    with pytest.raises(ValueError, match="RealPLKSR with dysample is not written for ncnn"):
+        save_ncnn(RealPLKSR(**SMALL_PLKSR, dysample=True).eval(), tmp_path / "net")
+
+
+@pytest.mark.parametrize("network", WITHOUT_READER)
+def test_other_networks_are_the_same_in_ncnn(tmp_path: Path, network: nn.Module) -> None:
     assert save_ncnn(network.eval(), tmp_path / "net") >= LEAST_PSNR[False]
 
 
