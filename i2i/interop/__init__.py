@@ -49,6 +49,7 @@ OF_OTHERS = (
     "model.1.sub.0.RDB1.conv1x1.weight",  # ESRGAN+
     "am_list.0.fc.0.weight",  # MM-RealSR
     "feats.1.lk.mn_conv.weight",  # PLKSR of crossed kernels
+    "feats.1.lk.convs.0.weight",  # of sparse ones, whose files do not say their dilations
 )
 
 

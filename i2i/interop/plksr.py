@@ -54,8 +54,6 @@ def publish_plksr(network: PLKSR | RealPLKSR) -> dict[str, Tensor]:
 
 
 def _options(state: Mapping[str, Tensor], beyond_blocks: int) -> dict[str, Any]:
-    if "feats.1.lk.conv.weight" not in state:
-        raise ValueError("a PLKSR network with sparse kernels, which is not supported: no file says their dilations")
     last = max(int(match[1]) for key in state if (match := re.match(rf"feats\.{NUMBER}\.", key)))
     features, channels = _weight(state, "feats.0").shape[:2]
     kernel = _weight(state, "feats.1.lk.conv")
