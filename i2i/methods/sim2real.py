@@ -63,7 +63,7 @@ class Sim2Real(Translation):
     The segmenter learns from frames and label maps of a alone, for `segmenter_steps` steps, and stays as it is then:
     one that went on learning would get used to what the generator makes up. `semantic_weight` is of its cross-entropy
     on translations, by the label maps of their sources (CyCADA, Hoffman 2018, equation 4). The labeller, a copy that
-    does go on with translations, too, predicts the label maps of b. With `label_aware` the discriminator sees label
+    does go on, with translations, predicts the label maps of b. With `label_aware` the discriminator sees label
     maps beside frames (EPE, Richter 2021, section 3.3; with `projection` of `patchgan` as there), and with
     `class_balance` it sees patches of b in which every class has its share in a, so that another layout is not learnt
     as style (after section 3.4).
@@ -175,8 +175,7 @@ class Sim2Real(Translation):
             semantic=self.semantic_weight * cross_entropy(_predict(self.segmenter, fake), a_labels),
             **self._keep(fake, a, of_a),
         )
-        frames, labels = torch.cat([a, fake.detach()]), torch.cat([a_labels, a_labels])
-        update("labeller", source_and_fake=cross_entropy(self.labeller(_in_other_colours(frames)), labels))
+        update("labeller", fake=cross_entropy(self.labeller(_in_other_colours(fake.detach())), a_labels))
 
     def _keep(self, fake: Tensor, source: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Weighted L1 distance within the mask of the classes that stay as they are, where there are some."""
