@@ -10,6 +10,7 @@ EXTRAS = {
     "remote": "fsspec",
     "fid": "torch-fidelity",
     "video": "av",
+    "smp": "segmentation-models-pytorch",
 }
 
 

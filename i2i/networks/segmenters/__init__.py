@@ -1,6 +1,6 @@
 """Segmenters by name."""
 
-from i2i.networks.segmenters import unet
+from i2i.networks.segmenters import smp, unet
 from i2i.networks.segmenters.base import Segmenter
 
-__all__ = ["Segmenter", "unet"]
+__all__ = ["Segmenter", "smp", "unet"]
