@@ -37,6 +37,14 @@ def convert(
             show_default="PRODUCT.…",
         ),
     ] = None,
+    freeze_norms: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FRAMES/",
+            help="For i2i: instance norms with the mean statistics of these frames, to go on training with.",
+            show_default=False,
+        ),
+    ] = None,
     half: Annotated[bool, typer.Option("--half", help="For ncnn: weights of convolutions in half precision.")] = False,
     product: Annotated[
         str | None, typer.Option(help="Which generator, for example a_to_b.", show_default=False)
@@ -61,6 +69,8 @@ def convert(
     registry.load_plugins(plugins)
     if half and to != "ncnn":
         raise ValueError("--half is for --to ncnn")
+    if freeze_norms and to != "i2i":
+        raise ValueError("--freeze-norms is for --to i2i; i2i export has it, too")
     if out is not None:
         _check(out, to, overwrite=overwrite)
     if scale is None:
@@ -77,8 +87,21 @@ def convert(
     if to == "official":
         interop.save_published(generator, file)
     else:
+        if freeze_norms:
+            generator = _frozen(generator, facts, freeze_norms)
         save_generator(file, generator, {"source": str(model), **facts})
     print(file)
+
+
+def _frozen(generator: "ImageGenerator", facts: "Mapping[str, str]", folder: Path) -> "ImageGenerator":
+    """The generator with norms frozen on frames; training may make up for any difference, which is printed."""
+    from i2i.checkpoints.card import card_of
+    from i2i.export.frozen import freeze, read_frames
+
+    frames = read_frames(folder, print)
+    frozen, difference = freeze(generator.eval(), card_of(generator, facts), frames, least_psnr=0)
+    print(difference.sentence())
+    return frozen
 
 
 def _check(out: Path, to: str, *, overwrite: bool) -> None:

@@ -8,10 +8,11 @@ import typer
 from spandrel import ModelLoader
 
 import i2i
-from i2i.checkpoints.load import load_generator
+from i2i.checkpoints.load import load_generator, save_generator
 from i2i.cli import convert as module
 from i2i.interop import load_published
-from i2i.registry import weights
+from i2i.recipe.components import build
+from i2i.registry import generators, weights
 from i2i.training import run
 from tests.cli.test_cli import i2i_run
 from tests.published import assert_same_weights, published_resnet, published_rrdb, published_srvgg
@@ -123,3 +124,15 @@ def test_a_run_is_written_for_ncnn(cyclegan: Path, capsys: pytest.CaptureFixture
         call(*command)
     with pytest.raises(ValueError, match="--half is for --to ncnn"):
         call("convert", cyclegan, "--to", "official", "--half")
+
+
+def test_frozen_norms_are_weights_to_go_on_training_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = {"name": "resnet", "features": 2, "blocks": 0, "norm": "instance", "in_channels": 3, "out_channels": 3}
+    save_generator(tmp_path / "own.safetensors", build(generators, table), {})
+    frames = tiny_world(tmp_path / "world")
+    call("convert", "own.safetensors", "--to", "i2i", "--out", "frozen.safetensors", "--freeze-norms", frames)
+    assert "norms frozen on" in capsys.readouterr().out
+    generator, _ = load_generator("frozen.safetensors")
+    assert generator.spec["norm"] == "frozen" and generator.overlap == 24
+    with pytest.raises(ValueError, match="--freeze-norms is for --to i2i"):
+        call("convert", "own.safetensors", "--to", "official", "--freeze-norms", frames)
