@@ -12,8 +12,8 @@ import numpy as np
 from i2i_runtime.images import Array, from_float, to_float, with_channels
 from i2i_runtime.motion import MIN_SIZE, ends_inside, warp
 
-_TOLERANCE = 8.0  # grey levels of difference at which the weight of the frame before has fallen to exp(-1/2)
-_WINDOW = 5  # pixels, height and width, over which differences are averaged
+_TOLERANCE = 24.0  # grey levels of difference at which the weight of the frame before has fallen to exp(-1/2)
+_WINDOW = 3  # pixels, height and width, over which differences are averaged
 _MEAN = np.full((1, 3), 1 / 3, np.float32)  # of three channels
 _STILL = 0.25  # pixels from frame to frame, below which a motion has to explain the frame better than none
 # After a cut, edges are elsewhere and pixels differ. Measured on streets, drawn and real: frames of one shot have a
