@@ -49,6 +49,14 @@ _UPSCALERS = (
 )
 
 
+def rung_of(rungs: Sequence[Rung], name: str) -> Rung:
+    """The student of that name. Raises ValueError where there is none, as of a record of another version."""
+    named = {rung.name: rung for rung in rungs}
+    if name not in named:
+        raise ValueError(f"no student {name!r}; choose from: {', '.join(named)}")
+    return named[name]
+
+
 def ladder(scale: int) -> Sequence[Rung]:
     """The students that keep the size of an image, or enlarge it, from the largest to the smallest."""
     return _UPSCALERS if scale > 1 else _TRANSLATORS

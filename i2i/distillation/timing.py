@@ -13,6 +13,7 @@ from i2i.checkpoints.card import card_of
 from i2i.distillation.budget import Budget
 from i2i.distillation.ladder import Rung
 from i2i.export import export
+from i2i.networks.reparameterised import fold
 from i2i_runtime.bench import synthetic_photo
 from i2i_runtime.engines import open_model
 from i2i_runtime.engines.base import ExportedModel
@@ -87,7 +88,7 @@ def time_ladder(
         for number, rung in enumerate(rungs):
             student = rung.build(source_channels=source_channels, target_channels=target_channels, scale=scale)
             file = Path(folder, f"{number}.onnx")
-            parameters.append(sum(weight.numel() for weight in student.parameters()))
+            parameters.append(sum(weight.numel() for weight in fold(student).parameters()))
             images = [_example(source_channels, seed) for seed in range(_CALIBRATION)] if int8 else []
             # Random weights need not be near to what they are in 8 bits.
             card = card_of(student, {"product": rung.name})

@@ -11,7 +11,7 @@ from i2i.checkpoints import run as checkpoint
 from i2i.checkpoints.card import card_of
 from i2i.checkpoints.load import load_generator
 from i2i.distillation.budget import Budget
-from i2i.distillation.ladder import Rung, ladder
+from i2i.distillation.ladder import Rung, ladder, rung_of
 from i2i.distillation.pairs import make_pairs, median_size
 from i2i.distillation.record import STUDENT, check_same, promise, read_record, write_record
 from i2i.distillation.settings import student_recipe
@@ -71,14 +71,13 @@ def distil(work: Work) -> bool:
     check_same(work.run, record, asked)
     if not record:
         timings = show_ladder(work)
-        number = choose(timings, work.budget, work.margin)
-        facts = {"margin": work.margin, "student": number, "ladder": [each.facts() for each in timings]}
+        chosen = timings[choose(timings, work.budget, work.margin)].name
+        facts = {"margin": work.margin, "student": chosen, "ladder": [each.facts() for each in timings]}
         record = asked | facts
         write_record(work.run, record)
-    rung = work.rungs[record["student"]]
-    work.line.notify(f"student: {rung.name}")
+    work.line.notify(f"student: {record['student']}")
     teach(work)
-    train_student(work, rung)
+    train_student(work, rung_of(work.rungs, record["student"]))
     export_student(work)
     facts, sentence = time_student(work)
     write_record(work.run, record | {"promise": facts})

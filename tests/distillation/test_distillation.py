@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+from i2i.cli import distil
 from i2i.distillation import work
 from i2i.distillation.budget import Budget
 from i2i.distillation.ladder import ladder
@@ -148,7 +150,7 @@ def test_a_distillation_goes_on_with_the_student_that_was_chosen(
 ) -> None:
     """From a folder of outputs to an exported student and its promise; another command is refused."""
     source, outputs = frames(tmp_path / "in", 4, (16, 16)), frames(tmp_path / "out", 4, (16, 16))
-    last, late = len(ladder(1)) - 1, [timings(*[99.0] * 8, 1.0)]
+    late = [[Timing(rung.name, 1000, 1, 99 - 11 * at, 50, "engine cpu") for at, rung in enumerate(ladder(1))]]
     monkeypatch.setattr(work, "time_ladder", lambda *rungs, **options: late.pop())
     monkeypatch.setattr(work, "time_frames", lambda *models, **options: [[5.0, 6.0, 7.0]])
     options = ["train.steps=1", "train.workers=0", "train.batch_size=1", "method.adversarial_weight=0"]
@@ -159,12 +161,29 @@ def test_a_distillation_goes_on_with_the_student_that_was_chosen(
         return work.Work(budget=Budget.parse(budget), line=line, device="cpu", **asked)
 
     line = Line()
-    assert work.distil(begun("8ms@16x16", line))
+    assert work.distil(begun("14ms@16x16", line))
     record = read_record(tmp_path / "run")
-    assert record["student"] == last and record["promise"]["kept"] and record["promise"]["p50"] == 6
+    assert record["student"] == "mobile-resnet 16 x 2" and record["promise"]["kept"] and record["promise"]["p50"] == 6
     assert any("mobile-resnet 16 x 2" in said for said in line.messages) and line.steps == [1]
-    assert (tmp_path / "run" / "student.onnx").is_file() and "8ms@16x16 is kept" in line.messages[-1]
+    assert (tmp_path / "run" / "student.onnx").is_file() and "14ms@16x16 is kept" in line.messages[-1]
     again = Line()
-    assert work.distil(begun("8ms@16x16", again)) and again.steps == [] and not late
-    with pytest.raises(ValueError, match="begun with budget 8ms@16x16, not 9ms@16x16; give the same command"):
+    assert work.distil(begun("14ms@16x16", again)) and again.steps == [] and not late
+    with pytest.raises(ValueError, match="begun with budget 14ms@16x16, not 9ms@16x16; give the same command"):
         work.distil(begun("9ms@16x16", Line()))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gone", "--budget", "30fps@64x64"], "gone: no such file or folder, and no weights of that name"),
+        (["gone", "--budget", "soon"], "--budget soon: not a speed at a size"),
+        (["gone", "--budget", "30fps@64x64", "--real", "nowhere"], "nowhere: no such folder"),
+    ],
+)
+def test_what_cannot_be_distilled_is_one_sentence(words: list[str], said: str, tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command("distil")(distil.distil)
+    teacher, *options = words
+    with pytest.raises(ValueError, match=said) as error:
+        app(args=[teacher, str(frames(tmp_path / "in")), *options], standalone_mode=False)
+    assert "\n" not in str(error.value)
