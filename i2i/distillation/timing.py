@@ -95,17 +95,23 @@ def time_ladder(
             export(student, card, file, int8=images, least_psnr=0.0 if int8 else None)
             models.append(engine.open(file))
             track(number + 1, len(rungs))
-        measured = time_frames(models, budget, channels=source_channels, seconds=seconds * len(rungs))
+        total = seconds * len(rungs)
+        measured = time_frames(models, budget, channels=source_channels, seconds=total, give_up=True)
     engines = [f"{model.engine} {model.provider}" for model in models]
     return [Timing.of(*each) for each in zip(names, parameters, measured, engines, strict=True)]
 
 
 def time_frames(
-    models: Sequence[Callable[[Array], Array]], budget: Budget, *, channels: int = 3, seconds: float
+    models: Sequence[Callable[[Array], Array]],
+    budget: Budget,
+    *,
+    channels: int = 3,
+    seconds: float,
+    give_up: bool = False,
 ) -> list[list[float]]:
     """Milliseconds of each model for frame after frame of the budget's size, round-robin, for so many seconds in all.
 
-    A model that keeps the budget for none of its first frames is left out then.
+    With `give_up` a model that keeps the budget for none of its first frames is timed no further.
     """
     frames = [with_channels(synthetic_photo(budget.height, budget.width, seed=seed), channels) for seed in range(4)]
     taken: list[list[float]] = [[] for _ in models]
@@ -115,7 +121,7 @@ def time_frames(
                 model(frame)
         end, number = time.perf_counter() + seconds, 0
         while number < _LEAST or time.perf_counter() < end:
-            timed = [at for at in range(len(models)) if not _is_hopeless(taken[at], budget)]
+            timed = [at for at in range(len(models)) if not (give_up and _is_hopeless(taken[at], budget))]
             if not timed:
                 break
             for at in timed:

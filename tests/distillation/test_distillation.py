@@ -71,8 +71,8 @@ def test_the_rungs_become_smaller_from_one_to_the_next() -> None:
 def test_a_network_that_cannot_keep_the_budget_is_not_timed_to_the_end() -> None:
     calls: list[str] = []
     budget = Budget("", 1e-6, 8, 8)  # which nothing keeps
-    assert len(time_frames([calls.append], budget, seconds=1e9)[0]) == 5  # type: ignore[list-item]
-    assert len(time_frames([calls.append], Budget("", 1e9, 8, 8), seconds=0)[0]) == 20  # type: ignore[list-item]
+    assert len(time_frames([calls.append], budget, seconds=1e9, give_up=True)[0]) == 5  # type: ignore[list-item]
+    assert len(time_frames([calls.append], budget, seconds=0)[0]) == 20  # type: ignore[list-item]
 
 
 def frames(folder: Path, count: int = 6, size: tuple[int, int] = (8, 12)) -> Path:
