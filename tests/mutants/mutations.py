@@ -307,4 +307,47 @@ MUTATIONS = [
         "persistent=False",
         "tests/networks/discriminators/test_projected.py -k saved",
     ),
+    # Fast upscalers and what they are trained against.
+    Mutation(
+        "a folded convolution lacks its skip",
+        "i2i/networks/reparameterised.py",
+        "weight[..., 1:2, 1:2] += skip",
+        "",
+        "tests/networks/test_reparameterised.py",
+    ),
+    Mutation(
+        "the bias inside is in the border only once",
+        "i2i/networks/reparameterised.py",
+        "F.pad(image, (1, 1, 1, 1))",
+        "F.pad(image, (1, 1, 1, 1), mode='replicate')",
+        "tests/networks/test_reparameterised.py",
+    ),
+    Mutation(
+        "points of DySample are half a pixel off",
+        "i2i/networks/dysample.py",
+        ".add(0.5)",
+        "",
+        "tests/interop/test_span_and_plksr.py",
+    ),
+    Mutation(
+        "a translator runs the branches",
+        "i2i/inference.py",
+        "set_test_time(fold(generator), test_time)",
+        "set_test_time(generator, test_time)",
+        "tests/networks/test_reparameterised.py",
+    ),
+    Mutation(
+        "degradation steps share one stream",
+        "i2i/data/degradation/stepwise.py",
+        "np.random.default_rng((seed, zlib.crc32(name.encode())))",
+        "np.random.default_rng(seed)",
+        "tests/data/degradation/test_steps.py",
+    ),
+    Mutation(
+        "a frame of a film keeps its shift",
+        "i2i/data/degradation/steps/video.py",
+        "range(count - 1, -1, -1)",
+        "range(count, 0, -1)",
+        "tests/data/degradation/test_steps.py",
+    ),
 ]

@@ -2,6 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from i2i.export.image import _for_inference
+from i2i.inference import translator_of
+from i2i.networks.generators.span import SPAN
 from i2i.networks.reparameterised import ExpandedConvolution, Reparameterised, fold
 
 
@@ -35,3 +38,14 @@ def test_a_module_by_itself_is_folded_and_a_network_without_one_is_itself():
     assert isinstance(fold(ExpandedConvolution(1, 1)), nn.Conv2d)
     plain = nn.Conv2d(1, 1, 3)
     assert fold(plain) is plain
+
+
+def test_a_translator_and_an_export_fold_and_leave_what_trains_alone():
+    generator = SPAN(features=4, scale=2).eval()
+    translator = translator_of(generator, {"product": "x", "test_time": "eval"}, device="cpu")
+    for used in (translator._generator, _for_inference(generator, "eval")[0]):
+        assert not any(isinstance(each, Reparameterised) for each in used.modules())
+    assert any(isinstance(each, Reparameterised) for each in generator.modules())
+    image = torch.rand(1, 3, 6, 5)
+    with torch.no_grad():
+        torch.testing.assert_close(translator(image), generator(image).clamp(0, 1), rtol=0, atol=1e-5)
