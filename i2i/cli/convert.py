@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from i2i.networks.generators import ImageGenerator
 
-_SUFFIXES = {"official": (".pth", ".safetensors"), "i2i": (".safetensors",)}
+_SUFFIXES = {"official": (".pth", ".pt", ".safetensors"), "i2i": (".safetensors",)}
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")]
 Kept = "A run, a checkpoint, a file of weights, or a name of `i2i list weights`."
@@ -33,7 +33,7 @@ def convert(
         typer.Option(
             "--out",
             "-o",
-            help="File to write: .pth or .safetensors; for i2i .safetensors; for ncnn the name of both.",
+            help="File to write: .pth, .pt or .safetensors; for i2i .safetensors; for ncnn the name of both.",
             show_default="PRODUCT.…",
         ),
     ] = None,
@@ -63,8 +63,9 @@ def convert(
 ) -> None:
     """Write a generator's weights for other tools, or theirs for us: i2i convert runs/esrgan/photos --to official."""
     from i2i import interop, registry
-    from i2i.checkpoints.load import load_generator, save_generator
+    from i2i.checkpoints.load import load_any, save_generator
     from i2i.cli.progress import ProgressLine
+    from i2i.networks.generators import ImageGenerator
 
     registry.load_plugins(plugins)
     if half and to != "ncnn":
@@ -76,12 +77,14 @@ def convert(
     if scale is None:
         with ProgressLine() as line:
             progress = line.count("bytes downloaded")
-            generator, facts = load_generator(model, product, progress=progress, notify=line.notify)
+            generator, facts = load_any(model, product, progress=progress, notify=line.notify)
     else:
         generator, facts = interop.load_published(model, scale=scale), {"product": model.stem, "test_time": "eval"}
     file = out or Path(facts["product"] + _SUFFIXES.get(to, ("",))[0])
     _check(file, to, overwrite=overwrite)
     if to == "ncnn":
+        if not isinstance(generator, ImageGenerator):
+            raise ValueError(f"{model}: makes images of noise, which ncnn files are not for; choose --to official or i2i")
         _write_ncnn(generator, facts, file, half=half)
         return
     if to == "official":

@@ -1,5 +1,5 @@
 """Published checkpoints in and out: Pix2Pix, CycleGAN and CUT (`latest_net_G.pth` and the like), ESRGAN, Real-ESRGAN,
-SPAN, PLKSR and RealPLKSR.
+SPAN, PLKSR and RealPLKSR; StyleGAN2's in NVIDIA's pickles and rosinality's files.
 
 The architecture is recognised from keys and shapes, never from a file's name. Keys give the position of a layer in the
 published network: sorted by it, the layers are in the order of ours. `save_published` writes the published layout.
@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from i2i.interop import plksr, span, super_resolution, translation
+from i2i.interop import plksr, span, stylegan2, super_resolution, translation
 from i2i.interop.architectures import NotRecognised, load_architecture
 from i2i.interop.files import read
 from i2i.interop.interpolation import interpolate
 from i2i.interop.layers import rename
 from i2i.interop.publish import publish, save_published
-from i2i.networks.generators import ImageGenerator
+from i2i.networks.generators import Generator, ImageGenerator
 from i2i.registry import generators
 
 __all__ = ["interpolate", "load_published", "publish", "recognise", "rename", "save_published"]
@@ -36,12 +36,15 @@ KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]
     "block_1.c1_r.sk.weight": ("SPAN's", "span", span.span_options),
     "feats.1.channe_mixer.0.weight": ("PLKSR's", "plksr", plksr.plksr_options),
     "feats.1.channel_mixer.0.weight": ("RealPLKSR's", "realplksr", plksr.realplksr_options),
+    stylegan2.NVIDIA: ("StyleGAN2's (NVIDIA)", "stylegan2", stylegan2.stylegan2_options),
+    stylegan2.ROSINALITY: ("StyleGAN2's (rosinality)", "stylegan2", stylegan2.stylegan2_options),
 }
 # Names of generators whose keys are renamed one by one; of others the order of the layers says which is which.
 RENAMED: dict[str, Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]] = {
     "span": span.rename_span,
     "plksr": plksr.rename_plksr,
     "realplksr": plksr.rename_plksr,
+    "stylegan2": stylegan2.rename_stylegan2,
 }
 # Keys of networks of others that may have one of these keys, too.
 OF_OTHERS = (
@@ -53,11 +56,11 @@ OF_OTHERS = (
 )
 
 
-def load_published(path: str | Path, *, scale: int | None = None) -> ImageGenerator:
-    """Load the generator of a published checkpoint, on the CPU in eval mode: `.pth`, `.safetensors`, or ncnn's pair of
-    `.param` and `.bin`, of which `path` is either. A network that is not ours is spandrel's, if that is installed.
-    `scale` says that an RRDB network with one up-sampling is for x3, which its tensors do not; without it such a
-    network is for x2, with a warning.
+def load_published(path: str | Path, *, scale: int | None = None) -> Generator:
+    """Load the generator of a published checkpoint, on the CPU in eval mode: `.pth`, `.safetensors`, NVIDIA's `.pkl`,
+    or ncnn's pair of `.param` and `.bin`, of which `path` is either. A network that is not ours is spandrel's, if that
+    is installed. `scale` says that an RRDB network with one up-sampling is for x3, which its tensors do not; without it
+    such a network is for x2, with a warning.
 
     The file is read as data, no code in it is run. Of weights and their moving average the average is taken. The
     reference tests Pix2Pix in training mode (batch statistics and dropout); call `.train()` on the result for that.
@@ -76,13 +79,21 @@ def _is_ours(state: Mapping[str, Tensor]) -> bool:
     return any(key in state for key in KINDS) and not any(key in state for key in OF_OTHERS)
 
 
-def _build(state: Mapping[str, Tensor], path: Path, scale: int | None) -> ImageGenerator:
+def _build(state: Mapping[str, Tensor], path: Path, scale: int | None) -> Generator:
+    """A generator of ours with published weights. It is built without memory, so that the checkpoint's tensors become
+    the weights; one with constants of its own, which are in no checkpoint, once more with memory.
+    """
     name, options = recognise(state)
     options |= _scale(path, options, scale)
-    # Built without memory: the checkpoint's tensors become the weights.
+    build: Any = generators[name]
     with torch.device("meta"):
-        generator = generators[name](**options)  # type: ignore[operator]
-    generator.load_state_dict(RENAMED.get(name, rename)(state, generator), assign=True)
+        generator = build(**options)
+    weights = RENAMED.get(name, rename)(state, generator)
+    if set(generator.state_dict()) == {key for key, _ in (*generator.named_parameters(), *generator.named_buffers())}:
+        generator.load_state_dict(weights, assign=True)
+    else:
+        generator = build(**options)
+        generator.load_state_dict(weights)
     generator.spec = {"name": name, **options}
     return generator
 

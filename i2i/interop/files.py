@@ -3,6 +3,7 @@
 import pickle
 import re
 import zipfile
+from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,24 @@ from torch import Tensor
 from i2i.interop.ncnn import read_ncnn
 from i2i.interop.ncnn_cugan import is_cugan, read_cugan
 from i2i.interop.ncnn_span import is_span, read_span
+from i2i.interop.nvidia import is_nvidia_pickle, read_nvidia
 
 # Keys under which a state dict may lie, the moving average of the weights before the weights.
 WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net")
+AVERAGE = "g_ema"
 DEEPEST = 8  # wrappers in wrappers
 # First words of all keys: of a network on several GPUs, of a compiled one, of the generator beside other networks.
 PREFIXES = ("module.", "_orig_mod.", "netG.", "net_g.", "generator.")
 
 
 def read(path: Path) -> Mapping[str, Tensor]:
-    """Read the state dict of a `.pth` or `.safetensors` file, without wrappers and prefixes, or of an ncnn pair. Raises
-    ValueError for any other file.
+    """Read the state dict of a `.pth` or `.safetensors` file, without wrappers and prefixes, of an ncnn pair, or of the
+    generator in a pickle of NVIDIA's. Raises ValueError for any other file.
     """
     if path.suffix == ".param" or (path.suffix == ".bin" and path.with_suffix(".param").is_file()):
         return _read_pair(path)
+    if is_nvidia_pickle(path):
+        return read_nvidia(path)
     state = _unwrapped(_content(path))
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(f"{path}: not a published checkpoint, which is a dictionary of tensors and nothing else")
@@ -51,7 +56,8 @@ def _content(path: Path) -> Any:
     try:
         if is_safetensors(path):
             return safetensors.torch.load_file(path)
-        with path.open("rb") as stream:  # of a path, torch believes the suffix
+        # A checkpoint of rosinality's training holds its options.
+        with path.open("rb") as stream, torch.serialization.safe_globals([Namespace]):  # of a path it takes the suffix
             return torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes the readers raise anything
         if code := re.search(r"GLOBAL (\S+)", str(error)):
@@ -95,6 +101,9 @@ def _wrapped_in(content: Any) -> Mapping[Any, Any] | None:
     if not isinstance(content, Mapping):
         return None
     inner = {key: value for key, value in content.items() if isinstance(value, Mapping) and value}
+    if AVERAGE in inner:  # of StyleGAN2 by rosinality, whose mean style lies beside it
+        mean = {key: value for key, value in content.items() if key == "latent_avg" and isinstance(value, Tensor)}
+        return {**inner[AVERAGE], **mean}
     for wrapper in WRAPPERS:
         if wrapper in inner:
             return inner[wrapper]

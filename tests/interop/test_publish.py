@@ -121,7 +121,7 @@ class Own(ImageGenerator):
         (UnetGenerator(depth=2, upsampling="resize", **SMALL), "was published with upsampling = transposed only"),
         (ResnetGenerator(blocks=1, upsampling="resize", **SMALL), "was published with upsampling = transposed only"),
         (ResnetGenerator(blocks=1, features=2, residual=True), "was published without residual only"),
-        (Own(), "Own has no published layout; choose from: rrdb, srvgg, span, plksr, realplksr, unet and resnet"),
+        (Own(), "Own has no published layout; choose from: rrdb, srvgg, span, plksr, realplksr, unet, resnet and stylegan2"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -132,6 +132,6 @@ def test_what_the_layout_cannot_say_is_refused(tmp_path: Path, network: ImageGen
 
 
 def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"net\.onnx: published tools load \.pth and \.safetensors"):
+    with pytest.raises(ValueError, match=r"net\.onnx: published tools load \.pth, \.pt and \.safetensors"):
         save_published(SRVGGNet(features=4, convolutions=1), tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
