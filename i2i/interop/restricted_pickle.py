@@ -22,7 +22,7 @@ class Record:
 
     def __new__(cls, *arguments: Any, **_: Any) -> "Record":
         record = super().__new__(cls)
-        record.arguments, record.state, record.items = arguments, None, []  # type: ignore[attr-defined]
+        record.arguments, record.state, record.items = arguments, None, []
         return record
 
     def __init__(self, *arguments: Any, **_: Any) -> None:
@@ -70,7 +70,7 @@ class _Storage:
 def _tensor(storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
     """Raises ValueError or RuntimeError for numbers beyond the storage, and for more of them than it holds."""
     empty = torch.empty(0, dtype=storage.dtype)
-    tensor = empty.set_(storage.untyped, offset, size, stride)  # type: ignore[call-overload]
+    tensor = empty.set_(storage.untyped, offset, size, stride)
     if tensor.numel() * tensor.element_size() > storage.untyped.nbytes():
         raise ValueError("a tensor has more numbers than the file holds of it")
     return tensor
