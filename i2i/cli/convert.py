@@ -84,7 +84,9 @@ def convert(
     _check(file, to, overwrite=overwrite)
     if to == "ncnn":
         if not isinstance(generator, ImageGenerator):
-            raise ValueError(f"{model}: makes images of noise, which ncnn files are not for; choose --to official or i2i")
+            raise ValueError(
+                f"{model}: makes images of noise, which ncnn files are not for; choose --to official or i2i"
+            )
         _write_ncnn(generator, facts, file, half=half)
         return
     if to == "official":

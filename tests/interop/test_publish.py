@@ -121,7 +121,10 @@ class Own(ImageGenerator):
         (UnetGenerator(depth=2, upsampling="resize", **SMALL), "was published with upsampling = transposed only"),
         (ResnetGenerator(blocks=1, upsampling="resize", **SMALL), "was published with upsampling = transposed only"),
         (ResnetGenerator(blocks=1, features=2, residual=True), "was published without residual only"),
-        (Own(), "Own has no published layout; choose from: rrdb, srvgg, span, plksr, realplksr, unet, resnet and stylegan2"),
+        (
+            Own(),
+            "Own has no published layout; choose from: rrdb, srvgg, span, plksr, realplksr, unet, resnet and stylegan2",
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
