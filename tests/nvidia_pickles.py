@@ -50,7 +50,9 @@ class Persistent:
         return sys.modules["torch_utils.persistence"]._reconstruct_persistent_obj, (meta,), None
 
 
-def persistent(state: dict[str, Tensor], buffers: tuple[str, ...] = ("w_avg", "noise_const", "filter")) -> Persistent:
+def persistent(
+    state: dict[str, Tensor], buffers: tuple[str, ...] = ("w_avg", "noise_const", "_ema", "filter", "freqs", "phases")
+) -> Persistent:
     """A network of theirs with this state dict, by their keys."""
     root = Persistent("Generator")
     for key, tensor in state.items():

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from i2i.interop import plksr, span, stylegan2, super_resolution, translation
+from i2i.interop import plksr, span, stylegan2, stylegan3, super_resolution, translation
 from i2i.interop.architectures import NotRecognised, load_architecture
 from i2i.interop.files import read
 from i2i.interop.interpolation import interpolate
@@ -37,6 +37,7 @@ KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]
     "feats.1.channe_mixer.0.weight": ("PLKSR's", "plksr", plksr.plksr_options),
     "feats.1.channel_mixer.0.weight": ("RealPLKSR's", "realplksr", plksr.realplksr_options),
     stylegan2.NVIDIA: ("StyleGAN2's (NVIDIA)", "stylegan2", stylegan2.stylegan2_options),
+    stylegan3.NVIDIA: ("StyleGAN3's (NVIDIA)", "stylegan3", stylegan3.stylegan3_options),
     stylegan2.ROSINALITY: ("StyleGAN2's (rosinality)", "stylegan2", stylegan2.stylegan2_options),
 }
 # Names of generators whose keys are renamed one by one; of others the order of the layers says which is which.
@@ -45,6 +46,7 @@ RENAMED: dict[str, Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]] = {
     "plksr": plksr.rename_plksr,
     "realplksr": plksr.rename_plksr,
     "stylegan2": stylegan2.rename_stylegan2,
+    "stylegan3": stylegan3.rename_stylegan3,
 }
 # Keys of networks of others that may have one of these keys, too.
 OF_OTHERS = (

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import pickletools
+import re
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from i2i import interop
 from i2i.interop.stylegan2 import nvidia_names
 from i2i.latent import sampler
 from i2i.networks.generators.stylegan2 import StyleGAN2Generator
+from i2i.networks.generators.stylegan3 import StyleGAN3Generator
 from i2i_runtime import images
 from tests import golden, golden_stylegan2, nvidia_pickles
 from tests.cli.test_cli import i2i_run
@@ -57,6 +59,25 @@ def test_a_pickle_of_nvidia_gives_the_network_that_it_came_from(protocol: int, t
     generator = generator_of(classes=3 if protocol == 4 else 0)
     file = nvidia_pickles.published(in_nvidias_layout(generator), tmp_path / "any.name", protocol)
     assert nvidia_pickles.SOURCE.encode()[:9] in file.read_bytes(), "the file holds source text"
+    assert_equal_images(interop.load_published(file), generator)
+
+
+def test_a_pickle_of_stylegan3_gives_the_network_that_it_came_from(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    options = {"size": 16, "latent": 4, "style": 4, "layers": 4, "features": 8, "base": 64}
+    generator = StyleGAN3Generator(**options, kind="r").eval()
+    sizes = [layer.weight.shape[0] for layer in generator.body]
+    named = {
+        re.sub(r"^body\.(\d+)", lambda found: f"synthesis.L{found[1]}_16_{sizes[int(found[1])]}", key): tensor
+        for key, tensor in generator.state_dict().items()
+    }
+    theirs = {
+        **{"mean_style": "mapping.w_avg", "magnitude": "magnitude_ema", "stem.frequencies": "synthesis.input.freqs"},
+        **{"stem.": "synthesis.input.", "mapping.layers.0": "mapping.fc0", "mapping.layers.2": "mapping.fc1"},
+    }
+    for ours, their in theirs.items():
+        named = {key.replace(ours, their): tensor for key, tensor in named.items()}
+    file = nvidia_pickles.published(named | {"synthesis.L0_16_8.up_filter": torch.ones(12)}, tmp_path / "a.pkl")
     assert_equal_images(interop.load_published(file), generator)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from i2i import recipe, registry
 from i2i.data.batch import Images
 from i2i.losses.penalties import path_lengths, r1_penalty
-from i2i.methods.stylegan2 import StyleGAN2
+from i2i.methods.stylegan2 import StyleGAN2, blurred
 from i2i.metrics.sliced_wasserstein import sliced_wasserstein_distance
 from i2i.networks.augmentation.ada import AdaptiveAugmentation
 from i2i.recipe import Optimizer, components
@@ -202,7 +202,7 @@ def test_the_published_rates_are_corrected_for_lazy_penalties():
 
 def observed(augmentation: AdaptiveAugmentation, positive: int, steps: int, images: int = 100) -> float:
     """The probability after so many steps of logits of real images, `positive` of 10 of which are."""
-    for step in range(1, steps + 1):
+    for step in range(steps):
         augmentation.observe(torch.tensor([1.0] * positive + [-1.0] * (10 - positive)))
         augmentation.adjust(Recording(step), images)
     return augmentation.probability.item()
@@ -234,7 +234,10 @@ def test_r1_goes_through_the_augmentation():
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("method.generator.name=dcgan", "method.generator: DCGANGenerator has no styles to mix; allowed: stylegan2"),
+        (
+            "method.generator.name=dcgan",
+            "method.generator: DCGANGenerator has no styles to mix; choose from: stylegan2, stylegan3",
+        ),
         ("method.mixing=1.5", "method.mixing = 1.5: allowed: up to 1"),
         ("method.augment_target=1.0", "augment_target = 1.0 is refused; allowed: between 0 and 1"),
         ("method.path_every=0", "method.path_every = 0: allowed: from 1"),
@@ -248,3 +251,53 @@ def test_options_that_make_no_run_are_refused(override, sentence):
 def test_the_probability_of_augmentation_is_logged() -> None:
     assert build("method.augment=ada").observed()["augmentation.probability"] == 0
     assert build("method.augment=none").observed() == {}
+
+
+def test_what_is_judged_is_blurred_at_first_and_the_blur_fades() -> None:
+    images = torch.zeros(1, 2, 41, 41)
+    images[:, :, 20, 20] = 1
+    found = blurred(images, 3.0)
+    assert found.sum().item() == pytest.approx(2, rel=1e-5)
+    assert (found[0, 0, 20, 23] / found[0, 0, 20, 20]).item() == pytest.approx(
+        0.5
+    )  # at one deviation, by powers of two
+    torch.testing.assert_close(found, found.transpose(2, 3))
+    assert torch.equal(blurred(images, 0.3), images)
+    method, seen = build("method.augment=none", "method.blur=10", "method.blur_steps=20"), []
+    method.discriminator.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
+    for step in (0, 10, 20):
+        method.training_step(batch(), Recording(step))
+    sharpness = [image.diff(dim=3).abs().mean().item() for image in seen]
+    real = batch().image.diff(dim=3).abs().mean().item()
+    assert sharpness[0] < 0.2 * real and max(sharpness[-3:]) > 0.9 * real
+
+
+def test_a_discriminator_without_shortcuts_has_none() -> None:
+    plain = build("method.discriminator.architecture=plain").discriminator
+    assert not [name for name, _ in plain.named_parameters() if "skip" in name]
+    assert plain(batch().image).shape == (4, 1)
+
+
+@pytest.mark.parametrize("kind", ["t", "r"])
+def test_stylegan3_trains_by_the_same_steps_and_its_averages_move_with_the_discriminator_alone(kind: str) -> None:
+    options = [
+        "generator.features=8",
+        "generator.base=64",
+        "generator.latent=8",
+        "generator.style=8",
+        "generator.layers=4",
+    ]
+    options += ["discriminator.features=8", "augment=none", f"generator.kind={kind}", "size=32"]
+    run = recipe.load(recipe.find("stylegan3"), ["unused"], [f"method.{option}" for option in options])
+    torch.manual_seed(0)
+    method = components.build(registry.methods, run.method)
+    before = deepcopy(method.generator.state_dict())
+    update = TrainingUpdate(method.players(), run.optimizer)
+    method.training_step(batch(), update)
+    assert set(update.terms) == {"generator.gan", *(f"discriminator.{term}" for term in ("real", "fake", "r1"))}
+    after = method.generator.state_dict()
+    for part in ("body.0.weight", "stem.weight", "body.1.affine.weight", "body.2.magnitude", "mean_style"):
+        assert not torch.equal(after[part], before[part]), part
+    before = deepcopy(after)
+    method.generator(method.draw_latents(torch.zeros(2, dtype=torch.long))).sum().backward()
+    assert torch.equal(before["mean_style"], method.generator.mean_style), "a pass with gradients"

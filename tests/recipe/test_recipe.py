@@ -19,6 +19,7 @@ def load(*overrides: str, method: str = "cyclegan") -> recipe.Recipe:
 METHOD_OF = {
     "fastcut": "cut",
     "lsgan": "gan",
+    "stylegan3": "stylegan2",
     **dict.fromkeys(("span", "plksr", "realplksr", "de-jpeg", "de-noise"), "rrdb-psnr"),
     **dict.fromkeys(("real-span", "real-plksr"), "real-esrgan"),
 }

@@ -68,8 +68,8 @@ class AdaptiveAugmentation(Augmentation):
 
     @torch.no_grad()
     def adjust(self, ranks: Ranks, images: int) -> None:
-        """Adjust the probability at every fourth step, each of so many `images`; a collective over ranks there."""
-        if ranks.step % _EVERY == 0:
+        """Adjust the probability after every fourth step, each of so many `images`; a collective over ranks there."""
+        if (ranks.step + 1) % _EVERY == 0:
             statistics = torch.cat([self.signs, self.signs.new_tensor([images])])
             signs, observed, all_images = ranks.all_reduce_sum(statistics)
             overfitting = signs / observed.clamp(min=1)  # r_t

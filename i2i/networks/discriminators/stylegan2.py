@@ -6,6 +6,7 @@ Karras, Laine, Aittala, Hellsten, Lehtinen, Aila 2020: Analyzing and Improving t
 
 import math
 from itertools import pairwise
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -34,7 +35,8 @@ class StyleGAN2Discriminator(FixedSizeDiscriminator):
     connected layers follow.
 
     Shapes: (N, in_channels, size, size), and labels int64 (N,) with `classes` -> logits (N, 1); `size` is a power of
-    two, at least 32. Maps of S pixels have base / S channels, at most `features`. With `classes` the logit is the inner
+    two, at least 32. Maps of S pixels have base / S channels, at most `features`. Blocks of the `architecture` "plain"
+    have no shortcut, as published for CIFAR-10. With `classes` the logit is the inner
     product of the last features with the mapped label (a projection, Miyato and Koyama 2018,
     https://arxiv.org/abs/1802.05637), as in ADA (Karras et al. 2020, https://arxiv.org/abs/2006.06676).
     """
@@ -48,6 +50,7 @@ class StyleGAN2Discriminator(FixedSizeDiscriminator):
         features: Features = 512,
         base: FeaturesTimesSize = 16384,
         group: Features = 4,
+        architecture: Literal["residual", "plain"] = "residual",
         mapping_layers: Layers = 8,
         mapping_lr: Factor = 0.01,
     ) -> None:
@@ -58,7 +61,8 @@ class StyleGAN2Discriminator(FixedSizeDiscriminator):
         channels = widths(size, base=base, features=features)
         last = channels[0]
         self.stem = nn.Sequential(EqualisedConv(in_channels, channels[-1], 1), ScaledLeakyReLU())
-        self.blocks = nn.Sequential(*(DownsamplingBlock(*pair) for pair in pairwise(reversed(channels))))
+        has_skip = architecture == "residual"
+        self.blocks = nn.Sequential(*(DownsamplingBlock(*pair, skip=has_skip) for pair in pairwise(reversed(channels))))
         self.head = nn.Sequential(
             MinibatchStandardDeviation(group=group),
             EqualisedConv(last + 1, last, 3, padding=1),
@@ -82,12 +86,12 @@ class StyleGAN2Discriminator(FixedSizeDiscriminator):
 
 
 class DownsamplingBlock(nn.Module):
-    """Residual block: two 3x3 convolutions that end at half the size, and a 1x1 convolution as shortcut.
+    """Two 3x3 convolutions that end at half the size; with `skip` a residual block, with a 1x1 convolution as shortcut.
 
     Shapes: (N, inputs, S, S) -> (N, outputs, S / 2, S / 2).
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, skip: bool = True) -> None:
         super().__init__()
         self.residual = nn.Sequential(
             EqualisedConv(inputs, inputs, 3, padding=1),
@@ -96,7 +100,10 @@ class DownsamplingBlock(nn.Module):
             EqualisedConv(inputs, outputs, 3, stride=2),
             ScaledLeakyReLU(),
         )
-        self.skip = nn.Sequential(FilteredDownsample(), EqualisedConv(inputs, outputs, 1, bias=False))
+        shortcut = nn.Sequential(FilteredDownsample(), EqualisedConv(inputs, outputs, 1, bias=False)) if skip else None
+        self.skip = shortcut
 
     def forward(self, features: Tensor) -> Tensor:
+        if self.skip is None:
+            return self.residual(features)
         return (self.residual(features) + self.skip(features)) / math.sqrt(2)

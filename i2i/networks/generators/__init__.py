@@ -16,6 +16,7 @@ from i2i.networks.generators import (
     span,
     srvgg,
     stylegan2,
+    stylegan3,
     unet,
 )
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
@@ -39,5 +40,6 @@ __all__ = [
     "span",
     "srvgg",
     "stylegan2",
+    "stylegan3",
     "unet",
 ]
