@@ -1,7 +1,7 @@
 """`i2i convert`, `i2i interpolate`: weights from one file into another."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -82,18 +82,17 @@ def convert(
         generator, facts = interop.load_published(model, scale=scale), {"product": model.stem, "test_time": "eval"}
     file = out or Path(facts["product"] + _SUFFIXES.get(to, ("",))[0])
     _check(file, to, overwrite=overwrite)
+    if not isinstance(generator, ImageGenerator) and (to == "ncnn" or freeze_norms):
+        option = "--to ncnn" if to == "ncnn" else "--freeze-norms"
+        raise ValueError(f"{model}: makes images of noise, not of images, which {option} is for")
     if to == "ncnn":
-        if not isinstance(generator, ImageGenerator):
-            raise ValueError(
-                f"{model}: makes images of noise, which ncnn files are not for; choose --to official or i2i"
-            )
-        _write_ncnn(generator, facts, file, half=half)
+        _write_ncnn(cast(ImageGenerator, generator), facts, file, half=half)
         return
     if to == "official":
         interop.save_published(generator, file)
     else:
         if freeze_norms:
-            generator = _frozen(generator, facts, freeze_norms)
+            generator = _frozen(cast(ImageGenerator, generator), facts, freeze_norms)
         save_generator(file, generator, {"source": str(model), **facts})
     print(file)
 

@@ -18,7 +18,10 @@ Recording = tuple[Mapping[str, np.ndarray], StyleGAN3Generator]
 _BIAS_OF_INPUT = torch.tensor([1.0, 0.0, 0.0, 0.0])
 
 
-@pytest.fixture(params=["stylegan3_t_32", "stylegan3_r_32", "stylegan3_t_64"], scope="module")
+LARGE = pytest.param("stylegan3_t_64", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=["stylegan3_t_32", "stylegan3_r_32", LARGE], scope="module")
 def recorded(request, shared: Path) -> Recording:
     arrays = np.load(shared / "golden" / "networks" / f"{request.param}.npz")
     shapes = json.loads(str(arrays["state_dict"]))
@@ -80,9 +83,10 @@ def test_styles_layers_and_images_are_the_recorded_ones(recorded: Recording) -> 
         if name:
             golden.assert_recorded(features[:, :: stride[name]][:, :8], arrays, name)
     golden.assert_recorded(generator.synthesise(w), arrays)
-    golden.assert_recorded(generator.synthesise(truncated), arrays, "output_psi_0.7")
-    first_six = torch.cat([halved[:1, :6], w[:1, 6:]], dim=1)
-    golden.assert_recorded(generator.synthesise(first_six), arrays, "output_psi_0.5_cutoff_6")
+    if generator.body[0].kernel > 1:  # truncation is the same for both kinds
+        golden.assert_recorded(generator.synthesise(truncated), arrays, "output_psi_0.7")
+        first_six = torch.cat([halved[:1, :6], w[:1, 6:]], dim=1)
+        golden.assert_recorded(generator.synthesise(first_six), arrays, "output_psi_0.5_cutoff_6")
     generator.stem.transform.copy_(torch.from_numpy(arrays["transform"]))
     golden.assert_recorded(generator.synthesise(w[:1]), arrays, "output_transformed")
     generator.stem.transform.copy_(torch.eye(3))
