@@ -54,6 +54,8 @@ from i2i.recipe.ranges import (
 )
 from i2i.registry import methods
 
+_JITTER = 0.5  # of the colours that segmenters see, as a share of what DiffAugment does: theirs tell classes apart
+
 
 @methods.register("sim2real")
 class Sim2Real(Translation):
@@ -225,7 +227,7 @@ def _load(file: str, channels: int, classes: int) -> Segmenter:
 
 
 def _in_other_colours(frames: Tensor) -> Tensor:
-    return jitter_colours(frames, Draws(len(frames), frames.device))
+    return jitter_colours(frames, Draws(len(frames), frames.device), strength=_JITTER)
 
 
 def _predict(segmenter: Segmenter, frames: Tensor) -> Tensor:
