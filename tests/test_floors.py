@@ -49,6 +49,7 @@ SIDEWAYS = {
     ("i2i.checkpoints", "i2i.interop"): "a generator is loaded from whatever file it is in, others' too",
     ("i2i.methods", "i2i.checkpoints"): "sim2real takes a segmenter that is trained already",
     ("i2i.inference", "i2i.checkpoints"): "a translator is a loaded generator",
+    ("i2i.export", "i2i.checkpoints"): "a network with frozen norms has weights, and a checksum, of its own",
     ("i2i.inference", "i2i.export"): "large images run over bands of rows as in an exported file: one executor",
     ("i2i.evaluate", "i2i.latent"): "samples are what is measured of a generator of images from noise",
     ("i2i.report", "i2i.latent"): "the report draws sheets of samples",

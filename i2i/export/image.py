@@ -17,6 +17,7 @@ import numpy as np
 from onnx import ModelProto
 from torch import nn
 
+from i2i.checkpoints.card import checksum
 from i2i.export.any_size import AnySize, pad_inside, padded_size
 from i2i.export.bands import plan_and_prove
 from i2i.export.files import check_name, written_whole
@@ -77,7 +78,9 @@ def export(
     card = replace(card, io=io, precision=precision, opset=opset, size=size, test_time=state, proof={})
     if frames is not None:
         generator, difference = freeze(generator, card, frames, least_psnr=frozen_psnr)
-        card = replace(card, overlap=generator.overlap, proof={"frozen_norms": difference.facts()})
+        # Other pictures than those of the weights that it comes from, which a folder of results must not mix with them
+        card = replace(card, overlap=generator.overlap, weights=checksum(generator))
+        card = replace(card, proof={"frozen_norms": difference.facts()})
     if any_size:
         # Tiles begin at pixels that the network takes first, so that a network of tiles keeps its step.
         card = replace(card, min_size=1, multiple_of=card.multiple_of if card.overlap else 1)

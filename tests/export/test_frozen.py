@@ -1,5 +1,6 @@
 """Exported with frozen norms: the folded graph, tiles, the difference from the image's own statistics, and refusals."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from i2i.networks.frozen_norms import freeze_norms
 from i2i.networks.generators.unet import UnetGenerator
 from i2i_runtime import images
 from i2i_runtime.engines.onnxruntime import Session
+from i2i_runtime.folder.manifest import is_same_model, model_identity
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import translate_image
 from tests.export.networks import card, generator_of
@@ -42,6 +44,11 @@ def test_the_graph_has_no_norm_left_and_the_card_says_on_what_it_was_frozen(froz
     proof = Session(frozen, providers=["cpu"]).card.proof
     assert proof["holds"] and proof["max_error"] < 1e-5 and proof["large_images"].startswith("in tiles that share")
     assert (proof["frozen_norms"]["frames"], proof["frozen_norms"]["held_out"]) == (8, 2)
+
+
+def test_a_frozen_file_is_another_model_than_the_network_it_comes_from(frozen: Path) -> None:
+    own, torch_card = Session(frozen, providers=["cpu"]).card, card(generator_of("resnet"))
+    assert not is_same_model(model_identity(own, "file"), model_identity(replace(torch_card, test_time="eval")))
 
 
 def test_tiles_give_the_result_of_the_whole_image(frozen: Path) -> None:

@@ -257,6 +257,34 @@ MUTATIONS = [
         "any_rows = Max(any_row_there, any_row_back)",
         "tests/export/test_any_size.py -k unet",
     ),
+    Mutation(
+        "frozen norms have the statistics of the last frame",
+        "i2i/networks/frozen_norms.py",
+        "torch.cat(each).mean(dim=0)",
+        "each[-1].mean(dim=0)",
+        "tests/networks/test_frozen_norms.py -k means",
+    ),
+    Mutation(
+        "tiles of a frozen network share too little",
+        "i2i/networks/generators/unet.py",
+        "self.frozen_overlap = 2 ** (depth + 2)",
+        "self.frozen_overlap = 2 ** (depth + 1)",
+        "tests/networks/test_frozen_norms.py -k reaches",
+    ),
+    Mutation(
+        "held-out frames calibrate, too",
+        "i2i/export/frozen.py",
+        "if index % _HELD_OUT_EVERY]",
+        "]",
+        "tests/export/test_frozen.py -k fifth",
+    ),
+    Mutation(
+        "the layers that cost least stay in float32",
+        "i2i/export/mixed_precision.py",
+        "costly[:count]",
+        "costly[-count:]",
+        "tests/export/test_mixed_precision.py",
+    ),
     # Discriminators of every method.
     Mutation(
         "lazy R1 is as large as R1 at every step",
