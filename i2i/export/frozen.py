@@ -57,8 +57,8 @@ def read_frames(folder: Path, notify: Callable[[str], None] = lambda message: No
     `notify`. Raises ValueError for fewer than five.
     """
     files, frames = images.list_images(folder), list[images.Array]()
-    step = max(1, len(files) // _MAX_FRAMES)
-    for file in files[::step][:_MAX_FRAMES]:
+    count = min(len(files), _MAX_FRAMES)
+    for file in (files[index * len(files) // count] for index in range(count)):
         try:
             frames.append(images.read(folder / file))
         except ValueError as error:
@@ -94,7 +94,8 @@ def freeze(
     if difference.psnr < least:
         raise ValueError(
             f"{card.product}: frozen norms would change its pictures too much: {difference.sentence()}, below "
-            f"{least:g} dB; choose frames that are more alike, or allow it: --frozen-psnr {int(difference.psnr)}"
+            f"{least:g} dB; choose frames that are more alike, allow it (--frozen-psnr {int(difference.psnr)}), or go "
+            "on training with them: i2i convert --to i2i --freeze-norms"
         )
     return frozen, difference
 

@@ -79,8 +79,9 @@ def read_calibration(folder: Path, card: Card) -> list[Float]:
     files = images.list_images(folder)
     if len(files) < 2:
         raise ValueError(f"{folder}: {len(files)} images are too few to calibrate and to prove; allowed: from 2")
-    step = max(1, len(files) // MAX_IMAGES)
-    return [_centre_crop(images.read(folder / file), card) for file in files[::step][:MAX_IMAGES]]
+    count = min(len(files), MAX_IMAGES)
+    chosen = [files[index * len(files) // count] for index in range(count)]
+    return [_centre_crop(images.read(folder / file), card) for file in chosen]
 
 
 def _centre_crop(image: images.Array, card: Card) -> Float:

@@ -103,6 +103,13 @@ def test_damaged_frames_are_left_out_and_named_and_too_few_are_refused(streets: 
     assert len(messages) == 1 and "a frame is left out" in messages[0] and "2.png" in messages[0]
 
 
+def test_frames_come_from_all_over_a_folder(tmp_path: Path) -> None:
+    for index in range(78):
+        images.write(tmp_path / f"{index}.png", np.full((2, 2, 1), index, np.uint8))
+    levels = [int(frame[0, 0, 0]) for part in read_frames(tmp_path) for frame in part]
+    assert len(levels) == 40 and np.diff(sorted(levels)).max() == 2 and max(levels) >= 76
+
+
 def test_frames_of_any_channels_and_sizes_calibrate() -> None:
     generator = generator_of("resnet")
     shapes = [(33, 18, 3), (8, 8, 1), (5, 64, 4), (16, 16, 3)]
