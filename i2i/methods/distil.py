@@ -15,6 +15,7 @@ from i2i import registry
 from i2i.data.batch import PairAndReal
 from i2i.losses.adversarial import Logits, reference_logits
 from i2i.losses.penalties import penalty_terms
+from i2i.losses.temporal import draw_motion, temporal_difference
 from i2i.methods.base import (
     AdversarialFactory,
     DiscriminatorFactory,
@@ -47,6 +48,8 @@ class Distil(Translation):
     the teacher's image, and as many beside real ones that are like them (section II-C); where no real images are given
     these are of the teacher's, too. A weight of 0 leaves out the loss and the network that only it needs. With `scale`
     above 1 the student is an upscaler. HyPER-GAN's weights are 20 for pixels, as 10 of images in [-1, 1], and 1.
+    `temporal_weight` is of the transform invariance of Eilertsen et al. 2019, for translations of films that flicker
+    less.
     """
 
     batch = PairAndReal
@@ -65,6 +68,7 @@ class Distil(Translation):
         pixel_weight: Weight = 20.0,
         perceptual_weight: Weight = 0.0,
         adversarial_weight: Weight = 1.0,
+        temporal_weight: Weight = 0.0,
         crops: Times = 4,
         crop_share: Share = 0.5,
     ) -> None:
@@ -81,6 +85,7 @@ class Distil(Translation):
         self.pixel, self.pixel_weight = pixel(), pixel_weight
         self.perceptual = perceptual() if perceptual_weight else None
         self.perceptual_weight, self.adversarial_weight = perceptual_weight, adversarial_weight
+        self.temporal_weight = temporal_weight
         self.crops, self.crop_share = crops, crop_share
         self.adversarial = adversarial()
         self.discriminator = (
@@ -101,7 +106,7 @@ class Distil(Translation):
     def training_step(self, batch: PairAndReal, update: Update) -> None:
         source, target, real = batch
         fake = self.generator(source)
-        terms = self.fidelity_terms(fake, target)
+        terms = self.fidelity_terms(fake, target) | self._temporal_term(source, fake)
         if self.discriminator is None:
             update("generator", **terms)
             return
@@ -127,6 +132,18 @@ class Distil(Translation):
         if self.perceptual is not None:
             terms["perceptual"] = self.perceptual_weight * self.perceptual(fake, target)
         return terms
+
+    def _temporal_term(self, source: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Loss term, of images in [0, 1], of what does not move with the source."""
+        if not self.temporal_weight:
+            return {}
+
+        def translate(image: Tensor) -> Tensor:
+            return self.value_range.to_unit(self.generator(image))
+
+        motion = draw_motion(len(source))
+        difference = temporal_difference(translate, source, self.value_range.to_unit(fake), motion)
+        return {"temporal": self.temporal_weight * difference}
 
     def _patches(self, fake: Tensor, target: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """What the discriminator sees: squares of translations, and of the teacher's and of real images."""

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from i2i import recipe
 from i2i.data.batch import PairAndReal
+from i2i.losses.temporal import draw_motion, temporal_difference
 from i2i.methods.matched_patches import match_patches
 from i2i.recipe import components
 from i2i.registry import methods
@@ -36,6 +37,23 @@ def test_without_a_discriminator_a_step_is_the_distance_to_the_teachers_image() 
     expected = 3 * F.l1_loss(method.generator(pair.source), pair.target) / 2  # [-1, 1] is twice as wide as [0, 1]
     assert player == "generator" and list(terms) == ["pixel"] and list(method.players()) == ["generator"]
     torch.testing.assert_close(terms["pixel"], expected.detach())
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_temporal_weight_adds_the_term_of_what_does_not_move_with_the_source(scale: int) -> None:
+    student = ["method.generator=srvgg", "method.generator.convolutions=1", "method.scale=2"] if scale > 1 else []
+    method, pair = build("method.adversarial_weight=0", "method.temporal_weight=5", *student), batch(scale=scale)
+    update = Gradients(method)
+    torch.manual_seed(0)
+    method.training_step(pair, update)
+    torch.manual_seed(0)
+
+    def translate(image: torch.Tensor) -> torch.Tensor:
+        return method.value_range.to_unit(method.generator(image))
+
+    expected = temporal_difference(translate, pair.source, translate(pair.source), draw_motion(2))
+    torch.testing.assert_close(update.calls[0][1]["temporal"], 5 * expected.detach())
+    assert set(update.calls[0][1]) == {"pixel", "temporal"}
 
 
 def test_the_student_does_not_see_real_images_but_by_its_discriminator() -> None:
