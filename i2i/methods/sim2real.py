@@ -40,7 +40,6 @@ from i2i.networks.augmentation.base import Draws
 from i2i.networks.augmentation.diffaugment import jitter_colours
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.segmenters.base import Segmenter
-from i2i.pretrained import as_buffers
 from i2i.recipe.ranges import (
     Channels,
     Classes,
@@ -54,7 +53,7 @@ from i2i.recipe.ranges import (
 )
 from i2i.registry import methods
 
-_JITTER = 0.5  # of the colours that segmenters see, as a share of what DiffAugment does: theirs tell classes apart
+_JITTER = 0.5  # of what segmenters see, as a share of DiffAugment's: colours also tell classes apart
 
 
 @methods.register("sim2real")
@@ -65,10 +64,10 @@ class Sim2Real(Translation):
     The segmenter learns from frames and label maps of a alone, for `segmenter_steps` steps, and stays as it is then:
     one that went on learning would get used to what the generator makes up. `semantic_weight` is of its cross-entropy
     on translations, by the label maps of their sources (CyCADA, Hoffman 2018, equation 4). The labeller, a copy that
-    does go on, with translations, predicts the label maps of b. With `label_aware` the discriminator sees label
-    maps beside frames (EPE, Richter 2021, section 3.3; with `projection` of `patchgan` as there), and with
-    `class_balance` it sees patches of b in which every class has its share in a, so that another layout is not learnt
-    as style (after section 3.4).
+    does go on, with translations, predicts the label maps of b. With `label_aware` the discriminator sees label maps
+    beside frames (EPE, Richter 2021, section 3.3; with `projection` of `patchgan` as there), and with `class_balance`
+    it sees patches of b in which every class has its share in a, so that another layout is not learnt as style (after
+    section 3.4).
 
     Pixels of a whose classes are in `keep` stay as they are, by an L1 loss of `keep_weight` on them. `segmenter_file`
     is a run, a checkpoint folder or a weights file of a segmenter that is trained already and takes no steps.
@@ -112,16 +111,12 @@ class Sim2Real(Translation):
         )
         self.adversarial = adversarial()
         check_discriminators(self.adversarial, self.discriminator)
-        # f_S in CyCADA
-        if segmenter_file:
-            self.segmenter, segmenter_steps = _load(segmenter_file, channels, classes), 0
-        else:
-            self.segmenter = segmenter(in_channels=channels, classes=classes)
+        trained = _load(segmenter_file, channels, classes) if segmenter_file else None
+        self.segmenter = trained or segmenter(in_channels=channels, classes=classes)  # f_S in CyCADA
+        self.segmenter_steps = 0 if trained else segmenter_steps
         self.labeller = deepcopy(self.segmenter)
-        if segmenter_file:
-            as_buffers(self.segmenter, persistent=True)
         self.balance = ClassBalance(classes) if class_balance else None
-        self.classes, self.segmenter_steps, self.semantic_weight = classes, segmenter_steps, semantic_weight
+        self.classes, self.semantic_weight = classes, semantic_weight
         if unknown := [index for index in keep if index >= classes]:
             raise ValueError(f"method.keep: there is no class {unknown[0]}; choose from: 0 to {classes - 1}")
         self.label_aware, self.keep, self.keep_weight = label_aware, keep, keep_weight
@@ -130,13 +125,12 @@ class Sim2Real(Translation):
         self.nce = PatchNCE(channels=feature_channels, width=projection, patches=patches, temperature=temperature)
 
     def players(self) -> Mapping[str, nn.Module]:
-        players = {
+        return {
             "generator": nn.ModuleList([self.generator, self.nce]),
             "discriminator": self.discriminator,
             "segmenter": self.segmenter,
             "labeller": self.labeller,
         }
-        return {name: player for name, player in players.items() if next(player.parameters(), None) is not None}
 
     def products(self) -> Mapping[str, ImageGenerator]:
         return {"a_to_b": self.generator}
