@@ -6,10 +6,11 @@ its tensors and never a file, so that nothing of a file is unpickled as code.
 
 import hashlib
 import json
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,8 @@ from i2i_runtime.files import write_atomically
 from i2i_runtime.tiles import reflect_indices
 
 _OF_ONE_IMAGE = ("DRUNet", "DnCNN")  # spandrel makes their noise levels for one image
-_MEASURED = "1"  # the version of the measurement, in the names of its files
+_TIMED_SIDE, _TIMED_ROUNDS = 96, 3  # pixels of the image by which the memory layouts are compared, and forward passes
+_MEASURED = "2"  # the version of the measurement, in the names of its files
 
 
 class NotRecognised(ValueError):
@@ -33,7 +35,8 @@ class ArchitectureGenerator(ImageGenerator):
     """A network of spandrel's, with its weights, as one of our generators.
 
     Shapes: (N, in_channels, H, W) in [0, 1] -> (N, out_channels, scale * H, scale * W), unbounded around [0, 1]; H and
-    W are multiples of `multiple_of`. `architecture`, `tags` and `purpose` are spandrel's words for it.
+    W are multiples of `multiple_of`; one that `needs_square` images pads them to squares. `architecture`, `tags` and
+    `purpose` are spandrel's words for it.
     """
 
     value_range = (0.0, 1.0)
@@ -50,13 +53,13 @@ class ArchitectureGenerator(ImageGenerator):
         self.scale = int(descriptor.scale)
         sizes = descriptor.size_requirements
         self.multiple_of, self.min_size = sizes.multiple_of, max(1, sizes.minimum)
-        self._square: bool = sizes.square
+        self.needs_square: bool = sizes.square
         self.spec = {"name": "spandrel", "architecture": self.architecture, "tags": list(self.tags)}
 
     def forward(self, image: Tensor) -> Tensor:
         if self.architecture in _OF_ONE_IMAGE and len(image) > 1:
             return torch.cat([self(each) for each in image.split(1)])
-        if not self._square or image.shape[2] == image.shape[3]:
+        if not self.needs_square or image.shape[2] == image.shape[3]:
             return self._call(self.network, image.clone())  # RCAN, for one, scales its input in place
         height, width = image.shape[2:]
         side = max(height, width)
@@ -91,40 +94,72 @@ def load_architecture(state: Mapping[str, Tensor]) -> ArchitectureGenerator:
     if not isinstance(descriptor, spandrel.ImageModelDescriptor):
         raise ValueError(f"{descriptor.architecture.name}: fills holes of images by a mask; only images are given here")
     generator = ArchitectureGenerator(descriptor).float().eval()
-    _set_tiles(generator, state)
+    _set_measured(generator, state)
     return generator
 
 
-def _set_tiles(generator: ArchitectureGenerator, state: Mapping[str, Tensor]) -> None:
-    """Set the sizes and the overlap of tiles, measured once for these weights on this machine."""
-    if generator._square:
-        return  # whole images only
-    file = cache_folder("weights") / "tiles" / f"{_fingerprint(state)}-{_MEASURED}.json"
-    with suppress(OSError, ValueError, TypeError):
-        generator.tile_step, generator.overlap = TileRule(*map(int, json.loads(file.read_text())))
-        return
-    generator.tile_step, generator.overlap = rule = measure(generator)
-    with suppress(OSError):  # measured again the next time
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with write_atomically(file) as temporary:
-            temporary.write_text(json.dumps(rule))
+class Measured(NamedTuple):
+    """What is measured of weights: their `TileRule`, and whether channels-last is the faster memory layout."""
+
+    tile_step: int
+    overlap: int
+    channels_last: bool
 
 
-def measure(generator: ArchitectureGenerator) -> TileRule:
-    """The tiles of a generator, as `measure_tiles`. Does not change the random numbers of the process."""
+def _set_measured(generator: ArchitectureGenerator, state: Mapping[str, Tensor]) -> None:
+    """Set what is measured once for these weights on this machine, and then kept in the cache."""
+    file = cache_folder("weights") / "measured" / f"{_fingerprint(state)}-{_MEASURED}.json"
+    try:
+        found = Measured(*map(int, json.loads(file.read_text())))  # type: ignore[arg-type]
+    except (OSError, ValueError, TypeError):
+        found = measure(generator)
+        with suppress(OSError):  # measured again the next time
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with write_atomically(file) as temporary:
+                temporary.write_text(json.dumps(found))
+    generator.tile_step, generator.overlap, generator.channels_last = found
+
+
+def measure(generator: ArchitectureGenerator) -> Measured:
+    """Measure a generator. Does not change the random numbers of the process."""
 
     def network(image: Tensor) -> Tensor:
         torch.manual_seed(0)  # some draw noise
         return generator(image)
 
-    with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-        return measure_tiles(
-            network,
-            channels=generator.in_channels,
-            scale=generator.scale,
-            multiple_of=generator.multiple_of,
-            min_size=generator.min_size,
-        )
+    # Not in inference mode: weights that are laid out in it could not be trained.
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above
+        rule = TileRule(0, 0)
+        if not generator.needs_square:  # whole images only
+            rule = measure_tiles(
+                network,
+                channels=generator.in_channels,
+                scale=generator.scale,
+                multiple_of=generator.multiple_of,
+                min_size=generator.min_size,
+            )
+        return Measured(*rule, _is_faster_channels_last(generator))
+
+
+def _is_faster_channels_last(generator: ArchitectureGenerator) -> bool:
+    """Whether channels-last takes less of the processors' time than contiguous memory; true for a network of large
+    images only, which would take long.
+    """
+    if generator.min_size > _TIMED_SIDE:
+        return True
+    side = -(-max(generator.min_size, _TIMED_SIDE) // generator.multiple_of) * generator.multiple_of
+    image = torch.rand(1, generator.in_channels, side, side)
+    taken: dict[torch.memory_format, list[float]] = {torch.contiguous_format: [], torch.channels_last: []}
+    for _ in range(_TIMED_ROUNDS):
+        for layout, seconds in taken.items():
+            generator.to(memory_format=layout)
+            begin = time.process_time()
+            generator(image)
+            seconds.append(time.process_time() - begin)
+    generator.to(memory_format=torch.contiguous_format)
+    contiguous, channels_last = (min(seconds) for seconds in taken.values())
+    return channels_last < contiguous
 
 
 def _fingerprint(state: Mapping[str, Tensor]) -> str:

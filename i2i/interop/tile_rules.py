@@ -73,7 +73,7 @@ class _Probe:
         """The smallest number of pixels, times `multiple_of`, at multiples of which a crop may begin; None where a
         crop never agrees with the whole.
         """
-        if self._radius_at(0, multiple_of) is None:  # whatever the window
+        if self._radius_of(0, self._crop // multiple_of * multiple_of) is None:  # whatever the window
             return None
         for factor in _WINDOWS:
             sizes = [size for size in _doubled(factor * multiple_of) if size <= self._crop // 2]
@@ -91,26 +91,35 @@ class _Probe:
 
     def radius(self, window: int) -> int | None:
         """Pixels at the edges of crops that differ from the whole, where a crop begins at an odd multiple of `window`;
-        None where the middle of one differs, too.
+        None where the middle of one differs, too, or its end where the whole ends: a network that pads images itself
+        sees other pixels beyond it.
         """
-        first = -(-self._crop // 2 // window) * window
-        first += window * (first // window % 2 == 0)
-        radius = self._radius_at(first, window)
-        again = None if radius is None else self._radius_at(first + 2 * window, window)
-        return None if radius is None or again is None else max(radius, again)
+        width = self._crop // window * window
+        first, last = (_odd_multiple(at, window) for at in (self._crop // 2, self._strip.shape[-1] - width))
+        radius = self._radius_of(first, first + width)
+        at_the_end = None if radius is None else self._radius_of(last, self._strip.shape[-1])
+        return None if radius is None or at_the_end is None else max(radius, at_the_end)
 
-    def _radius_at(self, start: int, multiple_of: int) -> int | None:
-        width = self._crop // multiple_of * multiple_of
-        crop = self._run(self._strip[..., start : start + width])
-        whole = self._whole[..., start * self._scale : (start + width) * self._scale]
+    def _radius_of(self, start: int, stop: int) -> int | None:
+        crop = self._run(self._strip[..., start:stop])
+        whole = self._whole[..., start * self._scale : stop * self._scale]
+        width = stop - start
         worst = (crop - whole).abs().amax(dim=(0, 1, 2)).reshape(width, self._scale).amax(dim=1)
         differs = (worst > TOLERANCE).nonzero()[:, 0]
         left, right = differs[differs < width // 2], differs[differs >= width // 2]
+        if stop == self._strip.shape[-1] and len(right):
+            return None
         radius = max(int(left.max()) + 1 if len(left) else 0, width - int(right.min()) if len(right) else 0)
         return radius if radius <= width * 3 // 8 else None  # a quarter of the crop, its middle, agrees
 
     def _run(self, image: Tensor) -> Tensor:
         return self._network(image)[..., : image.shape[-1] * self._scale].float().clamp(0, 1)
+
+
+def _odd_multiple(at: int, window: int) -> int:
+    """The last odd multiple of a window up to `at`."""
+    times = max(1, at // window)
+    return window * (times - 1 + times % 2)
 
 
 def _doubled(window: int) -> Iterator[int]:

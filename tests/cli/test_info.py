@@ -7,7 +7,7 @@ from i2i.checkpoints.load import load_generator, save_generator
 from i2i.cli import app
 from i2i.export import export
 from i2i.interop import architectures
-from i2i.interop.tile_rules import TileRule
+from i2i.interop.architectures import Measured
 from i2i.networks.generators.srvgg import SRVGGNet
 from tests.architectures import random_state
 
@@ -34,7 +34,7 @@ def test_it_says_what_weights_of_ours_are(ours, capsys):
 
 def test_it_says_what_others_wrote_into_their_file(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("I2I_WEIGHTS", str(tmp_path / "cache"))
-    monkeypatch.setattr(architectures, "measure", lambda generator: TileRule(8, 16))
+    monkeypatch.setattr(architectures, "measure", lambda generator: Measured(8, 16, True))
     metadata = {"modelspec.license": "CC-BY-4.0", "modelspec.author": "A\x1b[31m Person", "modelspec.title": ""}
     save_file(random_state("SwinIR"), tmp_path / "4x.safetensors", metadata=metadata)
     said = info(capsys, tmp_path / "4x.safetensors")

@@ -10,8 +10,7 @@ from i2i import inference
 from i2i.checkpoints.load import load_generator, save_generator
 from i2i.export import export
 from i2i.interop import architectures, load_published
-from i2i.interop.architectures import ArchitectureGenerator
-from i2i.interop.tile_rules import TileRule
+from i2i.interop.architectures import ArchitectureGenerator, Measured
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import translate_image
 from tests.architectures import random_state
@@ -66,6 +65,15 @@ def test_tiles_are_measured_once_for_the_same_weights(tmp_path, monkeypatch):
     assert (first.tile_step, first.overlap) == (second.tile_step, second.overlap)
 
 
+@pytest.mark.parametrize("faster", [False, True])
+def test_a_network_has_the_memory_layout_that_was_faster(tmp_path, monkeypatch, faster):
+    monkeypatch.setattr(architectures, "measure", lambda generator: Measured(0, 0, faster))
+    translator = inference.load(file_of("NAFNet", tmp_path), device="cpu")
+    weight = translator._generator.network.intro.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) == faster
+    assert weight.is_contiguous() != faster
+
+
 def test_loading_draws_no_random_numbers_and_the_network_can_be_trained(tmp_path):
     before = torch.get_rng_state()
     generator = load_published(file_of("NAFNet", tmp_path))
@@ -87,7 +95,7 @@ def test_a_network_of_ours_is_not_given_to_spandrel(tmp_path, monkeypatch):
 
 
 def test_networks_that_share_a_key_with_ours_are_spandrels(tmp_path, monkeypatch):
-    monkeypatch.setattr(architectures, "measure", lambda generator: TileRule(0, 0))
+    monkeypatch.setattr(architectures, "measure", lambda generator: Measured(0, 0, True))
     for architecture in ("RCAN", "ESRGAN", "MMRealSR"):  # of two groups; ESRGAN+
         assert isinstance(load_published(file_of(architecture, tmp_path)), ArchitectureGenerator)
 

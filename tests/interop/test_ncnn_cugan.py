@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from i2i.interop import architectures, load_published
+from i2i.interop.architectures import Measured
 from i2i.interop.ncnn_cugan import NAMES
 from i2i.interop.ncnn_graph import NcnnGraph
-from i2i.interop.tile_rules import TileRule
 from tests.architectures import random_state
 
 
 @pytest.fixture
 def state(monkeypatch):
-    monkeypatch.setattr(architectures, "measure", lambda generator: TileRule(0, 0))
+    monkeypatch.setattr(architectures, "measure", lambda generator: Measured(0, 0, True))
     return random_state("RealCUGAN")
 
 

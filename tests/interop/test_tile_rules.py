@@ -40,6 +40,15 @@ def test_tiles_of_a_network_of_windows_begin_at_multiples_of_the_window(window):
     assert step == window and overlap % window == 0
 
 
+def test_tiles_are_multiples_of_what_a_network_pads_images_to():
+    def network(image: Tensor) -> Tensor:
+        height, width = image.shape[2:]
+        padded = F.pad(image, (0, -width % 8, 0, -height % 8), "reflect")
+        return blur(padded, 3)[..., :height, :width]
+
+    assert measure(network) == (8, 16)
+
+
 def test_a_network_with_statistics_of_the_image_takes_whole_images():
     assert measure(lambda image: image - image.mean(dim=(2, 3), keepdim=True) + 0.5) == (0, 0)
 

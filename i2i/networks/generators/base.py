@@ -40,6 +40,8 @@ class ImageGenerator(Generator):
     frozen_overlap: int = 0
     # Pixels of which the beginnings of tiles are a multiple; 0: of `multiple_of`.
     tile_step: int = 0
+    # Whether it is used in the memory layout channels-last, which most networks are faster in.
+    channels_last: bool = True
     # Classes of the label maps that it takes, as class indices 0..255 in one channel; 0 where it takes images.
     label_classes: int = 0
     # These are instance maps, `class * 1000 + instance` in 16 bits (`i2i.label_maps`).
