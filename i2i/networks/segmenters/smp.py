@@ -19,18 +19,8 @@ from i2i.pretrained import IMAGENET_DEVIATION, IMAGENET_MEAN, read_state_dict
 from i2i.recipe.ranges import Channels, Classes
 from i2i.registry import did_you_mean, segmenters
 
-Architecture = Literal[
-    "unet",
-    "unetplusplus",
-    "manet",
-    "linknet",
-    "fpn",
-    "deeplabv3",
-    "deeplabv3plus",
-    "pan",
-    "upernet",
-    "segformer",
-]
+# Those whose exported files give the same for images of any size; pspnet, pan and upernet have none.
+Architecture = Literal["unet", "linknet", "fpn", "deeplabv3plus", "segformer"]
 _STRIDE = 32  # pixels of the image in one of the encoder's last features
 _HEAD = "segmentation_head."
 _REASON = 160  # characters
