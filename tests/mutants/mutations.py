@@ -36,8 +36,8 @@ MUTATIONS = [
     Mutation(
         "EMA does not warm up",
         "i2i/training/ema.py",
-        "get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))",
-        "get_ema_multi_avg_fn(decay)",
+        "min(decay, (1 + step) / (10 + step)) if warmup else decay",
+        "decay",
         TEST_STATE,
     ),
     Mutation("every save is the best", TRAINER, "score is None or score < self.best", "True", TEST_TRAINER),
@@ -165,7 +165,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the relativistic mean of real logits has a gradient",
-        "i2i/losses/adversarial.py",
+        "i2i/losses/relativistic.py",
         "fake_logits - mean(real_logits).detach(), 0.0)",
         "fake_logits - mean(real_logits), 0.0)",
         "tests/losses/test_adversarial.py",
