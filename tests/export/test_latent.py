@@ -20,7 +20,10 @@ from i2i.latent.sampler import Sampler as TorchSampler
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.generators.biggan import BigGANGenerator
 from i2i.networks.generators.dcgan import DCGANGenerator
+from i2i.networks.generators.linear import LinearGenerator
+from i2i.networks.generators.r3gan import R3GANGenerator
 from i2i.networks.generators.stylegan2 import StyleGAN2Generator
+from i2i.networks.generators.stylegan3 import StyleGAN3Generator
 from i2i.registry import generators
 from i2i_runtime.card import NoiseCard
 from i2i_runtime.engines.sampler import ExportedSampler
@@ -31,6 +34,12 @@ GENERATORS: dict[str, tuple[type[LatentGenerator], dict[str, Any]]] = {
         StyleGAN2Generator,
         {"size": 8, "latent": 8, "style": 8, "features": 8, "base": 64, "mapping_layers": 2},
     ),
+    "stylegan3": (
+        StyleGAN3Generator,
+        {"size": 16, "latent": 8, "style": 8, "features": 8, "base": 64, "layers": 4, "kind": "r"},
+    ),
+    "r3gan": (R3GANGenerator, {"size": 8, "latent": 8, "features": 8, "base": 64, "group": 4}),
+    "linear": (LinearGenerator, {"size": 8, "latent": 20, "features": 16, "out_channels": 3}),
     "biggan": (
         BigGANGenerator,
         {"latent": 20, "features": 8, "classes": 3, "conditioning": "hierarchical", "attention": 16},
@@ -41,7 +50,7 @@ GENERATORS: dict[str, tuple[type[LatentGenerator], dict[str, Any]]] = {
 def generator_of(name: str, **options: Any) -> LatentGenerator:
     """A generator as after training: no statistics, strengths or tables are zeros or ones."""
     kind, defaults = GENERATORS[name]
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
         generator = kind(**defaults | options)
         for layer in generator.modules():
@@ -49,6 +58,8 @@ def generator_of(name: str, **options: Any) -> LatentGenerator:
                 nn.init.constant_(strength, 0.3)
             if isinstance(layer, nn.BatchNorm2d) and layer.affine:
                 nn.init.uniform_(layer.weight, 0.5, 1.5)
+            if isinstance(layer, nn.Conv2d) and not layer.weight.any():
+                nn.init.normal_(layer.weight)
         for _ in range(10):
             generator(torch.randn(32, generator.latent), torch.arange(32) % max(1, generator.classes))
     generator.spec = {"name": name, **defaults, **options}
