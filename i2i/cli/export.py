@@ -138,7 +138,7 @@ def _export_image(
     static: str | None,
     notify: Callable[[str], None],
 ) -> tuple[Any, "Proof", str]:
-    """Card, proof, and how large images run."""
+    """Card, proof, and how large images run; `folders` are those of images for `int8` and of `frames`."""
     from i2i import export as exporting
     from i2i.checkpoints.card import card_of
 
