@@ -15,7 +15,7 @@ class Pair(NamedTuple):
 
 
 class PairAndReal(NamedTuple):
-    """Pairs whose target a teacher network made, with real images of the target's domain; tensors as in `Pair`.
+    """Pairs whose target is a teacher's output, with real images of the target's domain; tensors as in `Pair`.
 
     Real images have nothing in common with the pair but their index, and may be of another size; where there are none,
     `real` is the target. Held-out samples are a `Pair`.

@@ -1,4 +1,4 @@
-"""Pairs that a teacher network has made, with real images beside them."""
+"""Pairs of images and a teacher's outputs, with real images beside them."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ class PairedAndRealImages(PairedImages):
     """Pairs as in `PairedImages`, of which a target of another size is resized, each with a real image.
 
     A training sample's real image is drawn from all of them, with an augmentation of its own; it is the target where
-    there are none. Held-out samples are pairs alone.
+    there are none. Held-out samples are a `Pair`.
     """
 
     def __init__(self, files: PairedFiles, preprocessing: Preprocessing, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""The teacher's pairs: made once by a network, into a folder beside the frames, or found in a folder of its outputs."""
+"""The teacher's pairs: translated once by a network into a folder of the run, or found in a folder of its outputs."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,8 +38,8 @@ def make_pairs(
     unless `overwrite`, and as `translate_folder`.
     """
     identity = model_identity(teacher.card, teacher.checksum)
-    made = [entry for entry in Manifest(folder).entries.values() if entry.model and not entry.error]
-    others = sum(not is_same_model(entry.model, identity) for entry in made)
+    translated = [entry for entry in Manifest(folder).entries.values() if entry.model and not entry.error]
+    others = sum(not is_same_model(entry.model, identity) for entry in translated)
     if others and not overwrite:
         raise ValueError(
             f"{printable(folder)}: {others} images of another teacher, or of this one with other weights; --overwrite "

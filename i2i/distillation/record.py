@@ -32,9 +32,9 @@ def write_record(run: Path, record: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def check_same(run: Path, record: dict[str, Any], asked: dict[str, Any]) -> None:
+def check_same(run: Path, record: dict[str, Any], request: dict[str, Any]) -> None:
     """Raises ValueError where a run was begun by another command: with another budget, teacher or folder."""
-    for key, value in asked.items():
+    for key, value in request.items():
         if record and record.get(key) != value:
             raise ValueError(
                 f"{printable(run)}: begun with {key} {record.get(key)}, not {value}; give the same command to go on, "

@@ -1,4 +1,4 @@
-"""The teacher: a network that makes its pairs here, or a folder of outputs that anything has made."""
+"""The teacher: a network that translates the frames here, or a folder of the outputs of any program."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -29,7 +29,7 @@ _PROMISE_SECONDS = 20.0  # of the trained student
 
 
 class Line(Reporter, Protocol):
-    """Where progress is shown."""
+    """Displays progress."""
 
     def count(self, noun: str) -> Callable[[int, int], None]:
         """A callback (done, total) that shows a count of `noun`."""
@@ -37,7 +37,7 @@ class Line(Reporter, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a distillation is asked for, and where it says how it goes."""
+    """The request for a distillation, and the line that displays its progress."""
 
     teacher: Teacher
     frames: Path
@@ -65,15 +65,15 @@ def distil(work: Work) -> bool:
 
     Raises ValueError where no student keeps it, and what the parts raise; `Interrupted` on a stop.
     """
-    asked: dict[str, Any] = {"teacher": work.teacher.name, "frames": str(work.frames.resolve())}
-    asked |= {"budget": work.budget.text, "int8": work.int8}
+    request: dict[str, Any] = {"teacher": work.teacher.name, "frames": str(work.frames.resolve())}
+    request |= {"budget": work.budget.text, "int8": work.int8}
     record = read_record(work.run)
-    check_same(work.run, record, asked)
+    check_same(work.run, record, request)
     if not record:
         timings = show_ladder(work)
         chosen = timings[choose(timings, work.budget, work.margin)].name
         facts = {"margin": work.margin, "student": chosen, "ladder": [each.facts() for each in timings]}
-        record = asked | facts
+        record = request | facts
         write_record(work.run, record)
     work.line.notify(f"student: {record['student']}")
     teach(work)

@@ -1,4 +1,4 @@
-"""Distillation of a slow translator or upscaler into a small network, on pairs that the teacher has made.
+"""Distillation of a slow translator or upscaler into a small network, on pairs of images and the teacher's outputs.
 
 Hinton, Vinyals, Dean 2015: Distilling the Knowledge in a Neural Network, https://arxiv.org/abs/1503.02531.
 Pasios, Nikolaidis 2026: HyPER-GAN: Hybrid Patch-Based Image-to-Image Translation for Real-Time Photorealism
@@ -41,11 +41,11 @@ StudentFactory = Annotated[
 
 @methods.register("distil")
 class Distil(Translation):
-    """Distillation (after HyPER-GAN, Pasios 2026): a small generator learns what a teacher made of each image.
+    """Distillation (after HyPER-GAN, Pasios 2026): a small generator learns the outputs of a teacher.
 
-    Its losses are the pixel and the perceptual one to the teacher's image, both of images in [0, 1], and that of a
+    Its losses are the pixel and the perceptual one to the teacher's output, both of images in [0, 1], and that of a
     discriminator, which sees `crops` squares of every image, of `crop_share` of the shorter side, beside the same of
-    the teacher's image, and as many beside real ones that are like them (section II-C); where no real images are given
+    the teacher's output, and as many beside real ones that are like them (section II-C); where no real images are given
     these are of the teacher's, too. A weight of 0 leaves out the loss and the network that only it needs. With `scale`
     above 1 the student is an upscaler. HyPER-GAN's weights are 20 for pixels, as 10 of images in [-1, 1], and 1.
     `temporal_weight` is of the transform invariance of Eilertsen et al. 2019, for translations of films that flicker

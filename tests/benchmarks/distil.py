@@ -124,7 +124,7 @@ def kid(folder: Path, real: Path, weights: Path | None) -> dict[str, float]:
 
 
 def upscaling(options: argparse.Namespace) -> None:
-    """Train students of an upscaler on crops of photos, and measure them on the images of a test set, made small."""
+    """Train students of an upscaler on crops of photos, and measure them on the images of a test set, down-sampled."""
     name, photos, tests = options.paths
     teacher: Any = i2i.load(str(name), device="cpu")
     scale = teacher.card.scale
