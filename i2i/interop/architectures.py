@@ -93,6 +93,7 @@ def load_architecture(state: Mapping[str, Tensor]) -> ArchitectureGenerator:
         raise ValueError(f"spandrel recognises it, but can't build it ({type(error).__name__}: {reason})") from error
     if not isinstance(descriptor, spandrel.ImageModelDescriptor):
         raise ValueError(f"{descriptor.architecture.name}: fills holes of images by a mask; only images are given here")
+    warnings.filterwarnings("ignore", "torch.meshgrid")  # in forward passes of some, for their developers
     generator = ArchitectureGenerator(descriptor).float().eval()
     _set_measured(generator, state)
     return generator
