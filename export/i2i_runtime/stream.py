@@ -22,7 +22,8 @@ class Stream:
     """A translation frame by frame, by an opened model or any other function from an image to an image.
 
     Called with a frame it returns the translated one. `over` takes frames as they come. `stabilise`, from 0 (off) to 1,
-    is the strength of a `Stabiliser`. `timings` has the times of the frames, and how many were dropped.
+    is the strength of a `Stabiliser`. `timings` has the times of the frames, and how many were dropped; `over` counts
+    them anew.
     """
 
     def __init__(

@@ -24,13 +24,15 @@ class Timings:
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.clock = clock
-        self.frames = self.dropped = 0
         self.network: deque[float] = deque(maxlen=_KEPT)
         self.latency: deque[float] = deque(maxlen=_KEPT)
         self.restart()
 
     def restart(self) -> None:
-        """The clock starts now: frames per second are counted from here."""
+        """Forget all frames so far, and count from now on."""
+        self.frames = self.dropped = 0
+        self.network.clear()
+        self.latency.clear()
         self._begin = self._end = self.clock()
 
     def translated(self, begin: float) -> None:

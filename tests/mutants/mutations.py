@@ -470,4 +470,32 @@ MUTATIONS = [
         "total / counted.sum().clamp(min=1)",
         "tests/losses/test_segmentation.py",
     ),
+    Mutation(
+        "a cut is not seen",
+        "export/i2i_runtime/stabilise.py",
+        "if is_cut(grey, warp(before.grey, flow), weight):",
+        "if False:",
+        "tests/runtime/test_stabilise.py",
+    ),
+    Mutation(
+        "late frames are not counted",
+        "export/i2i_runtime/background.py",
+        "                        dropped()",
+        "                        pass",
+        "tests/runtime/test_background.py",
+    ),
+    Mutation(
+        "cars stand still in the flow",
+        "i2i/data/world/drive.py",
+        "steps = self._offsets(frame + 1) - self._offsets(frame)",
+        "steps = 0 * self._offsets(frame)",
+        "tests/data/test_drive.py",
+    ),
+    Mutation(
+        "what comes into view counts as motion",
+        "i2i/losses/temporal.py",
+        "(difference.abs() * inside).mean()",
+        "difference.abs().mean()",
+        "tests/losses/test_temporal.py",
+    ),
 ]

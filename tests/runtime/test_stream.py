@@ -200,8 +200,10 @@ def test_results_keep_the_order_of_the_frames() -> None:
     stream = Stream(inverted)
     for frame, result in zip(given, stream.over(given), strict=True):
         np.testing.assert_array_equal(result, 255 - frame)
-    timings = stream.timings
-    assert timings.frames == len(timings.network) == len(timings.latency) == 20
+    for count in (20, 5):
+        timings = stream.timings
+        assert timings.frames == len(timings.network) == len(timings.latency) == count
+        list(stream.over(given[:5]))
 
 
 def test_reading_and_writing_overlap_with_the_network() -> None:
