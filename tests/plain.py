@@ -17,7 +17,7 @@ from i2i.data.degradation.sharpen import sharpen
 from i2i.losses.adversarial import Adversarial, WassersteinPenalty
 from i2i.losses.orthogonal import orthogonal_penalty
 from i2i.losses.perceptual import VGG19, VGG19_LAYERS
-from i2i.losses.relativistic import RelativisticAverage
+from i2i.losses.relativistic import RelativisticAverage, RelativisticPairing
 from i2i.methods.base import Method
 from i2i.methods.cut import CUT
 from i2i.methods.cyclegan import CycleGAN
@@ -266,6 +266,9 @@ def _features(vgg: VGG19, image: Tensor) -> dict[str, Tensor]:
 
 
 def _fool(adversarial: Adversarial, judge: Judge, fake: Tensor, real: Tensor) -> Tensor:
+    if isinstance(adversarial, RelativisticPairing):
+        real_logits = judge(real).detach()
+        return F.softplus(real_logits - judge(fake)).mean()
     if not isinstance(adversarial, RelativisticAverage):
         return adversarial.generator(judge(fake))
     real_logits, fake_logits = judge(real).detach(), judge(fake)

@@ -46,7 +46,7 @@ def test_every_method_gives_adaptive_augmentation_the_logits_of_its_real_images(
     method.training_step(batch(method), update)
     judges = method.networks(Discriminator)
     assert judges and all(judge.augmentation.signs[1] == 3 for judge in judges)
-    update.step = 4
+    update.step = 3
     method.training_step(batch(method), update)
     assert all(judge.augmentation.signs[1] == 0 for judge in judges), "it has been adjusted"
     names = {f"{name}.augmentation.probability" for name, module in method.named_modules() if module in judges}
@@ -100,6 +100,7 @@ def test_overfitting_is_measured_from_the_logit_between_real_and_fake(
     objective: Vanilla | Hinge | LeastSquares, undecided: float
 ) -> None:
     update = TrainingUpdate({}, Optimizer())
+    update.step = 3
     for offset, expected in ((0.01, 1.0), (-0.01, 0.25)):
         augmentation = AdaptiveAugmentation(target=0.6, full_range=8)
         augmentation.probability.fill_(0.75)

@@ -61,7 +61,7 @@ with init_world("cpu") as (world, device):
     assert list(range(5))[world.round_robin] == ([0, 2, 4] if world.is_main else [1, 3])
 
     class Ranks:
-        step, all_reduce_sum = 0, staticmethod(world.all_reduce_sum)
+        step, all_reduce_sum = 3, staticmethod(world.all_reduce_sum)
 
     # The discriminator of rank 0 overfits not at all, that of both does: the probability is of both.
     augmentation = AdaptiveAugmentation(target=0.6, full_range=100)
