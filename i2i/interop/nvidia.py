@@ -7,6 +7,7 @@ tensors in the modules are read, and the network is ours.
 
 import mmap
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from i2i.interop.restricted_pickle import Record, read_pickle
 
 _MARK = b"_reconstruct_persistent_obj"  # the name that all their objects are made by
 _TENSORFLOW = b"dnnlib.tflib.network"
-_DEEPEST, _MOST = 16, 10_000  # modules in modules; tensors
+_DEEPEST, _MOST = 16, 10_000  # modules in modules; modules
 AVERAGE = "G_ema"
 
 
@@ -38,7 +39,7 @@ def read_nvidia(path: Path, network: str = AVERAGE) -> dict[str, Tensor]:
     if "tflib" in content[network].name:
         raise ValueError(f"{path}: a network of TensorFlow; NVIDIA's legacy.py converts it to a pickle of PyTorch")
     try:
-        tensors = dict(_tensors(_state(content[network]), "", 0))
+        tensors = dict(_tensors(_state(content[network]), "", 0, count()))
     except _Strange as error:
         raise ValueError(f"{path}: {network}: {error}; it was not written by NVIDIA's code") from None
     return tensors
@@ -64,22 +65,18 @@ def _items(table: Any) -> list[tuple[Any, Any]]:
     return [pair for pair in pairs if isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)]
 
 
-def _tensors(module: Mapping[str, Any], prefix: str, depth: int, count: int = 0) -> Iterator[tuple[str, Tensor]]:
-    if depth > _DEEPEST:
-        raise _Strange(f"modules in modules deeper than {_DEEPEST}")
+def _tensors(module: Mapping[str, Any], prefix: str, depth: int, visits: Iterator[int]) -> Iterator[tuple[str, Tensor]]:
+    # A file may name one module at many paths.
+    if depth > _DEEPEST or next(visits) > _MOST:
+        raise _Strange(f"modules in modules deeper than {_DEEPEST}, or more than {_MOST} of them")
     for kind in ("_parameters", "_buffers"):
         for name, tensor in _table(module, kind):
             if isinstance(tensor, Tensor):
-                count += 1
                 yield f"{prefix}{name}", tensor
             elif tensor is not None:
                 raise _Strange(f"{prefix}{name} is no tensor")
     for name, child in _table(module, "_modules"):
-        for pair in _tensors(_state(child), f"{prefix}{name}.", depth + 1):
-            count += 1
-            if count > _MOST:
-                raise _Strange(f"more than {_MOST} tensors")
-            yield pair
+        yield from _tensors(_state(child), f"{prefix}{name}.", depth + 1, visits)
 
 
 def _table(module: Mapping[str, Any], kind: str) -> list[tuple[str, Any]]:

@@ -132,13 +132,17 @@ def in_a_state() -> Any:
     return root
 
 
-def aliased() -> Any:
+def aliased(levels: int = 14) -> Any:
     inner: Any = nvidia_pickles.Persistent("X")
-    for _ in range(40):  # 2 ** 40 modules by their paths
+    for _ in range(levels):  # 2 ** levels modules by their paths
         outer = nvidia_pickles.Persistent("X")
         outer.modules = {"a": inner, "b": inner}
         inner = outer
     return inner
+
+
+def deep() -> Any:
+    return aliased(40)
 
 
 def looped() -> Any:
@@ -149,7 +153,7 @@ def looped() -> Any:
     return root
 
 
-HOSTILE = {"called": Runs, "in the state": in_a_state, "aliased": aliased, "a loop": looped}
+HOSTILE = {"called": Runs, "in the state": in_a_state, "aliased": aliased, "deep": deep, "a loop": looped}
 
 
 @pytest.mark.parametrize("protocol", range(6))
