@@ -36,8 +36,7 @@ from i2i.methods.base import (
 )
 from i2i.methods.class_balance import ClassBalance
 from i2i.methods.translation import Translation, require_same_size
-from i2i.networks.augmentation.base import Draws
-from i2i.networks.augmentation.diffaugment import jitter_colours
+from i2i.networks.augmentation.random_colours import random_colours
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.segmenters.base import Segmenter
 from i2i.recipe.ranges import (
@@ -53,8 +52,6 @@ from i2i.recipe.ranges import (
 )
 from i2i.registry import methods
 
-_JITTER = 0.5  # of what segmenters see, as a share of DiffAugment's: colours also tell classes apart
-
 
 @methods.register("sim2real")
 class Sim2Real(Translation):
@@ -64,10 +61,11 @@ class Sim2Real(Translation):
     The segmenter learns from frames and label maps of a alone, for `segmenter_steps` steps, and stays as it is then:
     one that went on learning would get used to what the generator makes up. `semantic_weight` is of its cross-entropy
     on translations, by the label maps of their sources (CyCADA, Hoffman 2018, equation 4). The labeller, a copy that
-    does go on, with translations, predicts the label maps of b. With `label_aware` the discriminator sees label maps
-    beside frames (EPE, Richter 2021, section 3.3; with `projection` of `patchgan` as there), and with `class_balance`
-    it sees patches of b in which every class has its share in a, so that another layout is not learnt as style (after
-    section 3.4).
+    does go on, with translations, predicts the label maps of b. Both learn from frames in random colours (RandConv, Xu
+    2021), since those of b tell classes apart otherwise. With `label_aware` the discriminator sees label maps beside
+    frames (EPE, Richter 2021, section 3.3; with `projection` of `patchgan` as there), and with `class_balance` it sees
+    patches of b in which every class has its share in a, so that another layout is not learnt as style (after section
+    3.4).
 
     Pixels of a whose classes are in `keep` stay as they are, by an L1 loss of `keep_weight` on them. `segmenter_file`
     is a run, a checkpoint folder or a weights file of a segmenter that is trained already and takes no steps.
@@ -142,8 +140,7 @@ class Sim2Real(Translation):
     def training_step(self, batch: LabelledUnpaired, update: Update) -> None:
         a, b, a_labels, _ = batch
         if update.step < self.segmenter_steps:
-            # In other colours, too: those of translations are not known yet.
-            update("segmenter", source=cross_entropy(self.segmenter(_in_other_colours(a)), a_labels))
+            update("segmenter", source=cross_entropy(self.segmenter(random_colours(a)), a_labels))
             return
         if update.step == self.segmenter_steps:
             self.labeller.load_state_dict(self.segmenter.state_dict())
@@ -171,7 +168,7 @@ class Sim2Real(Translation):
             semantic=self.semantic_weight * cross_entropy(_predict(self.segmenter, fake), a_labels),
             **self._keep(fake, a, of_a),
         )
-        update("labeller", fake=cross_entropy(self.labeller(_in_other_colours(fake.detach())), a_labels))
+        update("labeller", fake=cross_entropy(self.labeller(random_colours(fake.detach())), a_labels))
 
     def _keep(self, fake: Tensor, source: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Weighted L1 distance within the mask of the classes that stay as they are, where there are some."""
@@ -218,10 +215,6 @@ def _load(file: str, channels: int, classes: int) -> Segmenter:
             "train one on label maps of the same classes: i2i train segmenter frames/ labels/"
         )
     return segmenter
-
-
-def _in_other_colours(frames: Tensor) -> Tensor:
-    return jitter_colours(frames, Draws(len(frames), frames.device), strength=_JITTER)
 
 
 def _predict(segmenter: Segmenter, frames: Tensor) -> Tensor:

@@ -44,19 +44,13 @@ class DiffAugment(Augmentation):
         return images
 
 
-def jitter_colours(images: Tensor, draws: Draws, *, strength: float = 1.0) -> Tensor:
-    """Random brightness, then saturation (the distance from grey), then contrast (that from the mean), as far as
-    DiffAugment goes times `strength`.
-    """
-
-    def factor(low: float, high: float) -> Tensor:
-        return _as_map(1 + strength * (draws.uniform(low, high) - 1), images)
-
-    images = images + strength * _as_map(draws.uniform(-_BRIGHTNESS, _BRIGHTNESS), images)
+def jitter_colours(images: Tensor, draws: Draws) -> Tensor:
+    """Random brightness, then saturation (the distance from grey), then contrast (that from the mean)."""
+    images = images + _as_map(draws.uniform(-_BRIGHTNESS, _BRIGHTNESS), images)
     grey = images.mean(1, keepdim=True)
-    images = grey + (images - grey) * factor(*_SATURATION)
+    images = grey + (images - grey) * _as_map(draws.uniform(*_SATURATION), images)
     mean = images.mean((1, 2, 3), keepdim=True)
-    return mean + (images - mean) * factor(*_CONTRAST)
+    return mean + (images - mean) * _as_map(draws.uniform(*_CONTRAST), images)
 
 
 def translate(images: Tensor, draws: Draws) -> Tensor:
