@@ -6,13 +6,12 @@ from functools import partial
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from i2i.data.batch import Images
-from i2i.losses.adversarial import Logits, reference_logits
+from i2i.losses.adversarial import reference_logits
 from i2i.losses.annealing import annealed
-from i2i.losses.penalties import squared_slope
-from i2i.methods.base import AdversarialFactory, Update, check_penalty
+from i2i.losses.penalties import penalty_terms, squared_slope
+from i2i.methods.base import AdversarialFactory, Update, adapt_augmentation, check_penalty
 from i2i.methods.gan import GAN, LatentFactory, LatentJudgeFactory
 from i2i.networks.augmentation.ada import AugmentationOfProbability
 from i2i.recipe.ranges import Channels, Classes, Pixels, Probability, Weight
@@ -53,15 +52,23 @@ class R3GAN(GAN):
             classes=classes,
         )
         check_penalty("method.gamma", max(gamma, last_gamma), self.discriminator)
+        if max(gamma, last_gamma) and (self.adversarial.r1_weight or self.adversarial.r2_weight):
+            raise ValueError(
+                "method.gamma is the weight of R1 and R2, as are r1_weight and r2_weight of method.adversarial; set "
+                "these to 0"
+            )
         self.gamma, self.last_gamma = gamma, last_gamma
-        self.augmentation = AugmentationOfProbability() if augment == "ada" else None
         self.last_augment = last_augment
-        if self.augmentation is not None and self.discriminator.augmentation is not None:
-            raise ValueError("method.augment and method.discriminator.augment both augment; set one of them to none")
+        if augment == "ada":
+            if self.discriminator.augmentation is not None:
+                raise ValueError(
+                    "method.augment and method.discriminator.augment both augment; set one of them to none"
+                )
+            self.discriminator.augmentation = AugmentationOfProbability(value_range=self.generator.value_range)
 
     def training_step(self, batch: Images, update: Update) -> None:
-        if self.augmentation is not None:
-            self.augmentation.probability.fill_(annealed(0.0, self.last_augment, update.progress))
+        if isinstance(augmentation := self.discriminator.augmentation, AugmentationOfProbability):
+            augmentation.probability.fill_(annealed(0.0, self.last_augment, update.progress))
         half = (len(batch.image) + 1) // 2
         self._train_discriminator(Images(*(field[:half] for field in batch)), update)
         self._train_generator(Images(*(field[half:] if half < len(field) else field for field in batch)), update)
@@ -77,8 +84,10 @@ class R3GAN(GAN):
         if gamma:
             terms["r1"] = 0.5 * gamma * squared_slope(real_logits, real)
             terms["r2"] = 0.5 * gamma * squared_slope(fake_logits, fake)
+        terms |= penalty_terms(self.adversarial, partial(self.judge, label=label), real, fake, step=update.step)
         update("discriminator", **terms)
         self.adversarial.constrain(self.discriminator)
+        adapt_augmentation(self.discriminator.augmentation, self.adversarial, real_logits, update)
 
     def _train_generator(self, batch: Images, update: Update) -> None:
         real, label = batch
@@ -86,6 +95,3 @@ class R3GAN(GAN):
         fake = self.generator(self.draw_latents(label), self.label_or_none(label))
         real_logits = reference_logits(self.adversarial, judge, real)
         update("generator", gan=self.adversarial.generator(judge(fake), real_logits))
-
-    def judge(self, image: Tensor, label: Tensor) -> Logits:
-        return super().judge(self.augmentation(image) if self.augmentation is not None else image, label)

@@ -19,15 +19,19 @@ from i2i.training.update import TrainingUpdate
 from tests.worlds import TINY
 
 ADA, DIFFAUGMENT = "method.discriminator.augment=ada", "method.discriminator.augment=diffaugment"
-METHODS = ["cyclegan", "cut", "pix2pix", "real-esrgan", "esrgan", "dcgan", "wgan", "stylegan2"]
+METHODS = ["cyclegan", "cut", "pix2pix", "real-esrgan", "esrgan", "dcgan", "wgan", "stylegan2", "r3gan"]
 # ADA needs another objective there, which the discriminator's batch norm or its own options allow.
-OBJECTIVE = {"wgan": ["method.adversarial=hinge"], "esrgan": ["method.adversarial=vanilla"]}
+OBJECTIVE = {
+    "wgan": ["method.adversarial=hinge"],
+    "esrgan": ["method.adversarial=vanilla"],
+    "r3gan": ["method.adversarial=vanilla"],
+}
+HALVED = ("r3gan",)  # whose discriminator learns from half of a batch
 
 
 def built(name: str, *overrides: str) -> Method:
-    options = [*TINY[name], *OBJECTIVE.get(name, []), *overrides]
-    if name == "stylegan2":
-        options.append("method.augment=none")
+    off = ["method.augment=none"] if name in ("stylegan2", "r3gan") else []
+    options = [*TINY[name], *OBJECTIVE.get(name, []), *off, *overrides]
     torch.manual_seed(0)
     return build(registry.methods, recipe.load(recipe.find(name), ["unused"], options).method)
 
@@ -40,12 +44,12 @@ def batch(method: Method, count: int = 3) -> Images | Pair | Unpaired:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_gives_adaptive_augmentation_the_logits_of_its_real_images(name: str) -> None:
-    method = built(name, ADA)
+    method, seen = built(name, ADA), 2 if name in HALVED else 3
     update = TrainingUpdate(method.players(), Optimizer())
     update.step = 1
     method.training_step(batch(method), update)
     judges = method.networks(Discriminator)
-    assert judges and all(judge.augmentation.signs[1] == 3 for judge in judges)
+    assert judges and all(judge.augmentation.signs[1] == seen for judge in judges)
     update.step = 3
     method.training_step(batch(method), update)
     assert all(judge.augmentation.signs[1] == 0 for judge in judges), "it has been adjusted"
@@ -119,7 +123,11 @@ def test_adaptive_augmentation_is_refused_where_logits_have_no_zero(objective: s
     built("cyclegan", *chosen, DIFFAUGMENT)
 
 
-def test_two_augmentations_at_once_are_refused() -> None:
+def test_two_augmentations_or_two_penalties_at_once_are_refused() -> None:
+    with pytest.raises(ValueError, match="both augment"):
+        built("r3gan", DIFFAUGMENT, "method.augment=ada")
+    with pytest.raises(ValueError, match="as are r1_weight and r2_weight"):
+        built("r3gan", "method.adversarial.r1_weight=1")
     options = [*TINY["stylegan2"], ADA, "method.augment=ada"]
     with pytest.raises(ValueError, match=r"method\.augment and method\.discriminator\.augment"):
         build(registry.methods, recipe.load(recipe.find("stylegan2"), ["unused"], options).method)

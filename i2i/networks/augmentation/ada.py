@@ -83,8 +83,8 @@ class AugmentationOfProbability(Augmentation):
 
     probability: Tensor  # p
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, value_range: tuple[float, float] = (-1.0, 1.0)) -> None:
+        super().__init__(value_range=value_range)
         self.register_buffer("probability", torch.zeros(()))
 
     def change(self, images: Tensor, copies: int) -> Tensor:
