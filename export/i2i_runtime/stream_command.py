@@ -16,6 +16,7 @@ from i2i_runtime.images import Array
 from i2i_runtime.images.prepare import is_unlike, size_advice
 from i2i_runtime.interrupt import ending_calls
 from i2i_runtime.stream import Stream, translate_frames, whole_frames
+from i2i_runtime.timings import Timings
 from i2i_runtime.translate import ImageModel
 
 TEST_RATE, TEST_SECONDS = 30.0, 10.0  # frames per second of the test picture, and how long it moves
@@ -59,6 +60,20 @@ def run_stream(model: ImageModel, options: StreamOptions) -> None:
         if options.timings is not None:
             facts = {"model": model.card.product, "engine": model.engine, "provider": model.provider}
             stream.timings.write(options.timings, **facts)
+
+
+def time_stream(
+    model: ImageModel,
+    size: tuple[int, int],
+    *,
+    rate: float = TEST_RATE,
+    seconds: float = TEST_SECONDS,
+    stabilise: float = 0.0,
+) -> Timings:
+    """Timings of a model, as with `live`, on a moving test picture (height, width) of `rate` frames per second."""
+    stream = Stream(whole_frames(model), stabilise=stabilise)
+    _run_live(stream, size, rate, seconds)
+    return stream.timings
 
 
 def moving_picture(
@@ -109,6 +124,10 @@ def _time_on_picture(stream: Stream, model: ImageModel, size: tuple[int, int], r
     announce(model, RawFrames(*size))
     what = f"a moving test picture, {rate:g} frames/s for {TEST_SECONDS:g} s, the newest frame first"
     print(f"{what}; results are not written", file=sys.stderr, flush=True)
+    _run_live(stream, size, rate, TEST_SECONDS)
+
+
+def _run_live(stream: Stream, size: tuple[int, int], rate: float, seconds: float) -> None:
     stream.warm_up(*size)
-    for _ in stream.over(moving_picture(*size, rate=rate, seconds=TEST_SECONDS), live=True):
+    for _ in stream.over(moving_picture(*size, rate=rate, seconds=seconds), live=True):
         pass
