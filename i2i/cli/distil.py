@@ -25,7 +25,7 @@ def distil(
     ] = None,
     margin: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of the budget that a student's p99 leaves free when chosen.")
-    ] = 0.15,
+    ] = 0.3,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Time the students, print them, and end.")] = False,
     int8: Annotated[
         bool, typer.Option("--int8", help="Students with convolutions in 8 bits, calibrated on the frames.")

@@ -42,10 +42,13 @@ def check_same(run: Path, record: dict[str, Any], request: dict[str, Any]) -> No
             )
 
 
-def promise(timing: Timing, budget: Budget) -> tuple[dict[str, Any], str]:
-    """Whether a trained student keeps the budget, as facts for the record and as a sentence."""
+def promise(timing: Timing, dropped: int, budget: Budget) -> tuple[dict[str, Any], str]:
+    """Whether a trained student keeps the budget on a stream that dropped so many frames, as facts for the record and
+    as a sentence.
+    """
     kept = timing.keeps(budget, 0.0)
-    facts = {"budget_ms": budget.milliseconds, "kept": kept, **timing.facts()}
+    facts = {"budget_ms": budget.milliseconds, "kept": kept, **timing.facts(), "dropped": dropped}
     measured = f"p50 {timing.p50:.1f} ms, p99 {timing.p99:.1f} ms of {budget.milliseconds:.1f} ms at {budget.size}"
+    frames = f"a stream of {timing.frames + dropped} frames, {dropped} dropped, on {timing.engine}"
     verdict = "kept" if kept else "not kept; what else runs on this machine counts, and a larger --margin leaves room"
-    return facts, f"{measured} ({timing.frames} frames on {timing.engine}): {budget.text} is {verdict}"
+    return facts, f"{measured} ({frames}): {budget.text} is {verdict}"

@@ -17,6 +17,8 @@ from i2i.distillation.record import read_record
 from i2i.distillation.teacher import is_outputs, teacher_of_outputs
 from i2i.distillation.timing import Timing, choose, table, time_frames
 from i2i_runtime import images
+from i2i_runtime.timings import Timings
+from i2i_runtime.translate import ImageModel
 from tests.cli.test_evaluate import save_model
 from tests.data.files import put
 from tests.training.commands import ENVIRONMENT, HANGS
@@ -145,6 +147,15 @@ class Line(Recorder):
         return lambda done, total: None
 
 
+def streamed(model: ImageModel, size: tuple[int, int], *, rate: float, seconds: float) -> Timings:
+    """Timings of a stream of frames of 16 pixels, each 14 ms after the one before."""
+    assert size == (16, 16) and rate * 14 == pytest.approx(1000) and seconds >= 20
+    timings = Timings()
+    timings.network.extend([5.0, 6.0, 7.0])
+    timings.drop()
+    return timings
+
+
 def test_a_distillation_goes_on_with_the_student_that_was_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +163,7 @@ def test_a_distillation_goes_on_with_the_student_that_was_chosen(
     source, outputs = frames(tmp_path / "in", 4, (16, 16)), frames(tmp_path / "out", 4, (16, 16))
     late = [[Timing(rung.name, 1000, 1, 99 - 11 * at, 50, "engine cpu") for at, rung in enumerate(ladder(1))]]
     monkeypatch.setattr(work, "time_ladder", lambda *rungs, **options: late.pop())
-    monkeypatch.setattr(work, "time_frames", lambda *models, **options: [[5.0, 6.0, 7.0]])
+    monkeypatch.setattr(work, "time_stream", streamed)
     options = ["train.steps=1", "train.workers=0", "train.batch_size=1", "method.adversarial_weight=0"]
 
     def begun(budget: str, line: Line) -> work.Work:
@@ -164,6 +175,7 @@ def test_a_distillation_goes_on_with_the_student_that_was_chosen(
     assert work.distil(begun("14ms@16x16", line))
     record = read_record(tmp_path / "run")
     assert record["student"] == "mobile-resnet 16 x 2" and record["promise"]["kept"] and record["promise"]["p50"] == 6
+    assert record["promise"]["dropped"] == 1
     assert any("mobile-resnet 16 x 2" in said for said in line.messages) and line.steps == [1]
     assert (tmp_path / "run" / "student.onnx").is_file() and "14ms@16x16 is kept" in line.messages[-1]
     again = Line()
