@@ -46,7 +46,7 @@ class Work:
     budget: Budget
     line: Line
     real: Path | None = None
-    margin: float = 0.3  # frames of a stream, which come one by one, took 1.27 times as long (p99)
+    margin: float = 0.3  # frames of a stream, which come one by one, took up to 1.6 times as long (p99)
     engine: EngineChoice = AUTO
     int8: bool = False
     seconds: float = 3.0
