@@ -40,7 +40,9 @@ def find(method: str, data: Sequence[str] = ()) -> Path:
         return recipes_folder() / f"{method}.toml"
     folder = recipes_folder() / method
     if not folder.is_dir():
-        raise UnknownName("method", method, registry.methods)
+        # Some have another method's networks or objective: `span`, `lsgan`.
+        folders = {name.partition("/")[0] for name in list_recipes()}
+        raise UnknownName("method", method, folders.union(registry.methods))
     named = folder / f"{Path(data[0]).resolve().name}.toml" if len(data) == 1 else folder / "general.toml"
     return named if named.is_file() else folder / "general.toml"
 

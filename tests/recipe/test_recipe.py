@@ -221,6 +221,8 @@ def test_a_missing_part_is_named() -> None:
 def test_misspelt_methods_are_refused() -> None:
     with pytest.raises(ValueError, match="did you mean 'cyclegan'"):
         recipe.find("cyclgan")
+    with pytest.raises(ValueError, match="did you mean 'lsgan'"):  # recipes of the method gan
+        recipe.find("lgsan")
     with pytest.raises(ValueError, match="no such file"):
         recipe.find("my.toml")
 
