@@ -166,11 +166,13 @@ def _output_shape(network: nn.Module, *inputs: Tensor) -> tuple[int, ...]:
     """Shape of a network's output, of logits of several scales one that is wrong if there is one. A network that looks
     at values cannot run without them: it runs once on zeros.
     """
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
     tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    empty = {name: tensor.to("meta") for name, tensor in tensors.items()}
+    empty: dict[str, Tensor] = {name: fake.from_tensor(tensor) for name, tensor in tensors.items()}
     with torch.no_grad():
         try:
-            output = functional_call(network, empty, inputs)
+            with fake:
+                output = functional_call(network, empty, _zeros(network, inputs))
         except Exception:
             output = _run_on_zeros(network, inputs)
     outputs = output if isinstance(network, Discriminator) and isinstance(output, tuple) and output else (output,)
@@ -181,16 +183,19 @@ def _output_shape(network: nn.Module, *inputs: Tensor) -> tuple[int, ...]:
 
 
 def _run_on_zeros(network: nn.Module, inputs: tuple[Tensor, ...]) -> object:
-    weights = next(network.parameters(), torch.empty(0))
-    zeros = [torch.zeros_like(each, device=weights.device) for each in inputs]
-    training = network.training
+    zeros, training = _zeros(network, inputs), network.training
     try:
-        with preserve_random_state(weights.device):
+        with preserve_random_state(zeros[0].device):
             return network.eval()(*zeros)  # batch statistics stay as they were
     except Exception as error:
         raise _failure(network, f"fails on {tuple(inputs[0].shape)}", error) from error
     finally:
         network.train(training)
+
+
+def _zeros(network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    device = next(network.parameters(), torch.empty(0)).device
+    return tuple(torch.zeros_like(each, device=device) for each in inputs)
 
 
 def _failure(network: nn.Module, what: str, error: Exception) -> ValueError:

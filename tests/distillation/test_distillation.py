@@ -148,8 +148,8 @@ class Line(Recorder):
 
 
 def streamed(model: ImageModel, size: tuple[int, int], *, rate: float, seconds: float) -> Timings:
-    """Timings of a stream of frames of 16 pixels, each 14 ms after the one before."""
-    assert size == (16, 16) and rate * 14 == pytest.approx(1000) and seconds >= 20
+    """Timings of a stream of frames of 16 pixels, each 16 ms after the one before."""
+    assert size == (16, 16) and rate * 16 == pytest.approx(1000) and seconds >= 20
     timings = Timings()
     timings.network.extend([5.0, 6.0, 7.0])
     timings.drop()
@@ -172,15 +172,15 @@ def test_a_distillation_goes_on_with_the_student_that_was_chosen(
         return work.Work(budget=Budget.parse(budget), line=line, device="cpu", **asked)
 
     line = Line()
-    assert work.distil(begun("14ms@16x16", line))
+    assert work.distil(begun("16ms@16x16", line))
     record = read_record(tmp_path / "run")
     assert record["student"] == "mobile-resnet 16 x 2" and record["promise"]["kept"] and record["promise"]["p50"] == 6
     assert record["promise"]["dropped"] == 1
     assert any("mobile-resnet 16 x 2" in said for said in line.messages) and line.steps == [1]
-    assert (tmp_path / "run" / "student.onnx").is_file() and "14ms@16x16 is kept" in line.messages[-1]
+    assert (tmp_path / "run" / "student.onnx").is_file() and "16ms@16x16 is kept" in line.messages[-1]
     again = Line()
-    assert work.distil(begun("14ms@16x16", again)) and again.steps == [] and not late
-    with pytest.raises(ValueError, match="begun with budget 14ms@16x16, not 9ms@16x16; give the same command"):
+    assert work.distil(begun("16ms@16x16", again)) and again.steps == [] and not late
+    with pytest.raises(ValueError, match="begun with budget 16ms@16x16, not 9ms@16x16; give the same command"):
         work.distil(begun("9ms@16x16", Line()))
 
 
