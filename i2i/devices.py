@@ -1,5 +1,7 @@
-"""Choice of a device, and its random numbers."""
+"""Choice of a device, its memory, and its random numbers."""
 
+import os
+import sys
 from contextlib import AbstractContextManager
 
 import torch
@@ -18,6 +20,15 @@ def choose_device(name: str = "auto") -> torch.device:
             f"device {name!r} cannot be used here ({reason}); choose from: auto, cpu, cuda, cuda:1, …, mps"
         ) from None
     return device
+
+
+def total_memory(device: torch.device) -> int:
+    """Bytes of memory that a device has in all, free or not."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    if not hasattr(os, "sysconf"):  # Windows
+        return sys.maxsize
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def preserve_random_state(device: torch.device) -> AbstractContextManager[None]:

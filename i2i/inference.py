@@ -1,5 +1,6 @@
 """A trained generator as a function on images: NumPy in, NumPy out; tensor in, tensor out."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -16,11 +17,12 @@ from torch import Tensor, nn
 from i2i.checkpoints.card import card_of
 from i2i.checkpoints.load import list_products, load_generator
 from i2i.data.augment import Pipeline
-from i2i.devices import choose_device, preserve_random_state
+from i2i.devices import choose_device, preserve_random_state, total_memory
 from i2i.download import Progress
 from i2i.export.large_images import LargeImages
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import TestTime, set_test_time
+from i2i.networks.peak_memory import peak_memory
 from i2i.networks.reparameterised import fold
 from i2i.networks.seeded_dropout import seeded_dropout
 from i2i.networks.value_range import ValueRange
@@ -37,6 +39,8 @@ __all__ = ["Translator", "list_products", "load", "share_cores"]
 # Messages of torch's CPU allocator, which has no error class of its own for a lack of memory.
 _ALLOCATOR = re.compile("DefaultCPUAllocator|not enough memory|can't allocate memory")
 
+
+_SMALL = 3 * 2**18  # numbers of an image that fits into any memory
 
 _RANDOM_STATE = Lock()  # torch's is global: two translators that draw take turns
 
@@ -59,6 +63,7 @@ class Translator:
         self.card, self.device = card, torch.device(device)
         self.provider = str(self.device)
         self._tiling = Tiling(card)
+        self._fits = _SMALL  # numbers of the largest image whose memory was counted
         self._is_random = True  # until a forward pass on a CPU has drawn nothing
         self._generator = set_test_time(fold(generator), test_time).to(self.device)
         has_instance_norm = any(isinstance(layer, nn.InstanceNorm2d) for layer in self._generator.modules())
@@ -111,8 +116,21 @@ class Translator:
 
         Raises MemoryError where the device has too little memory.
         """
+        self._check_memory(images.shape)
         with _memory_errors():
             return self._run(torch.from_numpy(np.ascontiguousarray(images))).cpu().numpy()
+
+    def _check_memory(self, shape: tuple[int, ...]) -> None:
+        """Raises MemoryError for a whole image that takes more than a CPU's memory: some systems end the process."""
+        if self.card.overlap or self.device.type != "cpu" or math.prod(shape) <= self._fits:
+            return
+        try:
+            needed = peak_memory(self._generator, shape)
+        except (RuntimeError, NotImplementedError):  # it reads values of its tensors
+            return
+        if needed > (there := total_memory(self.device)):
+            raise MemoryError(f"an image of {shape} takes {needed / 1e9:,.0f} GB of {there / 1e9:,.0f}")
+        self._fits = math.prod(shape)
 
     def _run(self, images: Tensor) -> Tensor:
         value_range = ValueRange(*self._generator.value_range)
@@ -179,8 +197,8 @@ def load(
 
     `product` names the direction where there are several (the first by default). `test_time` "published" runs batch
     norm on the image's own statistics with dropout on, "eval" does neither; by default what the method was published
-    with. `prepare` "as-trained" puts NumPy images through the recipe's `augment.test`, without crops. `progress` and
-    `notify` are for weights that are downloaded now. Raises ValueError.
+    with. `prepare` "as-trained" puts NumPy images through the recipe's `augment.test`, without crops. `progress` is for
+    weights that are downloaded now, `notify` for what else takes time. Raises ValueError.
     """
     generator, facts = load_generator(path, product, progress=progress, notify=notify)
     translator = translator_of(generator, facts, device=device, test_time=test_time)

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 import i2i
 from i2i.checkpoints import run as checkpoint
+from i2i.checkpoints.card import card_of
 from i2i.export.large_images import LargeImages
 from i2i.inference import Translator
+from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.generators.rrdb import RRDBNet
 from i2i.networks.generators.srvgg import SRVGGNet
 from i2i.networks.generators.unet import UnetGenerator
@@ -148,6 +151,22 @@ def test_memory_that_runs_out_is_one_kind_of_error(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(translator._generator, "forward", lambda image: fail(RuntimeError("another one")))
     with pytest.raises(RuntimeError, match="another one"):
         translator.network(batch)
+
+
+def test_a_whole_image_that_needs_more_memory_than_there_is_is_refused_before_it_is_taken(monkeypatch) -> None:
+    class Attention(ImageGenerator):
+        in_channels = out_channels = 1
+
+        def forward(self, image: Tensor) -> Tensor:
+            pixels = image.flatten(2)
+            return (pixels.transpose(1, 2) @ pixels).softmax(1).mean(1).reshape(image.shape)
+
+    generator = Attention()
+    facts = {"product": "all", "generator": "{}", "test_time": "eval"}
+    translator = Translator(generator, card_of(generator, facts))
+    with pytest.raises(ValueError, match="1200x1000 image: not enough memory, and all needs it whole; try a smaller"):
+        translator(np.zeros((1000, 1200), np.uint8))
+    assert translator(np.zeros((8, 9), np.uint8)).shape == (8, 9)
 
 
 def test_an_image_is_translated_where_the_whole_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,11 @@
 """The memory that a method's networks take, counted before they are built."""
 
-import os
-import sys
 from typing import Any
 
 import torch
 
 from i2i import registry
-from i2i.devices import preserve_random_state
+from i2i.devices import preserve_random_state, total_memory
 from i2i.recipe.components import build
 
 # Of each parameter, as the usual optimiser keeps it: the weight, its gradient, and Adam's two moments, in float32.
@@ -24,16 +22,8 @@ def check_memory(method: dict[str, Any], device: torch.device) -> None:
     except (RuntimeError, NotImplementedError):  # a plugin's constructor may read its weights
         return
     count = sum(weight.numel() for network in networks for weight in network.parameters())
-    if (needed := _BYTES * count) > (there := _total_memory(device)):
+    if (needed := _BYTES * count) > (there := total_memory(device)):
         raise ValueError(
             f"method: networks of {count:,} parameters take {needed / 1e9:,.0f} GB to train, and {device} has "
             f"{there / 1e9:,.0f} GB; choose fewer features, blocks or layers"
         )
-
-
-def _total_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    if not hasattr(os, "sysconf"):  # Windows
-        return sys.maxsize
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
