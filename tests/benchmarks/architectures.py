@@ -1,12 +1,13 @@
 """Every architecture of spandrel through our loader, against spandrel's own call: the table of tests/README.md.
 
-    python -m tests.benchmarks.architectures [ARCHITECTURE ...] [--rounds 3] [--no-export]
+    python -m tests.benchmarks.architectures [ARCHITECTURE ...] [--rounds 3] [--no-export] [--table table.md]
 
 Networks are small, with random weights, and read from a file. "error" is the largest difference of our result from
 spandrel's own call, "tiles" what `translate` does with a large image, and the largest difference of its tiles from the
 whole image in grey levels. "export" is the proof of `i2i export`, "time" that of translating one photo of SPEED_SIZE in
 that of a plain loop over spandrel's call, with tiles of 256 pixels that overlap by 16, as chaiNNer's: they take turns,
-and the medians count.
+and the medians count. All of them take about ten minutes; with `--table` rows are appended to a file, and those that
+it has are not measured again.
 """
 
 import argparse
@@ -40,12 +41,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("architectures", nargs="*", metavar="ARCHITECTURE", help="all by default")
     parser.add_argument("--rounds", type=int, default=3, help="of the time")
     parser.add_argument("--no-export", action="store_true")
+    parser.add_argument("--table", type=Path, help="file of rows to go on with")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")  # of spandrel's networks
-    print(ROW.format("architecture", "network", "error", "tiles", "export", "time"))
-    print(ROW.format(*["---"] * 6))
+    there = options.table.read_text().splitlines() if options.table and options.table.is_file() else []
+    if not there:
+        _add(options.table, "architecture", "network", "error", "tiles", "export", "time")
+        _add(options.table, *["---"] * 6)
+    measured = {row.split()[1] for row in there}
     for name in options.architectures or SMALL:
-        print(ROW.format(name, *measure(name, rounds=options.rounds, exports=not options.no_export)), flush=True)
+        if name not in measured:
+            _add(options.table, name, *measure(name, rounds=options.rounds, exports=not options.no_export))
+
+
+def _add(table: Path | None, *cells: str) -> None:
+    row = ROW.format(*cells)
+    print(row, flush=True)
+    if table:
+        with table.open("a") as file:
+            print(row, file=file)
 
 
 def measure(name: str, *, rounds: int, exports: bool) -> list[str]:
@@ -83,7 +97,7 @@ def tiles(ours: inference.Translator) -> str:
     if not card.overlap:
         return "whole images only"
     tiling = Tiling(card)
-    step = card.tile_step
+    step = card.tile_step or card.multiple_of
     tile = tiling._smallest + step
     height = -(-max(card.min_size, 48) // step) * step
     image = from_float(picture(1, height, 2 * tile // step * step, card.in_channels).transpose(1, 2, 0), np.uint8)
