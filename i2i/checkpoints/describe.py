@@ -13,9 +13,9 @@ from i2i.checkpoints import run as checkpoint
 from i2i.checkpoints.load import load_network
 from i2i.checkpoints.published import PublishedGenerator
 from i2i.download import Progress
-from i2i.interop.architectures import ArchitectureGenerator
 from i2i.interop.files import is_safetensors
 from i2i.networks.generators.base import ImageGenerator, LatentGenerator
+from i2i.networks.generators.spandrel import ArchitectureGenerator
 from i2i.networks.product import Product
 from i2i_runtime.engines import is_exported
 from i2i_runtime.engines.base import CARD, NOISE_CARD, SEGMENTER_CARD

@@ -11,9 +11,10 @@ from i2i.checkpoints import published
 from i2i.checkpoints import run as checkpoint
 from i2i.checkpoints.facts import build_to_fit, kind_of, read_table
 from i2i.download import Progress
-from i2i.interop.architectures import ArchitectureGenerator
+from i2i.interop.architectures import set_measured
 from i2i.interop.files import is_safetensors
 from i2i.networks.generators.base import Generator, ImageGenerator, LatentGenerator
+from i2i.networks.generators.spandrel import ArchitectureGenerator
 from i2i.networks.product import Product
 from i2i.networks.segmenters.base import Segmenter
 from i2i.recipe import import_plugins
@@ -34,7 +35,7 @@ def load_generator(
     JSON) and `test_time`.
 
     An existing path wins over a name. `product` names the direction where there are several (the first by default).
-    `progress` and `notify` are for weights that are downloaded now. Raises ValueError.
+    `progress` is for weights that are downloaded now, `notify` for what else takes time. Raises ValueError.
     """
     generator, facts = load_any(model, product, progress=progress, notify=notify)
     if not isinstance(generator, ImageGenerator):
@@ -90,20 +91,20 @@ def load_network(
             "one that makes images of noise, and in Python i2i_runtime"
         )
     if path.is_file() and not _is_ours(path):
-        generator = interop.load_published(path)
+        generator = interop.load_published(path, notify=notify)
         # Batch norm was published to be used with the statistics of the image at hand.
         test_time = "eval" if generator.batch_independent else "published"
         name = Path(model).stem if path == Path(model) else str(model)
         check_product(model, name, product)
         return generator, {"product": name, "generator": json.dumps(generator.spec), "test_time": test_time}
     if path.is_file():
-        ours, facts = _load_ours(path)
+        ours, facts = _load_ours(path, notify)
         check_product(model, facts["product"], product)
         return ours, facts
     folder = checkpoint.find(path)
     if folder.parent.name == "checkpoints":  # of a run
         import_plugins(folder.parent.parent)
-    return _load_ours(_product_file(folder, product))
+    return _load_ours(_product_file(folder, product), notify)
 
 
 def check_product(model: str | Path, held: str, product: str | None) -> None:
@@ -128,15 +129,10 @@ def _locate(model: str | Path, progress: Progress | None, notify: Callable[[str]
 
 def save_generator(file: Path, generator: Generator, facts: Mapping[str, str]) -> None:
     """Write a weights file (.safetensors) that `load_generator` reads with the same `facts`, atomically. Raises
-    ValueError for another suffix, and for a network that is not ours.
+    ValueError for another suffix.
     """
     if file.suffix != ".safetensors":
         raise ValueError(f"{file}: weights of ours are .safetensors; name such a file")
-    if isinstance(generator, ArchitectureGenerator):
-        raise ValueError(
-            f"{generator.architecture} is an architecture of spandrel, which loads from its own layout; keep the "
-            "published file"
-        )
     file.parent.mkdir(parents=True, exist_ok=True)
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in generator.state_dict().items()}
     metadata = {"version": __version__, **facts, "generator": json.dumps(generator.spec)}
@@ -144,7 +140,7 @@ def save_generator(file: Path, generator: Generator, facts: Mapping[str, str]) -
         save_file(tensors, temporary, metadata=metadata)
 
 
-def _load_ours(file: Path) -> tuple[Product, Mapping[str, str]]:
+def _load_ours(file: Path, notify: Callable[[str], None]) -> tuple[Product, Mapping[str, str]]:
     tensors, facts = checkpoint.load_product(file)
     if not (kind := kind_of(facts)):
         raise ValueError(f"{file}: does not say which network it is for; it was not written by this program")
@@ -152,6 +148,8 @@ def _load_ours(file: Path) -> tuple[Product, Mapping[str, str]]:
         network = build_to_fit(kind, read_table(facts), tensors)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
+    if isinstance(network, ArchitectureGenerator):
+        set_measured(network.eval(), tensors, notify)
     return network, {"product": file.stem, "test_time": "eval", **facts}
 
 

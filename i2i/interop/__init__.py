@@ -58,11 +58,13 @@ OF_OTHERS = (
 )
 
 
-def load_published(path: str | Path, *, scale: int | None = None) -> Generator:
+def load_published(
+    path: str | Path, *, scale: int | None = None, notify: Callable[[str], None] = lambda message: None
+) -> Generator:
     """Load the generator of a published checkpoint, on the CPU in eval mode: `.pth`, `.safetensors`, NVIDIA's `.pkl`,
     or ncnn's pair of `.param` and `.bin`, of which `path` is either. A network that is not ours is spandrel's, if that
     is installed. `scale` says that an RRDB network with one up-sampling is for x3, which its tensors do not; without it
-    such a network is for x2, with a warning.
+    such a network is for x2, with a warning. `notify` gets a line about what takes time.
 
     The file is read as data, no code in it is run. Of weights and their moving average the average is taken. The
     reference tests Pix2Pix in training mode (batch statistics and dropout); call `.train()` on the result for that.
@@ -71,7 +73,7 @@ def load_published(path: str | Path, *, scale: int | None = None) -> Generator:
     path = Path(path)
     state = read(path)
     try:
-        generator = _build(state, path, scale) if _is_ours(state) else _build_of_others(state, scale)
+        generator = _build(state, path, scale) if _is_ours(state) else _build_of_others(state, scale, notify)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return generator.float().eval()
@@ -100,9 +102,9 @@ def _build(state: Mapping[str, Tensor], path: Path, scale: int | None) -> Genera
     return generator
 
 
-def _build_of_others(state: Mapping[str, Tensor], scale: int | None) -> ImageGenerator:
+def _build_of_others(state: Mapping[str, Tensor], scale: int | None, notify: Callable[[str], None]) -> ImageGenerator:
     try:
-        generator = load_architecture(state)
+        generator = load_architecture(state, notify=notify)
     except NotRecognised as error:
         raise ValueError(f"{_unknown(state)}; {error}") from error
     if scale not in (None, generator.scale):

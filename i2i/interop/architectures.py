@@ -10,19 +10,17 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from i2i.data.cache import cache_folder
 from i2i.extras import install_hint
 from i2i.interop.tile_rules import TileRule, measure_tiles
-from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.spandrel import ArchitectureGenerator
 from i2i_runtime.files import write_atomically
-from i2i_runtime.tiles import reflect_indices
 
-_OF_ONE_IMAGE = ("DRUNet", "DnCNN")  # spandrel makes their noise levels for one image
 _TIMED_SIDE, _TIMED_ROUNDS = 96, 3  # pixels of the image by which the memory layouts are compared, and forward passes
 _MEASURED = "2"  # the version of the measurement, in the names of its files
 
@@ -31,48 +29,11 @@ class NotRecognised(ValueError):
     """A state dict that spandrel does not know, or that it was not here to know."""
 
 
-class ArchitectureGenerator(ImageGenerator):
-    """A network of spandrel's, with its weights, as one of our generators.
-
-    Shapes: (N, in_channels, H, W) in [0, 1] -> (N, out_channels, scale * H, scale * W), unbounded around [0, 1]; H and
-    W are multiples of `multiple_of`; one that `needs_square` images pads them to squares. `architecture`, `tags` and
-    `purpose` are spandrel's words for it.
-    """
-
-    value_range = (0.0, 1.0)
-    keeps_grey = True
-
-    def __init__(self, descriptor: Any) -> None:
-        super().__init__()
-        self.network: nn.Module = descriptor.model
-        self._call: Callable[[nn.Module, Tensor], Tensor] = descriptor._call_fn  # as spandrel's own call, which clips
-        self.architecture = str(descriptor.architecture.name)
-        self.tags = tuple(map(str, descriptor.tags))
-        self.purpose = str(descriptor.purpose)
-        self.in_channels, self.out_channels = int(descriptor.input_channels), int(descriptor.output_channels)
-        self.scale = int(descriptor.scale)
-        sizes = descriptor.size_requirements
-        self.multiple_of, self.min_size = sizes.multiple_of, max(1, sizes.minimum)
-        self.needs_square: bool = sizes.square
-        self.spec = {"name": "spandrel", "architecture": self.architecture, "tags": list(self.tags)}
-
-    def forward(self, image: Tensor) -> Tensor:
-        if self.architecture in _OF_ONE_IMAGE and len(image) > 1:
-            return torch.cat([self(each) for each in image.split(1)])
-        if not self.needs_square or image.shape[2] == image.shape[3]:
-            return self._call(self.network, image.clone())  # RCAN, for one, scales its input in place
-        height, width = image.shape[2:]
-        side = max(height, width)
-        rows, columns = (
-            torch.from_numpy(reflect_indices(size, multiple_of=self.multiple_of, min_size=side)).to(image.device)
-            for size in (height, width)
-        )
-        result = self._call(self.network, image[:, :, rows][..., columns])
-        return result[..., : height * self.scale, : width * self.scale]
-
-
-def load_architecture(state: Mapping[str, Tensor]) -> ArchitectureGenerator:
-    """Build the network of a published state dict that spandrel knows, on the CPU in eval mode, with tiles measured.
+def load_architecture(
+    state: Mapping[str, Tensor], *, notify: Callable[[str], None] = lambda message: None
+) -> ArchitectureGenerator:
+    """Build the network of a published state dict that spandrel knows, on the CPU in eval mode, with tiles measured,
+    of which `notify` gets a line where it takes time.
 
     Raises NotRecognised where spandrel is not installed or does not know the state dict, and ValueError where it can't
     build it or it is no network from one image to another.
@@ -95,7 +56,7 @@ def load_architecture(state: Mapping[str, Tensor]) -> ArchitectureGenerator:
         raise ValueError(f"{descriptor.architecture.name}: fills holes of images by a mask; only images are given here")
     warnings.filterwarnings("ignore", "torch.meshgrid")  # in forward passes of some, for their developers
     generator = ArchitectureGenerator(descriptor).float().eval()
-    _set_measured(generator, state)
+    set_measured(generator, state, notify)
     return generator
 
 
@@ -107,13 +68,17 @@ class Measured(NamedTuple):
     channels_last: bool
 
 
-def _set_measured(generator: ArchitectureGenerator, state: Mapping[str, Tensor]) -> None:
+def set_measured(
+    generator: ArchitectureGenerator, state: Mapping[str, Tensor], notify: Callable[[str], None] = lambda message: None
+) -> None:
     """Set what is measured once for these weights on this machine, and then kept in the cache."""
     file = cache_folder("weights") / "measured" / f"{_fingerprint(state)}-{_MEASURED}.json"
     try:
         found = Measured(*map(int, json.loads(file.read_text())))  # type: ignore[arg-type]
     except (OSError, ValueError, TypeError):
+        notify(f"{generator.architecture}: measuring how its tiles must overlap, once for these weights (seconds)")
         found = measure(generator)
+        notify(f"tiles {f'share {found.overlap} pixels' if found.overlap else 'are not possible: whole images only'}")
         with suppress(OSError):  # measured again the next time
             file.parent.mkdir(parents=True, exist_ok=True)
             with write_atomically(file) as temporary:

@@ -21,7 +21,8 @@ def interpolate(a: ImageGenerator, b: ImageGenerator, alpha: float) -> ImageGene
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha = {alpha:g} is beyond the two networks; allowed: from 0 (the first) to 1 (the second)")
     ours, theirs = a.state_dict(), b.state_dict()
-    if type(a) is not type(b) or (a.scale, a.multiple_of) != (b.scale, b.multiple_of) or _shapes(a) != _shapes(b):
+    related = isinstance(a, type(b)) or isinstance(b, type(a))
+    if not related or (a.scale, a.multiple_of) != (b.scale, b.multiple_of) or _shapes(a) != _shapes(b):
         raise ValueError(
             f"networks of two architectures have nothing between them: {_describe(a)}, and {_describe(b)}; "
             "allowed: two of the same, such as an ESRGAN and the PSNR stage that it started from"

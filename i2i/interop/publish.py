@@ -21,6 +21,7 @@ from i2i.networks.generators.realplksr import RealPLKSR
 from i2i.networks.generators.resnet import ResnetGenerator
 from i2i.networks.generators.rrdb import RRDBNet
 from i2i.networks.generators.span import SPAN
+from i2i.networks.generators.spandrel import ArchitectureGenerator, SpandrelGenerator
 from i2i.networks.generators.srvgg import SRVGGNet
 from i2i.networks.generators.stylegan2 import StyleGAN2Generator
 from i2i.networks.generators.unet import UnetGenerator
@@ -31,6 +32,8 @@ _PUBLISHERS: dict[type, Callable[..., dict[str, Tensor]]] = {
     PLKSR: publish_plksr,
     RealPLKSR: publish_plksr,
     StyleGAN2Generator: publish_stylegan2,
+    ArchitectureGenerator: lambda generator: generator.network.state_dict(),
+    SpandrelGenerator: lambda generator: generator.network.state_dict(),
 }
 # The key under which a .pth file of others holds the state dict.
 _WRAPPERS = {RRDBNet: "params_ema", SRVGGNet: "params", SPAN: "params", PLKSR: "params", RealPLKSR: "params"}
@@ -39,9 +42,10 @@ _WRAPPERS = {RRDBNet: "params_ema", SRVGGNet: "params", SPAN: "params", PLKSR: "
 def publish(generator: Generator) -> dict[str, Tensor]:
     """State dict of a generator with the published keys: the inverse of `rename`.
 
-    RRDB and compact networks have Real-ESRGAN's keys, SPAN, PLKSR and RealPLKSR those that spandrel reads, StyleGAN2
-    those of rosinality, U-Net and ResNet those of the reference of Pix2Pix and CycleGAN, and the anti-aliased ResNet
-    those of CUT's. Raises ValueError for a generator or options without a published layout.
+    RRDB and compact networks have Real-ESRGAN's keys, SPAN, PLKSR and RealPLKSR those that spandrel reads, spandrel's
+    architectures their own, StyleGAN2 those of rosinality, U-Net and ResNet those of the reference of Pix2Pix and
+    CycleGAN, and the anti-aliased ResNet those of CUT's. Raises ValueError for a generator or
+    options without a published layout.
     """
     if type(generator) in _PUBLISHERS:
         state = _PUBLISHERS[type(generator)](generator)

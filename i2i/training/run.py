@@ -17,6 +17,7 @@ from i2i.registry import load_plugins
 from i2i.training.build import check_stages, resolve_paths, train_stage
 from i2i.training.context import RunContext
 from i2i.training.distributed import World, init_world
+from i2i.training.generator_file import with_generator_of_file
 from i2i.training.longer import check_unfinished
 from i2i.training.reporter import NullReporter, Reporter
 from i2i.training.run_folder import FIRST, check_free, lock_folder, write_recipe
@@ -148,12 +149,12 @@ def _train_stages(
     stop: Callable[[], bool],
 ) -> Path:
     """Train the first stage, if there is one and it is not done, and the second; or resume the second from `state`."""
-    recipe = resolve_paths(recipe)
     with init_world(device) as (world, own_device), ExitStack() as held:
         if world.is_main and run.is_dir():  # else its first stage locks it, once nothing is wrong with the recipe
             held.enter_context(lock_folder(run))
         if reporter is None or not world.is_main:
             reporter = NullReporter()
+        recipe = resolve_paths(with_generator_of_file(recipe, reporter.notify))
         context = RunContext(run, reporter, stop, world, own_device)
         if state is not None:
             _complete_last_save(run, state, recipe.train.keep, world)

@@ -9,8 +9,9 @@ from spandrel import ModelLoader
 from i2i import inference
 from i2i.checkpoints.load import load_generator, save_generator
 from i2i.export import export
-from i2i.interop import architectures, load_published
-from i2i.interop.architectures import ArchitectureGenerator, Measured
+from i2i.interop import architectures, load_published, save_published
+from i2i.interop.architectures import Measured
+from i2i.networks.generators.spandrel import ArchitectureGenerator
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import translate_image
 from tests.architectures import random_state
@@ -59,9 +60,11 @@ def test_an_exported_network_gives_what_torch_gives(tmp_path):
 
 def test_tiles_are_measured_once_for_the_same_weights(tmp_path, monkeypatch):
     file = file_of("NAFNet", tmp_path)
-    first = load_published(file)
+    said = []
+    first = load_published(file, notify=said.append)
+    assert said[0].startswith("NAFNet: measuring how its tiles must overlap, once")
     monkeypatch.setattr(architectures, "measure", lambda generator: pytest.fail("measured again"))
-    second = load_published(file)
+    second = load_published(file, notify=pytest.fail)
     assert (first.tile_step, first.overlap) == (second.tile_step, second.overlap)
 
 
@@ -126,11 +129,16 @@ def test_a_network_that_fills_holes_is_refused_in_a_sentence(monkeypatch):
         architectures.load_architecture(random_state("LaMa"))
 
 
-def test_a_network_of_spandrels_is_not_written_as_one_of_ours(tmp_path):
-    generator, facts = load_generator(file_of("NAFNet", tmp_path))
-    with pytest.raises(ValueError, match=r"NAFNet is an architecture of spandrel, .* keep the published file"):
-        save_generator(tmp_path / "ours.safetensors", generator, facts)
-    assert not (tmp_path / "ours.safetensors").exists()
+def test_a_network_of_spandrels_is_written_as_one_of_ours_and_in_its_own_layout(tmp_path):
+    file = file_of("MoSR", tmp_path)
+    generator, facts = load_generator(file)
+    save_generator(tmp_path / "ours.safetensors", generator, facts)
+    ours, _ = load_generator(tmp_path / "ours.safetensors")
+    assert (ours.tile_step, ours.overlap, ours.scale) == (generator.tile_step, generator.overlap, generator.scale)
+    save_published(ours, tmp_path / "published.pth")
+    image = torch.rand(1, 3, 12, 9)
+    for each in (ours.eval(), load_published(tmp_path / "published.pth")):
+        assert torch.equal(each(image), generator(image))
 
 
 def test_a_scale_that_its_layers_do_not_have_is_refused(tmp_path):

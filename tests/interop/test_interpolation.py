@@ -21,6 +21,14 @@ def test_every_weight_lies_between_the_two() -> None:
         torch.testing.assert_close(tensor, 0.2 * a.state_dict()[key] + 0.8 * b.state_dict()[key])
 
 
+def test_the_denoising_strength_of_real_esrgan_is_1_less_alpha() -> None:
+    strength = 0.3  # -dn of its program, which weighs the general network by it and its twin by the rest
+    general, weak = (SRVGGNet(features=4, convolutions=1).eval() for _ in range(2))
+    blended = interpolate(general, weak, 1 - strength).state_dict()
+    for key, tensor in general.state_dict().items():
+        torch.testing.assert_close(blended[key], strength * tensor + (1 - strength) * weak.state_dict()[key])
+
+
 def test_the_ends_are_the_two_networks_exactly() -> None:
     a, b = rrdb(), rrdb()
     assert_same_weights(interpolate(a, b, 0), a)
