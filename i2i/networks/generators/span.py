@@ -4,6 +4,8 @@ Wan, Yu, Li, Chen, Zou, Liu, Yin, Zuo 2024: Swift Parameter-free Attention Netwo
 https://arxiv.org/abs/2311.12770; the network in its details after its code, https://github.com/hongyuanyu/SPAN.
 """
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,8 +14,9 @@ from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.layers import at_least
 from i2i.networks.reparameterised import ExpandedConvolution
 from i2i.recipe.ranges import Channels, Factor, Features, Probability, Scale
-from i2i.registry import generators
+from i2i.registry import did_you_mean, generators
 
+Init = Literal["random", "nearest"]
 BLOCKS = 6
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)  # of R, G and B in [0, 1]
 NORM_RANGE = 255.0
@@ -28,6 +31,8 @@ class SPAN(ImageGenerator):
     Shapes: (N, in_channels, H, W) in [0, 1] -> (N, out_channels, scale * H, scale * W), unbounded around [0, 1]; any H
     and W. Published networks have 48 features or 52. With `norm` the network takes images less `mean` and times
     `norm_range`, for 3 channels; those trained by neosr have it off.
+    Initial weights are random as published, or with `init` "nearest" such that the result is the input, up-sampled by
+    nearest neighbour: what the network would have to learn first.
     """
 
     value_range = (0.0, 1.0)
@@ -45,6 +50,7 @@ class SPAN(ImageGenerator):
         norm: bool = True,
         norm_range: Factor = NORM_RANGE,
         mean: tuple[Probability, Probability, Probability] = DIV2K_MEAN,
+        init: Init = "random",
     ) -> None:
         super().__init__()
         at_least(1, in_channels=in_channels, out_channels=out_channels, features=features, scale=scale)
@@ -60,6 +66,27 @@ class SPAN(ImageGenerator):
         self.merge = nn.Conv2d(4 * features, features, 1)
         self.head = nn.Conv2d(features, out_channels * scale**2, 3, padding=1)
         self.shuffle = nn.PixelShuffle(scale)
+        if init not in get_args(Init):
+            raise ValueError(f"unknown init {init!r}; {did_you_mean(init, get_args(Init))}")
+        if init == "nearest":
+            self._start_from_nearest()
+
+    @torch.no_grad()
+    def _start_from_nearest(self) -> None:
+        """Set weights with which the first features pass the image on, and the result is nothing but them."""
+        channels, pixels = self.out_channels, self.scale**2
+        if self.in_channels != channels or len(self.merge.weight) < channels:
+            raise ValueError('init = "nearest" is refused; allowed: as many out_channels as in_channels, and features')
+        for layer in (self.stem.project, self.stem.skip, self.merge):
+            layer.weight[:channels], layer.get_parameter("bias")[:channels] = 0, 0
+        for layer in (self.stem.skip, self.merge):
+            layer.weight[:channels, :channels, 0, 0] = torch.eye(channels)
+        self.head.weight.zero_()
+        self.head.get_parameter("bias").zero_()
+        passed = torch.eye(channels).repeat_interleave(pixels, 0)
+        self.head.weight[:, :channels, 1, 1] = passed if self.mean is None else passed / self.norm_range
+        if self.mean is not None:
+            self.head.get_parameter("bias")[:] = self.mean.flatten().repeat_interleave(pixels)
 
     def forward(self, image: Tensor) -> Tensor:
         if self.mean is not None:

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.nn import functional as F
 
 from i2i.networks.generators import ImageGenerator
 from i2i.networks.generators.plksr import PLKSR
@@ -101,3 +102,24 @@ def test_group_norm_needs_the_whole_image():
 def test_options_that_make_no_network_are_one_sentence(name, options, sentence):
     with pytest.raises(ValueError, match=sentence):
         small(name, **options)
+
+
+@pytest.mark.parametrize("options", [{"norm": True}, {"norm": False, "in_channels": 1, "out_channels": 1}])
+def test_from_init_nearest_span_starts_as_nearest_neighbour_up_sampling_and_every_weight_learns(options) -> None:
+    torch.manual_seed(0)
+    network = SPAN(features=8, scale=3, init="nearest", **options).double()
+    image = torch.rand(1, network.in_channels, 7, 9, dtype=torch.float64)
+    assert torch.allclose(network(image), F.interpolate(image, scale_factor=3, mode="nearest"), atol=1e-6)
+    optimiser = torch.optim.SGD(network.parameters(), lr=1e-6)
+    for _ in range(2):  # the first step only moves the last convolution
+        optimiser.zero_grad()
+        network(image).square().mean().backward()
+        optimiser.step()
+    assert all(bool(weight.grad.any()) for weight in network.parameters())
+
+
+def test_span_refuses_an_init_that_its_features_cannot_hold() -> None:
+    with pytest.raises(ValueError, match='init = "nearest" is refused; allowed: as many out_channels as in_channels'):
+        SPAN(features=2, init="nearest")
+    with pytest.raises(ValueError, match="unknown init 'nearst'; did you mean 'nearest'"):
+        SPAN(features=4, init="nearst")
