@@ -18,6 +18,7 @@ from i2i.interop.architectures import NotRecognised, load_architecture
 from i2i.interop.files import read
 from i2i.interop.interpolation import interpolate
 from i2i.interop.layers import rename
+from i2i.interop.ncnn_back import read_written
 from i2i.interop.publish import publish, save_published
 from i2i.networks.generators import Generator, ImageGenerator
 from i2i.registry import generators
@@ -71,6 +72,8 @@ def load_published(
     Raises ValueError for a file that is missing, damaged or of another kind.
     """
     path = Path(path)
+    if (written := read_written(path)) is not None:
+        return written.eval()
     state = read(path)
     try:
         generator = _build(state, path, scale) if _is_ours(state) else _build_of_others(state, scale, notify)

@@ -25,14 +25,14 @@ UPSCALERS = [
     SRVGGNet(features=5, convolutions=2, scale=2, in_channels=1, out_channels=1),
 ]
 SMALL_PLKSR = {"features": 8, "blocks": 1, "scale": 2, "kernel": 5}
-WITHOUT_READER = [
+OTHERS = [
     PLKSR(**SMALL_PLKSR),
     PLKSR(**SMALL_PLKSR, mixer="ccm", attention=False),
     RealPLKSR(**SMALL_PLKSR),
     ResnetGenerator(features=4, blocks=1),
     ResnetGenerator(features=4, blocks=1, antialias_down=True, antialias_up=True, residual=True),
-    ResnetGenerator(features=4, blocks=1, upsampling="resize", norm="batch", dropout=True),
-    UnetGenerator(features=4, depth=4),
+    ResnetGenerator(features=4, blocks=1, upsampling="resize", norm="none", dropout=True),
+    UnetGenerator(features=4, depth=4, norm="instance"),
 ]
 
 
@@ -85,15 +85,32 @@ def test_layers_that_ncnn_lacks_are_refused_by_name(tmp_path: Path) -> None:
         save_ncnn(RealPLKSR(**SMALL_PLKSR, dysample=True).eval(), tmp_path / "net")
 
 
-@pytest.mark.parametrize("network", WITHOUT_READER)
-def test_other_networks_are_the_same_in_ncnn(tmp_path: Path, network: nn.Module) -> None:
+@pytest.mark.parametrize("network", OTHERS)
+def test_other_networks_come_back_and_are_the_same_in_ncnn(tmp_path: Path, network: nn.Module) -> None:
     assert save_ncnn(network.eval(), tmp_path / "net") >= LEAST_PSNR[False]
+    assert_same_weights(load_published(tmp_path / "net.bin"), network)
 
 
 def test_batch_norm_takes_the_statistics_of_the_image_at_the_published_test_time(tmp_path: Path) -> None:
     network = set_test_time(UnetGenerator(features=4, depth=3), "published")
     assert save_ncnn(network, tmp_path / "net") >= LEAST_PSNR[False]
     assert "InstanceNorm" in (tmp_path / "net.param").read_text()
+    loaded = set_test_time(load_published(tmp_path / "net.param"), "published")
+    image = torch.rand(1, 3, 16, 8)
+    assert torch.equal(loaded(image), network(image))
+
+
+def test_running_statistics_of_batch_norm_are_written_and_not_read(tmp_path: Path) -> None:
+    save_ncnn(UnetGenerator(features=4, depth=3).eval(), tmp_path / "net")
+    with pytest.raises(ValueError, match=r"net\.param: layer .* is in no RRDB and no compact network as published"):
+        load_published(tmp_path / "net.param")
+
+
+def test_weights_that_end_early_are_refused(tmp_path: Path) -> None:
+    save_ncnn(PLKSR(**SMALL_PLKSR).eval(), tmp_path / "net")
+    (tmp_path / "net.bin").write_bytes((tmp_path / "net.bin").read_bytes()[:-4])
+    with pytest.raises(ValueError, match=r"net\.bin: ends after .* bytes, its \.param needs more"):
+        load_published(tmp_path / "net.param")
 
 
 def test_results_that_differ_are_refused_and_nothing_is_written(tmp_path: Path, monkeypatch) -> None:
