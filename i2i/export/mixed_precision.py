@@ -1,11 +1,13 @@
 """Mixed precision: convolutions that cost too much PSNR in 8 bits stay in float32, as few as a target needs.
 
 Each one's cost is measured with that one in 8 bits and all others in float32, which is the sensitivity of Wu et al.
-2020, Integer Quantization for Deep Learning Inference, section 5.2, https://arxiv.org/abs/2004.09602.
+2020, Integer Quantization for Deep Learning Inference, section 5.2, https://arxiv.org/abs/2004.09602. It is that of the
+engine with the lower PSNR, of those that are installed: each fuses layers in its own way before it runs them in 8 bits.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from itertools import chain
 from typing import NamedTuple
 
@@ -14,12 +16,15 @@ from onnx import ModelProto
 
 from i2i.export.graph import INPUT
 from i2i.export.int8 import Float, Quantiser
-from i2i_runtime.engines.onnxruntime import open_subgraph
+from i2i_runtime.bands import Subgraph
+from i2i_runtime.engines import onnxruntime, openvino
 
 MAX_IMAGES = 4  # that are run in each trial
 MAX_TRIALS = 48  # of single layers, or of as many in a row as it then takes
 MARGIN = 0.5  # dB beyond the target, since other images are for the proof
 _SMALLEST_MSE = 1e-20
+
+Engine = Callable[[bytes], Subgraph]
 
 
 class Mixed(NamedTuple):
@@ -36,10 +41,11 @@ def quantise_to(model: ModelProto, batches: Sequence[Float], least_psnr: float) 
     """
     quantiser = Quantiser(model, batches)
     chosen = batches[:: max(1, len(batches) // MAX_IMAGES)][:MAX_IMAGES]
-    expected, layers = _run(model, chosen), quantiser.layers
+    expected, layers, engines = _run(_onnxruntime, model, chosen), quantiser.layers, _engines()
 
     def psnr(floats: Sequence[str]) -> float:
-        return _psnr(_run(quantiser.quantise(floats), chosen), expected)
+        quantised = quantiser.quantise(floats)
+        return min(_psnr(_run(engine, quantised, chosen), expected) for engine in engines)
 
     if (without := psnr([])) >= least_psnr + MARGIN:
         return Mixed(quantiser.quantise(), len(layers))
@@ -70,8 +76,16 @@ def _groups(layers: Sequence[str]) -> list[list[str]]:
     return [list(layers[start : start + length]) for start in range(0, len(layers), length)]
 
 
-def _run(model: ModelProto, batches: Sequence[Float]) -> list[Float]:
-    run = open_subgraph(model.SerializeToString(), provider="cpu")
+def _engines() -> list[Engine]:
+    return [_onnxruntime, openvino.open_subgraph] if find_spec("openvino") else [_onnxruntime]
+
+
+def _onnxruntime(file: bytes) -> Subgraph:
+    return onnxruntime.open_subgraph(file, provider="cpu")
+
+
+def _run(engine: Engine, model: ModelProto, batches: Sequence[Float]) -> list[Float]:
+    run = engine(model.SerializeToString())
     return [run({INPUT: batch}) for batch in batches]
 
 

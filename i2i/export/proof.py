@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,9 +61,15 @@ class Proof(NamedTuple):
 
 
 def prove(
-    run: Network, card: Card, network: InUnitRange, batches: Sequence[Float], *, least_psnr: float | None = None
+    run: Network,
+    card: Card,
+    network: InUnitRange,
+    batches: Sequence[Float],
+    *,
+    least_psnr: float | None = None,
+    engine: str = "onnxruntime",
 ) -> Proof:
-    """Compare `run`, the file that `card` describes, with `network` on batches (N, C, H, W) in [0, 1].
+    """Compare `run`, the file that `card` describes in `engine`, with `network` on batches (N, C, H, W) in [0, 1].
 
     A float32 file must agree to LIMIT, one of lower precision must reach `least_psnr` dB. Raises ValueError where the
     file can't be run.
@@ -70,7 +77,8 @@ def prove(
     with torch.inference_mode():
         expected = [network(torch.from_numpy(batch)).numpy() for batch in batches]
     results = run_all(card, [partial(run, batch) for batch in batches])
-    return compare(card, results, expected, sizes=[batch.shape for batch in batches], least_psnr=least_psnr)
+    sizes = [batch.shape for batch in batches]
+    return compare(card, results, expected, sizes=sizes, least_psnr=least_psnr, engine=engine)
 
 
 def run_all(card: BaseCard, runs: Sequence[Callable[[], Float]]) -> list[Float]:
@@ -89,10 +97,11 @@ def compare(
     *,
     sizes: Sequence[tuple[int, ...]],
     least_psnr: float | None = None,
+    engine: str = "onnxruntime",
 ) -> Proof:
     """Compare results of the file that `card` describes with those of torch, `expected`: (N, C, H, W) in [0, 1].
 
-    `sizes` are the shapes that the proof names.
+    `sizes` are the shapes that the proof names, and `engine` is what ran the file.
     """
     # The result of an untrained network is nearly one colour, where a small absolute error is a large relative one.
     scale = min(1.0, max(_ROUNDING, *(float(np.ptp(each)) for each in expected)))
@@ -108,7 +117,7 @@ def compare(
         limit=f"{limit:.1e}" if least is None else f"{least:g} dB",
         holds=largest <= limit if least is None else psnr >= least,
         batches=tuple(sizes),
-        runtime=f"ONNX Runtime {onnxruntime.__version__}",
+        runtime=f"OpenVINO {version(engine)}" if engine == "openvino" else f"ONNX Runtime {onnxruntime.__version__}",
     )
 
 

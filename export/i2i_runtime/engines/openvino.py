@@ -72,15 +72,23 @@ class OpenVino(ExportedModel):
             self._requests.append(request)
 
     def _open_subgraph(self, file: bytes) -> Subgraph:
-        core = _core()
-        subgraph = core.compile_model(core.read_model(file), "CPU", self._settings)
-        request = subgraph.create_infer_request()
+        return _compile(file, self._settings)
 
-        def run(inputs: dict[str, Array]) -> Array:
-            with endable(request.cancel):
-                return request.infer(inputs, share_inputs=True)[0]
 
-        return run
+def open_subgraph(file: bytes, *, threads: int = 0) -> Subgraph:
+    """A subgraph's file in OpenVINO. Raises ValueError where OpenVINO is not installed."""
+    return _compile(file, _settings(threads))
+
+
+def _compile(file: bytes, settings: dict[str, Any]) -> Subgraph:
+    core = _core()
+    request = core.compile_model(core.read_model(file), "CPU", settings).create_infer_request()
+
+    def run(inputs: dict[str, Array]) -> Array:
+        with endable(request.cancel):
+            return request.infer(inputs, share_inputs=True)[0]
+
+    return run
 
 
 @contextmanager
