@@ -19,7 +19,7 @@ Metrics = Annotated[
     str | None,
     typer.Option(
         help="Names with commas: fid, kid, is, precision, recall, density, coverage, psnr, ssim, ms-ssim, l1, lpips, "
-        "diversity, novelty, dependence, labels, structure, flicker.",
+        "diversity, novelty, dependence, labels, structure, flicker, eq-t, eq-r.",
         show_default="what fits and is at hand",
     ),
 ]

@@ -5,6 +5,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from i2i.evaluate.folder_metrics import METRIC_GROUPS, FolderEvaluation, ImageFolders
+from i2i.evaluate.generator_metrics import GENERATOR_METRICS
 from i2i.evaluate.instruments import FEATURE_METRICS, Instruments
 from i2i.evaluate.pairs import find_pairs
 from i2i.evaluate.result import EvaluationResult
@@ -74,6 +75,8 @@ def _obstacle(name: str, folders: ImageFolders, instruments: Instruments, mismat
         return instruments.no_extractor
     if name == "novelty" and folders.training is None:
         return "the training images are not known here"
+    if name in GENERATOR_METRICS:
+        return "is of a generator, not of images that it made; i2i evaluate RUN measures it"
     if name == "labels" and instruments.labels is None:
         return "needs --segmenter and --labels"
     if name in ("dependence", "structure", "flicker") and folders.source is None:

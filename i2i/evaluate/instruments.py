@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from i2i.data.cache import cache_folder
+from i2i.evaluate.generator_metrics import GENERATOR_METRICS
 from i2i.evaluate.labels import LabelConsistency
 from i2i.evaluate.pairs import Progress
 from i2i.metrics.features import FeatureExtractor, FolderFeatures, features_of_folder, open_extractor
@@ -33,6 +34,7 @@ METRICS = {
     "labels": "whether the labels of the sources still fit: mIoU of a segmenter; higher is better",
     "structure": "how well a translation keeps its source's structure",
     "flicker": "change between neighbouring frames beyond that of the source; lower is better",
+    **GENERATOR_METRICS,
 }
 FEATURE_METRICS = (*SET_METRICS, "novelty")
 

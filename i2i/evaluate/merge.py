@@ -66,6 +66,7 @@ def write_merged(result: EvaluationResult, file: Path, *, overwrite: bool = Fals
         for name, each in earlier.get("metrics", {}).items()
         if name not in new and not (others and name.startswith(_OF_CLASS))
     }
+    table |= {key: earlier[key] for key in _COMPARED if key in earlier and key not in table}
     if kept:
         table["metrics"] = kept | new
         table["images"] = _merge_images(earlier.get("images", []), table["images"])

@@ -13,6 +13,7 @@ from i2i.data.sources import Files, SampleKind, find_files
 from i2i.evaluate.folder_metrics import ImageFolders
 from i2i.evaluate.folders import evaluate_folders
 from i2i.evaluate.generate import ProgressOf, translate_folder, write_samples, write_training_images, write_translations
+from i2i.evaluate.generator_metrics import GENERATOR_METRICS, measure_generator
 from i2i.evaluate.held_out import HeldOutData, find_direction, select_files, training_files
 from i2i.evaluate.instruments import Instruments
 from i2i.evaluate.loaded_model import LoadedModel, load_model
@@ -20,6 +21,7 @@ from i2i.evaluate.merge import Facts, check_mergeable, listing_of, listing_of_fo
 from i2i.evaluate.pairs import Progress
 from i2i.evaluate.result import FILE, EvaluationResult
 from i2i.latent.sampler import Sampler
+from i2i.metrics.value import MetricValue
 from i2i.recipe import Recipe
 
 _UNIT = (0.0, 1.0)
@@ -71,19 +73,22 @@ def evaluate_run(
     loaded = load_model(model, data, product=product, device=device, notify=notify)
     if instruments.labels and (names is None or "labels" in names):
         _check_labels_stay_aligned(loaded.recipe)
-    chosen = _choose(loaded, data, samples, notify)
+    of_generator = [name for name in names or () if name in GENERATOR_METRICS]
+    of_images = None if names is None else [name for name in names if name not in of_generator]
+    needs_images = of_images is None or bool(of_images)
+    chosen = _choose(loaded, data, samples, notify) if needs_images else _Chosen(None, None, "the generator itself", "")
     facts = _facts(model, loaded, data, chosen) | {"samples": samples, "seed": instruments.seed}
     outputs = _check_outputs(loaded.run, json, facts, overwrite, notify)
-    with _image_folder(keep) as folder:
-        try:
-            progress = _stoppable(instruments.progress, stop)
-            with_novelty = "novelty" in (names or ()) and not data
-            generated = _generate(loaded, chosen, data, samples, folder, instruments.seed, progress, with_novelty)
-        except _Stopped:
-            return None
-        notify(f"{model}: {loaded.product} of {loaded.checkpoint}, {chosen.description}")
-        result = evaluate_folders(generated.folders, names, instruments)
-    result.add_failed(generated.failed)
+    notify(f"{model}: {loaded.product} of {loaded.checkpoint}, {chosen.description}")
+    progress = _stoppable(instruments.progress, stop)
+    try:
+        values = _measure_generator(of_generator, loaded, samples, instruments.seed, progress)
+        result = EvaluationResult()
+        if needs_images:
+            result = _measure_images(of_images, loaded, chosen, data, instruments, samples, keep, progress)
+    except _Stopped:
+        return None
+    result.metrics |= values
     result.facts = facts
     for file in outputs:
         try:
@@ -92,6 +97,33 @@ def evaluate_run(
             if file == json:
                 raise
             notify(f"{file}: cannot be written ({error.strerror}), so i2i report will not show this")
+    return result
+
+
+def _measure_generator(
+    names: Sequence[str], loaded: LoadedModel, samples: int, seed: int, progress: ProgressOf
+) -> dict[str, MetricValue]:
+    if names and not isinstance(loaded.model, Sampler):
+        raise ValueError(f"{', '.join(names)}: {loaded.checkpoint} makes no images from noise")
+    return measure_generator(names, loaded.model, samples=samples, seed=seed, progress=progress) if names else {}
+
+
+def _measure_images(
+    names: Sequence[str] | None,
+    loaded: LoadedModel,
+    chosen: _Chosen,
+    data: Sequence[str],
+    instruments: Instruments,
+    samples: int,
+    keep: Path | None,
+    progress: ProgressOf,
+) -> EvaluationResult:
+    """Generate images, in the folder `keep` or a temporary one, and measure them."""
+    with _image_folder(keep) as folder:
+        with_novelty = "novelty" in (names or ()) and not data
+        generated = _generate(loaded, chosen, data, samples, folder, instruments.seed, progress, with_novelty)
+        result = evaluate_folders(generated.folders, names, instruments)
+    result.add_failed(generated.failed)
     return result
 
 
@@ -118,16 +150,18 @@ def _check_outputs(
 
 
 def _facts(model: Path, loaded: LoadedModel, data: Sequence[str], chosen: _Chosen) -> dict[str, str | int]:
-    return {
+    facts: dict[str, str | int] = {
         "run": str(loaded.run or model),
         "checkpoint": loaded.checkpoint,
         "step": loaded.step,
         "product": loaded.product,
         "weights": loaded.weights,
-        "data": ", ".join(data or (loaded.recipe.data.source if loaded.recipe else ())),
-        "listing": chosen.listing,
         "measured": chosen.description,
     }
+    if not chosen.listing:  # of no data
+        return facts
+    sources = data or (loaded.recipe.data.source if loaded.recipe else ())
+    return {**facts, "data": ", ".join(sources), "listing": chosen.listing}
 
 
 def _choose(loaded: LoadedModel, data: Sequence[str], most: int, notify: Callable[[str], None]) -> _Chosen:

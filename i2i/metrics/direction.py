@@ -9,6 +9,7 @@ _LOWER = ("fid", "kid", "l1", "lpips", "warp error", "flicker ratio")
 _HIGHER = (
     *("is", "precision", "recall", "density", "coverage", "diversity", "dependence", "novelty"),
     *("psnr", "ssim", "ms-ssim", "miou", "iou", "pixel accuracy"),
+    *("eq-t", "eq-r"),
     *("edge f1", "edge precision", "edge recall", "gradient structure"),
 )
 DIRECTIONS: dict[str, HigherOrLower] = {**dict.fromkeys(_LOWER, "lower"), **dict.fromkeys(_HIGHER, "higher")}

@@ -8,8 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i2i import inference
-from i2i.evaluate import EvaluationResult, evaluate_run, open_instruments, open_label_consistency
+from i2i import inference, recipe
+from i2i.evaluate import (
+    EvaluationResult,
+    ImageFolders,
+    evaluate_folders,
+    evaluate_run,
+    open_instruments,
+    open_label_consistency,
+)
 from i2i.latent import sampler as sampling
 from i2i.training import run
 from i2i_runtime import images
@@ -18,7 +25,7 @@ from tests.evaluate.test_upscaling import picture
 from tests.logs import read_log
 from tests.metrics.segmentation.onnx_files import write_segmenter
 from tests.test_earlier_versions import MADE
-from tests.worlds import Recorder, digits, tiny_recipe, tiny_world
+from tests.worlds import TINY, Recorder, digits, tiny_recipe, tiny_world
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +212,27 @@ def test_a_model_without_a_recipe_needs_folders(tmp_path: Path) -> None:
     assert {"KID(means)", "PSNR"} <= result.metrics.keys() and not (tmp_path / "evaluation.json").exists()
     with pytest.raises(ValueError, match=r"x2.pth: came without a recipe, .* name the folder of its sources"):
         measure(model)
+
+
+def test_equivariance_is_measured_without_data_and_kept_beside_other_metrics(tmp_path: Path) -> None:
+    small = ["method.generator.layers=4", "method.generator.features=8", "method.path_weight=0", "train.steps=1"]
+    options = ["method.generator=stylegan3", *(each for each in TINY["stylegan2"] if "128" not in each), *small]
+    words = [*options, "method.discriminator.base=128", "method.generator.base=256", "train.workers=0"]
+    chosen = recipe.load(recipe.find("stylegan2"), [str(digits(tmp_path / "digits", each=4))], words)
+    folder = run.train(chosen, tmp_path / "run", reporter=Recorder(), device="cpu")
+    measure(folder, "kid", samples=6)
+    result = evaluate_run(folder, [], ["eq-t", "eq-r"], open_instruments(["eq-t", "eq-r"]), samples=6, device="cpu")
+    assert result is not None and list(result.metrics) == ["EQ-T", "EQ-R"] and result.metrics["EQ-T"].value > 30
+    table = json.loads((folder / "evaluation.json").read_text())
+    assert table["metrics"].keys() == {"KID(means)", "EQ-T", "EQ-R"} and table["data"].endswith("digits")
+
+
+def test_equivariance_of_what_has_no_input_to_move_raises(runs: Callable[[str], Path]) -> None:
+    for method, sentence in (("dcgan", "DCGANGenerator has no input that moves"), ("pix2pix", "no images from noise")):
+        with pytest.raises(ValueError, match=sentence):
+            evaluate_run(runs(method), [], ["eq-t"], open_instruments(["eq-t"]), device="cpu", overwrite=True)
+    with pytest.raises(ValueError, match="eq-t: is of a generator"):
+        evaluate_folders(ImageFolders(runs("pix2pix").parent / "world" / "testA"), ["eq-t"], open_instruments(["eq-t"]))
 
 
 def test_missing_data_raise_with_the_way_to_name_others(runs: Callable[[str], Path], tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ Karras, Aittala, Laine, Härkönen, Hellsten, Lehtinen, Aila 2021: Alias-Free Ge
 and appendices C and D, https://arxiv.org/abs/2106.12423.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Literal, cast
 
 import numpy as np
@@ -98,6 +99,16 @@ class StyleGAN3Generator(LatentGenerator):
                 layer.observe(features, self.magnitude_decay)
             features = layer(features, w[:, number])
         return features * _OUTPUT_SCALE
+
+    @contextmanager
+    def moved(self, motion: Tensor) -> Iterator[None]:
+        """A context in which images show the input moved; `motion` (3, 3) is the inverse of that, in images."""
+        own = self.stem.transform.clone()
+        self.stem.transform.copy_(motion)
+        try:
+            yield
+        finally:
+            self.stem.transform.copy_(own)
 
     def _averages_move(self) -> bool:
         return self.training and not torch.is_grad_enabled()
