@@ -1,5 +1,5 @@
 """Published checkpoints in and out: Pix2Pix, CycleGAN and CUT (`latest_net_G.pth` and the like), ESRGAN, Real-ESRGAN,
-SPAN, PLKSR and RealPLKSR; StyleGAN2's in NVIDIA's pickles and rosinality's files.
+SPAN, PLKSR and RealPLKSR; StyleGAN2's in NVIDIA's pickles and rosinality's files; BigGAN's.
 
 The architecture is recognised from keys and shapes, never from a file's name. Keys give the position of a layer in the
 published network: sorted by it, the layers are in the order of ours. `save_published` writes the published layout.
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from i2i.interop import plksr, span, stylegan2, stylegan3, super_resolution, translation
+from i2i.interop import biggan, plksr, span, stylegan2, stylegan3, super_resolution, translation
 from i2i.interop.architectures import NotRecognised, load_architecture
 from i2i.interop.files import read
 from i2i.interop.interpolation import interpolate
@@ -39,15 +39,22 @@ KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]
     "feats.1.channel_mixer.0.weight": ("RealPLKSR's", "realplksr", plksr.realplksr_options),
     stylegan2.NVIDIA: ("StyleGAN2's (NVIDIA)", "stylegan2", stylegan2.stylegan2_options),
     stylegan3.NVIDIA: ("StyleGAN3's (NVIDIA)", "stylegan3", stylegan3.stylegan3_options),
+    biggan.AUTHORS: ("BigGAN's", "biggan", biggan.biggan_options),
     stylegan2.ROSINALITY: ("StyleGAN2's (rosinality)", "stylegan2", stylegan2.stylegan2_options),
 }
 # Names of generators whose keys are renamed one by one; of others the order of the layers says which is which.
 RENAMED: dict[str, Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]] = {
+    "biggan": biggan.rename_biggan,
     "span": span.rename_span,
     "plksr": plksr.rename_plksr,
     "realplksr": plksr.rename_plksr,
     "stylegan2": stylegan2.rename_stylegan2,
     "stylegan3": stylegan3.rename_stylegan3,
+}
+# A key of a network of noise that no generator here is -> its name.
+NOT_HERE = {
+    "gen_z.weight_orig": "BigGAN-deep (pytorch-pretrained-biggan)",
+    "GE.initial_block": "the network of stylegan2-pytorch by lucidrains",
 }
 # Keys of networks of others that may have one of these keys, too.
 OF_OTHERS = (
@@ -142,6 +149,8 @@ def recognise(state: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
 
 
 def _unknown(state: Mapping[str, Tensor]) -> str:
+    if found := next((name for key, name in NOT_HERE.items() if key in state), None):
+        return f"{found}, which is not here: its layers differ from those of biggan and stylegan2"
     looked_for = " or ".join(f"{whose} {key}" for key, (whose, *_) in KINDS.items())
     found = ", ".join([*map(str, state)][:3]) + ", ..." if state else "no keys at all"
     return f"not a published generator: looked for {looked_for}; found {found}"

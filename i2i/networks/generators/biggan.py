@@ -23,7 +23,7 @@ from i2i.registry import did_you_mean, generators
 Conditioning = Literal["separate", "shared", "hierarchical"]
 
 # By size, in units of features: the first map, and what comes out of every block (appendix B; 32 and 64: authors' code)
-_WIDTHS = {
+WIDTHS = {
     32: (4, 4, 4, 4),
     64: (16, 16, 8, 4, 2),
     128: (16, 16, 8, 4, 2, 1),
@@ -31,7 +31,7 @@ _WIDTHS = {
     512: (16, 16, 8, 8, 4, 2, 1, 1),
 }
 _FIRST_SIZE = 4  # pixels of the first map
-_SHARED_WIDTH = 128  # of the embedding that all blocks share
+SHARED_WIDTH = 128  # of the embedding that all blocks share
 
 
 @generators.register("biggan")
@@ -67,17 +67,17 @@ class BigGANGenerator(LatentGenerator):
         super().__init__()
         at_least(1, out_channels=out_channels, latent=latent, features=features)
         at_least(0, classes=classes)
-        one_of(_WIDTHS, size=size)
+        one_of(WIDTHS, size=size)
         self.size, self.out_channels, self.latent, self.classes = size, out_channels, latent, classes
-        widths = [features * width for width in _WIDTHS[size]]
+        widths = [features * width for width in WIDTHS[size]]
         sizes = [_FIRST_SIZE * 2**level for level in range(1, len(widths))]
         one_of([0, *sizes], attention=attention)
         self.parts = _parts(conditioning, latent, len(sizes))  # of z: the first layer's, and one for each block
         own = latent // self.parts
 
         shared = classes and conditioning != "separate"
-        self.embedding = nn.Embedding(classes, _SHARED_WIDTH) if shared else None
-        table = _table(classes, (_SHARED_WIDTH if shared else 0) + (own if self.parts > 1 else 0))
+        self.embedding = nn.Embedding(classes, SHARED_WIDTH) if shared else None
+        table = _table(classes, (SHARED_WIDTH if shared else 0) + (own if self.parts > 1 else 0))
         self.stem = nn.Linear(own, widths[0] * _FIRST_SIZE**2)
         self.blocks = nn.ModuleList(
             UpsamplingBlock(*pair, table, has_attention=size == attention)
