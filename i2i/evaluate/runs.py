@@ -103,9 +103,11 @@ def evaluate_run(
 def _measure_generator(
     names: Sequence[str], loaded: LoadedModel, samples: int, seed: int, progress: ProgressOf
 ) -> dict[str, MetricValue]:
-    if names and not isinstance(loaded.model, Sampler):
+    if not names:
+        return {}
+    if not isinstance(loaded.model, Sampler):
         raise ValueError(f"{', '.join(names)}: {loaded.checkpoint} makes no images from noise")
-    return measure_generator(names, loaded.model, samples=samples, seed=seed, progress=progress) if names else {}
+    return measure_generator(names, loaded.model, samples=samples, seed=seed, progress=progress)
 
 
 def _measure_images(

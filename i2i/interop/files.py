@@ -33,7 +33,7 @@ def read(path: Path) -> Mapping[str, Tensor]:
         return _read_pair(path)
     if is_nvidia_pickle(path):
         return read_nvidia(path)
-    state = _unwrapped(_content(path))
+    state = _unwrapped(read_content(path))
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(f"{path}: not a published checkpoint, which is a dictionary of tensors and nothing else")
     return _without_prefixes({str(key): tensor for key, tensor in state.items()})
@@ -46,7 +46,8 @@ def _read_pair(path: Path) -> Mapping[str, Tensor]:
     return read_span(path) if graph.is_file() and is_span(graph) else read_ncnn(path)
 
 
-def _content(path: Path) -> Any:
+def read_content(path: Path) -> Any:
+    """Read the content of a `.pth` or `.safetensors` file as it is. Raises ValueError for any other file."""
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     if _is_torchscript(path):

@@ -33,16 +33,29 @@ def is_nvidia_pickle(path: Path) -> bool:
 def read_nvidia(path: Path, network: str = AVERAGE) -> dict[str, Tensor]:
     """The state dict of a network of a pickle: G_ema, the generator's moving average, G or D. Raises ValueError."""
     content = read_pickle(path)
-    if not isinstance(content, Mapping) or not isinstance(content.get(network), Record):
+    if not _holds(content, network):
         held = ", ".join(str(key)[:40] for key in content) if isinstance(content, Mapping) else type(content).__name__
         raise ValueError(f"{path}: holds no network {network!r}; it holds {held[:200] or 'nothing'}")
-    if "tflib" in content[network].name:
+    return _state_dict(path, network, content[network])
+
+
+def find_nvidia(path: Path, network: str) -> dict[str, Tensor] | None:
+    """The state dict of a network of a pickle, as `read_nvidia`; None where the pickle holds no such network."""
+    content = read_pickle(path)
+    return _state_dict(path, network, content[network]) if _holds(content, network) else None
+
+
+def _holds(content: Any, network: str) -> bool:
+    return isinstance(content, Mapping) and isinstance(content.get(network), Record)
+
+
+def _state_dict(path: Path, network: str, record: Record) -> dict[str, Tensor]:
+    if "tflib" in record.name:
         raise ValueError(f"{path}: a network of TensorFlow; NVIDIA's legacy.py converts it to a pickle of PyTorch")
     try:
-        tensors = dict(_tensors(_state(content[network]), "", 0, count()))
+        return dict(_tensors(_state(record), "", 0, count()))
     except _Strange as error:
         raise ValueError(f"{path}: {network}: {error}; it was not written by NVIDIA's code") from None
-    return tensors
 
 
 class _Strange(ValueError):

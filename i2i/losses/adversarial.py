@@ -178,7 +178,7 @@ class WassersteinClipping(Wasserstein):
 
     @torch.no_grad()
     def constrain(self, discriminator: nn.Module) -> None:
-        for weight in discriminator.parameters():
+        for weight in (each for each in discriminator.parameters() if each.requires_grad):
             weight.clamp_(-self.clip, self.clip)
 
 

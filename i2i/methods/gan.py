@@ -28,7 +28,7 @@ from i2i.networks.discriminators.base import Discriminator
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import at_least
 from i2i.recipe.components import Part
-from i2i.recipe.ranges import Channels, Classes, Every, Pixels, Steps, Times, Weight
+from i2i.recipe.ranges import Blocks, Channels, Classes, Every, Pixels, Steps, Times, Weight
 
 # Constructor parameters that are components, as in `i2i.methods.base`.
 LatentFactory = Annotated[
@@ -57,6 +57,8 @@ class GAN(Generation):
     the authors' code, https://github.com/martinarjovsky/WassersteinGAN); 0: never. `r1_weight` (gamma) adds the R1
     penalty (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406) at every `r1_every`-th step, and as many times as
     large; `orthogonal_weight` (beta) adds orthogonal regularisation of the generator; 0 leaves them out.
+    `freeze_discriminator` is the number of the discriminator's first blocks, those nearest the image, that keep the
+    weights that a run starts from (Freeze-D, Mo et al. 2020, https://arxiv.org/abs/2002.10964).
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class GAN(Generation):
         r1_weight: Weight = 0.0,
         r1_every: Every = 1,
         orthogonal_weight: Weight = 0.0,
+        freeze_discriminator: Blocks = 0,
     ) -> None:
         super().__init__()
         at_least(1, critic_steps=critic_steps, r1_every=r1_every)
@@ -90,6 +93,7 @@ class GAN(Generation):
         self.adversarial = adversarial()
         if r1_weight and self.adversarial.r1_weight:
             raise ValueError("method.r1_weight and method.adversarial.r1_weight are one penalty; set one of them to 0")
+        self.discriminator.freeze(freeze_discriminator)
         check_discriminators(self.adversarial, self.discriminator)
         check_penalty("method.r1_weight", r1_weight, self.discriminator)
         self.critic_steps = critic_steps  # n_critic

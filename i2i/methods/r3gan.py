@@ -14,7 +14,7 @@ from i2i.losses.penalties import penalty_terms, squared_slope
 from i2i.methods.base import AdversarialFactory, Update, adapt_augmentation, check_penalty
 from i2i.methods.gan import GAN, LatentFactory, LatentJudgeFactory
 from i2i.networks.augmentation.ada import AugmentationOfProbability
-from i2i.recipe.ranges import Channels, Classes, Pixels, Probability, Weight
+from i2i.recipe.ranges import Blocks, Channels, Classes, Pixels, Probability, Weight
 from i2i.registry import methods
 
 
@@ -27,6 +27,7 @@ class R3GAN(GAN):
     authors' code each player has real images of its own: the discriminator the first half of a batch, the generator
     the second (of one image, both that one), and as many fakes. `augment` "ada" augments what the discriminator sees
     by ADA's transforms, with a probability that moves from 0 to `last_augment` in the same way.
+    `freeze_discriminator` is as in `GAN`.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class R3GAN(GAN):
         last_gamma: Weight = 0.2,
         augment: Literal["none", "ada"] = "none",
         last_augment: Probability = 0.3,
+        freeze_discriminator: Blocks = 0,
     ) -> None:
         super().__init__(
             generator=generator,
@@ -50,6 +52,7 @@ class R3GAN(GAN):
             size=size,
             channels=channels,
             classes=classes,
+            freeze_discriminator=freeze_discriminator,
         )
         check_penalty("method.gamma", max(gamma, last_gamma), self.discriminator)
         if max(gamma, last_gamma) and (self.adversarial.r1_weight or self.adversarial.r2_weight):

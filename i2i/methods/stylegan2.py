@@ -19,7 +19,7 @@ from i2i.networks.augmentation.ada import AdaptiveAugmentation
 from i2i.networks.generators.stylegan2 import StyleGAN2Generator
 from i2i.networks.generators.stylegan3 import StyleGAN3Generator
 from i2i.networks.layers import at_least
-from i2i.recipe.ranges import Channels, Classes, Every, Parameter, Pixels, Probability, Weight
+from i2i.recipe.ranges import Blocks, Channels, Classes, Every, Parameter, Pixels, Probability, Weight
 from i2i.registry import methods
 
 _PATH_DECAY = 0.01  # of the mean path length, at each penalty (appendix B)
@@ -38,6 +38,7 @@ class StyleGAN2(GAN):
     discriminator sees, which fades in the first `blur_steps` steps (StyleGAN3-R, Karras et al. 2021, appendix D,
     https://arxiv.org/abs/2106.12423). `augment` "ada" augments what the discriminator sees, real or fake, as much as
     keeps its overfitting at `augment_target`: for fewer than some 30,000 images (https://arxiv.org/abs/2006.06676).
+    `freeze_discriminator` is as in `GAN`.
     """
 
     mean_length: Tensor  # a, of paths
@@ -62,6 +63,7 @@ class StyleGAN2(GAN):
         blur_steps: Every = 6250,
         augment: Literal["none", "ada"] = "none",
         augment_target: Probability = 0.6,
+        freeze_discriminator: Blocks = 0,
     ) -> None:
         super().__init__(
             generator=generator,
@@ -72,6 +74,7 @@ class StyleGAN2(GAN):
             classes=classes,
             r1_weight=r1_weight,
             r1_every=r1_every,
+            freeze_discriminator=freeze_discriminator,
         )
         at_least(1, path_every=path_every)
         if not isinstance(self.generator, StyleGAN2Generator | StyleGAN3Generator):

@@ -23,14 +23,14 @@ Render = Callable[[Tensor], Tensor]  # inverse of a motion (3, 3), in images fro
 
 
 class SquaredError(NamedTuple):
-    """Sum of squared differences over a number of pixels and channels."""
+    """Sum of squared differences over a number of values, of all pixels and channels."""
 
     total: float
-    count: float
+    values: int
 
     def decibels(self) -> float:
         """Peak signal-to-noise ratio for images in [-1, 1]."""
-        return 20 * math.log10(_RANGE) - 10 * math.log10(self.total / self.count) if self.total else math.inf
+        return 20 * math.log10(_RANGE) - 10 * math.log10(self.total / self.values) if self.total else math.inf
 
 
 def translation_error(render: Render, *, shift: tuple[int, int]) -> SquaredError:
@@ -55,7 +55,7 @@ def rotation_error(render: Render, *, angle: float) -> SquaredError:
     expected, seen = rotated(render(torch.eye(3)), angle)
     found, valid = as_if_rotated(render(motion), angle)
     mask = (seen * valid).expand_as(found)
-    return SquaredError(((expected - found).square() * mask).sum().item(), mask.sum().item())
+    return SquaredError(((expected - found).square() * mask).sum().item(), int(mask.sum()))
 
 
 def rotation(angle: float) -> Tensor:

@@ -126,8 +126,8 @@ class Train(BaseModel):
     )
     start: str | list[str] = Field(
         default="",
-        description="Weights that the generators start from: a run, a file, or a name of `i2i list weights`; a list of "
-        "files where a method has several generators.",
+        description="Weights that the generators start from, and the discriminators where they are there too: a run, a "
+        "published file, or a name of `i2i list weights`; a list of files where a method has several generators.",
     )
     workers: int = Field(default=2, ge=0, le=256, description="Processes that read images, for each training process.")
     precision: Literal["float32", "bfloat16"] = Field(

@@ -32,7 +32,7 @@ from i2i.training.malloc import keep_freed_memory
 from i2i.training.memory import check_memory
 from i2i.training.run_folder import SAMPLES, lock_folder, write_recipe
 from i2i.training.run_info import changes_since_last_start, fingerprint, record_run_info
-from i2i.training.start_weights import load_products, load_start_weights
+from i2i.training.start_weights import check_frozen, load_products, load_start_weights
 from i2i.training.train_state import TrainState
 from i2i.training.trainer import Trainer
 from i2i_runtime.files import shell_word
@@ -79,8 +79,8 @@ def build_trainer(
     """
     notify = context.reporter.notify
     recipe, method, files, samples, degradation, preparations, _ = _open_stage(recipe, context)
-    if recipe.train.start and state is None:
-        load_start_weights(recipe.train.start, method)
+    if state is None:
+        load_start_weights(recipe.train.start, method, notify) if recipe.train.start else check_frozen(method)
     recipe = _with_steps(recipe, samples)
     schedule = build(registry.schedules, recipe.schedule)
     held_out_samples = partial(held_out, method, samples, degradation)

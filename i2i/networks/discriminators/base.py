@@ -17,8 +17,8 @@ class Discriminator(nn.Module):
     Shapes: (N, in_channels, H, W) -> logits of any shape that starts with N, high for real, without a sigmoid; of
     several scales a tuple of them, which count the same. H and W are at least `min_size` pixels, which `check_size`
     checks. A conditional discriminator has the channels of both images, which the method concatenates, the condition
-    first. With `classes` it takes labels int64 (N,) as well. Its last layers are called `head`, whose input is what
-    anomalies are scored by.
+    first. With `classes` it takes labels int64 (N,) as well. Its first layer is called `stem`, the blocks after it
+    `blocks`, and the last layers `head`, whose input is what anomalies are scored by.
     """
 
     in_channels: int
@@ -26,6 +26,7 @@ class Discriminator(nn.Module):
     min_size: int = 1
     scales: int = 1  # whose logits and features count the same
     has_features: bool = False  # whether it has a method `features`
+    frozen_blocks: int = 0  # see `freeze`
     augmentation: Augmentation | None  # of what it sees in training
 
     def __init__(self) -> None:
@@ -46,6 +47,26 @@ class Discriminator(nn.Module):
         if self.augmentation is not None and self.training:
             images = self.augmentation(torch.cat(images), copies=len(images)).chunk(len(images))
         return [self.features(each) for each in images]
+
+    def blocks_in_order(self) -> list[nn.Module]:
+        """The blocks that features pass one after another, from the image on, without the last layers."""
+        children = dict(self.named_children())
+        first, blocks = children.get("stem"), children.get("blocks", nn.Sequential())
+        return [*([] if first is None else [first]), *blocks.children()]
+
+    def freeze(self, count: int) -> None:
+        """Freeze the weights of the first `count` blocks, those nearest the image, in training (Freeze-D, Mo, Cho, Shin
+        2020, https://arxiv.org/abs/2002.10964). Raises ValueError where there are not as many.
+        """
+        blocks = self.blocks_in_order()
+        if not 0 <= count <= len(blocks):
+            raise ValueError(
+                f"method.freeze_discriminator = {count} is refused: {type(self).__name__} has {len(blocks)} blocks in "
+                f"order before its last layers; choose from: 0 to {len(blocks)}"
+            )
+        self.frozen_blocks = count
+        for block in blocks[:count]:
+            block.requires_grad_(False)
 
     def check_size(self, height: int, width: int) -> None:
         """Raises ValueError if the network can't take images of this size, in pixels."""

@@ -64,6 +64,9 @@ class R3GANDiscriminator(FixedSizeDiscriminator):
         )
         self.embedding = ClassEmbedding(classes, outputs, 1 / math.sqrt(outputs)) if classes else None
 
+    def blocks_in_order(self) -> list[nn.Module]:
+        return [self.stem, *self.stages]
+
     def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor:
         self.check_size(*image.shape[-2:])
         logits = self.head(self.stages(self.stem(image)))
