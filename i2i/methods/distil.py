@@ -15,6 +15,7 @@ from i2i import registry
 from i2i.data.batch import PairAndReal
 from i2i.losses.adversarial import Logits, reference_logits
 from i2i.losses.penalties import penalty_terms
+from i2i.losses.segmentation import cross_entropy
 from i2i.losses.temporal import draw_motion, temporal_difference
 from i2i.methods.base import (
     AdversarialFactory,
@@ -26,9 +27,12 @@ from i2i.methods.base import (
 )
 from i2i.methods.crops import draw_crops
 from i2i.methods.matched_patches import match_patches
+from i2i.methods.trained_segmenter import load_trained, predict
 from i2i.methods.translation import Translation
 from i2i.methods.upscaling import PerceptualFactory, PixelLossFactory
 from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.segmenters.base import Segmenter
+from i2i.networks.value_range import ValueRange
 from i2i.recipe.components import Part
 from i2i.recipe.ranges import Channels, Scale, Share, Times, Weight
 from i2i.registry import methods
@@ -49,7 +53,9 @@ class Distil(Translation):
     these are of the teacher's, too. A weight of 0 leaves out the loss and the network that only it needs. With `scale`
     above 1 the student is an upscaler. HyPER-GAN's weights are 20 for pixels, as 10 of images in [-1, 1], and 1.
     `temporal_weight` is of the transform invariance of Eilertsen et al. 2019, for translations of films that flicker
-    less.
+    less. `semantic_weight` is of the cross-entropy between the classes that the segmenter of `segmenter_file`, a run, a
+    checkpoint folder or a weights file, sees in the student's and in the teacher's image (after CyCADA, Hoffman 2018,
+    equation 4).
     """
 
     batch = PairAndReal
@@ -69,6 +75,8 @@ class Distil(Translation):
         perceptual_weight: Weight = 0.0,
         adversarial_weight: Weight = 1.0,
         temporal_weight: Weight = 0.0,
+        semantic_weight: Weight = 0.0,
+        segmenter_file: str = "",
         crops: Times = 4,
         crop_share: Share = 0.5,
     ) -> None:
@@ -85,7 +93,8 @@ class Distil(Translation):
         self.pixel, self.pixel_weight = pixel(), pixel_weight
         self.perceptual = perceptual() if perceptual_weight else None
         self.perceptual_weight, self.adversarial_weight = perceptual_weight, adversarial_weight
-        self.temporal_weight = temporal_weight
+        self.temporal_weight, self.semantic_weight = temporal_weight, semantic_weight
+        self.segmenter = _load_segmenter(segmenter_file, semantic_weight, target_channels)
         self.crops, self.crop_share = crops, crop_share
         self.adversarial = adversarial()
         self.discriminator = (
@@ -131,6 +140,10 @@ class Distil(Translation):
             terms["pixel"] = self.pixel_weight * self.pixel(fake, target)
         if self.perceptual is not None:
             terms["perceptual"] = self.perceptual_weight * self.perceptual(fake, target)
+        if self.segmenter is not None:
+            to_its_range = ValueRange(*self.segmenter.value_range).from_unit
+            seen, expected = (predict(self.segmenter, to_its_range(image)) for image in (fake, target))
+            terms["semantic"] = self.semantic_weight * cross_entropy(seen, expected.argmax(1))
         return terms
 
     def _temporal_term(self, source: Tensor, fake: Tensor) -> dict[str, Tensor]:
@@ -179,6 +192,16 @@ class Distil(Translation):
 
     def logits(self, product: str, source: Tensor, image: Tensor) -> Logits:
         return None if self.discriminator is None else self.discriminator(image)
+
+
+def _load_segmenter(file: str, weight: float, channels: int) -> Segmenter | None:
+    """The segmenter of the semantic loss, which stays as it is. Raises ValueError for a weight or a file alone."""
+    if bool(file) != bool(weight):
+        raise ValueError(
+            f"method.semantic_weight = {weight:g} and method.segmenter_file = {file!r}: a semantic loss needs both; "
+            "a segmenter comes from: i2i train segmenter frames/ labels/"
+        )
+    return load_trained(file, channels=channels).requires_grad_(False) if file else None
 
 
 def _check_student(student: ImageGenerator, scale: int) -> None:

@@ -16,7 +16,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from i2i.checkpoints.load import load_segmenter
 from i2i.data.batch import LabelledUnpaired
 from i2i.label_maps import one_hot
 from i2i.losses.adversarial import Logits, reference_logits
@@ -35,10 +34,10 @@ from i2i.methods.base import (
     scaled,
 )
 from i2i.methods.class_balance import ClassBalance
+from i2i.methods.trained_segmenter import load_trained, predict
 from i2i.methods.translation import Translation, require_same_size
 from i2i.networks.augmentation.random_colours import random_colours
 from i2i.networks.generators.base import ImageGenerator
-from i2i.networks.segmenters.base import Segmenter
 from i2i.recipe.ranges import (
     Channels,
     Classes,
@@ -109,7 +108,7 @@ class Sim2Real(Translation):
         )
         self.adversarial = adversarial()
         check_discriminators(self.adversarial, self.discriminator)
-        trained = _load(segmenter_file, channels, classes) if segmenter_file else None
+        trained = load_trained(segmenter_file, channels=channels, classes=classes) if segmenter_file else None
         self.segmenter = trained or segmenter(in_channels=channels, classes=classes)  # f_S in CyCADA
         self.segmenter_steps = 0 if trained else segmenter_steps
         self.labeller = deepcopy(self.segmenter)
@@ -147,7 +146,7 @@ class Sim2Real(Translation):
 
         fake, keys = self.generator.forward_with_features(a, self.layers)
         with torch.no_grad():
-            b_labels = _predict(self.labeller, b).argmax(1)
+            b_labels = predict(self.labeller, b).argmax(1)
         of_a, of_b = one_hot(a_labels, self.classes), one_hot(b_labels, self.classes)
         if self.balance:
             self.balance.observe(of_a, of_b, update)
@@ -165,7 +164,7 @@ class Sim2Real(Translation):
             "generator",
             gan=self.adversarial.generator(judge_fake(fake), real_logits),
             nce=self.nce_weight * self.nce(self.generator.features(fake, self.layers), keys),
-            semantic=self.semantic_weight * cross_entropy(_predict(self.segmenter, fake), a_labels),
+            semantic=self.semantic_weight * cross_entropy(predict(self.segmenter, fake), a_labels),
             **self._keep(fake, a, of_a),
         )
         update("labeller", fake=cross_entropy(self.labeller(random_colours(fake.detach())), a_labels))
@@ -194,33 +193,5 @@ class Sim2Real(Translation):
 
     def logits(self, product: str, source: Tensor, image: Tensor) -> Logits:
         """With the label map that the labeller predicts, for real images and translations."""
-        labels = one_hot(_predict(self.labeller, image).argmax(1), self.classes)
+        labels = one_hot(predict(self.labeller, image).argmax(1), self.classes)
         return self.judge(labels, image)
-
-
-def _load(file: str, channels: int, classes: int) -> Segmenter:
-    """Load a trained segmenter. Raises ValueError for one of other images or classes."""
-    try:
-        with torch.device("cpu"):  # also where networks are built without values
-            segmenter, _ = load_segmenter(file)
-    except ValueError as error:
-        raise ValueError(f"method.segmenter_file: {error}") from error
-    if segmenter.in_channels != channels:
-        raise ValueError(
-            f"method.segmenter_file: {file} takes images of {segmenter.in_channels} channels, not of {channels}"
-        )
-    if segmenter.classes != classes:
-        raise ValueError(
-            f"method.segmenter_file: {file} predicts {segmenter.classes} classes, but method.classes = {classes}; "
-            "train one on label maps of the same classes: i2i train segmenter frames/ labels/"
-        )
-    return segmenter
-
-
-def _predict(segmenter: Segmenter, frames: Tensor) -> Tensor:
-    """Logits (N, classes, H, W) with running statistics, where the segmenter has batch norm, which stay as they are."""
-    is_training = segmenter.training
-    try:
-        return segmenter.eval()(frames)
-    finally:
-        segmenter.train(is_training)

@@ -1,5 +1,6 @@
 """Distillation: what the student's step is made of, and what it refuses."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from i2i import recipe
+from i2i.checkpoints import run as checkpoint
 from i2i.data.batch import PairAndReal
 from i2i.losses.temporal import draw_motion, temporal_difference
 from i2i.methods.matched_patches import match_patches
@@ -56,6 +58,26 @@ def test_a_temporal_weight_adds_the_term_of_what_does_not_move_with_the_source(s
     assert set(update.calls[0][1]) == {"pixel", "temporal"}
 
 
+def test_the_semantic_term_is_of_the_classes_in_the_teachers_image(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    trained = recipe.load(
+        recipe.find("segmenter"),
+        ["unused"],
+        ["method.classes=3", "method.segmenter.features=4", "method.segmenter.depth=2"],
+    )
+    segmenter = components.build(methods, trained.method).segmenter
+    file = checkpoint.save(tmp_path, 1, {}, {"segmenter": segmenter}, {}) / "segmenter.safetensors"
+    options = "method.semantic_weight=2", f"method.segmenter_file={file}"
+    method, pair = build("method.adversarial_weight=0", *options), batch()
+    update = Gradients(method)
+    method.training_step(pair, update)
+    segmenter.double().eval()
+    expected = F.cross_entropy(segmenter(method.generator(pair.source)), segmenter(pair.target).argmax(1))
+    torch.testing.assert_close(update.calls[0][1]["semantic"], 2 * expected.detach())
+    assert list(method.players()) == ["generator"]
+    assert not any(weight.requires_grad for weight in method.segmenter.parameters())
+
+
 def test_the_student_does_not_see_real_images_but_by_its_discriminator() -> None:
     method, pair = build(), batch()
     pixel = []
@@ -91,6 +113,7 @@ def test_matched_patches_have_the_colours_of_those_that_they_match() -> None:
     [
         (["method.scale=4"], "method.scale = 4, but LightUnet enlarges 1 times; choose method.generator from: srvgg"),
         (["method.generator=srvgg", "method.generator.scale=4"], r"unknown option 'method\.generator\.scale'"),
+        (["method.semantic_weight=1"], "method.segmenter_file = '': a semantic loss needs both"),
         (["method.pixel_weight=0"], "method.pixel_weight and method.perceptual_weight are 0"),
     ],
 )
