@@ -2,9 +2,8 @@
 Networks", 2018. https://arxiv.org/abs/1809.00219
 """
 
-import torch
-
 from i2i.data.batch import Pair
+from i2i.losses.adversarial import reference_logits
 from i2i.losses.penalties import penalty_terms
 from i2i.methods.base import Update, adapt_augmentation
 from i2i.methods.upscaling import AdversarialUpscaling
@@ -25,8 +24,7 @@ class ESRGAN(AdversarialUpscaling):
         if self.discriminator is None:
             update("generator", **terms)
             return
-        with torch.no_grad():
-            real_logits = self.discriminator(high)
+        real_logits = reference_logits(self.adversarial, self.discriminator, high)
         gan = self.adversarial.generator(self.discriminator(fake), real_logits)
         update("generator", **terms, gan=self.adversarial_weight * gan)
 
