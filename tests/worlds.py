@@ -67,9 +67,18 @@ TINY_SPAN = ["method.scale=2", "method.generator.features=4", "augment.train.cro
 TINY |= {
     "span": TINY_SPAN,
     "realplksr": [*TINY_SPAN, "method.generator.blocks=1", "method.generator.kernel=3"],
+    "gigagan": [
+        *TINY_SPAN,
+        *(f"method.generator.{option}" for option in ("most_features=8", "depth=1", "style=8", "mapping_layers=1")),
+        "method.perceptual_weight=0",
+        "method.discriminator.features=4",
+        "method.discriminator.most_features=8",
+        "method.discriminator.levels=3",
+        "first.train.steps=2",
+    ],
     "real-span": [*TINY_SPAN, *TINY["real-esrgan"][len(TINY_RRDB) :]],
 }
-UPSCALERS = {"rrdb-psnr", "esrgan", "real-esrnet", "real-esrgan", "span", "realplksr", "real-span"}
+UPSCALERS = {"rrdb-psnr", "esrgan", "gigagan", "real-esrnet", "real-esrgan", "span", "realplksr", "real-span"}
 TINY_DCGAN = [
     "method.size=32",
     "method.channels=1",

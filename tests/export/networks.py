@@ -5,6 +5,7 @@ from torch import nn
 
 from i2i.checkpoints.card import card_of
 from i2i.networks.generators.base import ImageGenerator
+from i2i.networks.generators.gigagan import GigaGANUpsampler
 from i2i.networks.generators.realplksr import RealPLKSR
 from i2i.networks.generators.resnet import ResnetGenerator
 from i2i.networks.generators.rrdb import RRDBNet
@@ -20,6 +21,7 @@ GENERATORS = {
     "rrdb": lambda: RRDBNet(features=4, blocks=1, growth=2, scale=2),
     "span": lambda: SPAN(features=4, scale=2),
     "realplksr": lambda: RealPLKSR(features=4, blocks=1, kernel=3, scale=1, dysample=True),
+    "gigagan": lambda: GigaGANUpsampler(features=4, most_features=16, depth=2, style=8, scale=2),
     "srvgg": lambda: SRVGGNet(features=4, convolutions=1, scale=2),
 }
 

@@ -20,6 +20,7 @@ METHOD_OF = {
     "fastcut": "cut",
     "lsgan": "gan",
     "stylegan3": "stylegan2",
+    "gigagan": "esrgan",
     **dict.fromkeys(("span", "plksr", "realplksr", "de-jpeg", "de-noise"), "rrdb-psnr"),
     **dict.fromkeys(("real-span", "real-plksr"), "real-esrgan"),
 }

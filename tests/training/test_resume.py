@@ -57,6 +57,7 @@ OWN = {
         ("real-esrgan", 2),
         pytest.param("realplksr", 0, marks=pytest.mark.slow),
         ("real-span", 0),
+        ("gigagan", 0),
         ("dcgan", 2),
         pytest.param("wgan-gp", 0, marks=pytest.mark.slow),
         pytest.param("biggan", 0, marks=pytest.mark.slow),

@@ -3,6 +3,7 @@
 from i2i.networks.discriminators import (
     biggan,
     dcgan,
+    gigagan,
     linear,
     multiscale,
     patchgan,
@@ -18,6 +19,7 @@ __all__ = [
     "Discriminator",
     "biggan",
     "dcgan",
+    "gigagan",
     "linear",
     "multiscale",
     "patchgan",

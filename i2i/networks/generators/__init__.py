@@ -3,6 +3,7 @@
 from i2i.networks.generators import (
     biggan,
     dcgan,
+    gigagan,
     light_unet,
     linear,
     mobile_resnet,
@@ -28,6 +29,7 @@ __all__ = [
     "LatentGenerator",
     "biggan",
     "dcgan",
+    "gigagan",
     "light_unet",
     "linear",
     "mobile_resnet",
