@@ -23,10 +23,18 @@ def info(
     from i2i.cli.progress import ProgressLine
 
     registry.load_plugins(plugins)
+    refused = 0
     for model in models:
-        with ProgressLine() as line:
-            count = line.count("bytes downloaded")
-            facts = list(describe(model, product, progress=count, notify=line.notify))
+        try:
+            with ProgressLine() as line:
+                count = line.count("bytes downloaded")
+                facts = list(describe(model, product, progress=count, notify=line.notify))
+        except ValueError as error:
+            if len(models) == 1:
+                raise
+            facts, refused = [("refused", str(error))], refused + 1
         print(f"{model}:")
         for name, fact in facts:
             print(f"  {name + ':':<14}{fact}")
+    if refused:
+        raise ValueError(f"{refused} of {len(models)} are no models that i2i knows")

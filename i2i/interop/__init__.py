@@ -25,22 +25,22 @@ from i2i.registry import generators
 
 __all__ = ["interpolate", "load_published", "publish", "recognise", "rename", "save_published"]
 
-# A key that only this kind of network has -> its description, registered name, and the function for its options.
+# A key that only this kind of network has -> its name in words, registered name, and the function for its options.
 KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]]]] = {
-    "model.model.0.weight": ("the U-Net's key", "unet", translation.unet_options),
-    "model.10.conv_block.1.weight": ("the ResNet's (with reflection padding)", "resnet", translation.resnet_options),
-    "model.12.conv_block.1.weight": ("the anti-aliased ResNet's (CUT)", "resnet", translation.resnet_options),
-    "body.0.rdb1.conv1.weight": ("the RRDB network's (Real-ESRGAN)", "rrdb", super_resolution.rrdb_options),
-    "RRDB_trunk.0.RDB1.conv1.weight": ("the RRDB network's (2019)", "rrdb", super_resolution.rrdb_options),
-    "model.1.sub.0.RDB1.conv1.0.weight": ("the RRDB network's (2018)", "rrdb", super_resolution.rrdb_options),
-    "body.2.weight": ("the compact SRVGG network's", "srvgg", super_resolution.srvgg_options),
-    "block_1.c1_r.sk.weight": ("SPAN's", "span", span.span_options),
-    "feats.1.channe_mixer.0.weight": ("PLKSR's", "plksr", plksr.plksr_options),
-    "feats.1.channel_mixer.0.weight": ("RealPLKSR's", "realplksr", plksr.realplksr_options),
-    stylegan2.NVIDIA: ("StyleGAN2's (NVIDIA)", "stylegan2", stylegan2.stylegan2_options),
-    stylegan3.NVIDIA: ("StyleGAN3's (NVIDIA)", "stylegan3", stylegan3.stylegan3_options),
-    biggan.AUTHORS: ("BigGAN's", "biggan", biggan.biggan_options),
-    stylegan2.ROSINALITY: ("StyleGAN2's (rosinality)", "stylegan2", stylegan2.stylegan2_options),
+    "model.model.0.weight": ("U-Net", "unet", translation.unet_options),
+    "model.10.conv_block.1.weight": ("ResNet", "resnet", translation.resnet_options),
+    "model.12.conv_block.1.weight": ("ResNet", "resnet", translation.resnet_options),
+    "body.0.rdb1.conv1.weight": ("RRDB", "rrdb", super_resolution.rrdb_options),
+    "RRDB_trunk.0.RDB1.conv1.weight": ("RRDB", "rrdb", super_resolution.rrdb_options),
+    "model.1.sub.0.RDB1.conv1.0.weight": ("RRDB", "rrdb", super_resolution.rrdb_options),
+    "body.2.weight": ("compact (SRVGG)", "srvgg", super_resolution.srvgg_options),
+    "block_1.c1_r.sk.weight": ("SPAN", "span", span.span_options),
+    "feats.1.channe_mixer.0.weight": ("PLKSR", "plksr", plksr.plksr_options),
+    "feats.1.channel_mixer.0.weight": ("RealPLKSR", "realplksr", plksr.realplksr_options),
+    stylegan2.NVIDIA: ("StyleGAN2", "stylegan2", stylegan2.stylegan2_options),
+    stylegan3.NVIDIA: ("StyleGAN3", "stylegan3", stylegan3.stylegan3_options),
+    biggan.AUTHORS: ("BigGAN", "biggan", biggan.biggan_options),
+    stylegan2.ROSINALITY: ("StyleGAN2", "stylegan2", stylegan2.stylegan2_options),
 }
 # Names of generators whose keys are renamed one by one; of others the order of the layers says which is which.
 RENAMED: dict[str, Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]] = {
@@ -151,6 +151,6 @@ def recognise(state: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
 def _unknown(state: Mapping[str, Tensor]) -> str:
     if found := next((name for key, name in NOT_HERE.items() if key in state), None):
         return f"{found}, which is not here: its layers differ from those of biggan and stylegan2"
-    looked_for = " or ".join(f"{whose} {key}" for key, (whose, *_) in KINDS.items())
-    found = ", ".join([*map(str, state)][:3]) + ", ..." if state else "no keys at all"
-    return f"not a published generator: looked for {looked_for}; found {found}"
+    known = ", ".join(dict.fromkeys(name for name, *_ in KINDS.values()))
+    found = ", ".join([*map(str, state)][:3]) + ", ..." if state else "none"
+    return f"not a published generator ({known}); its keys are {found}"

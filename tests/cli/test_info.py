@@ -64,3 +64,11 @@ def test_a_file_that_is_no_model_is_refused_in_a_sentence(tmp_path):
     for name, sentence in (("net.onnx", "not an .onnx file"), ("net.pth", "not a published checkpoint")):
         with pytest.raises(ValueError, match=sentence):
             app(args=["info", str(tmp_path / name)], standalone_mode=False)
+
+
+def test_of_several_files_those_that_are_models_are_described_beside_one_that_is_none(ours, tmp_path, capsys):
+    torch.save({"a": 1}, tmp_path / "net.pth")
+    with pytest.raises(ValueError, match="1 of 2 are no models"):
+        app(args=["info", str(tmp_path / "net.pth"), str(ours)], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "refused:      " in said and "not a published checkpoint" in said and "scale:        x2" in said

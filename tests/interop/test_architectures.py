@@ -105,7 +105,7 @@ def test_networks_that_share_a_key_with_ours_are_spandrels(tmp_path, monkeypatch
 
 def test_without_the_extra_the_sentence_names_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "spandrel", None)
-    with pytest.raises(ValueError, match=r"not a published generator: .*; pip install '\.\[architectures\]' .* brings"):
+    with pytest.raises(ValueError, match=r"not a published generator .*; pip install '\.\[architectures\]' .* brings"):
         load_published(file_of("NAFNet", tmp_path))
 
 

@@ -65,10 +65,10 @@ def test_a_truncated_file_is_refused_in_a_sentence(tmp_path, suffix, kept):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ({}, "looked for the U-Net's key model.model.0.weight .* found no keys at all"),
-        ({"model.0.weight": torch.zeros(4, 3, 4, 4)}, "not a published generator: .* found model.0.weight"),
+        ({}, r"not a published generator \(U-Net, ResNet, .*\); its keys are none"),
+        ({"model.0.weight": torch.zeros(4, 3, 4, 4)}, "not a published generator .* its keys are model.0.weight"),
         ({"state_dict": {}}, "a dictionary of tensors and nothing else"),
-        ({"state_dict": {"a.weight": torch.zeros(1)}}, r"RealPLKSR's .*; found a.weight"),
+        ({"state_dict": {"a.weight": torch.zeros(1)}}, r"RealPLKSR, .*; its keys are a.weight"),
         ([1, 2], "a dictionary of tensors and nothing else"),
         (published_resnet(blocks=1) | {"model.7.weight": torch.zeros(16, 9, 3, 3)}, "where Resnet.* has down.1.0"),
         (published_resnet(blocks=1) | {"model.4.blur": torch.zeros(3)}, "key model.4.blur is of no published network"),
