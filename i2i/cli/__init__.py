@@ -14,13 +14,16 @@ from i2i.cli import (
     convert,
     data,
     demo,
+    directions,
     distil,
+    edit,
     evaluate,
     export,
     gate,
     info,
     inspect,
     invert,
+    mix,
     report,
     sample,
     stream,
@@ -49,6 +52,9 @@ app.command("stream")(stream.stream)
 app.command("sample")(sample.sample)
 app.command("walk")(walk.walk)
 app.command("invert")(invert.invert)
+app.command("mix")(mix.mix)
+app.command("directions")(directions.directions)
+app.command("edit")(edit.edit)
 app.command("anomaly")(anomaly.anomaly)
 app.command("convert")(convert.convert)
 app.command("interpolate")(convert.interpolate)

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from i2i.cli.latents import latents_of
 from i2i.cli.sample import Model, Truncation
 from i2i.cli.train import Device, Plugins
 from i2i_runtime.files import check_output
 
 if TYPE_CHECKING:
+    from i2i.latent.latent_file import Latent
     from i2i.latent.sampler import Sampler
 
 _FILM_FRAMES, _SHEET_FRAMES = 60, 10
@@ -20,11 +22,11 @@ def walk(
     model: Model,
     out: Annotated[Path, typer.Argument(help="A film (.mp4, .mkv, .mov), or a sheet of its frames (.png).")],
     start: Annotated[
-        int | None, typer.Option("--from", min=0, max=2**63 - 1, help="Seed to begin at.", show_default=False)
+        str | None, typer.Option("--from", metavar="SEED|FILE", help="Seed or latent to begin at.", show_default=False)
     ] = None,
     to: Annotated[
-        list[int],
-        typer.Option(min=0, max=2**63 - 1, help="Seed to go to; repeated, the walk goes on: --from 3 --to 9 --to 3."),
+        list[str],
+        typer.Option(metavar="SEED|FILE", help="Where to go; repeated, the walk goes on: --from 3 --to 9 --to 3."),
     ] = [],  # noqa: B006
     frames: Annotated[
         int | None,
@@ -49,7 +51,7 @@ def walk(
     """Interpolate between samples: i2i walk runs/dcgan/faces/latest faces.mp4 --from 3 --to 9.
 
     Or add and subtract their latents, on one sheet: i2i walk RUN faces.png --add 1,4,5 --subtract 2,7,8 --add 3,6,9.
-    Seeds are those of i2i sample.
+    Seeds are those of i2i sample, files of latents those of i2i invert and edit.
     """
     from i2i import registry
     from i2i.cli.progress import ProgressLine
@@ -68,13 +70,12 @@ def walk(
         if start is None:
             _arithmetic(sampler, out, add, subtract, classes, truncation)
         else:
-            stops = [start, *to]
-            count = frames or (_FILM_FRAMES if film else _SHEET_FRAMES)
-            _walk(sampler, out, stops, _labels_of(sampler, stops, classes), count, truncation, rate if film else None)
+            stops = latents_of(sampler, [start, *to], _labels_of(1 + len(to), classes), truncation=truncation)
+            _walk(sampler, out, stops, frames or (_FILM_FRAMES if film else _SHEET_FRAMES), rate if film else None)
         line.notify(f"{out} (on {sampler.device})")
 
 
-def _check(out: Path, film: bool, start: int | None, to: list[int], terms: list[str]) -> None:
+def _check(out: Path, film: bool, start: str | None, to: list[str], terms: list[str]) -> None:
     if terms and (start is not None or to):
         raise ValueError("--from and --to are a walk, --add and --subtract are arithmetic; choose one of both")
     if terms and film:
@@ -91,30 +92,27 @@ def _parse_numbers(words: str, option: str) -> list[int]:
     return [int(word) for word in words.split(",")]
 
 
-def _labels_of(sampler: "Sampler", stops: list[int], classes: list[int]) -> list[int]:
-    """The label of each seed of a walk, from one class for all, one for each, or none."""
+def _labels_of(stops: int, classes: list[int]) -> "list[int | None]":
+    """The label of each stop of a walk, from one class for all, one for each, or none."""
     if not classes:
-        return sampler.labels_of(stops)
-    if len(classes) not in (1, len(stops)):
+        return [None] * stops
+    if len(classes) not in (1, stops):
         raise ValueError(
-            f"--class names {len(classes)} classes for {len(stops)} seeds; allowed: one for all, or one for each"
+            f"--class names {len(classes)} classes for {stops} stops; allowed: one for all, or one for each"
         )
-    each = classes if len(classes) == len(stops) else classes * len(stops)
-    return [label for one in each for label in sampler.labels_of([0], one)]
+    return [*classes] if len(classes) == stops else [*classes] * stops
 
 
-def _walk(
-    sampler: "Sampler", out: Path, stops: list[int], labels: list[int], frames: int, truncation: float, rate: int | None
-) -> None:
+def _walk(sampler: "Sampler", out: Path, stops: "list[Latent]", frames: int, rate: int | None) -> None:
     """Write a film at a `rate`, or without one a sheet."""
     import numpy as np
 
     from i2i.latent.film import write_film
     from i2i.latent.sampler import grid
-    from i2i.latent.walk import walk as steps_between
+    from i2i.latent.walk import walk_between
     from i2i_runtime import images
 
-    pictures = steps_between(sampler, stops, labels, frames=frames, truncation=truncation)
+    pictures = walk_between(sampler, stops, frames=frames)
     if rate is not None:
         write_film(out, pictures, rate=rate)
     else:

@@ -1,23 +1,28 @@
 """Inversion of image files, with reconstructions and latents as files."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
+from i2i.checkpoints.load import save_generator
 from i2i.data.geometry import fit_square
 from i2i.data.reading import FieldFormat, read_image, to_tensor
-from i2i.latent.invert import Inversion, Space
+from i2i.latent import latent_file
+from i2i.latent.invert import Inversion
+from i2i.latent.latent_file import Latent
+from i2i.latent.space import Space, synthesise
 from i2i.metrics.psnr import psnr
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.value_range import ValueRange
 from i2i_runtime import images
-from i2i_runtime.files import write_atomically
 from i2i_runtime.images import SUFFIXES, list_images
+
+TUNED = "-tuned.safetensors"  # end of the name of a tuned generator's weights
 
 
 def find_images(source: Path) -> tuple[Path, list[Path]]:
@@ -70,6 +75,10 @@ def read_for(generator: LatentGenerator, file: Path) -> Tensor:
     return to_tensor(fit_square(image, generator.size), generator.value_range)
 
 
+# The generator tuned to give an image, (C, size, size), for its latent
+Tune = Callable[[Latent, Tensor], LatentGenerator]
+
+
 def invert_files(
     generator: LatentGenerator,
     find: Callable[[Tensor], Inversion],
@@ -80,16 +89,37 @@ def invert_files(
     space: Space,
     batch: int,
     failed: list[str],
+    tune: Tune | None = None,
+    facts: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[list[tuple[Path, float]]]:
     """Invert images under `root` by `find`, `batch` at a time, and save the results; yields the names of a batch with
     the PSNR of the reconstructions in dB. Files that can't be read are left out, and the reason added to `failed`.
+
+    With `tune` the reconstruction is that of a generator for each image, which is saved with `facts`.
     """
     value_range = ValueRange(*generator.value_range)
     for some, targets in read_batches(generator, root, names, batch=batch, failed=failed):
         found = find(targets)
+        for at, name in enumerate(some if tune else []):
+            assert tune is not None
+            latent = latent_of(found, at, space)
+            tuned = tune(latent, targets[at])
+            save_generator(folder / tuned_of(name), tuned, facts)
+            found.images[at] = _image(tuned, latent)
         save(folder, some, targets, found, space=space, value_range=value_range)
         fakes, reals = (value_range.to_unit(each.cpu()).clamp(0, 1) for each in (found.images, targets))
         yield list(zip(some, psnr(fakes, reals).tolist(), strict=True))
+
+
+def _image(generator: LatentGenerator, latent: Latent) -> Tensor:
+    w, labels, noise = latent_file.stack(generator, [latent])
+    with torch.no_grad():
+        return synthesise(generator, w, torch.tensor(labels, device=w.device) if labels else None, noise)[0]
+
+
+def tuned_of(name: Path) -> Path:
+    """Name of the weights file of a generator that is tuned to an image."""
+    return name.with_name(f"{name.stem}{TUNED}")
 
 
 def results_of(name: Path) -> tuple[Path, Path, Path]:
@@ -110,8 +140,8 @@ def save(
     space: Space,
     value_range: ValueRange,
 ) -> None:
-    """Save each reconstruction as `NAME.png`, beside the original as `NAME-beside.png`, and last the latent, called
-    `space`, with the label as `NAME.safetensors`. Each file is written atomically.
+    """Save each reconstruction as `NAME.png`, beside the original as `NAME-beside.png`, and last the latent as
+    `NAME.safetensors`. Each file is written atomically.
     """
     reals, fakes = (value_range.to_pixels(each) for each in (targets, found.images))
     for at, name in enumerate(names):
@@ -119,8 +149,10 @@ def save(
         reconstruction.parent.mkdir(parents=True, exist_ok=True)
         images.write(reconstruction, fakes[at])
         images.write(beside, np.hstack([reals[at], fakes[at]]))
-        tensors: dict[str, Tensor] = {space: found.latents[at].cpu().contiguous()}
-        if found.labels is not None:
-            tensors["label"] = found.labels[at].cpu()
-        with write_atomically(latent) as temporary:
-            save_file(tensors, temporary)
+        latent_file.write(latent, latent_of(found, at, space))
+
+
+def latent_of(found: Inversion, at: int, space: Space) -> Latent:
+    """The latent of one of the inverted images."""
+    label = None if found.labels is None else int(found.labels[at])
+    return Latent(space, found.latents[at], label, {name: level[at] for name, level in found.noise.items()})

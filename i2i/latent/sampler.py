@@ -15,6 +15,7 @@ from torch import Tensor
 from i2i.checkpoints.card import checksum
 from i2i.checkpoints.load import load_latent
 from i2i.devices import choose_device
+from i2i.latent.space import NO_NOISE, NoiseMaps, synthesise
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import set_test_time
 from i2i.networks.value_range import ValueRange
@@ -76,12 +77,11 @@ class Sampler:
         with torch.inference_mode():
             return self.generator.map(z, self._label_tensor(labels), truncation=truncation)
 
-    def picture(self, w: Tensor, labels: Sequence[int]) -> NDArray[np.uint8]:
-        """Generate the images (N, size, size, out_channels) of points w."""
+    def picture(self, w: Tensor, labels: Sequence[int], noise: NoiseMaps = NO_NOISE) -> NDArray[np.uint8]:
+        """Generate the images (N, size, size, out_channels) of points w, with `noise` in place of the generator's."""
         with torch.inference_mode():
-            return ValueRange(*self.generator.value_range).to_pixels(
-                self.generator.synthesise(w, self._label_tensor(labels))
-            )
+            images = synthesise(self.generator, w, self._label_tensor(labels), noise)
+            return ValueRange(*self.generator.value_range).to_pixels(images)
 
     def _label_tensor(self, labels: Sequence[int]) -> Tensor | None:
         return torch.tensor(labels, device=self.device) if self.generator.classes else None

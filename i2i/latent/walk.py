@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from i2i.latent.latent_file import Latent, of_seeds, stack
 from i2i.latent.sampler import Sampler
 
 _TINY = 1e-6  # of a sine or a length: too small to divide by
@@ -47,28 +48,43 @@ def walk(
     truncation: float = 1.0,
     batch: int = 16,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Generate images (H, W, C) from the sample of one seed to the next, `frames` from stop to stop including both; a
-    stop between two legs comes once.
+    """Walk between the samples of seeds, as `walk_between` does, whose classes are `labels`, by default the seeds'."""
+    latents = of_seeds(sampler, stops, labels or sampler.labels_of(stops), truncation=truncation)
+    yield from walk_between(sampler, latents, frames=frames, batch=batch)
 
-    Latents are interpolated spherically; the points w of a `linear` generator linearly, and the class with them. In
-    other generators the class, one for each stop in `labels`, changes midway. Raises ValueError for fewer than two
-    stops or frames.
+
+def walk_between(
+    sampler: Sampler, stops: Sequence[Latent], *, frames: int = 60, batch: int = 16
+) -> Iterator[NDArray[np.uint8]]:
+    """Generate images (H, W, C) from one latent to the next, `frames` from stop to stop including both; a stop between
+    two legs comes once.
+
+    Latents z are interpolated spherically, as are noise maps; the points w of a `linear` generator, or of stops that
+    are no z, linearly, and the class with them. In other generators the class changes midway. Raises ValueError for
+    fewer than two stops or frames.
     """
     if len(stops) < 2 or frames < 2:
-        raise ValueError(f"a walk of {len(stops)} seeds in {frames} frames is refused; allowed: 2 or more of both")
-    labels = labels or sampler.labels_of(stops)
-    linear = sampler.generator.linear
-    ends = sampler.draw(stops, truncation=truncation)
-    if linear:
-        ends = sampler.map(ends, labels, truncation=truncation)
+        raise ValueError(f"a walk of {len(stops)} stops in {frames} frames is refused; allowed: 2 or more of both")
+    in_z = not sampler.generator.linear and all(stop.space == "z" for stop in stops)
+    w, labels, noise = stack(sampler.generator, stops)
+    ends = torch.stack([stop.point for stop in stops]) if in_z else w
     fractions = torch.linspace(0, 1, frames, dtype=torch.float64)  # which not every device has
     for leg, (start, end) in enumerate(pairwise(ends.cpu().double())):
-        between = (lerp if linear else slerp)(start, end, fractions).float().to(sampler.device)
+        between = (slerp if in_z else lerp)(start, end, fractions).float().to(sampler.device)
         nearest = [labels[leg + round(at)] for at in fractions.tolist()] if labels else []
+        maps = {name: _between_maps(level[leg], level[leg + 1], fractions) for name, level in noise.items()}
         for begin in range(1 if leg else 0, frames, batch):
             part, label = between[begin : begin + batch], nearest[begin : begin + batch]
-            w = part if linear else sampler.map(part, label, truncation=truncation)
-            yield from sampler.picture(w, label)
+            points = sampler.map(part, label) if in_z else part
+            yield from sampler.picture(
+                points, label, {name: level[begin : begin + batch] for name, level in maps.items()}
+            )
+
+
+def _between_maps(start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
+    """Noise maps (T, 1, S, S) between two (1, S, S); they stay as strong as noise is."""
+    between = slerp(start.cpu().double().flatten(), end.cpu().double().flatten(), fractions)
+    return between.reshape(-1, *start.shape).to(start)
 
 
 def combine(

@@ -35,7 +35,7 @@ NUMBERS = {
 
 
 def test_numbers_of_all_commands_are_found() -> None:
-    for name in ("i2i train --processes", "i2i walk --to", "i2i translate --outscale", "i2i data make --n"):
+    for name in ("i2i train --processes", "i2i walk --frames", "i2i translate --outscale", "i2i data make --n"):
         assert name in NUMBERS
     assert len(NUMBERS) >= 45 and "i2i export --io" not in NUMBERS
 

@@ -129,7 +129,19 @@ class LatentGenerator(Generator, ABC):
 
     @abstractmethod
     def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
-        """Generate images from points w."""
+        """Generate images from points w: (N, D), or (N, layers, D) where every layer has a point of its own."""
+
+    def noise_maps(self) -> dict[str, Tensor]:
+        """The constant noise (1, 1, S, S) that `synthesise` adds in eval mode, by the name of its buffer; none by
+        default.
+        """
+        return {}
+
+    def latent_weights(self) -> list[Tensor]:
+        """Weights (outputs, D) of the layers that take w first, one for each of the layers that have a point of their
+        own, else one; none, as by default, where directions cannot be factorised from them.
+        """
+        return []
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         return self.synthesise(self.map(z, label), label)

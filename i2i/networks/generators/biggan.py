@@ -5,10 +5,10 @@ appendix B, https://arxiv.org/abs/1809.11096. At 32 pixels, as in the authors' c
 Kataoka, Koyama, Yoshida 2018, table 4, https://arxiv.org/abs/1802.05957.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import pairwise, zip_longest
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -100,6 +100,12 @@ class BigGANGenerator(LatentGenerator):
             features = block(features, _concatenate(condition, part))
         return self.head(features)
 
+    def latent_weights(self) -> list[Tensor]:
+        own = self.latent // self.parts
+        blocks = cast(Iterable[UpsamplingBlock], self.blocks) if self.parts > 1 else ()
+        # Each takes its own part of z.
+        return [torch.block_diag(self.stem.weight, *(block.tables()[:, -own:] for block in blocks))]
+
 
 class UpsamplingBlock(nn.Module):
     """A residual block: twice norm, ReLU, convolution, the first with up-sampling (figure 15b)."""
@@ -120,6 +126,11 @@ class UpsamplingBlock(nn.Module):
         change = self.conv2(F.relu(self.norm2(change, condition)))
         # A 1x1 convolution of repeated pixels is that of the pixels, repeated: a quarter of the work.
         return self.attention(change + _double(self.shortcut(features)))
+
+    def tables(self) -> Tensor:
+        """Weights (outputs, width) of the linear layers that give gains and biases from conditions."""
+        layers = [layer for norm in (self.norm1, self.norm2) for layer in (norm.gain, norm.bias)]
+        return torch.cat([cast(nn.Linear, layer).weight for layer in layers])
 
 
 def _concatenate(condition: Tensor | None, part: Tensor | None) -> Tensor | None:

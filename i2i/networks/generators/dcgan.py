@@ -6,7 +6,7 @@ Networks, section 3 and figure 1, https://arxiv.org/abs/1511.06434.
 
 import math
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -81,3 +81,6 @@ class DCGANGenerator(LatentGenerator):
         if self.embedding is not None:
             w = torch.cat([w, self.embedding(label)], dim=1)
         return self.head(self.blocks(self.stem(w[:, :, None, None])))
+
+    def latent_weights(self) -> list[Tensor]:
+        return [cast(nn.ConvTranspose2d, self.stem[0]).weight[: self.latent].flatten(1).T]

@@ -5,6 +5,7 @@ Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville, Bengio 201
 """
 
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -48,3 +49,6 @@ class LinearGenerator(LatentGenerator):
         if label is not None and self.classes:
             w = torch.cat([w, F.one_hot(label, self.classes).to(w.dtype)], dim=1)
         return self.head(self.layers(w)).unflatten(1, (self.out_channels, self.size, self.size))
+
+    def latent_weights(self) -> list[Tensor]:
+        return [cast(nn.Linear, self.layers[0]).weight[:, : self.latent]]

@@ -69,3 +69,6 @@ class R3GANGenerator(LatentGenerator):
         for stage in self.stages:
             features = stage(features)
         return self.head(features)
+
+    def latent_weights(self) -> list[Tensor]:
+        return [self.stem.weight[:, : self.latent]]

@@ -4,8 +4,8 @@ Karras, Laine, Aittala, Hellsten, Lehtinen, Aila 2020: Analyzing and Improving t
 and 4, https://arxiv.org/abs/1912.04958.
 """
 
-from itertools import pairwise
-from typing import Literal, get_args
+from itertools import chain, pairwise
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.layers import at_least
 from i2i.networks.modulated import AdaINLayer, DemodulatedLayer, StyledLayer, ToRGB
-from i2i.networks.stylegan2_layers import FIRST_SIZE, FilteredUpsample, Mapping, widths
+from i2i.networks.stylegan2_layers import FIRST_SIZE, EqualisedLinear, FilteredUpsample, Mapping, widths
 from i2i.recipe.ranges import Channels, Classes, Factor, Features, FeaturesTimesSize, Layers, Pixels
 from i2i.registry import did_you_mean, generators
 
@@ -90,3 +90,11 @@ class StyleGAN2Generator(LatentGenerator):
             # ToRGB shares its style with the first layer of the next size.
             image = self.upsample(image) + self.to_image[level](features, w[:, 2 * level + 1])
         return image
+
+    def noise_maps(self) -> dict[str, Tensor]:
+        return {name: buffer for name, buffer in self.named_buffers() if name.endswith(".noise")}
+
+    def latent_weights(self) -> list[Tensor]:
+        # Of the convolutions, as SeFa has it; ToRGB but for the last shares its style with one.
+        layers = [self.flat[0], *chain(*zip(self.up, self.flat[1:], strict=True)), self.to_image[-1]]
+        return [cast(EqualisedLinear, layer.affine).weight for layer in layers]

@@ -110,6 +110,9 @@ class StyleGAN3Generator(LatentGenerator):
         finally:
             self.stem.transform.copy_(own)
 
+    def latent_weights(self) -> list[Tensor]:
+        return [layer.affine.weight for layer in cast(Iterable[AliasFreeLayer], (self.stem, *self.body))]
+
     def _averages_move(self) -> bool:
         return self.training and not torch.is_grad_enabled()
 
