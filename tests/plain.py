@@ -23,6 +23,7 @@ from i2i.methods.cut import CUT
 from i2i.methods.cyclegan import CycleGAN
 from i2i.methods.gan import GAN
 from i2i.methods.pix2pix import Pix2Pix
+from i2i.methods.r3gan import R3GAN
 from i2i.methods.real_esrgan import RealESRGAN, RealESRNet
 from i2i.methods.rrdb_psnr import RRDBPSNR
 from i2i.methods.stylegan2 import StyleGAN2
@@ -48,6 +49,8 @@ def plain_step(method: Method, options: Optimizer) -> Callable[[Any], None]:
             return lambda batch: _pix2pix(method, batch, adam["generator"], adam["discriminator"])
         case AdversarialUpscaling():
             return lambda batch: _esrgan(method, batch, adam["generator"], adam.get("discriminator"))
+        case R3GAN():
+            return lambda batch: _r3gan(method, batch, adam["generator"], adam["discriminator"])
         case GAN() if not isinstance(method, StyleGAN2):
             numbers = itertools.count()
             return lambda batch: _gan(method, batch, adam["generator"], adam["discriminator"], next(numbers))
@@ -190,6 +193,39 @@ def _gan(method: GAN, batch: Images, generator: torch.optim.Adam, discriminator:
     if method.orthogonal_weight:
         loss = loss + method.orthogonal_weight * orthogonal_penalty(method.generator) / 2
     loss.backward()
+    generator.step()
+
+
+def _r3gan(method: R3GAN, batch: Images, generator: torch.optim.Adam, discriminator: torch.optim.Adam) -> None:
+    """At the beginning of a run, where the penalties' weight is gamma; without augmentation."""
+    half = (len(batch.image) + 1) // 2
+    z = [torch.randn(count, method.generator.latent) for count in (half, len(batch.image) - half)]
+    parts = [Images(*(field[part] for field in batch)) for part in (slice(half), slice(half, None))]
+    networks = (method.generator, method.discriminator)
+
+    def judge(image: Tensor, label: Tensor) -> Tensor:
+        return method.discriminator(image, label) if method.classes else method.discriminator(image)
+
+    def draw(number: int) -> Tensor:
+        labels = (parts[number].label,) if method.classes else ()
+        return method.generator(z[number], *labels)
+
+    _set_trainable(networks, True)
+    discriminator.zero_grad()
+    real, label = parts[0]
+    images = [each.detach().clone().requires_grad_() for each in (real, draw(0))]
+    real_logits, fake_logits = (judge(image, label) for image in images)
+    loss = F.softplus(fake_logits - real_logits).mean()
+    for image, logits in zip(images, (real_logits, fake_logits), strict=True):
+        (slope,) = torch.autograd.grad(logits.sum(), image, create_graph=True)
+        loss = loss + 0.5 * method.gamma * slope.square().sum((1, 2, 3)).mean()
+    loss.backward()
+    discriminator.step()
+
+    _set_trainable([method.discriminator], False)
+    generator.zero_grad()
+    real, label = parts[1]
+    F.softplus(judge(real, label).detach() - judge(draw(1), label)).mean().backward()
     generator.step()
 
 

@@ -116,6 +116,14 @@ TINY["stylegan2"] = [
     "method.r1_every=3",
     "train.batch_size=4",
 ]
+TINY["stylegan3"] = [
+    *(option for option in TINY["stylegan2"] if "path" not in option and "generator.base" not in option),
+    "method.generator.layers=4",
+    "method.generator.features=8",
+    "method.generator.base=256",
+    "method.blur=2",
+    "method.blur_steps=4",
+]
 TINY["segmenter"] = [
     "method.classes=8",
     "method.segmenter.features=4",

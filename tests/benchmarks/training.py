@@ -4,7 +4,7 @@
 
 Both run in processes of their own and take their steps alternately, so that other load on the machine affects both.
 `--against cyclegan` measures our step against ours of another method instead.
-StyleGAN2 and sim2real have no plain step here: ours is measured by itself, without the lazy penalties.
+StyleGAN2, StyleGAN3 and sim2real have no plain step here: ours is measured by itself, without the lazy penalties.
 """
 
 import argparse
@@ -39,10 +39,10 @@ from tests.vgg import write_vgg19
 
 # Of the largest images of each method, in pixels
 SIZES = {
-    **dict.fromkeys(("cyclegan", "pix2pix", "cut", "fastcut", "sim2real", "stylegan2"), 256),
-    **{"esrgan": 128, "dcgan": 64, "wgan-gp": 64, "biggan": 32},
+    **dict.fromkeys(("cyclegan", "pix2pix", "cut", "fastcut", "sim2real", "stylegan2", "stylegan3"), 256),
+    **{"esrgan": 128, "dcgan": 64, "wgan-gp": 64, "r3gan": 64, "biggan": 32},
 }
-BATCHES = {"dcgan": 128, "wgan-gp": 64, "biggan": 50}  # as published; 1 for the others
+BATCHES = {"dcgan": 128, "wgan-gp": 64, "biggan": 50, "r3gan": 2}  # as published but for R3GAN's; 1 for the others
 GOALS = {
     "cyclegan": "time at most 1.00, memory at most 0.75",
     "pix2pix": "time at most 0.80",
@@ -53,8 +53,8 @@ GOALS_AGAINST = {
     ("fastcut", "cyclegan"): "time and memory at most 0.45",
     ("sim2real", "cut"): "time at most 1.20",
 }
-NO_PLAIN_STEP = ("sim2real", "stylegan2")
-OVERRIDES = {"sim2real": ["method.classes=12", "method.segmenter_steps=0"]}
+NO_PLAIN_STEP = ("sim2real", "stylegan2", "stylegan3")
+OVERRIDES = {"sim2real": ["method.classes=12", "method.segmenter_steps=0"], "r3gan": ["method.augment=none"]}
 MATMUL_SIZE = 4096
 MATMUL_FLOPS = 2 * MATMUL_SIZE**3
 # Kinds of operators by parts of their names; the first match counts, and no match is "rest".

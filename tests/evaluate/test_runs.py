@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from i2i import inference, recipe
+from i2i import inference
 from i2i.evaluate import (
     EvaluationResult,
     ImageFolders,
@@ -25,7 +25,7 @@ from tests.evaluate.test_upscaling import picture
 from tests.logs import read_log
 from tests.metrics.segmentation.onnx_files import write_segmenter
 from tests.test_earlier_versions import MADE
-from tests.worlds import TINY, Recorder, digits, tiny_recipe, tiny_world
+from tests.worlds import Recorder, digits, tiny_recipe, tiny_world
 
 
 @pytest.fixture(scope="module")
@@ -215,10 +215,7 @@ def test_a_model_without_a_recipe_needs_folders(tmp_path: Path) -> None:
 
 
 def test_equivariance_is_measured_without_data_and_kept_beside_other_metrics(tmp_path: Path) -> None:
-    small = ["method.generator.layers=4", "method.generator.features=8", "method.path_weight=0", "train.steps=1"]
-    options = ["method.generator=stylegan3", *(each for each in TINY["stylegan2"] if "128" not in each), *small]
-    words = [*options, "method.discriminator.base=128", "method.generator.base=256", "train.workers=0"]
-    chosen = recipe.load(recipe.find("stylegan2"), [str(digits(tmp_path / "digits", each=4))], words)
+    chosen = tiny_recipe("stylegan3", digits(tmp_path / "digits", each=4), "train.steps=1")
     folder = run.train(chosen, tmp_path / "run", reporter=Recorder(), device="cpu")
     measure(folder, "kid", samples=6)
     result = evaluate_run(folder, [], ["eq-t", "eq-r"], open_instruments(["eq-t", "eq-r"]), samples=6, device="cpu")

@@ -16,6 +16,7 @@ from tests.plain import plain_step
 STEPS = 4
 OPTIONS = Optimizer().completed()
 TINY = ["method.size=32", "method.generator.features=4", "method.discriminator.features=4"]
+R3GAN = ["method.augment=none", "method.generator.group=4", "method.discriminator.group=4"]
 CASES = {
     "dcgan": ["dcgan"],
     # Without norm: a bias in front of one moves by rounding noise alone
@@ -29,6 +30,7 @@ CASES = {
     "clipped": ["dcgan", "method.adversarial=wgan", "method.critic_steps=3"],
     "minibatch": ["dcgan", "method.discriminator.minibatch=discrimination"],
     "another judge": ["dcgan", "method.discriminator=patchgan", "method.discriminator.features=4"],
+    "r3gan": ["r3gan", "method.classes=3", *R3GAN],
     "biggan": ["biggan", "method.critic_steps=2", "method.classes=3"],
 }
 

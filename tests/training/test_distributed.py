@@ -71,6 +71,35 @@ with init_world("cpu") as (world, device):
 """
 
 
+OF_NOISE = """
+import sys
+import torch
+from i2i import registry
+from i2i.data.batch import Images
+from i2i.recipe.components import build
+from i2i.training.distributed import init_world
+from i2i.training.train_state import TrainState
+from tests.worlds import tiny_recipe
+
+with init_world("cpu") as (world, device):
+    for name in sys.argv[1:]:
+        torch.manual_seed(world.rank)
+        recipe = tiny_recipe(name, "unused", "train.steps=4", "train.ema=0.5", "train.ema_warmup=false")
+        method = build(registry.methods, recipe.method)
+        state = TrainState(method, recipe, lambda step, steps: 1.0, device, world)
+        first = [each.detach().clone() for each in method.parameters()]
+        for _ in range(4):  # of which BigGAN's generator has one
+            image = 2 * torch.rand(4, method.channels, method.size, method.size) - 1
+            state.take_step(Images(image, torch.zeros(4, dtype=torch.int64)))
+        moved = [not torch.equal(one, other) for one, other in zip(first, method.parameters())]
+        averages = [each for product in state.products().values() for each in product.parameters()]
+        ranks = world.gather([each.detach() for each in (*method.parameters(), *averages)])
+        assert sum(moved) > len(moved) / 2, name
+        assert not ranks or all(torch.equal(one, other) for one, other in zip(*ranks)), name
+        print(name, len(moved), flush=True)
+"""
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_world(tmp_path_factory.mktemp("data") / "world", count=40)
@@ -86,6 +115,18 @@ def test_collectives_of_two_ranks(tmp_path: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run([*torchrun, tmp_path / "collectives.py"], capture_output=True, text=True, timeout=HANGS)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_two_ranks_of_every_method_of_noise_keep_the_same_weights_on_other_images(tmp_path: Path) -> None:
+    names = ["dcgan", "wgan", "wgan-gp", "gan", "biggan", "stylegan2", "stylegan3", "r3gan"]
+    (tmp_path / "steps.py").write_text(OF_NOISE)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    home = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))}
+    words = [*torchrun, tmp_path / "steps.py", *names]
+    done = subprocess.run(words, env=home, capture_output=True, text=True, timeout=HANGS)
+    assert done.returncode == 0, done.stderr
+    assert all(done.stdout.count(f"{name} ") == 2 for name in names)
 
 
 def test_two_ranks_on_micro_batches_take_the_steps_of_one_process(world: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ SETTINGS = [
 OWN = {
     "dcgan": ["method.classes=10", "collapse.every=4", "collapse.least=2", "optimizer.players.generator.lr=1e-3"],
     "stylegan2": ["method.augment=ada"],
+    "r3gan": ["method.classes=10"],
     "cyclegan": [
         "method.discriminator.augment=ada",
         "method.discriminator.augment_images=100",
@@ -62,7 +63,10 @@ OWN = {
         pytest.param("wgan-gp", 0, marks=pytest.mark.slow),
         pytest.param("biggan", 0, marks=pytest.mark.slow),
         ("stylegan2", 0),
+        pytest.param("stylegan3", 0, marks=pytest.mark.slow),
         pytest.param("r3gan", 0, marks=pytest.mark.slow),
+        pytest.param("gan", 0, marks=pytest.mark.slow),
+        pytest.param("wgan", 0, marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_run_resumes_bit_for_bit(method: str, workers: int, tmp_path: Path) -> None:
