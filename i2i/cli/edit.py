@@ -82,19 +82,18 @@ def edit(
     facts = {"weights": checksum(sampler.generator), "direction": along.flatten().tolist(), "layers": chosen}
     # The folder of inverted images is this command's own, whatever the direction.
     claim(out, [file for name in names for file in results_of(name, strengths)], facts, overwrite=overwrite)
-    done = 0
+    written = there = 0
     with stop_on_signals() as stop, ProgressLine() as line:
         count = line.count("edited")
         words = seeds or [str(root / name) for name in names]
         latents = latents_of(sampler, words, [label] * len(words), truncation=truncation)
         pairs = zip(names, latents, strict=True)
-        for done, _ in enumerate(
-            edit_files(sampler, pairs, out, along, strengths, layers=chosen, overwrite=overwrite), 1
-        ):
-            count(done, len(names))
+        for _, is_new in edit_files(sampler, pairs, out, along, strengths, layers=chosen, overwrite=overwrite):
+            written, there = written + is_new, there + (not is_new)
+            count(written + there, len(names))
             if stop():
                 break
-        line.notify(f"{out}: {done} of {len(names)} edited, by {strength} (on {sampler.device})")
+        line.notify(f"{out}: {written} edited by {strength}, {there} there already, on {sampler.device}")
     return stop.exit_code(failed)
 
 

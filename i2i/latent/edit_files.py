@@ -35,11 +35,11 @@ def edit_files(
     overwrite: bool = False,
 ) -> Iterator[tuple[Path, bool]]:
     """Move named latents along a direction (D,) or (layers, D) by each of the strengths, and write the images, the
-    latents, and last a sheet; yields each name, and whether it was edited now or had its sheet.
+    latents, and a sheet; yields each name, and whether it was edited now, or had all of these.
     """
     for name, latent in latents:
         *files, sheet = (folder / each for each in results_of(name, strengths))
-        is_new = overwrite or not sheet.exists()
+        is_new = overwrite or not all(file.exists() for file in (*files, sheet))
         if is_new:
             moved = [move(sampler, latent, direction, strength, layers) for strength in strengths]
             edited = pictures(sampler, moved)

@@ -47,7 +47,7 @@ def test_a_photo_is_inverted_tuned_edited_and_walked_to(trained: Path, data: Pat
     tuned, direction = latent.with_name(f"{photo.stem}-tuned.safetensors"), tmp_path / "found" / "direction-1.npy"
     words = ["edit", tuned, latent, tmp_path / "out", "--direction", direction, "--strength", "0,-2"]
     code, said, errors = i2i_run(*words, capsys=capsys)
-    assert code == 0 and "1 of 1 edited" in said, errors
+    assert code == 0 and "1 edited by 0,-2" in said, errors
     names = [f"{photo.stem}{end}" for end in ("+0.png", "+0.safetensors", "-2.png", "-2.safetensors", "-sheet.png")]
     assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == sorted(names)
     unmoved = images.read(tmp_path / "out" / f"{photo.stem}+0.png")
@@ -67,7 +67,9 @@ def test_images_of_a_folder_are_inverted_before_they_are_edited(
     i2i_run("directions", trained, tmp_path / "found", "--n", "1", "--by", "pca", "--layers", "2-4", capsys=capsys)
     words = ["--direction", tmp_path / "found" / "direction-1.npy", "--strength", "1"]
     code, said, errors = i2i_run("edit", trained, data / "0", tmp_path / "out", *words, "--steps", "1", capsys=capsys)
-    assert code == 0 and "3 inverted" in said and "3 of 3 edited" in said, errors
+    assert code == 0 and "3 inverted" in said and "3 edited by 1, 0 there already" in said, errors
+    code, said, _ = i2i_run("edit", trained, data / "0", tmp_path / "out", *words, "--steps", "1", capsys=capsys)
+    assert code == 0 and "0 edited by 1, 3 there already" in said
     code, said, _ = i2i_run("edit", trained, "3,5", tmp_path / "seeds", *words, capsys=capsys)
     assert code == 0 and (tmp_path / "seeds" / "seed0005+1.png").exists()
 
