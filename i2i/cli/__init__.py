@@ -10,6 +10,7 @@ import typer
 from i2i import __version__
 from i2i.cli import (
     anomaly,
+    augment,
     bench,
     convert,
     data,
@@ -56,6 +57,7 @@ app.command("mix")(mix.mix)
 app.command("directions")(directions.directions)
 app.command("edit")(edit.edit)
 app.command("anomaly")(anomaly.anomaly)
+app.command("augment")(augment.augment)
 app.command("convert")(convert.convert)
 app.command("interpolate")(convert.interpolate)
 app.add_typer(evaluate.app, name="evaluate")
