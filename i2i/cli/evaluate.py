@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from i2i.cli.evaluate_probe import probe
 from i2i.cli.evaluate_sr import super_resolution
 from i2i.cli.evaluate_utility import utility
 from i2i.cli.group import CommandGroup
@@ -19,7 +20,7 @@ Metrics = Annotated[
     str | None,
     typer.Option(
         help="Names with commas: fid, kid, is, precision, recall, density, coverage, psnr, ssim, ms-ssim, l1, lpips, "
-        "diversity, novelty, dependence, labels, structure, flicker, eq-t, eq-r.",
+        "diversity, novelty, dependence, labels, structure, flicker, eq-t, eq-r, ppl.",
         show_default="what fits and is at hand",
     ),
 ]
@@ -133,7 +134,7 @@ def evaluate_run(
             notify=line.notify,
             stop=stop,
         )
-        return stop.exit_code() if result is None else _print_result(result, line)
+        return stop.exit_code() if result is None else print_result(result, line)
 
 
 @app.command("folders")
@@ -187,11 +188,12 @@ def evaluate_folders(
         result.facts = facts
         if json is not None:
             line.notify(evaluate.write_merged(result, json, overwrite=overwrite))
-        return _print_result(result, line)
+        return print_result(result, line)
 
 
 app.command("sr")(super_resolution)
 app.command("utility")(utility)
+app.command("probe")(probe)
 
 
 def _split_names(metrics: str | None) -> list[str] | None:
@@ -238,7 +240,7 @@ def _open_instruments(
     return instruments
 
 
-def _print_result(result: "EvaluationResult", line: "ProgressLine") -> int:
+def print_result(result: "EvaluationResult", line: "ProgressLine") -> int:
     """Print the result, and return the exit code."""
     for sentence in result.lines():
         line.notify(sentence)

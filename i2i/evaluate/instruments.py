@@ -37,6 +37,7 @@ METRICS = {
     **GENERATOR_METRICS,
 }
 FEATURE_METRICS = (*SET_METRICS, "novelty")
+LPIPS_METRICS = ("lpips", "ppl")  # that need LPIPS
 
 
 def _no_progress(noun: str) -> Progress:
@@ -97,11 +98,12 @@ def open_instruments(
         f"{PUBLISHED.title} is not at hand; download {PUBLISHED.url} to {PUBLISHED.files[0]}, "
         "or choose --features squeezenet1_1, for example, and --weights FILE"
     )
-    if names is None or "lpips" in names or "diversity" in names:
+    needs_lpips = not set(LPIPS_METRICS).isdisjoint(names or ())
+    if names is None or needs_lpips or "diversity" in names:
         try:
             instruments.lpips = Lpips(lpips_weights, device=device)
         except ValueError as error:
-            if lpips_weights or "lpips" in (names or ()):
+            if lpips_weights or needs_lpips:
                 raise
             instruments.no_lpips = str(error)
     return instruments

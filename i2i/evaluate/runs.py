@@ -82,7 +82,7 @@ def evaluate_run(
     notify(f"{model}: {loaded.product} of {loaded.checkpoint}, {chosen.description}")
     progress = _stoppable(instruments.progress, stop)
     try:
-        values = _measure_generator(of_generator, loaded, samples, instruments.seed, progress)
+        values = _measure_generator(of_generator, loaded, samples, instruments, progress)
         result = EvaluationResult()
         if needs_images:
             result = _measure_images(of_images, loaded, chosen, data, instruments, samples, keep, progress)
@@ -101,13 +101,15 @@ def evaluate_run(
 
 
 def _measure_generator(
-    names: Sequence[str], loaded: LoadedModel, samples: int, seed: int, progress: ProgressOf
+    names: Sequence[str], loaded: LoadedModel, samples: int, instruments: Instruments, progress: ProgressOf
 ) -> dict[str, MetricValue]:
     if not names:
         return {}
     if not isinstance(loaded.model, Sampler):
         raise ValueError(f"{', '.join(names)}: {loaded.checkpoint} makes no images from noise")
-    return measure_generator(names, loaded.model, samples=samples, seed=seed, progress=progress)
+    return measure_generator(
+        names, loaded.model, samples=samples, seed=instruments.seed, progress=progress, lpips=instruments.lpips
+    )
 
 
 def _measure_images(

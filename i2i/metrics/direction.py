@@ -5,10 +5,10 @@ from typing import Literal
 HigherOrLower = Literal["higher", "lower"]
 
 # By the name that a user types, and by the name of each value where one name gives several.
-_LOWER = ("fid", "kid", "l1", "lpips", "warp error", "flicker ratio")
+_LOWER = ("fid", "kid", "l1", "lpips", "ppl", "warp error", "flicker ratio")
 _HIGHER = (
     *("is", "precision", "recall", "density", "coverage", "diversity", "dependence", "novelty"),
-    *("psnr", "ssim", "ms-ssim", "miou", "iou", "pixel accuracy"),
+    *("psnr", "ssim", "ms-ssim", "miou", "iou", "pixel accuracy", "probe accuracy"),
     *("eq-t", "eq-r"),
     *("edge f1", "edge precision", "edge recall", "gradient structure"),
 )

@@ -35,6 +35,8 @@ class DCGANDiscriminator(FixedSizeDiscriminator):
     images of a batch.
     """
 
+    has_features = True
+
     def __init__(
         self,
         *,
@@ -71,6 +73,12 @@ class DCGANDiscriminator(FixedSizeDiscriminator):
         if spectral_norm:
             add_spectral_norm(self)
         self.embedding = nn.Embedding(classes, size**2) if classes else None
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        activations = [self.stem(image)]
+        for block in self.blocks:
+            activations.append(block(activations[-1]))
+        return activations
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor:
         self.check_size(*image.shape[-2:])
