@@ -96,7 +96,8 @@ class L2Attention(nn.Module):
             # The gradient of scaled_dot_product_attention has no gradient, which penalties of gradients need.
             attended = torch.softmax(query @ key.transpose(-1, -2) * scale, dim=-1) @ value
         else:
-            attended = F.scaled_dot_product_attention(query, key, value, scale=scale)
+            # One more channel, of zeros: operators that keep no matrix of all pairs need as many as query and key.
+            attended = F.scaled_dot_product_attention(query, key, F.pad(value, (0, 1)), scale=scale)[..., :-1]
         attended = attended.transpose(-1, -2).reshape(features.shape)
         return features + self.gain * self.out(attended)
 

@@ -335,6 +335,35 @@ MUTATIONS = [
         "persistent=False",
         "tests/networks/discriminators/test_projected.py -k saved",
     ),
+    # GigaGAN's layers.
+    Mutation(
+        "L2 attention by dot products",
+        "i2i/networks/gigagan_layers.py",
+        "-torch.ones_like(squares)",
+        "torch.zeros_like(squares)",
+        "tests/networks/test_gigagan_layers.py",
+    ),
+    Mutation(
+        "attention keeps a matrix of all pairs",
+        "i2i/networks/gigagan_layers.py",
+        "F.pad(value, (0, 1)), scale=scale)[..., :-1]",
+        "value, scale=scale)",
+        "tests/networks/test_gigagan_layers.py",
+    ),
+    Mutation(
+        "adaptive kernels are not demodulated",
+        "i2i/networks/gigagan_layers.py",
+        "return kernel * _inverse_norm(kernel)",
+        "return kernel",
+        "tests/networks/test_gigagan_layers.py",
+    ),
+    Mutation(
+        "the style of an upsampler sees a corner",
+        "i2i/networks/generators/gigagan.py",
+        "features.mean((2, 3))",
+        "features[..., 0, 0]",
+        "tests/networks/generators/test_gigagan.py",
+    ),
     # Fast upscalers and what they are trained against.
     Mutation(
         "a folded convolution lacks its skip",

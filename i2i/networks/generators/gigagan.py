@@ -34,8 +34,8 @@ class GigaGANUpsampler(ImageGenerator):
     Shapes: (N, in_channels, H, W) in [0, 1] -> (N, in_channels, scale * H, scale * W), unbounded around [0, 1]; H and W
     multiples of 2 ** depth. There are `depth` halvings, `features` channels at the size of the image, twice as many at
     each halving up to `most_features`, and half as many at each doubling beyond. The `attention` innermost levels have
-    self-attention. Every convolution of the way up has a bank of `kernels`. Images are added up from size to size, from
-    the input on, as whose enlargement training starts.
+    self-attention. Every 3x3 convolution of the way up has a bank of `kernels`. Each size adds an image to the enlarged
+    one of the size before, the first to the input, whose enlargement is what training starts from.
 
     There is no text, so the style w is mapped from the mean of the innermost features, as by co-modulation, and the
     network has no noise: one image has one result. Attention and style see the whole image, so it takes no tiles.
