@@ -1,4 +1,4 @@
-"""Linear probe of a discriminator: what it has learned of classes that it was never told.
+"""Linear probe of a discriminator: what it has learned of classes without their labels.
 
 Radford, Metz, Chintala 2016: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
 Networks, section 5, https://arxiv.org/abs/1511.06434.

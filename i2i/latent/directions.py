@@ -82,8 +82,8 @@ def read_direction(file: Path, generator: LatentGenerator) -> Tensor:
     w = statistics_of(generator, 2).mean
     allowed = [tuple(w.shape)] + [(layers, *w.shape) for layers in [layers_of(generator)] if layers]
     if not isinstance(direction, np.ndarray) or direction.shape not in allowed or direction.dtype.kind not in "fiu":
-        shown = " or ".join(map(str, allowed))
-        raise ValueError(f"{file}: an array of {getattr(direction, 'shape', 'several')}; allowed: {shown}, numbers")
+        shapes = " or ".join(map(str, allowed))
+        raise ValueError(f"{file}: an array of {getattr(direction, 'shape', 'several')}; allowed: {shapes}, numbers")
     return torch.from_numpy(direction.astype(np.float32)).to(w.device)
 
 

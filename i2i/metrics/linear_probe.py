@@ -1,4 +1,4 @@
-"""Linear probe: how well a linear classifier tells classes by features; higher is better.
+"""Linear probe: accuracy of a linear classifier of features; higher is better.
 
 Radford, Metz, Chintala 2016: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
 Networks, section 5.1, https://arxiv.org/abs/1511.06434: a regularised linear L2-SVM.
@@ -17,11 +17,13 @@ def linear_probe(
     """Accuracy on test features (M, D) of an L2-SVM, one class against the rest, fitted to features (N, D).
 
     Features are standardised by those of training; `strength` (C) weighs errors against margins. Raises ValueError for
-    fewer than two classes.
+    fewer than two classes, and for no test.
     """
     classes = train_labels.unique()
     if len(classes) < 2:
         raise ValueError(f"{len(classes)} classes of images; a linear probe needs two or more")
+    if not len(test):
+        raise ValueError("no images are left to test a linear probe on; it needs five or more of a class")
     mean, deviation = train.double().mean(0), train.double().std(0).clamp_min(1e-8)
     inputs, tests = ((features.double() - mean) / deviation for features in (train, test))
     targets = torch.where(train_labels[:, None] == classes, 1.0, -1.0).double()

@@ -24,6 +24,8 @@ def test_classes_apart_are_told_and_noise_is_not() -> None:
     assert linear_probe(noise[:150], labels[:150], noise[150:], labels[150:]) < 0.5
     with pytest.raises(ValueError, match="1 classes of images"):
         linear_probe(noise, torch.zeros(300), noise, torch.zeros(300))
+    with pytest.raises(ValueError, match="no images are left to test"):
+        linear_probe(noise, labels, noise[:0], labels[:0])
 
 
 def test_an_overlap_is_classified_as_by_scikit_learn() -> None:

@@ -527,4 +527,33 @@ MUTATIONS = [
         "difference.abs().mean()",
         "tests/losses/test_temporal.py",
     ),
+    # Latent spaces.
+    Mutation(
+        "SeFa begins with least change",
+        "i2i/latent/directions.py",
+        "eigh(chosen.T @ chosen).eigenvectors.T.flip(0)",
+        "eigh(chosen.T @ chosen).eigenvectors.T",
+        "tests/latent/test_directions.py",
+    ),
+    Mutation(
+        "layers of w+ may be apart",
+        "i2i/latent/invert.py",
+        'if space.name == "w+" else 0',
+        "* 0",
+        "tests/latent/test_invert_w.py",
+    ),
+    Mutation(
+        "tuning without locality",
+        "i2i/latent/tune.py",
+        "locality_weight * distance(",
+        "0 * distance(",
+        "tests/latent/test_invert_w.py",
+    ),
+    Mutation(
+        "copies are kept",
+        "i2i/metrics/sample_gate.py",
+        "Verdict.COPY if is_copy else Verdict.KEPT",
+        "Verdict.KEPT",
+        "tests/metrics/test_sample_gate.py",
+    ),
 ]
