@@ -1,14 +1,15 @@
 """Students beside their teachers: time, and what is lost of the teacher's images.
 
     python -m tests.benchmarks.distil speed                 # ResNet-9 and the ladder at 256 px, round-robin, untrained
-    python -m tests.benchmarks.distil images TEACHER_OUTPUTS FRAMES REAL --weights squeezenet1_1.pth
-    python -m tests.benchmarks.distil upscaling realesrgan-x4plus PHOTOS Set5
+    python -m tests.benchmarks.sim2real --only sim2real --steps 600 --frames 100 --out teachers/
+    python -m tests.benchmarks.distil labels teachers/0 teachers/1 teachers/2 --students 2 --weights squeezenet1_1.pth
+    python -m tests.benchmarks.distil upscaling realesrgan-x4plus photos/ Set5/ --students 6 --weights squeezenet1_1.pth
 
 `speed` prints milliseconds per frame (8 bits to 8 bits) of networks in one engine, and how many times fewer than
-ResNet-9's. `images` trains students on two thirds of the frames and prints, for the others, PSNR and SSIM to the
-teacher's images, and KID of both to real ones on SqueezeNet's features. `upscaling` trains students on crops of the
-photos that the teacher has enlarged, and prints their time and PSNR to the teacher's images of the test set, beside
-bicubic's.
+ResNet-9's. `labels` trains students on the pairs of teachers that the benchmark `sim2real` has kept, and measures both
+as that one does, on frames of a new world that neither has seen. `upscaling` trains students on crops of two thirds of
+the photos that the teacher has enlarged, and prints their time, and PSNR and LPIPS to the teacher's images of the test
+set, down-sampled, and of crops of the other photos, beside bicubic's.
 """
 
 import argparse
@@ -17,27 +18,30 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
 
 import i2i
 from i2i import evaluate
 from i2i.checkpoints.card import card_of
+from i2i.data.world import make_world, parse_gap
 from i2i.distillation.budget import Budget
 from i2i.distillation.ladder import Rung, ladder
 from i2i.distillation.pairs import make_pairs
 from i2i.distillation.timing import EngineChoice, Timing, time_frames
 from i2i.export import export
+from i2i.export.proof import picture
 from i2i.training.reporter import NullReporter
 from i2i_runtime import images
+from tests.benchmarks.sim2real import GAP, measure
 
 SMALL = ["train.workers=0", "train.log_every=100", "train.sample_every=1000000", "train.checkpoint_every=1000000"]
 CROP = 48  # pixels of a photo that the teacher enlarges
+FRESH = 100  # from the seed of a world to that of the one with the frames that are measured
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["speed", "images", "upscaling"])
+    parser.add_argument("part", choices=["speed", "labels", "upscaling"])
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--students", type=int, nargs="+", help="numbers in the ladder, from 0")
     parser.add_argument("--size", type=int, default=256, help="pixels, of `speed`")
@@ -46,32 +50,37 @@ def main() -> None:
     parser.add_argument("--int8", action="store_true")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--weights", type=Path, help="SqueezeNet 1.1 of torchvision, for KID")
+    parser.add_argument("--weights", type=Path, help="SqueezeNet 1.1 of torchvision, for KID and LPIPS")
     parser.add_argument("--out", type=Path, help="keep files here")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as temporary:
         options.out = options.out or Path(temporary)
         options.out.mkdir(parents=True, exist_ok=True)
-        {"speed": speed, "images": translations, "upscaling": upscaling}[options.part](options)
+        {"speed": speed, "labels": labels, "upscaling": upscaling}[options.part](options)
 
 
 def speed(options: argparse.Namespace) -> None:
-    """Time ResNet-9 and the students, exported with random weights."""
+    """Time ResNet-9 and the students, exported with random weights, with `--int8` in 8 bits, too."""
     rungs = [Rung("resnet", {"features": 64, "blocks": 9}), *_students(1, options)]
+    exports = [(rung.name, rung, False) for rung in rungs]
+    exports += [(f"{rung.name}, 8 bits", rung, True) for rung in rungs[1:] if options.int8]
     files = [
-        export_untrained(rung, options.out / f"{at}.onnx", int8=options.int8 and at > 0)
-        for at, rung in enumerate(rungs)
+        export_untrained(rung, options.out / f"{at}.onnx", int8=int8) for at, (_, rung, int8) in enumerate(exports)
     ]
-    report([rung.name for rung in rungs], files, options.size, options)
+    report([name for name, _, _ in exports], files, options.size, options)
 
 
 def export_untrained(rung: Rung, file: Path, *, int8: bool = False) -> Path:
     generator = rung.build(source_channels=3, target_channels=3, scale=1)
-    calibration = [np.random.default_rng(at).random((1, 3, 64, 64), np.float32) for at in range(4)] if int8 else []
-    export(
-        generator, card_of(generator, {"product": "student"}), file, int8=calibration, least_psnr=0.0 if int8 else None
-    )
+    calibration = []
+    if int8:
+        # As large as trained ones: a student's first weights give nearly the image, in however few bits.
+        torch.nn.init.normal_(generator.get_submodule("head.0").get_parameter("weight"), 0.0, 0.02)
+        calibration = [picture(at, 128, 160, 3)[None] for at in range(8)]
+    card, _ = export(generator, card_of(generator, {"product": "student"}), file, int8=calibration)
+    if floats := card.proof.get("int8", {}).get("float_layers"):
+        print(f"{rung.name}: {', '.join(floats)} in float32")
     return file
 
 
@@ -87,77 +96,75 @@ def report(names: list[str], files: list[Any], size: int, options: argparse.Name
         print(f"{each.name:<24} {times}  {ratio:6.1f} times fewer ({best:.1f} at best)", flush=True)
 
 
-def translations(options: argparse.Namespace) -> None:
-    """Train a student on a folder of a teacher's outputs."""
-    outputs, frames, real = options.paths
-    test = options.out / "test"
-    names = [path for path in images.list_images(frames) if (outputs / path.with_suffix(".png")).is_file()]
-    for at, name in enumerate(names):
-        group = "test" if at % 3 == 0 else "train"
-        for kind, path in (("frames", frames / name), ("outputs", outputs / name.with_suffix(".png"))):
-            images.write(_in(options.out / group / kind / f"{at}.png"), images.read(path))
-    for rung in _students(1, options):
-        sources = [options.out / "train" / "frames", options.out / "train" / "outputs", real]
-        run = train("distil", sources, rung, options, "augment.train.crop.size=64")
-        translator, target = i2i.load(run / "latest"), options.out / f"{rung.name} test"
-        for path in images.list_images(test / "frames"):
-            images.write(_in(target / path), translator(images.read(test / "frames" / path)))
-        pairs = evaluate.ImageFolders(target, real=test / "outputs", paired=True)
-        instruments = evaluate.open_instruments(["psnr", "ssim"])
-        found = evaluate.evaluate_folders(pairs, ["psnr", "ssim"], instruments).metrics
-        print(
-            rung.name,
-            {name: round(metric.value, 4) for name, metric in found.items()},
-            kid(target, real, options.weights),
-        )
-    print(
-        "teacher", kid(test / "outputs", real, options.weights), "frames", kid(test / "frames", real, options.weights)
-    )
-
-
-def kid(folder: Path, real: Path, weights: Path | None) -> dict[str, float]:
-    if not weights:
-        return {}
-    instruments = evaluate.open_instruments(["kid"], features="squeezenet1_1", weights=weights)
-    result = evaluate.evaluate_folders(evaluate.ImageFolders(folder, real=real), ["kid"], instruments)
-    return {name: round(metric.value, 4) for name, metric in result.metrics.items()}
+def labels(options: argparse.Namespace) -> None:
+    """Train students of a few teachers in worlds with a gap."""
+    for folder in options.paths:
+        seed, out = int(folder.name), options.out / folder.name
+        world, fresh = folder / "world", out / "world"
+        make_world(fresh, count=100, size=64, seed=seed + FRESH, gap=parse_gap(GAP))
+        make_pairs(i2i.load(folder / "sim2real" / "latest"), world / "trainA", out / "pairs")
+        runs = {"teacher": folder / "sim2real"}
+        for rung in _students(1, options):
+            sources = [world / "trainA", out / "pairs", world / "trainB"]
+            settings = "augment.train.crop.size=64", "train.precision=bfloat16", f"train.seed={seed}"
+            runs[rung.name] = train("distil/general", sources, rung, out, options, *settings)
+        translated = {
+            name: run_all(i2i.load(run / "latest"), fresh / "trainA", out / name) for name, run in runs.items()
+        }
+        for name, figures in measure(translated, fresh, options.weights).items():
+            print(f"seed {seed}  {name:<14}", {title: round(value, 3) for title, value in figures.items()}, flush=True)
 
 
 def upscaling(options: argparse.Namespace) -> None:
-    """Train students of an upscaler on crops of photos, and measure them on the images of a test set, down-sampled."""
+    """Train students of an upscaler on crops of photos."""
     name, photos, tests = options.paths
     teacher: Any = i2i.load(str(name), device="cpu")
-    scale = teacher.card.scale
-    for path in images.list_images(photos):
-        photo = images.read(photos / path)[..., :3]
-        top, left = ((side - CROP) // 2 for side in photo.shape[:2])
-        images.write(_in(options.out / "low" / f"{path.stem}.png"), photo[top : top + CROP, left : left + CROP])
-    make_pairs(teacher, options.out / "low", options.out / "high")
-    low = {path.stem: _smaller(images.read(tests / path)[..., :3], scale) for path in images.list_images(tests)}
-    expected = {stem: teacher(image) for stem, image in low.items()}
-    files: list[Any] = [teacher]
-    rungs = _students(scale, options)
-    for rung in rungs:
-        sources = [options.out / "low", options.out / "high"]
-        settings = [f"method.scale={scale}", f"augment.train.crop.size={CROP * scale * 2 // 3}"]
-        run = train("distil/upscaling", sources, rung, options, *settings)
-        student: Any = i2i.load(run / "latest", device="cpu")
-        files.append(student)
-        results = {"student": student, "bicubic": lambda image: _bicubic(image, scale)}
-        for title, run_model in results.items():
-            decibels = np.mean([psnr(run_model(image), expected[stem]) for stem, image in low.items()])
-            print(f"{rung.name}: PSNR of {title} to the teacher {decibels:.2f} dB")
-    report([str(name), *(rung.name for rung in rungs)], files, 64, options)
+    scale, out = teacher.card.scale, options.out
+    for number, path in enumerate(images.list_images(photos)):
+        group = "low" if number % 3 else "photos"
+        images.write(_in(out / group / f"{path.stem}.png"), _middle(images.read(photos / path)[..., :3], CROP))
+    for path in images.list_images(tests):
+        images.write(_in(out / "tests" / f"{path.stem}.png"), _smaller(images.read(tests / path)[..., :3], scale))
+    make_pairs(teacher, out / "low", out / "high")
+    students: dict[str, Any] = {}
+    for rung in _students(scale, options):
+        settings = [f"method.scale={scale}", f"augment.train.crop.size={CROP * scale * 3 // 4}"]
+        run = train("distil/upscaling", [out / "low", out / "high"], rung, out, options, *settings)
+        students[rung.name] = i2i.load(run / "latest", device="cpu")
+    for group in ("tests", "photos"):
+        expected = run_all(teacher, out / group, out / f"{group} {name.name}")
+        for title, model in {"bicubic": lambda image: _bicubic(image, scale), **students}.items():
+            found = compare(run_all(model, out / group, out / f"{group} {title}"), expected, options.weights)
+            print(f"{title}, {group}, to the teacher:", found, flush=True)
+    report([name.name, *students], [teacher, *students.values()], 64, options)
 
 
-def train(recipe: str, sources: list[Path], rung: Rung, options: argparse.Namespace, *settings: str) -> Path:
+def run_all(model: Any, folder: Path, out: Path) -> Path:
+    """The folder of a model's results for the images of a folder, by the same names."""
+    for path in images.list_images(folder):
+        images.write(_in(out / path), model(images.read(folder / path)))
+    return out
+
+
+def compare(folder: Path, expected: Path, weights: Path | None) -> dict[str, float]:
+    """Means of PSNR and, where weights are given, LPIPS."""
+    names = ["psnr", "lpips"] if weights else ["psnr"]
+    instruments = evaluate.open_instruments(names, lpips_weights=weights)
+    result = evaluate.evaluate_folders(evaluate.ImageFolders(folder, real=expected, paired=True), names, instruments)
+    return {name: round(metric.value, 4) for name, metric in result.metrics.items()}
+
+
+def train(
+    recipe: str, sources: list[Path], rung: Rung, folder: Path, options: argparse.Namespace, *settings: str
+) -> Path:
     length = [f"train.steps={options.steps}", f"train.batch_size={options.batch}"]
     chosen = [*SMALL, *rung.overrides(), *length, *settings]
-    return i2i.train(recipe, sources, chosen, run=options.out / rung.name, reporter=NullReporter())
+    return i2i.train(recipe, sources, chosen, run=folder / f"{rung.name} run", reporter=NullReporter())
 
 
-def psnr(image: images.Array, truth: images.Array) -> float:
-    return float(10 * np.log10(255**2 / np.mean((image.astype(np.float64) - truth) ** 2)))
+def _middle(image: images.Array, side: int) -> images.Array:
+    top, left = ((length - side) // 2 for length in image.shape[:2])
+    return image[top : top + side, left : left + side]
 
 
 def _smaller(image: images.Array, scale: int) -> images.Array:
