@@ -29,7 +29,7 @@ def augment(
     ] = None,
     others: Annotated[
         Path | None,
-        typer.Option(help="Folder of other classes: samples nearer to one of its images are refused. May hold REAL."),
+        typer.Option(help="Folder of all classes, one folder each: samples nearer to the mean of another are refused."),
     ] = None,
     neighbours: Annotated[
         int, typer.Option(min=1, max=1000, help="Samples must lie as near to a real image as this neighbour of it.")
@@ -79,7 +79,7 @@ def augment(
         sampler = Sampler(generator, device=choose_device(device))
         extractor = _extractor(model, generator, label, features, weights, str(sampler.device))
         found = features_of_folder(extractor, real)
-        strangers = _without(features_of_folder(extractor, others), others, real) if others else None
+        strangers = _by_class(features_of_folder(extractor, others), others, real) if others else []
         gate = partial(judge, real=found.features, others=strangers, neighbours=neighbours, copy=copy)
         facts: dict[str, Any] = {
             "weights": checksum(generator),
@@ -141,8 +141,10 @@ def _extractor(
     )
 
 
-def _without(found: "FolderFeatures", folder: Path, real: Path) -> "Tensor":
-    """The features of a folder's images that do not lie in that of the real ones."""
-    inside = real.resolve()
-    keep = [at for at, name in enumerate(found.files) if inside not in (folder / name).resolve().parents]
-    return found.features[keep]
+def _by_class(found: "FolderFeatures", folder: Path, real: Path) -> "list[Tensor]":
+    """The features of each class of a folder, without that of the real images."""
+    rows: dict[str, list[int]] = {}
+    for at, name in enumerate(found.files):
+        if real.resolve() not in (folder / name).resolve().parents:
+            rows.setdefault(name.parts[0] if len(name.parts) > 1 else "", []).append(at)
+    return [found.features[chosen] for chosen in rows.values()]

@@ -4,6 +4,7 @@ The manifold is that of improved precision: Kynkaanniemi, Karras, Laine, Lehtine
 Recall Metric for Assessing Generative Models, section 2, https://arxiv.org/abs/1904.06991.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -33,14 +34,15 @@ class Judgement(NamedTuple):
 
 
 def judge(
-    fake: Tensor, real: Tensor, others: Tensor | None = None, *, neighbours: int = 3, copy: float = 0.5
+    fake: Tensor, real: Tensor, others: Sequence[Tensor] = (), *, neighbours: int = 3, copy: float = 0.5
 ) -> list[Judgement]:
-    """Judge features (N, D) of images by those of real ones (M, D) of their class, and of `others` (L, D).
+    """Judge features (N, D) of images by those of real ones (M, D) of their class, and of each other class (L, D).
 
     An image is a copy where it is nearer to a real one than `copy` times the distance of that one to its own nearest
     neighbour; outside, where it is in no ball around a real image that reaches to its neighbour number `neighbours`; of
-    another class, where one of the others is nearer than all of its class. Raises ValueError where there are not more
-    real images than `neighbours`, and for features of different dimension.
+    another class, where the mean of another is nearer than that of its own: means do not depend on how many images a
+    class has, as nearest neighbours do. Raises ValueError where there are not more real images than `neighbours`, and
+    for features of different dimension.
     """
     if len(real) <= neighbours:
         raise ValueError(f"{len(real)} real images: too few for {neighbours} neighbours; allowed: more than those")
@@ -50,9 +52,8 @@ def judge(
     nearest, index = squared.min(1)
     ratio = (nearest / own[index, 1].clamp(min=torch.finfo(torch.float64).tiny)).sqrt()
     is_inside = (squared <= own[:, neighbours]).any(1)
-    is_other = torch.zeros(len(fake), dtype=torch.bool)
-    if others is not None and len(others):
-        is_other = k_nearest(fake, centre(others, real, at_least=1)[0], 1)[0][:, 0] < nearest
+    means = torch.stack([centre(each, real, at_least=1)[0].mean(0) for each in (real, *others)])
+    is_other = squared_distances(fake, means).argmin(1) > 0
     return [
         Judgement(_verdict(close < copy, inside, other), at, close)
         for close, inside, other, at in zip(

@@ -9,8 +9,8 @@ from i2i.metrics.sample_gate import Verdict, judge
 LINE = torch.arange(6.0)[:, None]  # real images, 1 apart; balls to the second neighbour reach 1 or, at the ends, 2
 
 
-def verdicts(*fakes: float, others: tuple[float, ...] = (), **options: float) -> list[str]:
-    strangers = torch.tensor(others)[:, None] if others else None
+def verdicts(*fakes: float, others: tuple[tuple[float, ...], ...] = (), **options: float) -> list[str]:
+    strangers = [torch.tensor(each)[:, None] for each in others]
     return [each.verdict for each in judge(torch.tensor(fakes)[:, None], LINE, strangers, neighbours=2, **options)]
 
 
@@ -19,9 +19,12 @@ def test_images_between_real_ones_are_kept_copies_and_those_outside_are_not() ->
     assert verdicts(2.1, 2.04, copy=0.05) == ["kept", "copy"] and verdicts(2.0, copy=0.0) == ["kept"]
 
 
-def test_an_image_nearer_to_another_class_is_refused() -> None:
-    assert verdicts(2.5, 2.4, others=(2.6, 40.0)) == [Verdict.OTHER_CLASS, Verdict.OTHER_CLASS]
-    assert verdicts(2.5, 1.5, others=(3.4,)) == [Verdict.KEPT, Verdict.KEPT]
+def test_an_image_nearer_to_the_mean_of_another_class_is_refused_however_many_images_that_has() -> None:
+    # The mean of its own class is 2.5; halfway to those of the others are 1.25 and 4.
+    few, many = ((0.0,), (5.5,)), ((-1.0, 1.0) * 40, (5.0, 6.0) * 40)
+    for others in (few, many):
+        assert verdicts(1.5, 1.4, 0.5, 4.5, others=others, copy=0.0) == ["kept", "kept", "other class", "other class"]
+    assert verdicts(1.5, 4.5, others=((40.0,),)) == ["kept", "kept"]
 
 
 def test_ratio_and_nearest_are_of_the_nearest_real_image() -> None:
