@@ -21,8 +21,8 @@ def with_generator_of_file(recipe: Recipe, notify: Callable[[str], None]) -> Rec
     generator, _ = load_generator(file, notify=notify)
     own = {key: value for key, value in generator.spec.items() if key not in _FROM_METHOD}
     settled = _settled(recipe.method, generator)
-    facts = ", ".join(f"method.{key} = {value}" for key, value in settled.items())
-    notify(f"{file}: {own.get('architecture', own['name'])}; {facts}")
+    facts = [own.get("architecture", own["name"]), *(f"method.{key} = {value}" for key, value in settled.items())]
+    notify(f"{file}: {', '.join(facts)}")
     table = recipe.model_dump(mode="json") | {"method": recipe.method | settled | {"generator": own}}
     table["train"]["start"] = recipe.train.start or file
     return Recipe.parse(table)

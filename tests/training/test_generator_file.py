@@ -45,7 +45,7 @@ def of_file(file: Path, photos: Path, *more: str, method: str = "rrdb-psnr") -> 
 def test_the_file_settles_network_and_scale_and_is_where_the_weights_start(published, photos, tmp_path) -> None:
     reporter = Recorder()
     run.train(of_file(published, photos, "train.steps=1", "optimizer.lr=1e-30"), tmp_path / "run", reporter=reporter)
-    assert any("MoSR; method.scale = 2, method.channels = 3" in message for message in reporter.messages)
+    assert any("MoSR, method.scale = 2, method.channels = 3" in message for message in reporter.messages)
     assert recipe.load_run(tmp_path / "run").method["generator"]["parameters"] == {
         "dim": 16,
         "n_block": 2,
