@@ -64,7 +64,7 @@ class Sim2Real(Translation):
     2021), since those of b tell classes apart otherwise. With `label_aware` the discriminator sees label maps beside
     frames (EPE, Richter 2021, section 3.3; with `projection` of `patchgan` as there), and with `class_balance` it sees
     patches of b in which every class has its share in a, so that another layout is not learnt as style (after section
-    3.4).
+    3.4). Its recipes have R1, as EPE does: without it stains and halos grow in translations.
 
     Pixels of a whose classes are in `keep` stay as they are, by an L1 loss of `keep_weight` on them. `segmenter_file`
     is a run, a checkpoint folder or a weights file of a segmenter that is trained already and takes no steps.

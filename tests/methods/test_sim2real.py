@@ -65,7 +65,7 @@ def test_the_labeller_continues_from_the_segmenter(batch: LabelledUnpaired) -> N
 
 
 def test_the_labeller_learns_from_translations_with_the_labels_of_their_sources(batch: LabelledUnpaired) -> None:
-    method = build_sim2real()
+    method = build_sim2real("method.adversarial.r1_weight=0")
     seen: list[Tensor] = []
     method.labeller.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     *_, (_, terms, gradients) = step(method, batch).calls
@@ -95,7 +95,8 @@ def test_without_its_own_parts_the_step_is_that_of_cut(batch: LabelledUnpaired) 
         "method.class_balance=false",
         "method.semantic_weight=0",
     )
-    theirs: CUT = build("cut", "method.identity=false", *(f"method.{name}" for name in NO_ANTIALIAS))
+    r1 = ["method.adversarial.r1_weight=10", "method.adversarial.r1_every=2"]
+    theirs: CUT = build("cut", "method.identity=false", *r1, *(f"method.{name}" for name in NO_ANTIALIAS))
     theirs.load_state_dict(
         {key: value for key, value in ours.state_dict().items() if key.split(".")[0] not in ("segmenter", "labeller")}
     )
