@@ -91,13 +91,20 @@ def evaluate_run(
     result.metrics |= values
     result.facts = facts
     for file in outputs:
-        try:
-            notify(write_merged(result, file, overwrite=overwrite))
-        except OSError as error:  # a run that belongs to someone else
-            if file == json:
-                raise
-            notify(f"{file}: cannot be written ({error.strerror}), so i2i report will not show this")
+        _write(result, file, is_named=file == json, overwrite=overwrite, notify=notify)
     return result
+
+
+def _write(
+    result: EvaluationResult, file: Path, *, is_named: bool, overwrite: bool, notify: Callable[[str], None]
+) -> None:
+    """Write a result beside what the file holds. Raises OSError for a file that the user named."""
+    try:
+        notify(write_merged(result, file, overwrite=overwrite))
+    except OSError as error:  # a run that belongs to someone else
+        if is_named:
+            raise
+        notify(f"{file}: cannot be written ({error.strerror}), so i2i report will not show this")
 
 
 def _measure_generator(
