@@ -65,7 +65,7 @@ def train(name: str, digits: Digits, steps: int, options: Optimizer, *settings: 
             weight.register_hook(torch.neg)
     random = torch.Generator().manual_seed(0)
     for step in range(steps):
-        update.step = step
+        update.begin_step(step, 1.0, progress=step / steps)
         chosen_ones = torch.randint(len(digits.images), (32,), generator=random)
         method.training_step(Images(digits.images[chosen_ones], digits.labels[chosen_ones]), update)
     return method
@@ -76,8 +76,8 @@ class Learned(NamedTuple):
     distance: float  # of the mean features, in mean distances of a digit from that mean
     right: float  # the share of samples that the classifier takes for the class of their label
 
-    def passes(self) -> bool:
-        return self.classes >= 5 and self.distance < 0.8
+    def passes(self, classes: int = 5) -> bool:
+        return self.classes >= classes and self.distance < 0.8
 
 
 def learned(method: GAN, digits: Digits) -> Learned:
@@ -109,6 +109,53 @@ def test_wgan_gp_learns_the_digits(digits: Digits) -> None:
 def test_a_conditional_dcgan_makes_the_digit_of_the_label(digits: Digits) -> None:
     result = learned(train("dcgan", digits, 200, ADAM, "method.classes=10"), digits)
     assert result.passes() and result.right > 0.7
+
+
+class Lesson(NamedTuple):
+    """How a recipe learns the digits, the fewest classes that it has to show, and the steps of a broken game."""
+
+    steps: int
+    options: Optimizer
+    settings: list[str]
+    classes: int = 5
+    broken_steps: int = 100
+
+
+R3GAN = [
+    *("method.augment=none", "method.classes=10", "method.gamma=0.5", "method.last_gamma=0.05"),
+    *("method.generator.latent=16", "method.generator.embedding=16", "method.generator.features=32"),
+    *("method.generator.base=512", "method.generator.blocks=1", "method.discriminator.features=32"),
+    *("method.discriminator.base=512", "method.discriminator.blocks=1"),
+]
+LINEAR = ["method.generator.features=128", "method.generator.latent=32", "method.discriminator.features=64"]
+CLIPPED = ["method.critic_steps=2", "method.warm_critic_steps=0", "method.adversarial.clip=0.02"]
+SHORT_LATENT = "method.generator.latent=32"
+# Measured, classes and distance: 9 and 0.43, 0.76 of them right (after 150 steps 7, 0.68, 0.58); 5 and 0.24; 6 and 0.25
+# (after 450 steps 7 and 0.19); 7 and 0.14 (after 200 to 600 steps 4 to 7)
+LESSONS = {
+    "r3gan": Lesson(200, Optimizer(lr=2e-3, betas=(0.0, 0.9)), R3GAN),
+    "gan": Lesson(900, Optimizer(lr=1e-3, betas=(0.5, 0.999)), LINEAR, classes=3, broken_steps=300),
+    "lsgan": Lesson(300, ADAM, [SHORT_LATENT]),
+    "wgan": Lesson(400, Optimizer(name="rmsprop", lr=5e-4), [*CLIPPED, SHORT_LATENT], classes=3),
+}
+QUICK = {"gan"}
+BY_NAME = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in LESSONS]
+
+
+def taught(name: str, digits: Digits, *, broken: str = "") -> Learned:
+    lesson = LESSONS[name]
+    steps = lesson.broken_steps if broken else lesson.steps
+    return learned(train(name, digits, steps, lesson.options, *lesson.settings, broken=broken), digits)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_recipe_learns_the_digits(name: str, digits: Digits) -> None:
+    assert taught(name, digits).passes(LESSONS[name].classes)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_no_recipe_learns_them_from_a_frozen_discriminator(name: str, digits: Digits) -> None:
+    assert not taught(name, digits, broken="frozen discriminator").passes(LESSONS[name].classes)
 
 
 @pytest.mark.parametrize("broken", ["frozen discriminator", "gradient negated"])
