@@ -65,7 +65,7 @@ def test_the_labeller_continues_from_the_segmenter(batch: LabelledUnpaired) -> N
 
 
 def test_the_labeller_learns_from_translations_with_the_labels_of_their_sources(batch: LabelledUnpaired) -> None:
-    method = build_sim2real("method.adversarial.r1_weight=0")
+    method = build_sim2real()
     seen: list[Tensor] = []
     method.labeller.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     *_, (_, terms, gradients) = step(method, batch).calls
@@ -120,7 +120,7 @@ NO_ANTIALIAS = (
 def test_the_discriminator_sees_true_labels_beside_translations_and_predicted_ones_beside_real_frames(
     batch: LabelledUnpaired,
 ) -> None:
-    method = build_sim2real()
+    method = build_sim2real("method.adversarial.r1_weight=0")
     seen: list[Tensor] = []
     method.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     step(method, batch)
