@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--weights", type=Path, help="SqueezeNet 1.1 of torchvision, for KID and LPIPS")
+    parser.add_argument("--set", nargs="+", default=[], dest="settings", help="of the students' recipe")
     parser.add_argument("--out", type=Path, help="keep files here")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -158,7 +159,7 @@ def train(
     recipe: str, sources: list[Path], rung: Rung, folder: Path, options: argparse.Namespace, *settings: str
 ) -> Path:
     length = [f"train.steps={options.steps}", f"train.batch_size={options.batch}"]
-    chosen = [*SMALL, *rung.overrides(), *length, *settings]
+    chosen = [*SMALL, *rung.overrides(), *length, *settings, *options.settings]
     return i2i.train(recipe, sources, chosen, run=folder / f"{rung.name} run", reporter=NullReporter())
 
 
