@@ -110,8 +110,10 @@ def measure(generator: ArchitectureGenerator) -> Measured:
 
 def _is_faster_channels_last(generator: ArchitectureGenerator) -> bool:
     """Whether channels-last takes less of the processors' time than contiguous memory; true for a network of large
-    images only, which would take long.
+    images only, which would take long, and false for one with weights of five axes, which have no such layout.
     """
+    if any(weight.ndim == 5 for weight in (*generator.parameters(), *generator.buffers())):
+        return False
     if generator.min_size > _TIMED_SIDE:
         return True
     side = -(-max(generator.min_size, _TIMED_SIDE) // generator.multiple_of) * generator.multiple_of

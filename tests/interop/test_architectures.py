@@ -11,6 +11,7 @@ from i2i.checkpoints.load import load_generator, save_generator
 from i2i.export import export
 from i2i.interop import architectures, load_published, save_published
 from i2i.interop.architectures import Measured
+from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.generators.spandrel import ArchitectureGenerator
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import translate_image
@@ -75,6 +76,20 @@ def test_a_network_has_the_memory_layout_that_was_faster(tmp_path, monkeypatch, 
     weight = translator._generator.network.intro.weight
     assert weight.is_contiguous(memory_format=torch.channels_last) == faster
     assert weight.is_contiguous() != faster
+
+
+def test_weights_of_five_axes_have_no_channels_last_layout():
+    class FiveAxes(ImageGenerator):
+        in_channels = out_channels = 3
+
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(4, 1, 1, 8, 5))  # as FFTformer's
+
+        def forward(self, image):
+            return image * self.weight.mean()
+
+    assert not architectures._is_faster_channels_last(FiveAxes())
 
 
 def test_loading_draws_no_random_numbers_and_the_network_can_be_trained(tmp_path):
