@@ -37,6 +37,8 @@ from i2i.training.train_state import TrainState
 from i2i.training.trainer import Trainer
 from i2i_runtime.files import shell_word
 
+_FILES = ("weights", "segmenter_file")  # options of methods and of components that name files
+
 
 def train_stage(recipe: Recipe, folder: Path, state: dict[str, Any] | None, context: RunContext) -> None:
     """Train a recipe to its last step in `folder`, from its beginning or from a saved state. Raises like `Trainer.fit`,
@@ -189,16 +191,17 @@ def resolve_paths(recipe: Recipe) -> Recipe:
     paths = {key: [_absolute(each) for each in getattr(recipe.data, key)] for key in ("source", "labels")}
     data = recipe.data.model_copy(update=paths | {"class_map": _absolute(recipe.data.class_map)})
     train = recipe.train.model_copy(update={"start": _all_absolute(recipe.train.start)})
-    method = {key: _with_absolute_weights(value) for key, value in recipe.method.items()}
+    method = _with_absolute_files({key: _with_absolute_files(value) for key, value in recipe.method.items()})
     weights, lpips = _absolute(recipe.evaluate.weights), _absolute(recipe.evaluate.lpips_weights)
     evaluate = recipe.evaluate.model_copy(update={"weights": weights, "lpips_weights": lpips})
     return recipe.model_copy(update={"method": method, "data": data, "train": train, "evaluate": evaluate})
 
 
-def _with_absolute_weights(value: Any) -> Any:
-    """An option of a method, in whose table, if it is a component, the file of weights has an absolute path."""
-    has_weights = isinstance(value, dict) and value.get("weights")
-    return {**value, "weights": _absolute(value["weights"])} if has_weights else value
+def _with_absolute_files(table: Any) -> Any:
+    """A method's or a component's table of options, whose files have absolute paths; any other value as it is."""
+    if not isinstance(table, dict):
+        return table
+    return table | {key: _absolute(table[key]) for key in _FILES if isinstance(table.get(key), str)}
 
 
 def _all_absolute(names: str | list[str]) -> str | list[str]:

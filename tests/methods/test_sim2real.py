@@ -13,6 +13,7 @@ from i2i.methods.cut import CUT
 from i2i.methods.sim2real import Sim2Real
 from i2i.networks.segmenters.base import Segmenter
 from i2i.recipe import components
+from i2i.training.build import resolve_paths
 from tests.methods.test_every_method import Gradients
 from tests.worlds import TINY
 
@@ -200,6 +201,13 @@ def test_a_segmenter_from_a_file_takes_the_place_of_one_that_learns(tmp_path: Pa
         torch.testing.assert_close(network(batch.a), trained.double()(batch.a), rtol=0, atol=0)
     assert [player for player, _, _ in step(method, batch).calls] == ["discriminator", "generator", "labeller"]
     assert list(method.resting(0)) == ["segmenter"], "whose optimiser has a table in the recipe all the same"
+
+
+def test_a_run_finds_its_segmenter_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "seg").mkdir()
+    monkeypatch.chdir(tmp_path)
+    kept = resolve_paths(recipe.load(recipe.find("sim2real"), ["unused"], ["method.segmenter_file=seg"]))
+    assert kept.method["segmenter_file"] == str((tmp_path / "seg").resolve())
 
 
 def test_a_segmenter_of_other_classes_is_refused(tmp_path: Path) -> None:
