@@ -71,8 +71,14 @@ def _sizes(network: Product) -> Lines:
     takes = f"label maps of {network.label_classes} classes" if network.label_classes else _colours(network.in_channels)
     yield "scale", f"x{network.scale}"
     yield "channels", f"{takes} to {_colours(network.out_channels)}"
-    yield "sizes", f"multiples of {network.multiple_of} from {network.min_size} pixels, to which images are padded"
+    yield "sizes", _image_sizes(network)
     yield "large images", _tiles(network) if network.overlap else "whole, no tiles"
+
+
+def _image_sizes(generator: ImageGenerator) -> str:
+    if isinstance(generator, ArchitectureGenerator) and generator.only_side:
+        return f"{generator.only_side}x{generator.only_side} only"
+    return f"multiples of {generator.multiple_of} from {generator.min_size} pixels, to which images are padded"
 
 
 def _tiles(generator: ImageGenerator) -> str:

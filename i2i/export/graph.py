@@ -90,7 +90,8 @@ def trace(
             )
         # The exporter has a dozen errors for what it cannot do.
         except Exception as error:
-            reason = " ".join(str(error).split())[:300]
+            reason, *_ = str(error).split("\x1b")  # behind which is advice for the exporter's developers, in colours
+            reason = " ".join(reason.split())[:300].removesuffix(".")
             raise ValueError(f"{name} cannot be exported ({reason})") from error
     assert program is not None
     model = program.model_proto

@@ -97,7 +97,7 @@ def measure(generator: ArchitectureGenerator) -> Measured:
     with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as above
         rule = TileRule(0, 0)
-        if not generator.needs_square:  # whole images only
+        if not (generator.needs_square or generator.only_side):  # whole images only
             rule = measure_tiles(
                 network,
                 channels=generator.in_channels,
@@ -114,7 +114,7 @@ def _is_faster_channels_last(generator: ArchitectureGenerator) -> bool:
     """
     if any(weight.ndim == 5 for weight in (*generator.parameters(), *generator.buffers())):
         return False
-    if generator.min_size > _TIMED_SIDE:
+    if generator.only_side or generator.min_size > _TIMED_SIDE:
         return True
     side = -(-max(generator.min_size, _TIMED_SIDE) // generator.multiple_of) * generator.multiple_of
     image = torch.rand(1, generator.in_channels, side, side)

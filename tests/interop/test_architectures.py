@@ -11,6 +11,7 @@ from i2i.checkpoints.load import load_generator, save_generator
 from i2i.export import export
 from i2i.interop import architectures, load_published, save_published
 from i2i.interop.architectures import Measured
+from i2i.networks.generators import spandrel
 from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.generators.spandrel import ArchitectureGenerator
 from i2i_runtime.tiles import Tiling
@@ -30,6 +31,14 @@ def file_of(architecture, folder):
     file = folder / f"{architecture}.safetensors"
     save_file({key: tensor.contiguous() for key, tensor in random_state(architecture).items()}, file)
     return file
+
+
+def test_a_network_for_images_of_one_size_refuses_others_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setitem(spandrel._ONLY_SIDE, "SwinIR", 64)
+    generator = load_published(file_of("SwinIR", tmp_path))
+    assert generator(torch.zeros(1, generator.in_channels, 64, 64)).shape[2] == 64 * generator.scale
+    with pytest.raises(ValueError, match="SwinIR takes images of 64x64 only; cut them out first, or resize them"):
+        generator(torch.zeros(1, generator.in_channels, 64, 128))
 
 
 @pytest.mark.parametrize("architecture", REPRESENTATIVE)

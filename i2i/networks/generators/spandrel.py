@@ -20,14 +20,15 @@ from i2i.registry import did_you_mean, generators
 from i2i_runtime.tiles import reflect_indices
 
 _OF_ONE_IMAGE = ("DRUNet", "DnCNN")  # spandrel makes their noise levels for one image
+_ONLY_SIDE = {"GFPGAN": 512}  # pixels along both sides of the only images that a network takes
 
 
 class ArchitectureGenerator(ImageGenerator):
     """A network of spandrel's, with its weights, as one of our generators.
 
     Shapes: (N, in_channels, H, W) in [0, 1] -> (N, out_channels, scale * H, scale * W), unbounded around [0, 1]; H and
-    W are multiples of `multiple_of`; one that `needs_square` images pads them to squares. `architecture`, `tags` and
-    `purpose` are spandrel's words for it.
+    W are multiples of `multiple_of`, or both `only_side`; one that `needs_square` images pads them to squares.
+    `architecture`, `tags` and `purpose` are spandrel's words for it.
     """
 
     value_range = (0.0, 1.0)
@@ -45,6 +46,7 @@ class ArchitectureGenerator(ImageGenerator):
         sizes = descriptor.size_requirements
         self.multiple_of, self.min_size = sizes.multiple_of, max(1, sizes.minimum)
         self.needs_square: bool = sizes.square
+        self.only_side = _ONLY_SIDE.get(self.architecture)
         self.spec = {
             "name": "spandrel",
             "architecture": self.architecture,
@@ -55,7 +57,15 @@ class ArchitectureGenerator(ImageGenerator):
             "scale": self.scale,
         }
 
+    def check_size(self, height: int, width: int) -> None:
+        super().check_size(height, width)
+        if self.only_side and (height, width) != (self.only_side, self.only_side):
+            only = f"{self.only_side}x{self.only_side}"
+            raise ValueError(f"{self.architecture} takes images of {only} only; cut them out first, or resize them")
+
     def forward(self, image: Tensor) -> Tensor:
+        if self.only_side:
+            self.check_size(*image.shape[2:])
         if self.architecture in _OF_ONE_IMAGE and len(image) > 1:
             return torch.cat([self(each) for each in image.split(1)])
         if not self.needs_square or image.shape[2] == image.shape[3]:
