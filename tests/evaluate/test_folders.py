@@ -235,6 +235,6 @@ def test_missing_label_maps_and_segmenters_raise(labelled: Path) -> None:
 def test_every_metric_has_a_direction() -> None:
     assert {*SET_METRICS, *PAIR_METRICS, "diversity", "novelty", "dependence"} <= DIRECTIONS.keys()
     lower = {name for name, direction in DIRECTIONS.items() if direction == "lower"}
-    assert lower == {"fid", "kid", "l1", "lpips", "warp error", "flicker ratio"}, "distances and errors alone"
+    assert lower == {"fid", "kid", "l1", "lpips", "ppl", "warp error", "flicker ratio"}, "distances and errors alone"
     names = {"KID(x)": "lower", "LPIPS-alex": "lower", "MS-SSIM": "higher", "IoU road": "higher", "edge F1": "higher"}
     assert {name: direction_of(name) for name in names} == names and direction_of("a plugin's") is None
