@@ -78,6 +78,8 @@ def _sizes(network: Product) -> Lines:
 def _image_sizes(generator: ImageGenerator) -> str:
     if isinstance(generator, ArchitectureGenerator) and generator.only_side:
         return f"{generator.only_side}x{generator.only_side} only"
+    if max(generator.multiple_of, generator.min_size) == 1:
+        return "any"
     return f"multiples of {generator.multiple_of} from {generator.min_size} pixels, to which images are padded"
 
 
