@@ -53,14 +53,14 @@ def pictures(sampler: Sampler, latents: Sequence[Latent], *, batch: int = 16) ->
 
 def parse_layers(words: str, layers: int) -> list[int]:
     """Numbers of layers from words such as 4-8 or 0,3-5. Raises ValueError for others than 0 to `layers` - 1."""
+    if not layers:
+        raise ValueError(f"layers {words}: the generator has one w for all of its layers; leave them out")
     chosen: set[int] = set()
     for word in words.split(","):
         first, dash, last = word.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise ValueError(f"layers {words}: allowed: numbers and ranges with commas between, such as 0,4-8")
+        if not int(first) <= int(last or first) < layers:
+            raise ValueError(f"layers {words}: choose from 0 to {layers - 1}")
         chosen |= set(range(int(first), int(last or first) + 1))
-    if not layers:
-        raise ValueError(f"layers {words}: the generator has one w for all of its layers; leave them out")
-    if not chosen or max(chosen) >= layers:
-        raise ValueError(f"layers {words}: choose from 0 to {layers - 1}")
     return sorted(chosen)

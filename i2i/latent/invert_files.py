@@ -100,12 +100,12 @@ def invert_files(
     value_range = ValueRange(*generator.value_range)
     for some, targets in read_batches(generator, root, names, batch=batch, failed=failed):
         found = find(targets)
-        for at, name in enumerate(some if tune else []):
-            assert tune is not None
-            latent = latent_of(found, at, space)
-            tuned = tune(latent, targets[at])
-            save_generator(folder / tuned_of(name), tuned, facts)
-            found.images[at] = _image(tuned, latent)
+        if tune:
+            for at, name in enumerate(some):
+                latent = latent_of(found, at, space)
+                tuned = tune(latent, targets[at])
+                save_generator(folder / tuned_of(name), tuned, facts)
+                found.images[at] = _image(tuned, latent)
         save(folder, some, targets, found, space=space, value_range=value_range)
         fakes, reals = (value_range.to_unit(each.cpu()).clamp(0, 1) for each in (found.images, targets))
         yield list(zip(some, psnr(fakes, reals).tolist(), strict=True))

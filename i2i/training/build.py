@@ -30,7 +30,8 @@ from i2i.training.log import Log
 from i2i.training.longer import check_unfinished, rate_change
 from i2i.training.malloc import keep_freed_memory
 from i2i.training.memory import check_memory
-from i2i.training.run_folder import SAMPLES, lock_folder, write_recipe
+from i2i.training.reporter import NullReporter
+from i2i.training.run_folder import SAMPLES, is_first_stage, lock_folder, write_recipe
 from i2i.training.run_info import changes_since_last_start, fingerprint, record_run_info
 from i2i.training.start_weights import check_frozen, load_products, load_start_weights
 from i2i.training.train_state import TrainState
@@ -81,8 +82,12 @@ def build_trainer(
     """
     notify = context.reporter.notify
     recipe, method, files, samples, degradation, preparations, _ = _open_stage(recipe, context)
-    if state is None:
-        load_start_weights(recipe.train.start, method, notify) if recipe.train.start else check_frozen(method)
+    if state is None and recipe.train.start:
+        # A first stage has no discriminator, which goes without saying.
+        said = NullReporter().notify if is_first_stage(recipe.train.start) else notify
+        load_start_weights(recipe.train.start, method, said)
+    elif state is None:
+        check_frozen(method)
     recipe = _with_steps(recipe, samples)
     schedule = build(registry.schedules, recipe.schedule)
     held_out_samples = partial(held_out, method, samples, degradation)

@@ -20,7 +20,7 @@ from i2i.training.distributed import World, init_world
 from i2i.training.generator_file import with_generator_of_file
 from i2i.training.longer import check_unfinished
 from i2i.training.reporter import NullReporter, Reporter
-from i2i.training.run_folder import FIRST, check_free, lock_folder, write_recipe
+from i2i.training.run_folder import FIRST, check_free, is_first_stage, lock_folder, write_recipe
 from i2i_runtime.files import shell_word
 
 
@@ -198,9 +198,7 @@ def _start_from_first_stage(recipe: Recipe, run: Path) -> Recipe:
     """The recipe of a second stage without a checkpoint, to start from the last weights of its first stage, wherever
     the run's folder lies now.
     """
-    start = recipe.train.start
-    is_own = isinstance(start, str) and Path(start).parts[-3:-1] == (FIRST, checkpoint.FOLDER)
-    if not (is_own and checkpoint.list_checkpoints(run / FIRST)):
+    if not (is_first_stage(recipe.train.start) and checkpoint.list_checkpoints(run / FIRST)):
         return recipe
     start = str(checkpoint.find(run / FIRST))
     return recipe.model_copy(update={"train": recipe.train.model_copy(update={"start": start})})

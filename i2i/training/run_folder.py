@@ -24,6 +24,11 @@ _NAMES = [RECIPE, RUN_INFO, LOSSES, SCORES, DIVERSITY, METRICS, SAMPLES, "tensor
 _LOCK = ".lock"
 
 
+def is_first_stage(start: str | list[str]) -> bool:
+    """True where `train.start` is a checkpoint of a run's own first stage."""
+    return isinstance(start, str) and Path(start).parts[-3:-1] == (FIRST, checkpoint.FOLDER)
+
+
 def check_free(run: Path) -> None:
     """Raises ValueError for a folder that holds a run with checkpoints, or files of others by the names that a run
     writes. A run that ended before its first checkpoint may begin again.

@@ -113,6 +113,7 @@ def test_layers_are_numbers_and_ranges() -> None:
     assert parse_layers("0,4-6", 8) == [0, 4, 5, 6] and parse_layers("3", 4) == [3]
     for words, said in (
         ("4-8", "choose from 0 to 7"),
+        ("0-999999999999", "choose from 0 to 7"),
         ("a", "allowed: numbers"),
         ("5-3", "choose from"),
         ("-1", "allowed"),

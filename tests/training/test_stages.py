@@ -53,6 +53,7 @@ def test_the_second_stage_starts_from_the_averaged_generator_of_the_first(photos
     first, second = checkpoint.find(folder / run.FIRST), checkpoint.find(folder)
     assert first.name == "00000003" and second.name == "00000001"
     assert reporter.steps == [1, 2, 3, 1] and any("first stage" in message for message in reporter.messages)
+    assert not any("discriminator" in message for message in reporter.messages), "a first stage has none"
     assert all(
         bool(((ours - theirs).abs() < 1e-6).all())
         for ours, theirs in zip(  # type: ignore[operator]
