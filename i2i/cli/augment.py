@@ -38,6 +38,9 @@ def augment(
         float,
         typer.Option(min=0, max=100, help="A copy is nearer than this part of the distance between real images."),
     ] = 0.5,
+    spread: Annotated[
+        float, typer.Option(min=1, max=1e6, help="Most samples nearest to one real image, in times of an even share.")
+    ] = 2.0,
     features: Annotated[
         str, typer.Option(help="inception, dinov2_vits14, squeezenet1_1, ...", show_default="the run's discriminator")
     ] = "",
@@ -52,8 +55,8 @@ def augment(
 ) -> int:
     """Fill a class with samples that pass a gate: i2i augment runs/dcgan/digits/latest digits/8 more/8 --n 1000.
 
-    Kept are samples within the manifold of the class's real images, in feature space, that copy none of them. The
-    manifest has every sample with its verdict. The command goes on where it was stopped.
+    Kept are samples within the manifold of the class's real images, in feature space, that copy none of them, and not
+    too many near the same one. The manifest has every sample with its verdict. The command goes on where it was stopped.
     """
     from functools import partial
 
@@ -90,7 +93,7 @@ def augment(
         claim(out, [Path(MANIFEST)], facts | {"others": str(others)}, overwrite=overwrite)
         if overwrite:
             clear(out)
-        count, options = line.count("samples kept"), {"number": number, "most": tries * number, "seed": seed}
+        count, options = line.count("samples kept"), {"number": number, "most": tries * number, "spread": spread, "seed": seed}
         for rows in fill(
             sampler, extractor, gate, out, found.files, label=label, truncation=truncation, batch=batch, **options
         ):
@@ -103,7 +106,7 @@ def augment(
         is_short = not stop() and verdicts[Verdict.KEPT] < number
         if is_short:
             line.notify(
-                f"--tries {tries} are used up; train longer, or use more --neighbours, less --copy, more --tries"
+                f"--tries {tries} are used up; train longer, or use more --neighbours, --spread or --tries, or less --copy"
             )
     return stop.exit_code(3 if is_short else 0)
 

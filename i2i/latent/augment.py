@@ -1,6 +1,8 @@
 """Data augmentation by a generator: samples that pass a gate fill a class of images."""
 
 import csv
+import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -62,6 +64,7 @@ def augment(
     *,
     number: int,
     most: int,
+    spread: float = math.inf,
     seed: int = 0,
     label: int | None = None,
     truncation: float = 1.0,
@@ -69,22 +72,26 @@ def augment(
 ) -> Iterator[list[Row]]:
     """Write samples that a gate keeps, until the folder has `number` or `most` seeds from `seed` on were drawn; yields
     the rows of the manifest after each batch, which go on where an earlier call was stopped. `names` are of the real
-    images, as the gate counts them.
+    images, as the gate counts them; `spread` is how many times an even share may lie nearest to the same one.
     """
     rows = read_manifest(folder)
-    kept = sum(row.verdict is Verdict.KEPT for row in rows)
-    while kept < number and len(rows) < most:
+    kept = Counter(row.nearest for row in rows if row.verdict is Verdict.KEPT)
+    share = max(1.0, spread * number / len(names))
+    while kept.total() < number and len(rows) < most:
         first = seed + len(rows)
         seeds = range(first, first + min(batch, most - len(rows)))
         samples = sampler(seeds, sampler.labels_of(seeds, label), truncation=truncation)
         rgb = torch.stack([torch.from_numpy(with_channels(sample, 3)) for sample in samples]).permute(0, 3, 1, 2)
-        for at, judgement in enumerate(gate(extractor(rgb))):
-            if kept == number:
+        for at, (verdict, index, ratio) in enumerate(gate(extractor(rgb))):
+            if kept.total() == number:
                 break
-            if judgement.verdict is Verdict.KEPT:
+            nearest = names[index].as_posix()
+            if verdict is Verdict.KEPT and kept[nearest] >= share:
+                verdict = Verdict.CROWDED
+            if verdict is Verdict.KEPT:
                 images.write(folder / name_of(seeds[at]), samples[at])
-                kept += 1
-            rows.append(Row(seeds[at], judgement.verdict, names[judgement.nearest].as_posix(), judgement.ratio))
+                kept[nearest] += 1
+            rows.append(Row(seeds[at], verdict, nearest, ratio))
         _write(folder / MANIFEST, rows)
         yield rows
 

@@ -15,12 +15,15 @@ from i2i.metrics.neighbours import centre, k_nearest, squared_distances
 
 
 class Verdict(StrEnum):
-    """What a gate says of an image; all but KEPT are reasons for a refusal."""
+    """What a gate says of an image; all but KEPT are reasons for a refusal. `judge` looks at each image by itself;
+    CROWDED is for whoever counts how many lie near the same real one.
+    """
 
     KEPT = "kept"
     COPY = "copy"
     OUTSIDE = "outside"
     OTHER_CLASS = "other class"
+    CROWDED = "crowded"
 
 
 class Judgement(NamedTuple):

@@ -46,6 +46,7 @@ def test_a_class_is_filled_and_filling_goes_on(
 
     monkeypatch.setattr(sample_gate, "judge", judge)
     words = ["augment", trained, data / "1", tmp_path / "more", "--others", data, "--batch", "2", "--tries", "9"]
+    words += ["--spread", "6"]  # of six images
     code, said, errors = i2i_run(*words, "--n", "2", capsys=capsys)
     assert code == 0 and "2 kept, 2 copy, 2 outside" in said, errors
     first = rows(tmp_path / "more")
@@ -59,6 +60,22 @@ def test_a_class_is_filled_and_filling_goes_on(
     for name in names:
         made, sampled = (images.read(folder / name) for folder in (tmp_path / "more", tmp_path / "samples" / "class1"))
         assert abs(made.astype(int) - sampled).max() <= 1
+
+
+def test_no_real_image_has_more_than_its_share_of_samples(
+    trained: Path, data: Path, tmp_path: Path, capsys: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from i2i.metrics import sample_gate
+
+    def judge(fake: object, **_: object) -> list[sample_gate.Judgement]:
+        return [sample_gate.Judgement(sample_gate.Verdict.KEPT, 3, 0.5)] * len(fake)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sample_gate, "judge", judge)
+    words = ["augment", trained, data / "1", tmp_path / "more", "--n", "9", "--tries", "2", "--batch", "4"]
+    code, said, errors = i2i_run(*words, "--spread", "2", capsys=capsys)  # times 9 samples for 6 images
+    assert code == 3 and "3 kept" in said and "15 crowded, of 18 samples" in said, errors
+    assert [row["verdict"] for row in rows(tmp_path / "more")] == ["kept"] * 3 + ["crowded"] * 15
+    assert len(images.list_images(tmp_path / "more")) == 3
 
 
 def test_what_does_not_pass_is_counted_and_said(trained: Path, data: Path, tmp_path: Path, capsys: Run) -> None:

@@ -550,6 +550,13 @@ MUTATIONS = [
         "tests/latent/test_invert_w.py",
     ),
     Mutation(
+        "all samples may lie near one image",
+        "i2i/latent/augment.py",
+        "kept[nearest] >= share",
+        "False",
+        "tests/cli/test_augment.py",
+    ),
+    Mutation(
         "copies are kept",
         "i2i/metrics/sample_gate.py",
         "Verdict.COPY if is_copy else Verdict.KEPT",
