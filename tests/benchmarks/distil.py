@@ -3,13 +3,15 @@
     python -m tests.benchmarks.distil speed                 # ResNet-9 and the ladder at 256 px, round-robin, untrained
     python -m tests.benchmarks.sim2real --only sim2real --steps 600 --frames 100 --out teachers/
     python -m tests.benchmarks.distil labels teachers/0 teachers/1 teachers/2 --students 2 --weights squeezenet1_1.pth
+    python -m tests.benchmarks.distil flicker teachers/0 --students 2 --temporal 0 5 --weights squeezenet1_1.pth
     python -m tests.benchmarks.distil upscaling realesrgan-x4plus photos/ Set5/ --students 6 --weights squeezenet1_1.pth
 
 `speed` prints milliseconds per frame (8 bits to 8 bits) of networks in one engine, and how many times fewer than
-ResNet-9's. `labels` trains students on the pairs of teachers that the benchmark `sim2real` has kept, and measures both
-as that one does, on frames of a new world that neither has seen. `upscaling` trains students on crops of two thirds of
-the photos that the teacher has enlarged, and prints their time, and PSNR and LPIPS to the teacher's images of the test
-set, down-sampled, and of crops of the other photos, beside bicubic's.
+ResNet-9's. `labels` trains students on the pairs of teachers that the benchmark `sim2real` has kept, and measures
+both as that one does, on frames of a new world that neither has seen. `flicker` trains them with each weight of the
+temporal loss, and prints warping errors of drives through a new world, as they are and stabilised. `upscaling` trains
+students on crops of two thirds of the photos that the teacher has enlarged, and prints their time, and PSNR and LPIPS
+to the teacher's images of the test set, down-sampled, and of crops of the other photos, beside bicubic's.
 """
 
 import argparse
@@ -28,20 +30,23 @@ from i2i.distillation.budget import Budget
 from i2i.distillation.ladder import Rung, ladder
 from i2i.distillation.pairs import make_pairs
 from i2i.distillation.timing import EngineChoice, Timing, time_frames
+from i2i.evaluate.flicker import temporal_flicker
 from i2i.export import export
 from i2i.export.proof import picture
 from i2i.training.reporter import NullReporter
 from i2i_runtime import images
-from tests.benchmarks.sim2real import GAP, measure
+from i2i_runtime.stabilise import Stabiliser
+from tests.benchmarks.sim2real import GAP, kid, measure
 
 SMALL = ["train.workers=0", "train.log_every=100", "train.sample_every=1000000", "train.checkpoint_every=1000000"]
 CROP = 48  # pixels of a photo that the teacher enlarges
+DRIVES, DRIVE = 4, 24  # of `flicker`, and frames of each
 FRESH = 100  # from the seed of a world to that of the one with the frames that are measured
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["speed", "labels", "upscaling"])
+    parser.add_argument("part", choices=["speed", "labels", "flicker", "upscaling"])
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--students", type=int, nargs="+", help="numbers in the ladder, from 0")
     parser.add_argument("--size", type=int, default=256, help="pixels, of `speed`")
@@ -51,6 +56,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--weights", type=Path, help="SqueezeNet 1.1 of torchvision, for KID and LPIPS")
+    parser.add_argument("--temporal", type=float, nargs="+", default=[0.0, 5.0], help="weights, of `flicker`")
+    parser.add_argument("--stabilise", type=float, default=0.7, help="of `flicker`")
     parser.add_argument("--set", nargs="+", default=[], dest="settings", help="of the students' recipe")
     parser.add_argument("--out", type=Path, help="keep files here")
     options = parser.parse_args()
@@ -58,7 +65,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         options.out = options.out or Path(temporary)
         options.out.mkdir(parents=True, exist_ok=True)
-        {"speed": speed, "labels": labels, "upscaling": upscaling}[options.part](options)
+        {"speed": speed, "labels": labels, "flicker": flicker, "upscaling": upscaling}[options.part](options)
 
 
 def speed(options: argparse.Namespace) -> None:
@@ -106,14 +113,37 @@ def labels(options: argparse.Namespace) -> None:
         make_pairs(i2i.load(folder / "sim2real" / "latest"), world / "trainA", out / "pairs")
         runs = {"teacher": folder / "sim2real"}
         for rung in _students(1, options):
-            sources = [world / "trainA", out / "pairs", world / "trainB"]
-            settings = "augment.train.crop.size=64", "train.precision=bfloat16", f"train.seed={seed}"
-            runs[rung.name] = train("distil/general", sources, rung, out, options, *settings)
+            runs[rung.name] = train_translator(rung, world, out, options, f"train.seed={seed}")
         translated = {
             name: run_all(i2i.load(run / "latest"), fresh / "trainA", out / name) for name, run in runs.items()
         }
         for name, figures in measure(translated, fresh, options.weights).items():
             print(f"seed {seed}  {name:<14}", {title: round(value, 3) for title, value in figures.items()}, flush=True)
+
+
+def flicker(options: argparse.Namespace) -> None:
+    """Train students of a few teachers with each weight of the temporal loss, and measure them on moving worlds."""
+    for folder in options.paths:
+        seed, out = int(folder.name), options.out / folder.name
+        world, moving = folder / "world", out / "world"
+        make_world(moving, count=DRIVES, size=64, seed=seed + FRESH, gap=parse_gap(GAP), sequence=DRIVE)
+        make_pairs(i2i.load(folder / "sim2real" / "latest"), world / "trainA", out / "pairs")
+        runs = {"teacher": folder / "sim2real"}
+        for rung in _students(1, options):
+            for weight in options.temporal:
+                name = f"{rung.name}, {weight:g}"
+                settings = f"train.seed={seed}", f"method.temporal_weight={weight}"
+                runs[name] = train_translator(rung, world, out / name, options, *settings, pairs=out / "pairs")
+        for name, run in runs.items():
+            for title, strength in ((name, 0.0), (f"{name}, stabilised", options.stabilise)):
+                film = out / "films" / title
+                run_all(i2i.load(run / "latest"), moving / "trainA", film, stabilise=strength)
+                figures = {"warp error": temporal_flicker(film, moving / "trainA").flicker.warp_error}
+                figures |= kid(film, moving / "trainB", options.weights)
+                if run != runs["teacher"]:
+                    figures |= compare(film, out / "films" / "teacher", None)
+                shown = {metric: float(f"{value:.4g}") for metric, value in figures.items()}
+                print(f"seed {seed}  {title:<32}", shown, flush=True)
 
 
 def upscaling(options: argparse.Namespace) -> None:
@@ -140,10 +170,12 @@ def upscaling(options: argparse.Namespace) -> None:
     report([name.name, *students], [teacher, *students.values()], 64, options)
 
 
-def run_all(model: Any, folder: Path, out: Path) -> Path:
-    """The folder of a model's results for the images of a folder, by the same names."""
+def run_all(model: Any, folder: Path, out: Path, *, stabilise: float = 0.0) -> Path:
+    """The folder of a model's results for the images of a folder, by the same names; `stabilise` those of a film."""
+    steady = Stabiliser(stabilise) if stabilise else lambda frame, result: result
     for path in images.list_images(folder):
-        images.write(_in(out / path), model(images.read(folder / path)))
+        frame = images.read(folder / path)
+        images.write(_in(out / path), steady(frame, model(frame)))
     return out
 
 
@@ -153,6 +185,14 @@ def compare(folder: Path, expected: Path, weights: Path | None) -> dict[str, flo
     instruments = evaluate.open_instruments(names, lpips_weights=weights)
     result = evaluate.evaluate_folders(evaluate.ImageFolders(folder, real=expected, paired=True), names, instruments)
     return {name: round(metric.value, 4) for name, metric in result.metrics.items()}
+
+
+def train_translator(
+    rung: Rung, world: Path, out: Path, options: argparse.Namespace, *settings: str, pairs: Path | None = None
+) -> Path:
+    sources = [world / "trainA", pairs or out / "pairs", world / "trainB"]
+    common = "augment.train.crop.size=64", "train.precision=bfloat16"
+    return train("distil/general", sources, rung, out, options, *common, *settings)
 
 
 def train(
