@@ -56,7 +56,8 @@ def augment(
     """Fill a class with samples that pass a gate: i2i augment runs/dcgan/digits/latest digits/8 more/8 --n 1000.
 
     Kept are samples within the manifold of the class's real images, in feature space, that copy none of them, and not
-    too many near the same one. The manifest has every sample with its verdict. The command goes on where it was stopped.
+    too many near the same one. The manifest has every sample with its verdict. The command goes on where it was
+    stopped.
     """
     from functools import partial
 
@@ -93,7 +94,8 @@ def augment(
         claim(out, [Path(MANIFEST)], facts | {"others": str(others)}, overwrite=overwrite)
         if overwrite:
             clear(out)
-        count, options = line.count("samples kept"), {"number": number, "most": tries * number, "spread": spread, "seed": seed}
+        count = line.count("samples kept")
+        options: dict[str, Any] = {"number": number, "most": tries * number, "spread": spread, "seed": seed}
         for rows in fill(
             sampler, extractor, gate, out, found.files, label=label, truncation=truncation, batch=batch, **options
         ):
@@ -106,7 +108,7 @@ def augment(
         is_short = not stop() and verdicts[Verdict.KEPT] < number
         if is_short:
             line.notify(
-                f"--tries {tries} are used up; train longer, or use more --neighbours, --spread or --tries, or less --copy"
+                f"--tries {tries} are used up; train longer, or use more --neighbours, --spread, --tries, less --copy"
             )
     return stop.exit_code(3 if is_short else 0)
 

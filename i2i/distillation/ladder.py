@@ -9,15 +9,16 @@ from i2i.recipe.components import build, complete
 
 
 class Rung(NamedTuple):
-    """A student: the name of its generator, and the options that set its size."""
+    """A student: the name of its generator, and the options that set its size, and what it starts from."""
 
     generator: str
-    options: Mapping[str, int]
+    options: Mapping[str, int | str]
 
     @property
     def name(self) -> str:
-        """The generator with its options: `light-unet 32 x 4`."""
-        return f"{self.generator} {' x '.join(map(str, self.options.values()))}"
+        """The generator with its size: `light-unet 32 x 4`."""
+        sizes = (str(value) for value in self.options.values() if isinstance(value, int))
+        return f"{self.generator} {' x '.join(sizes)}"
 
     def build(self, *, source_channels: int, target_channels: int, scale: int) -> ImageGenerator:
         """The generator with random weights."""
@@ -32,12 +33,12 @@ class Rung(NamedTuple):
         return [f"method.generator={self.generator}", *options]
 
 
-def _of(generator: str, *options: str) -> Any:
-    return lambda *values: Rung(generator, dict(zip(options, values, strict=True)))
+def _of(generator: str, *sizes: str, **others: str) -> Any:
+    return lambda *values: Rung(generator, dict(zip(sizes, values, strict=True)) | others)
 
 
 _unet, _mobile = _of("light-unet", "features", "blocks"), _of("mobile-resnet", "features", "blocks")
-_span, _compact = _of("span", "features"), _of("srvgg", "features", "convolutions")
+_span, _compact = _of("span", "features", init="nearest"), _of("srvgg", "features", "convolutions", init="nearest")
 
 _TRANSLATORS = (
     *(_unet(64, 4), _unet(48, 4), _unet(32, 4), _unet(24, 4), _unet(16, 4), _unet(12, 3)),

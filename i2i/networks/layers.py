@@ -14,6 +14,7 @@ Norm = Literal["instance", "batch", "frozen", "none"]
 DiscriminatorNorm = Literal["instance", "batch", "layer", "none"]
 Upsampling = Literal["transposed", "resize"]
 Initialisation = Literal["normal", "xavier", "kaiming", "orthogonal"]
+UpscalerInit = Literal["random", "nearest"]  # as published, or such that the result is the up-sampled input
 TestTime = Literal["published", "eval"]
 
 _POWER_ITERATIONS = 15  # PyTorch's own number at the beginning
@@ -127,6 +128,13 @@ def initialise(network: nn.Module, init: Initialisation = "normal", gain: float 
             continue
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+def starts_from_nearest(init: UpscalerInit) -> bool:
+    """Whether an upscaler's initial weights are to give its input. Raises ValueError for an unknown name."""
+    if init not in get_args(UpscalerInit):
+        raise ValueError(f"unknown init {init!r}; {did_you_mean(init, get_args(UpscalerInit))}")
+    return init == "nearest"
 
 
 def _draw(weight: Tensor, init: Initialisation, gain: float) -> None:

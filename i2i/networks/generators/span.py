@@ -4,19 +4,16 @@ Wan, Yu, Li, Chen, Zou, Liu, Yin, Zuo 2024: Swift Parameter-free Attention Netwo
 https://arxiv.org/abs/2311.12770; the network in its details after its code, https://github.com/hongyuanyu/SPAN.
 """
 
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from i2i.networks.generators.base import ImageGenerator
-from i2i.networks.layers import at_least
+from i2i.networks.layers import UpscalerInit, at_least, starts_from_nearest
 from i2i.networks.reparameterised import ExpandedConvolution
 from i2i.recipe.ranges import Channels, Factor, Features, Probability, Scale
-from i2i.registry import did_you_mean, generators
+from i2i.registry import generators
 
-Init = Literal["random", "nearest"]
 BLOCKS = 6
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)  # of R, G and B in [0, 1]
 NORM_RANGE = 255.0
@@ -50,7 +47,7 @@ class SPAN(ImageGenerator):
         norm: bool = True,
         norm_range: Factor = NORM_RANGE,
         mean: tuple[Probability, Probability, Probability] = DIV2K_MEAN,
-        init: Init = "random",
+        init: UpscalerInit = "random",
     ) -> None:
         super().__init__()
         at_least(1, in_channels=in_channels, out_channels=out_channels, features=features, scale=scale)
@@ -66,9 +63,7 @@ class SPAN(ImageGenerator):
         self.merge = nn.Conv2d(4 * features, features, 1)
         self.head = nn.Conv2d(features, out_channels * scale**2, 3, padding=1)
         self.shuffle = nn.PixelShuffle(scale)
-        if init not in get_args(Init):
-            raise ValueError(f"unknown init {init!r}; {did_you_mean(init, get_args(Init))}")
-        if init == "nearest":
+        if starts_from_nearest(init):
             self._start_from_nearest()
 
     @torch.no_grad()

@@ -37,6 +37,17 @@ def test_detail_is_added_to_repeated_pixels():
     torch.testing.assert_close(generator(image), 0.5 + image.repeat_interleave(3, 2).repeat_interleave(3, 3))
 
 
+def test_from_init_nearest_it_starts_as_nearest_neighbour_up_sampling_and_every_weight_learns():
+    generator, image = small(scale=3, init="nearest"), torch.rand(1, 3, 4, 5)
+    assert torch.equal(generator(image), image.repeat_interleave(3, 2).repeat_interleave(3, 3))
+    optimizer = torch.optim.SGD(generator.parameters(), lr=0.1)
+    for _ in range(2):  # the first step moves the last convolution off 0, through which others have a gradient then
+        optimizer.zero_grad()
+        generator(image).square().mean().backward()
+        optimizer.step()
+    assert all(weight.grad.any() for weight in generator.parameters())
+
+
 @pytest.mark.parametrize(("activation", "slope"), [("prelu", 0.25), ("relu", 0.0), ("leakyrelu", 0.1)])
 def test_activations_let_this_much_of_what_is_negative_through(activation, slope):
     step = small(activation=activation).stem
@@ -57,6 +68,7 @@ def test_a_batch_of_two_is_two_batches_of_one():
         ({"out_channels": 1}, "out_channels = 1 is refused; allowed: in_channels = 3, since"),
         ({"activation": "gelu"}, "unknown activation 'gelu'; did you mean 'relu'"),
         ({"scale": 0}, "scale = 0 is too small; allowed: 1 or more"),
+        ({"init": "nearst"}, "unknown init 'nearst'; did you mean 'nearest'"),
     ],
 )
 def test_wrong_options_are_refused_in_a_sentence(options, sentence):
