@@ -1,5 +1,5 @@
 """Translation of rendered frames into real ones whose labels still fit: CUT's objective, a segmenter that watches over
-the labels of translations, and a discriminator that compares them with real frames class by class.
+the labels of translations, and a discriminator that sees as much of every class in real frames as in rendered ones.
 
 Park, Efros, Zhang, Zhu 2020: Contrastive Learning for Unpaired Image-to-Image Translation,
 https://arxiv.org/abs/2007.15651.
@@ -61,10 +61,11 @@ class Sim2Real(Translation):
     one that went on learning would get used to what the generator makes up. `semantic_weight` is of its cross-entropy
     on translations, by the label maps of their sources (CyCADA, Hoffman 2018, equation 4). The labeller, a copy that
     does go on, with translations, predicts the label maps of b. Both learn from frames in random colours (RandConv, Xu
-    2021), since those of b tell classes apart otherwise. With `label_aware` the discriminator sees label maps beside
-    frames (EPE, Richter 2021, section 3.3; with `projection` of `patchgan` as there), and with `class_balance` it sees
-    patches of b in which every class has its share in a, so that another layout is not learnt as style (after section
-    3.4). Its recipes have R1, as EPE does: without it stains and halos grow in translations.
+    2021), since those of b tell classes apart otherwise. With `class_balance` the discriminator sees patches of b in
+    which every class has its share in a, so that another layout is not learnt as style (after EPE, Richter 2021,
+    section 3.4), and with `label_aware` it sees label maps beside frames (section 3.3; with `projection` of `patchgan`
+    as there), which is for a b whose labels are known better than a labeller of a guesses them. Its recipes have R1, as
+    EPE does: without it stains and halos grow in translations.
 
     Pixels of a whose classes are in `keep` stay as they are, by an L1 loss of `keep_weight` on them. `segmenter_file`
     is a run, a checkpoint folder or a weights file of a segmenter that is trained already and takes no steps.
@@ -86,7 +87,7 @@ class Sim2Real(Translation):
         segmenter_steps: Steps = 500,
         segmenter_file: str = "",
         semantic_weight: Weight = 1.0,
-        label_aware: bool = True,
+        label_aware: bool = False,
         class_balance: bool = True,
         keep: list[ClassIndex] = [],  # noqa: B006
         keep_weight: Weight = 10.0,

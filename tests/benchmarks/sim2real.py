@@ -45,16 +45,16 @@ NOT_ANTIALIASED = {
     "method.generator.antialias_up": False,
     "method.discriminator.antialias": False,
 }
-UNAWARE = {"method.label_aware": False, "method.discriminator.projection": False}
+AWARE = {"method.label_aware": True, "method.discriminator.projection": True}
 SEGMENTER_STEPS = 1200
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "cyclegan": ("cyclegan", SIZES | NETWORK),
     "cut": ("cut", SIZES | NETWORK | CUT | NOT_ANTIALIASED),
     "sim2real": ("sim2real/small", SCALED),
     "less semantic": ("sim2real/small", SCALED | {"method.semantic_weight": 0}),
-    "less label maps": ("sim2real/small", SCALED | UNAWARE),
     "less balance": ("sim2real/small", SCALED | {"method.class_balance": False}),
     "less nce": ("sim2real/small", SCALED | {"method.nce_weight": 0}),
+    "and label maps": ("sim2real/small", SCALED | AWARE),
     "less residual": ("sim2real/small", SCALED | {"method.generator.residual": False}),
 }
 

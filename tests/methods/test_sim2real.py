@@ -91,8 +91,6 @@ def test_without_its_own_parts_the_step_is_that_of_cut(batch: LabelledUnpaired) 
     network = ["method.generator.residual=false", "method.generator.upsampling=transposed"]
     ours = build_sim2real(
         *network,
-        "method.label_aware=false",
-        "method.discriminator.projection=false",
         "method.class_balance=false",
         "method.semantic_weight=0",
     )
@@ -121,7 +119,9 @@ NO_ANTIALIAS = (
 def test_the_discriminator_sees_true_labels_beside_translations_and_predicted_ones_beside_real_frames(
     batch: LabelledUnpaired,
 ) -> None:
-    method = build_sim2real("method.adversarial.r1_weight=0")
+    method = build_sim2real(
+        "method.adversarial.r1_weight=0", "method.label_aware=true", "method.discriminator.projection=true"
+    )
     seen: list[Tensor] = []
     method.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     step(method, batch)
@@ -133,8 +133,7 @@ def test_the_discriminator_sees_true_labels_beside_translations_and_predicted_on
 
 
 def test_without_label_awareness_the_discriminator_sees_no_labels(batch: LabelledUnpaired) -> None:
-    options = ("method.label_aware=false", "method.discriminator.projection=false", "method.class_balance=false")
-    method = build_sim2real(*options)
+    method = build_sim2real("method.class_balance=false")
     other = batch._replace(a_labels=(batch.a_labels + 1) % CLASSES)
     (judge, generator, _), (same, changed, _) = (step(method, each).calls for each in (batch, other))
     assert all(torch.equal(one, two) for one, two in zip(judge[2], same[2], strict=True))
