@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from i2i.cli.evaluate_probe import probe
+from i2i.cli.evaluate_separability import separability
 from i2i.cli.evaluate_sr import super_resolution
 from i2i.cli.evaluate_utility import utility
 from i2i.cli.group import CommandGroup
@@ -194,6 +195,7 @@ def evaluate_folders(
 app.command("sr")(super_resolution)
 app.command("utility")(utility)
 app.command("probe")(probe)
+app.command("separability")(separability)
 
 
 def _split_names(metrics: str | None) -> list[str] | None:

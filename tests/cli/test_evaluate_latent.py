@@ -1,4 +1,4 @@
-"""`i2i evaluate RUN --metrics ppl` and `i2i evaluate probe`, on runs a step long."""
+"""`i2i evaluate RUN --metrics ppl`, `i2i evaluate probe` and `separability`, on runs a step long."""
 
 import json
 from pathlib import Path
@@ -53,3 +53,16 @@ def test_what_cannot_be_probed_is_one_sentence(data: Path, trained: Path, tmp_pa
     folder = training.train(conditional, tmp_path / "run", device="cpu")
     with pytest.raises(ValueError, match="takes labels; train one without classes"):
         run("probe", folder, data)
+
+
+def test_separability_is_measured_in_z_and_w_and_written(
+    shared: Path, data: Path, trained: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    words = ("--features", "squeezenet1_1", "--weights", shared / "weights/squeezenet1_1.pth", "--samples", "24")
+    assert run("separability", trained, data, *words, "--json", tmp_path / "s.json") == 0
+    said = capsys.readouterr().out
+    assert "separability-z(" in said and "separability-w(" in said and "2 classes, 24 samples" in said
+    metrics = json.loads((tmp_path / "s.json").read_text())["metrics"]
+    assert len(metrics) == 2 and all(1 <= metric["value"] <= 4 for metric in metrics.values())
+    with pytest.raises(ValueError, match="1 classes of images, one folder each; separability needs two or more"):
+        run("separability", trained, data / "0", *words)

@@ -550,6 +550,13 @@ MUTATIONS = [
         "tests/latent/test_invert_w.py",
     ),
     Mutation(
+        "separability of unsure images, too",
+        "i2i/metrics/linear_separability.py",
+        "topk(len(score) // 2)",
+        "topk(len(score))",
+        "tests/metrics/test_linear_separability.py",
+    ),
+    Mutation(
         "all samples may lie near one image",
         "i2i/latent/augment.py",
         "kept[nearest] >= share",
