@@ -6,16 +6,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 
+from i2i import recipe, registry
 from i2i.cli import distil
 from i2i.distillation import work
 from i2i.distillation.budget import Budget
-from i2i.distillation.ladder import ladder
+from i2i.distillation.ladder import Rung, ladder
 from i2i.distillation.pairs import make_pairs, scale_of_outputs
 from i2i.distillation.record import read_record
 from i2i.distillation.teacher import is_outputs, teacher_of_outputs
 from i2i.distillation.timing import Timing, choose, table, time_frames
+from i2i.recipe.components import build
 from i2i_runtime import images
 from i2i_runtime.timings import Timings
 from i2i_runtime.translate import ImageModel
@@ -68,6 +71,14 @@ def test_the_rungs_become_smaller_from_one_to_the_next() -> None:
         students = [rung.build(source_channels=3, target_channels=3, scale=scale) for rung in ladder(scale)[-3:]]
         sizes = [sum(weight.numel() for weight in student.parameters()) for student in students]
         assert sizes == sorted(sizes, reverse=True) and all(student.scale == scale for student in students)
+
+
+@pytest.mark.parametrize("rung", ladder(4), ids=lambda rung: rung.name)
+def test_a_student_of_an_upscaler_starts_from_the_up_sampled_image(rung: Rung) -> None:
+    chosen = recipe.load(recipe.find("distil/upscaling"), ["low", "high"], rung.overrides())
+    student = build(registry.generators, chosen.method["generator"] | {"in_channels": 3, "out_channels": 3, "scale": 4})
+    image = torch.rand(1, 3, 9, 7)
+    assert torch.allclose(student(image), torch.nn.functional.interpolate(image, scale_factor=4.0), atol=1e-5)
 
 
 def test_a_network_that_cannot_keep_the_budget_is_not_timed_to_the_end() -> None:
