@@ -26,6 +26,7 @@ from safetensors.torch import save_file
 from i2i import inference
 from i2i.export import export
 from i2i.export.proof import picture
+from i2i.networks.generators.spandrel import ArchitectureGenerator
 from i2i_runtime.images import from_float, to_float
 from i2i_runtime.tiles import Tiling
 from i2i_runtime.translate import translate_image
@@ -77,18 +78,25 @@ def measure(name: str, *, rounds: int, exports: bool) -> list[str]:
             f"{largest_error(ours, descriptor):.0e}",
             tiles(ours),
             exported(ours, Path(folder) / "network.onnx") if exports else "",
-            f"{relative_time(ours, descriptor, rounds):.2f}" if rounds else "",
+            f"{relative_time(ours, descriptor, rounds):.2f}" if rounds and not only_side(ours) else "",
         ]
 
 
 def largest_error(ours: inference.Translator, descriptor: spandrel.ImageModelDescriptor) -> float:
-    """Largest difference of our result from spandrel's own call, in [0, 1], on an image of any size."""
-    side = max(ours.card.min_size, 64)
-    pixels = picture(0, side + 5, side + 11, ours.card.in_channels)
+    """Largest difference of our result from spandrel's own call, in [0, 1], on an image of any size, if it may be."""
+    side = only_side(ours) or max(ours.card.min_size, 64)
+    height, width = (side, side) if only_side(ours) else (side + 5, side + 11)
+    pixels = picture(0, height, width, ours.card.in_channels)
     image = torch.from_numpy(pixels)
     torch.manual_seed(0)
     expected = descriptor(image[None].clone())[0]
     return float((ours(image) - expected).abs().max())
+
+
+def only_side(ours: inference.Translator) -> int | None:
+    """The only side of images, in pixels, that a network takes; None for others."""
+    generator = ours._generator
+    return generator.only_side if isinstance(generator, ArchitectureGenerator) else None
 
 
 def tiles(ours: inference.Translator) -> str:
@@ -110,7 +118,7 @@ def exported(ours: inference.Translator, file: Path) -> str:
     """The proof of an exported file, of any size or else of one, or the reason why there is none."""
     generator = ours._generator
     refusal = ""
-    side = -(-max(ours.card.min_size, 64) // ours.card.multiple_of) * ours.card.multiple_of
+    side = only_side(ours) or -(-max(ours.card.min_size, 64) // ours.card.multiple_of) * ours.card.multiple_of
     for size, kind in ((None, "any size"), ((1, side, side), "--static")):
         try:
             _, proof = export(generator, ours.card, file, size=size)
