@@ -130,6 +130,14 @@ def initialise(network: nn.Module, init: Initialisation = "normal", gain: float 
             nn.init.zeros_(layer.bias)
 
 
+def clamp_straight_through(image: Tensor) -> Tensor:
+    """Clamp to [-1, 1], with the gradient of the identity (the straight-through estimator of Bengio et al. 2013,
+    https://arxiv.org/abs/1308.3432): what has left the range can come back, and does not stay black or white.
+    """
+    clamped = image.clamp(-1, 1)
+    return image + (clamped - image).detach() if torch.is_grad_enabled() else clamped
+
+
 def starts_from_nearest(init: UpscalerInit) -> bool:
     """Whether an upscaler's initial weights are to give its input. Raises ValueError for an unknown name."""
     if init not in get_args(UpscalerInit):
