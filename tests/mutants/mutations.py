@@ -550,6 +550,20 @@ MUTATIONS = [
         "tests/latent/test_invert_w.py",
     ),
     Mutation(
+        "what has left the range stays there",
+        "i2i/networks/layers.py",
+        "image + (clamped - image).detach() if torch.is_grad_enabled() else clamped",
+        "clamped",
+        "tests/networks/generators/test_resnet.py",
+    ),
+    Mutation(
+        "students of upscalers start from random weights",
+        "i2i/distillation/ladder.py",
+        '_of("srvgg", "features", "convolutions", init="nearest")',
+        '_of("srvgg", "features", "convolutions")',
+        "tests/distillation/test_distillation.py",
+    ),
+    Mutation(
         "separability of unsure images, too",
         "i2i/metrics/linear_separability.py",
         "topk(len(score) // 2)",
