@@ -110,7 +110,8 @@ def measure(generator: ArchitectureGenerator) -> Measured:
 
 def _is_faster_channels_last(generator: ArchitectureGenerator) -> bool:
     """Whether channels-last takes less of the processors' time than contiguous memory; true for a network of large
-    images only, which would take long, and false for one with weights of five axes, which have no such layout.
+    images only, which would take long, and false for one with weights of five axes, which have no such layout, or one
+    that does not run in it.
     """
     if any(weight.ndim == 5 for weight in (*generator.parameters(), *generator.buffers())):
         return False
@@ -119,13 +120,19 @@ def _is_faster_channels_last(generator: ArchitectureGenerator) -> bool:
     side = -(-max(generator.min_size, _TIMED_SIDE) // generator.multiple_of) * generator.multiple_of
     image = torch.rand(1, generator.in_channels, side, side)
     taken: dict[torch.memory_format, list[float]] = {torch.contiguous_format: [], torch.channels_last: []}
-    for _ in range(_TIMED_ROUNDS):
-        for layout, seconds in taken.items():
-            generator.to(memory_format=layout)
-            begin = time.process_time()
-            generator(image)
-            seconds.append(time.process_time() - begin)
-    generator.to(memory_format=torch.contiguous_format)
+    try:
+        for _ in range(_TIMED_ROUNDS):
+            for layout, seconds in taken.items():
+                generator.to(memory_format=layout)
+                begin = time.process_time()
+                generator(image)
+                seconds.append(time.process_time() - begin)
+    except RuntimeError:  # of a network such as IPT, which takes its features for contiguous memory
+        if not taken[torch.contiguous_format]:
+            raise
+        return False
+    finally:
+        generator.to(memory_format=torch.contiguous_format)
     contiguous, channels_last = (min(seconds) for seconds in taken.values())
     return channels_last < contiguous
 

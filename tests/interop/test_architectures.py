@@ -101,6 +101,25 @@ def test_weights_of_five_axes_have_no_channels_last_layout():
     assert not architectures._is_faster_channels_last(FiveAxes())
 
 
+class TakesContiguousFeatures(ArchitectureGenerator):
+    """A network that cannot run in channels-last, as IPT, whose features it views as contiguous."""
+
+    only_side, min_size, multiple_of, in_channels = None, 1, 1, 3
+
+    def __init__(self) -> None:
+        torch.nn.Module.__init__(self)
+        self.convolution = torch.nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.convolution(image).view(-1)
+
+
+def test_a_network_that_does_not_run_in_channels_last_stays_contiguous():
+    generator = TakesContiguousFeatures()
+    assert not architectures._is_faster_channels_last(generator)
+    assert generator.convolution.weight.is_contiguous()
+
+
 def test_loading_draws_no_random_numbers_and_the_network_can_be_trained(tmp_path):
     before = torch.get_rng_state()
     generator = load_published(file_of("NAFNet", tmp_path))
