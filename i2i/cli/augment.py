@@ -91,7 +91,8 @@ def augment(
             "real": [*map(str, found.files)],
         }
         facts |= {"label": label, "truncation": truncation, "seed": seed, "neighbours": neighbours, "copy": copy}
-        claim(out, [Path(MANIFEST)], facts | {"others": str(others)}, overwrite=overwrite)
+        facts |= {"spread": spread, "others": str(others)}
+        claim(out, [Path(MANIFEST)], facts, overwrite=overwrite)
         if overwrite:
             clear(out)
         count = line.count("samples kept")

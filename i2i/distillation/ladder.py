@@ -9,7 +9,7 @@ from i2i.recipe.components import build, complete
 
 
 class Rung(NamedTuple):
-    """A student: the name of its generator, and the options that set its size, and what it starts from."""
+    """A student: the name of its generator, the options that set its size, and what it starts from."""
 
     generator: str
     options: Mapping[str, int | str]
@@ -21,7 +21,7 @@ class Rung(NamedTuple):
         return f"{self.generator} {' x '.join(sizes)}"
 
     def build(self, *, source_channels: int, target_channels: int, scale: int) -> ImageGenerator:
-        """The generator with random weights."""
+        """The untrained generator."""
         channels = {"in_channels": source_channels, "out_channels": target_channels}
         table = {"name": self.generator, **self.options, **channels} | ({"scale": scale} if scale > 1 else {})
         generator: ImageGenerator = build(registry.generators, complete(registry.generators, table, "generator"))

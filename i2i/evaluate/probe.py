@@ -27,7 +27,8 @@ def probe(extractors: Sequence[FeatureExtractor], folder: Path, instruments: Ins
     for extractor in extractors:
         found = features_of_folder(extractor, folder, progress=instruments.progress(f"images seen by {extractor.name}"))
         result.add_failed(found.failed)
-        labels, is_test = _split([name.parts[0] if len(name.parts) > 1 else "" for name in found.files])
+        labels = class_numbers(found.files)
+        is_test = _held_out(labels)
         accuracy = linear_probe(found.features[~is_test], labels[~is_test], found.features[is_test], labels[is_test])
         note = (
             f"{len(labels.unique())} classes, {int((~is_test).sum())} images to learn from, {int(is_test.sum())} tests"
@@ -36,11 +37,16 @@ def probe(extractors: Sequence[FeatureExtractor], folder: Path, instruments: Ins
     return result
 
 
-def _split(classes: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Labels (N,) of images by the names of their classes, and which of them (N,) are held out."""
-    names = sorted(set(classes))
-    labels = torch.tensor([names.index(each) for each in classes])
+def class_numbers(files: Sequence[Path]) -> Tensor:
+    """The number (N,) of each image's class, which is the first folder of its path, in the order of their names."""
+    names = [file.parts[0] if len(file.parts) > 1 else "" for file in files]
+    classes = sorted(set(names))
+    return torch.tensor([classes.index(each) for each in names])
+
+
+def _held_out(labels: Tensor) -> Tensor:
+    """Which images (N,) are for testing."""
     is_test = torch.zeros(len(labels), dtype=torch.bool)
-    for label in range(len(names)):
+    for label in labels.unique():
         is_test[torch.nonzero(labels == label).flatten()[_TEST_EVERY - 1 :: _TEST_EVERY]] = True
-    return labels, is_test
+    return is_test

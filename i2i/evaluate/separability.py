@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from i2i.evaluate.instruments import Instruments
+from i2i.evaluate.probe import class_numbers
 from i2i.evaluate.result import EvaluationResult
 from i2i.latent.sampler import Sampler
 from i2i.metrics.features import FeatureExtractor, features_of_folder
-from i2i.metrics.linear_probe import fit_svm
+from i2i.metrics.linear_probe import fit_classifier
 from i2i.metrics.linear_separability import linear_separability
 from i2i.metrics.value import MetricValue
 from i2i_runtime.images import with_channels
@@ -29,16 +30,13 @@ def separability(
     result = EvaluationResult()
     found = features_of_folder(extractor, folder, progress=instruments.progress("images of classes"))
     result.add_failed(found.failed)
-    names = [name.parts[0] if len(name.parts) > 1 else "" for name in found.files]
-    classes = sorted(set(names))
+    labels = class_numbers(found.files)
+    classes = labels.unique()
     if len(classes) < 2:
         raise ValueError(f"{folder}: {len(classes)} classes of images, one folder each; separability needs two or more")
-    targets = torch.tensor([[1.0 if name == each else -1.0 for each in classes] for name in names]).double()
-    mean, deviation = found.features.double().mean(0), found.features.double().std(0).clamp_min(1e-8)
-    weight, bias = fit_svm((found.features.double() - mean) / deviation, targets, strength=1.0)
-
+    classify = fit_classifier(found.features, labels[:, None] == classes, strength=1.0)
     z, w, features = _sample(sampler, extractor, instruments, samples, seed)
-    scores = ((features.double() - mean) / deviation) @ weight.T + bias
+    scores = classify(features)
     spaces = {"z": z} | ({"w": w} if sampler.generator.linear else {})
     note = f"{len(classes)} classes, {samples} samples" + ": compare it at equal counts only" * (samples < _ENOUGH)
     for space, points in spaces.items():

@@ -4,6 +4,8 @@ Radford, Metz, Chintala 2016: Unsupervised Representation Learning with Deep Con
 Networks, section 5.1, https://arxiv.org/abs/1511.06434: a regularised linear L2-SVM.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -24,11 +26,18 @@ def linear_probe(
         raise ValueError(f"{len(classes)} classes of images; a linear probe needs two or more")
     if not len(test):
         raise ValueError("no images are left to test a linear probe on; it needs five or more of a class")
-    mean, deviation = train.double().mean(0), train.double().std(0).clamp_min(1e-8)
-    inputs, tests = ((features.double() - mean) / deviation for features in (train, test))
-    targets = torch.where(train_labels[:, None] == classes, 1.0, -1.0).double()
-    weight, bias = fit_svm(inputs, targets, strength=strength)
-    return (classes[(tests @ weight.T + bias).argmax(1)] == test_labels).double().mean().item()
+    scores = fit_classifier(train, train_labels[:, None] == classes, strength=strength)
+    return (classes[scores(test).argmax(1)] == test_labels).double().mean().item()
+
+
+def fit_classifier(features: Tensor, is_in: Tensor, *, strength: float) -> Callable[[Tensor], Tensor]:
+    """Scores (M, K) of features (M, D), above 0 where they belong to a class, by an L2-SVM for each class fitted to
+    features (N, D) that belong to it or not, bool (N, K); all are standardised by those that it was fitted to.
+    """
+    mean, deviation = features.double().mean(0), features.double().std(0).clamp_min(1e-8)
+    targets = torch.where(is_in, 1.0, -1.0).double()
+    weight, bias = fit_svm((features.double() - mean) / deviation, targets, strength=strength)
+    return lambda others: (others.double() - mean) / deviation @ weight.T + bias
 
 
 def fit_svm(inputs: Tensor, targets: Tensor, *, strength: float) -> tuple[Tensor, Tensor]:

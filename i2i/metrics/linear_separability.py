@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from i2i.metrics.linear_probe import fit_svm
+from i2i.metrics.linear_probe import fit_classifier
 
 
 def linear_separability(points: Tensor, scores: Tensor) -> float:
@@ -21,14 +21,13 @@ def linear_separability(points: Tensor, scores: Tensor) -> float:
     """
     if len(points) < 2:
         raise ValueError(f"{len(points)} latents; linear separability needs two or more")
-    points = points.double()
-    points = (points - points.mean(0)) / points.std(0).clamp_min(1e-8)
     total = 0.0
     for score in scores.T:
         sure = score.abs().topk(len(score) // 2).indices
         seen = score[sure] > 0
         if seen.any() and not seen.all():
-            total += conditional_entropy(seen, _side(points[sure], seen))
+            side = fit_classifier(points[sure], seen[:, None], strength=len(sure))  # C is 1 for each latent
+            total += conditional_entropy(seen, side(points[sure])[:, 0] > 0)
     return math.exp(total)
 
 
@@ -37,10 +36,3 @@ def conditional_entropy(y: Tensor, x: Tensor) -> float:
     joint = torch.stack([(y == a) & (x == b) for a in (True, False) for b in (True, False)]).double().mean(1).view(2, 2)
     given = joint / joint.sum(0).clamp_min(torch.finfo(torch.float64).tiny)
     return -torch.xlogy(joint, given).sum().item()
-
-
-def _side(points: Tensor, seen: Tensor) -> Tensor:
-    """The side (N,) of the plane that divides points best by a truth value; C is 1 for each of them."""
-    targets = torch.where(seen, 1.0, -1.0).double()[:, None]
-    weight, bias = fit_svm(points, targets, strength=len(points))
-    return (points @ weight.T + bias)[:, 0] > 0

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.gans --minutes 20 --seeds 0 1 2 --weights squeezenet1_1.pth --out gans
 
-Every method has its recipe's objective and schedule, small networks, and as many
-steps as fit in the minutes, by the processor time of a few steps before. KID is of as many samples as there are
-held-out frames, on SqueezeNet's features. `--out` keeps the runs, and a sheet of samples of each.
+Every method has its recipe's objective and schedule, small networks, and as many steps as fit in the minutes, by the
+processor time of a few steps before. KID is of as many samples as there are held-out frames, on SqueezeNet's
+features. `--out` keeps the runs, and a sheet of samples of each.
 """
 
 import argparse

@@ -76,6 +76,8 @@ def test_no_real_image_has_more_than_its_share_of_samples(
     assert code == 3 and "3 kept" in said and "15 crowded, of 18 samples" in said, errors
     assert [row["verdict"] for row in rows(tmp_path / "more")] == ["kept"] * 3 + ["crowded"] * 15
     assert len(images.list_images(tmp_path / "more")) == 3
+    code, _, errors = i2i_run(*words, "--spread", "4", capsys=capsys)
+    assert code == 1 and "written with other weights, options or version" in errors
 
 
 def test_what_does_not_pass_is_counted_and_said(trained: Path, data: Path, tmp_path: Path, capsys: Run) -> None:
