@@ -130,12 +130,30 @@ def initialise(network: nn.Module, init: Initialisation = "normal", gain: float 
             nn.init.zeros_(layer.bias)
 
 
-def clamp_straight_through(image: Tensor) -> Tensor:
-    """Clamp to [-1, 1], with the gradient of the identity (the straight-through estimator of Bengio et al. 2013,
-    https://arxiv.org/abs/1308.3432): what has left the range can come back, and does not stay black or white.
+def clamp_to_range(image: Tensor) -> Tensor:
+    """Clamp to [-1, 1]. What has left the range keeps the gradients that lead back, and does not stay black or white;
+    it loses those that lead farther away (zeroing gradients, Hausknecht, Stone 2016: Deep Reinforcement Learning in
+    Parameterized Action Space, section 5, https://arxiv.org/abs/1511.04143).
     """
-    clamped = image.clamp(-1, 1)
-    return image + (clamped - image).detach() if torch.is_grad_enabled() else clamped
+    return _ClampToRange.apply(image) if torch.is_grad_enabled() else image.clamp(-1, 1)
+
+
+class _ClampToRange(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(image: Tensor) -> Tensor:
+        return image.clamp(-1, 1)
+
+    @staticmethod
+    def setup_context(context: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        context.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        (image,), (gradient,) = context.saved_tensors, gradients
+        farther = ((image > 1) & (gradient < 0)) | ((image < -1) & (gradient > 0))  # the way of gradient descent
+        return gradient.masked_fill(farther, 0)
 
 
 def starts_from_nearest(init: UpscalerInit) -> bool:

@@ -552,9 +552,16 @@ MUTATIONS = [
     Mutation(
         "what has left the range stays there",
         "i2i/networks/layers.py",
-        "image + (clamped - image).detach() if torch.is_grad_enabled() else clamped",
-        "clamped",
-        "tests/networks/generators/test_resnet.py",
+        "_ClampToRange.apply(image) if torch.is_grad_enabled() else image.clamp(-1, 1)",
+        "image.clamp(-1, 1)",
+        "tests/networks/test_layers.py",
+    ),
+    Mutation(
+        "what has left the range goes farther away",
+        "i2i/networks/layers.py",
+        "gradient.masked_fill(farther, 0)",
+        "gradient",
+        "tests/networks/test_layers.py",
     ),
     Mutation(
         "students of upscalers start from random weights",

@@ -5,7 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from i2i.networks.layers import add_spectral_norm, at_least, initialise, normalisation, set_test_time, upsample
+from i2i.networks.layers import (
+    add_spectral_norm,
+    at_least,
+    clamp_to_range,
+    initialise,
+    normalisation,
+    set_test_time,
+    upsample,
+)
 
 
 @pytest.mark.parametrize(
@@ -140,3 +148,12 @@ def test_layer_norm_is_over_all_channels_and_pixels_of_an_image():
     normed = normalisation("layer", 4).double()(features)
     mean, variance = features.mean((1, 2, 3), keepdim=True), features.var((1, 2, 3), keepdim=True, correction=0)
     torch.testing.assert_close(normed, (features - mean) / (variance + 1e-5).sqrt())
+
+
+@pytest.mark.parametrize(("sign", "kept"), [(1, [0, 1, 1, 1]), (-1, [1, 1, 1, 0])])
+def test_what_has_left_the_range_can_come_back_but_goes_no_farther(sign, kept):
+    image = torch.tensor([-2.0, -0.5, 0.5, 2.0], requires_grad=True)
+    clamped = clamp_to_range(image)
+    assert clamped.tolist() == [-1, -0.5, 0.5, 1]
+    (sign * clamped).sum().backward()  # which gradient descent makes darker, or lighter
+    assert image.grad.tolist() == [sign * each for each in kept]

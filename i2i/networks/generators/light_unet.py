@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.networks.generators.base import ImageGenerator
-from i2i.networks.layers import at_least, clamp_straight_through, initialise
+from i2i.networks.layers import at_least, clamp_to_range, initialise
 from i2i.recipe.ranges import Blocks, Channels, Features
 from i2i.registry import generators
 
@@ -60,7 +60,7 @@ class LightUnet(ImageGenerator):
         inner = torch.cat([self.up[1](inner), half], dim=1)
         result = self.head(inner)
         # Twice, so that white can become black.
-        return clamp_straight_through(image + 2 * result) if self.in_channels == self.out_channels else result
+        return clamp_to_range(image + 2 * result) if self.in_channels == self.out_channels else result
 
 
 class ResidualBlock(nn.Module):

@@ -17,7 +17,7 @@ from i2i.networks.layers import (
     Norm,
     Upsampling,
     at_least,
-    clamp_straight_through,
+    clamp_to_range,
     has_bias,
     initialise,
     normalisation,
@@ -102,7 +102,7 @@ class ResnetGenerator(ImageGenerator):
     def forward(self, image: Tensor) -> Tensor:
         result = self.head(self.up(self.blocks(self.down(self.stem(image)))))
         # Twice, so that white can become black.
-        return clamp_straight_through(image + 2 * result) if self.residual else result
+        return clamp_to_range(image + 2 * result) if self.residual else result
 
     def feature_layers(self) -> Iterator[nn.Module]:
         """Layers in the order and number of the authors' flat list, of which CUT takes 0, 4, 8, 12 and 16. They are

@@ -60,13 +60,6 @@ def test_a_residual_network_begins_near_the_identity_and_reaches_every_value():
     torch.nn.init.constant_(convolution.bias, -10)
     result = network(torch.ones(1, 3, 16, 16))
     assert torch.allclose(result, -torch.ones(1, 3, 16, 16)), "white becomes black"
-    # Of a bias of -10 tanh has no gradient left; half a step beyond the range there must be one.
-    torch.nn.init.constant_(convolution.bias, -1)
-    result = network(-torch.ones(1, 3, 16, 16))
-    result.sum().backward()
-    assert torch.allclose(result, -torch.ones(1, 3, 16, 16)) and (convolution.bias.grad > 1).all(), (
-        "black can get light"
-    )
 
 
 def test_a_residual_of_other_channels_is_refused():
