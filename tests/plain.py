@@ -51,7 +51,9 @@ def plain_step(method: Method, options: Optimizer) -> Callable[[Any], None]:
             return lambda batch: _esrgan(method, batch, adam["generator"], adam.get("discriminator"))
         case R3GAN():
             return lambda batch: _r3gan(method, batch, adam["generator"], adam["discriminator"])
-        case GAN() if not isinstance(method, StyleGAN2):
+        case StyleGAN2():
+            return lambda batch: _stylegan2(method, batch, adam["generator"], adam["discriminator"])
+        case GAN():
             numbers = itertools.count()
             return lambda batch: _gan(method, batch, adam["generator"], adam["discriminator"], next(numbers))
         case RRDBPSNR() | RealESRNet():
@@ -194,6 +196,35 @@ def _gan(method: GAN, batch: Images, generator: torch.optim.Adam, discriminator:
         loss = loss + method.orthogonal_weight * orthogonal_penalty(method.generator) / 2
     loss.backward()
     generator.step()
+
+
+def _stylegan2(
+    method: StyleGAN2, batch: Images, generator: torch.optim.Adam, discriminator: torch.optim.Adam
+) -> None:
+    """Of StyleGAN3, too: without the lazy penalties, which golden files hold, and without augmentation."""
+    real, label = batch
+    labels = (label,) if method.classes else ()
+
+    def draw() -> Tensor:
+        z, other = (torch.randn(len(real), method.generator.latent) for _ in range(2))
+        w = method.generator.map(z, *labels).clone()
+        first, is_mixed = torch.randint(1, w.shape[1], ()), torch.rand(()) < method.mixing
+        if is_mixed:
+            w[:, first:] = method.generator.mapping(other, *labels or (None,))[:, None]
+        return method.generator.synthesise(w)
+
+    _set_trainable([method.discriminator], False)
+    generator.zero_grad()
+    F.softplus(-method.discriminator(draw(), *labels)).mean().backward()
+    generator.step()
+
+    _set_trainable([method.discriminator], True)
+    discriminator.zero_grad()
+    with torch.no_grad():
+        fake = draw()
+    fake_logits, real_logits = (method.discriminator(image, *labels) for image in (fake, real))
+    (F.softplus(fake_logits) + F.softplus(-real_logits)).mean().backward()
+    discriminator.step()
 
 
 def _r3gan(method: R3GAN, batch: Images, generator: torch.optim.Adam, discriminator: torch.optim.Adam) -> None:

@@ -17,6 +17,8 @@ STEPS = 4
 OPTIONS = Optimizer().completed()
 TINY = ["method.size=32", "method.generator.features=4", "method.discriminator.features=4"]
 R3GAN = ["method.augment=none", "method.generator.group=4", "method.discriminator.group=4"]
+NOT_LAZY = ["method.augment=none", "method.r1_weight=0", "method.path_weight=0"]
+STYLE = ["method.generator.latent=4", "method.generator.style=4"]
 CASES = {
     "dcgan": ["dcgan"],
     # Without norm: a bias in front of one moves by rounding noise alone
@@ -31,6 +33,8 @@ CASES = {
     "minibatch": ["dcgan", "method.discriminator.minibatch=discrimination"],
     "another judge": ["dcgan", "method.discriminator=patchgan", "method.discriminator.features=4"],
     "r3gan": ["r3gan", "method.classes=3", *R3GAN],
+    "stylegan2": ["stylegan2", "method.classes=3", "method.mixing=0.5", *NOT_LAZY, *STYLE],
+    "stylegan3": ["stylegan3", "method.generator.layers=3", *NOT_LAZY, *STYLE],
     "biggan": ["biggan", "method.critic_steps=2", "method.classes=3"],
 }
 
