@@ -57,8 +57,8 @@ METHODS: dict[str, dict[str, Any]] = {
         "train.batch_size": 16, "train.ema": 0.995, "method.r1_weight": 0.1,
     },
     "r3gan": {
-        **both(features=64, base=1024, blocks=1), **NOT_AUGMENTED,
-        "train.batch_size": 32, "train.ema": 0.995, "method.gamma": 1.0, "method.last_gamma": 0.1, "optimizer.lr": 1e-3,
+        **both(features=64, base=512, blocks=1), **NOT_AUGMENTED,
+        "train.batch_size": 32, "train.ema": 0.995, "method.gamma": 10.0, "method.last_gamma": 5.0, "optimizer.lr": 1e-3,
     },
 }  # fmt: skip
 
