@@ -1,5 +1,5 @@
 """Published checkpoints in and out: Pix2Pix, CycleGAN and CUT (`latest_net_G.pth` and the like), ESRGAN, Real-ESRGAN,
-SPAN, PLKSR and RealPLKSR; StyleGAN2's in NVIDIA's pickles and rosinality's files; BigGAN's.
+SPAN, PLKSR and RealPLKSR; StyleGAN2's in NVIDIA's pickles and rosinality's files; BigGAN's and BigGAN-deep's.
 
 The architecture is recognised from keys and shapes, never from a file's name. Keys give the position of a layer in the
 published network: sorted by it, the layers are in the order of ours. `save_published` writes the published layout.
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from i2i.interop import biggan, plksr, span, stylegan2, stylegan3, super_resolution, translation
+from i2i.interop import biggan, biggan_deep, plksr, span, stylegan2, stylegan3, super_resolution, translation
 from i2i.interop.architectures import NotRecognised, load_architecture
 from i2i.interop.files import read
 from i2i.interop.interpolation import interpolate
@@ -40,11 +40,13 @@ KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]
     stylegan2.NVIDIA: ("StyleGAN2", "stylegan2", stylegan2.stylegan2_options),
     stylegan3.NVIDIA: ("StyleGAN3", "stylegan3", stylegan3.stylegan3_options),
     biggan.AUTHORS: ("BigGAN", "biggan", biggan.biggan_options),
+    biggan_deep.PRETRAINED: ("BigGAN-deep", "biggan-deep", biggan_deep.biggan_deep_options),
     stylegan2.ROSINALITY: ("StyleGAN2", "stylegan2", stylegan2.stylegan2_options),
 }
 # Names of generators whose keys are renamed one by one; of others the order of the layers says which is which.
 RENAMED: dict[str, Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]] = {
     "biggan": biggan.rename_biggan,
+    "biggan-deep": biggan_deep.rename_biggan_deep,
     "span": span.rename_span,
     "plksr": plksr.rename_plksr,
     "realplksr": plksr.rename_plksr,
@@ -53,7 +55,6 @@ RENAMED: dict[str, Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]] = {
 }
 # A key of a network of noise that no generator here is -> its name.
 NOT_HERE = {
-    "gen_z.weight_orig": "BigGAN-deep (pytorch-pretrained-biggan)",
     "GE.initial_block": "the network of stylegan2-pytorch by lucidrains",
 }
 # Keys of networks of others that may have one of these keys, too.

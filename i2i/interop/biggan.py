@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
-from i2i.interop.layers import NUMBER, count_numbered
+from i2i.interop.layers import NUMBER, checked, count_numbered
 from i2i.networks.generators.biggan import SHARED_WIDTH, WIDTHS, BigGANGenerator
 
 AUTHORS = "blocks.0.0.bn1.gain.weight"  # a key that only this layout has
@@ -56,15 +56,7 @@ def rename_biggan(state: Mapping[str, Tensor], network: BigGANGenerator) -> dict
     """Rename the keys of a published state dict to those of our `network`. Raises ValueError for a key that is missing,
     unknown, or of another shape.
     """
-    expected = network.state_dict()
-    renamed = dict(_renamed(state))
-    counters = {key: tensor for key, tensor in expected.items() if key.endswith("num_batches_tracked")}
-    if wrong := sorted(set(renamed).symmetric_difference(set(expected) - set(counters))):
-        raise ValueError(f"lacks or has too many tensors, such as {wrong[0]} by our names; copy or download it again")
-    for name, tensor in renamed.items():
-        if tensor.shape != expected[name].shape:
-            raise ValueError(f"{name} is {tuple(tensor.shape)}, where BigGAN has {tuple(expected[name].shape)}")
-    return renamed | {key: tensor.new_zeros((), device="cpu") for key, tensor in counters.items()}
+    return checked(dict(_renamed(state)), network)
 
 
 def _renamed(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

@@ -23,6 +23,8 @@ AVERAGE = "g_ema"
 DEEPEST = 8  # wrappers in wrappers
 # First words of all keys: of a network on several GPUs, of a compiled one, of the generator beside other networks.
 PREFIXES = ("module.", "_orig_mod.", "netG.", "net_g.", "generator.")
+# A key of a network that has weights beside those whose keys begin so.
+_WHOLE = "generator.gen_z.weight_orig"  # of BigGAN-deep
 
 
 def read(path: Path) -> Mapping[str, Tensor]:
@@ -116,7 +118,7 @@ def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The state dict without prefixes, one after another; of several networks only the generator."""
     for _ in range(DEEPEST):
         prefix = next((each for each in PREFIXES if any(key.startswith(each) for key in state)), None)
-        if prefix is None:
+        if prefix is None or _WHOLE in state:
             break
         state = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
     return state

@@ -53,6 +53,21 @@ def rename(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]
     return renamed
 
 
+def checked(renamed: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Tensors that were renamed to those of our `network`, with the counters of its batch norms, which such a layout
+    has not. Raises ValueError for a tensor that is missing, unknown, or of another shape.
+    """
+    expected = network.state_dict()
+    counters = {key: torch.tensor(0) for key in expected if key.endswith("num_batches_tracked")}
+    if wrong := sorted(set(renamed).symmetric_difference(set(expected) - set(counters))):
+        raise ValueError(f"lacks or has too many tensors, such as {wrong[0]} by our names; copy or download it again")
+    for name, tensor in renamed.items():
+        if tensor.shape != expected[name].shape:
+            needed = f"{type(network).__name__} has {tuple(expected[name].shape)}"
+            raise ValueError(f"{name} is {tuple(tensor.shape)}, where {needed}")
+    return {**renamed, **counters}
+
+
 def rename_as(names: Sequence[str], state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Rename the keys of a published state dict to those of our `network`, whose layers have the published `names` in
     their order. Raises ValueError for a key that is missing, unknown, or of another shape.

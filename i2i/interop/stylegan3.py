@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from i2i.interop.layers import NUMBER, count_numbered
+from i2i.interop.layers import NUMBER, checked, count_numbered
 from i2i.networks.generators.stylegan3 import StyleGAN3Generator
 
 NVIDIA = "synthesis.input.freqs"  # a key that only this layout has
@@ -51,14 +51,8 @@ def rename_stylegan3(state: Mapping[str, Tensor], network: StyleGAN3Generator) -
     """Rename the keys of a published state dict to those of our `network`, which has filters of its own. Raises
     ValueError for a key that is missing, unknown, or of another shape.
     """
-    expected = network.state_dict()
     renamed = {our_name(key): tensor.float() for key, tensor in state.items() if not key.endswith("_filter")}
-    if wrong := sorted(set(renamed).symmetric_difference(expected)):
-        raise ValueError(f"lacks or has too many tensors, such as {wrong[0]} by our names; copy or download it again")
-    for name, tensor in renamed.items():
-        if tensor.shape != expected[name].shape:
-            raise ValueError(f"{name} is {tuple(tensor.shape)}, where StyleGAN3 has {tuple(expected[name].shape)}")
-    return renamed
+    return checked(renamed, network)
 
 
 def our_name(key: str) -> str:

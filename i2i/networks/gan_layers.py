@@ -33,9 +33,9 @@ class ConditionalBatchNorm(nn.Module):
     the bias, one for gain - 1. Without a table it is plain batch norm.
     """
 
-    def __init__(self, channels: int, table: Callable[[int], nn.Module] | None) -> None:
+    def __init__(self, channels: int, table: Callable[[int], nn.Module] | None, *, epsilon: float = 1e-5) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels, affine=table is None)
+        self.norm = nn.BatchNorm2d(channels, eps=epsilon, affine=table is None)
         self.gain = table(channels) if table else None
         self.bias = table(channels) if table else None
 

@@ -2,6 +2,7 @@
 
 from i2i.networks.generators import (
     biggan,
+    biggan_deep,
     dcgan,
     gigagan,
     light_unet,
@@ -28,6 +29,7 @@ __all__ = [
     "ImageGenerator",
     "LatentGenerator",
     "biggan",
+    "biggan_deep",
     "dcgan",
     "gigagan",
     "light_unet",

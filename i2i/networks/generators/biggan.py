@@ -30,7 +30,7 @@ WIDTHS = {
     256: (16, 16, 8, 8, 4, 2, 1),
     512: (16, 16, 8, 8, 4, 2, 1, 1),
 }
-_FIRST_SIZE = 4  # pixels of the first map
+FIRST_SIZE = 4  # pixels of the first map
 SHARED_WIDTH = 128  # of the embedding that all blocks share
 
 
@@ -70,7 +70,7 @@ class BigGANGenerator(LatentGenerator):
         one_of(WIDTHS, size=size)
         self.size, self.out_channels, self.latent, self.classes = size, out_channels, latent, classes
         widths = [features * width for width in WIDTHS[size]]
-        sizes = [_FIRST_SIZE * 2**level for level in range(1, len(widths))]
+        sizes = [FIRST_SIZE * 2**level for level in range(1, len(widths))]
         one_of([0, *sizes], attention=attention)
         self.parts = _parts(conditioning, latent, len(sizes))  # of z: the first layer's, and one for each block
         own = latent // self.parts
@@ -78,7 +78,7 @@ class BigGANGenerator(LatentGenerator):
         shared = classes and conditioning != "separate"
         self.embedding = nn.Embedding(classes, SHARED_WIDTH) if shared else None
         table = _table(classes, (SHARED_WIDTH if shared else 0) + (own if self.parts > 1 else 0))
-        self.stem = nn.Linear(own, widths[0] * _FIRST_SIZE**2)
+        self.stem = nn.Linear(own, widths[0] * FIRST_SIZE**2)
         self.blocks = nn.ModuleList(
             UpsamplingBlock(*pair, table, has_attention=size == attention)
             for pair, size in zip(pairwise(widths), sizes, strict=True)
@@ -95,7 +95,7 @@ class BigGANGenerator(LatentGenerator):
         condition = label if self.classes else None
         if self.embedding is not None:
             condition = self.embedding(label)
-        features = self.stem(first).unflatten(1, (-1, _FIRST_SIZE, _FIRST_SIZE))
+        features = self.stem(first).unflatten(1, (-1, FIRST_SIZE, FIRST_SIZE))
         for block, part in zip_longest(self.blocks, parts):
             features = block(features, _concatenate(condition, part))
         return self.head(features)
@@ -122,10 +122,10 @@ class UpsamplingBlock(nn.Module):
         self.attention = SelfAttention(next_width) if has_attention else nn.Identity()
 
     def forward(self, features: Tensor, condition: Tensor | None) -> Tensor:
-        change = self.conv1(_double(F.relu(self.norm1(features, condition))))
+        change = self.conv1(double(F.relu(self.norm1(features, condition))))
         change = self.conv2(F.relu(self.norm2(change, condition)))
         # A 1x1 convolution of repeated pixels is that of the pixels, repeated: a quarter of the work.
-        return self.attention(change + _double(self.shortcut(features)))
+        return self.attention(change + double(self.shortcut(features)))
 
     def tables(self) -> Tensor:
         """Weights (outputs, width) of the linear layers that give gains and biases from conditions."""
@@ -139,7 +139,8 @@ def _concatenate(condition: Tensor | None, part: Tensor | None) -> Tensor | None
     return torch.cat([condition, part], dim=1)
 
 
-def _double(features: Tensor) -> Tensor:
+def double(features: Tensor) -> Tensor:
+    """Twice the height and width, by repeated pixels."""
     return F.interpolate(features, scale_factor=2.0, mode="nearest")
 
 
