@@ -1,5 +1,6 @@
 """Published checkpoints in and out: Pix2Pix, CycleGAN and CUT (`latest_net_G.pth` and the like), ESRGAN, Real-ESRGAN,
-SPAN, PLKSR and RealPLKSR; StyleGAN2's in NVIDIA's pickles and rosinality's files; BigGAN's and BigGAN-deep's.
+SPAN, PLKSR and RealPLKSR; StyleGAN2's in NVIDIA's pickles, rosinality's and lucidrains' files; BigGAN's and
+BigGAN-deep's.
 
 The architecture is recognised from keys and shapes, never from a file's name. Keys give the position of a layer in the
 published network: sorted by it, the layers are in the order of ours. `save_published` writes the published layout.
@@ -13,7 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from i2i.interop import biggan, biggan_deep, plksr, span, stylegan2, stylegan3, super_resolution, translation
+from i2i.interop import (
+    biggan,
+    biggan_deep,
+    plksr,
+    span,
+    stylegan2,
+    stylegan2_lucidrains,
+    stylegan3,
+    super_resolution,
+    translation,
+)
 from i2i.interop.architectures import NotRecognised, load_architecture
 from i2i.interop.files import read
 from i2i.interop.interpolation import interpolate
@@ -42,6 +53,7 @@ KINDS: dict[str, tuple[str, str, Callable[[Mapping[str, Tensor]], dict[str, Any]
     biggan.AUTHORS: ("BigGAN", "biggan", biggan.biggan_options),
     biggan_deep.PRETRAINED: ("BigGAN-deep", "biggan-deep", biggan_deep.biggan_deep_options),
     stylegan2.ROSINALITY: ("StyleGAN2", "stylegan2", stylegan2.stylegan2_options),
+    stylegan2_lucidrains.LUCIDRAINS: ("StyleGAN2", "stylegan2-lucidrains", stylegan2_lucidrains.lucidrains_options),
 }
 # Names of generators whose keys are renamed one by one; of others the order of the layers says which is which.
 RENAMED: dict[str, Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]] = {
@@ -51,11 +63,8 @@ RENAMED: dict[str, Callable[[Mapping[str, Tensor], Any], dict[str, Tensor]]] = {
     "plksr": plksr.rename_plksr,
     "realplksr": plksr.rename_plksr,
     "stylegan2": stylegan2.rename_stylegan2,
+    "stylegan2-lucidrains": stylegan2_lucidrains.rename_lucidrains,
     "stylegan3": stylegan3.rename_stylegan3,
-}
-# A key of a network of noise that no generator here is -> its name.
-NOT_HERE = {
-    "GE.initial_block": "the network of stylegan2-pytorch by lucidrains",
 }
 # Keys of networks of others that may have one of these keys, too.
 OF_OTHERS = (
@@ -150,8 +159,6 @@ def recognise(state: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
 
 
 def _unknown(state: Mapping[str, Tensor]) -> str:
-    if found := next((name for key, name in NOT_HERE.items() if key in state), None):
-        return f"{found}, which is not here: its layers differ from those of biggan and stylegan2"
     known = ", ".join(dict.fromkeys(name for name, *_ in KINDS.values()))
     found = ", ".join([*map(str, state)][:3]) + ", ..." if state else "none"
     return f"not a published generator ({known}); its keys are {found}"

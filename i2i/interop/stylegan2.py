@@ -14,6 +14,7 @@ from torch import Tensor
 from i2i.interop.layers import NUMBER, count_numbered
 from i2i.networks import stylegan2_layers
 from i2i.networks.generators.stylegan2 import StyleGAN2Generator
+from i2i.networks.generators.stylegan2_lucidrains import LucidrainsGenerator
 
 NVIDIA, ROSINALITY = "synthesis.b4.const", "to_rgb1.conv.weight"  # keys that only these layouts have
 _MEAN = "mean_style"
@@ -71,7 +72,7 @@ def rename_stylegan2(state: Mapping[str, Tensor], network: StyleGAN2Generator) -
         if _without_ones(found.shape) != _without_ones(needed):
             raise ValueError(f"{theirs} is {tuple(found.shape)}, where StyleGAN2 has {ours} {tuple(needed)}")
         renamed[ours] = found.reshape(needed).float()
-    return renamed if _MEAN in renamed else renamed | {_MEAN: _mean_style(renamed, network)}
+    return renamed if _MEAN in renamed else renamed | {_MEAN: mean_style(renamed, network, rate=_RATE)}
 
 
 def publish_stylegan2(network: StyleGAN2Generator) -> dict[str, Tensor]:
@@ -147,11 +148,15 @@ def _as_rosinality(key: str, tensor: Tensor) -> Tensor:
     return tensor.reshape(1, -1, 1, 1) if re.fullmatch(r"to_rgb.*\.bias", key) and "modulation" not in key else tensor
 
 
-def _mean_style(state: Mapping[str, Tensor], network: StyleGAN2Generator) -> Tensor:
-    """Mean style of many latents, as rosinality's code computes it; over all classes."""
+def mean_style(
+    state: Mapping[str, Tensor], network: StyleGAN2Generator | LucidrainsGenerator, *, rate: float
+) -> Tensor:
+    """Mean style (style,) of many latents, over all classes, as rosinality's code computes it: of our `network` with
+    this state dict, whose mapping network learned at a `rate`.
+    """
     prefix, style = "mapping.", len(state["mapping.layers.0.bias"])
     mapping = stylegan2_layers.Mapping(
-        latent=network.latent, classes=network.classes, width=style, layers=len(network.mapping.layers) // 2, rate=_RATE
+        latent=network.latent, classes=network.classes, width=style, layers=len(network.mapping.layers) // 2, rate=rate
     )
     mapping.load_state_dict({key.removeprefix(prefix): each for key, each in state.items() if key.startswith(prefix)})
     random = torch.Generator().manual_seed(_SEED)

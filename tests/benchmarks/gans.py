@@ -48,13 +48,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "wgan-gp": {**both(features=32), "train.batch_size": 32, "train.ema": 0.99},
     "stylegan2": {
         **both(features=64, base=1024), **STYLE, **NOT_AUGMENTED,
-        "train.batch_size": 16, "train.ema": 0.995, "method.r1_weight": 0.05,
+        "train.batch_size": 16, "train.ema": 0.995, "method.r1_weight": 5.0,
         "method.path_weight": 0, "method.mixing": 0,
     },
     "stylegan3": {
         **both(features=32, base=512), **STYLE, **NOT_AUGMENTED,
         "method.generator.layers": 8, "method.generator.magnitude_decay": 0.99,
-        "train.batch_size": 16, "train.ema": 0.995, "method.r1_weight": 0.1,
+        "train.batch_size": 16, "train.ema": 0.995, "method.r1_weight": 5.0,
     },
     "r3gan": {
         **both(features=64, base=512, blocks=1), **NOT_AUGMENTED,

@@ -1,6 +1,7 @@
-"""BigGAN-deep in the layout of pytorch-pretrained-biggan: recognised by content, and equal to a second implementation."""
+"""BigGAN-deep in the layout of pytorch-pretrained-biggan: recognised, and equal to a second implementation."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def published(*, attention: bool) -> State:
     widths = [FEATURES * width for width in WIDTHS]
     layer(state, "generator.gen_z", 16 * widths[0], 2 * LATENT)
     number = 0
-    for block, (width, after) in enumerate(zip(widths, widths[1:], strict=False)):
+    for block, (width, after) in enumerate(pairwise(widths)):
         name, inner = f"generator.layers.{number}", width // 4
         for each, (before, channels, kernel) in enumerate(
             [(width, inner, 1), (inner, inner, 3), (inner, inner, 3), (inner, after, 1)]

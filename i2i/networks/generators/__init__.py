@@ -19,6 +19,7 @@ from i2i.networks.generators import (
     spandrel,
     srvgg,
     stylegan2,
+    stylegan2_lucidrains,
     stylegan3,
     unet,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "spandrel",
     "srvgg",
     "stylegan2",
+    "stylegan2_lucidrains",
     "stylegan3",
     "unet",
 ]
