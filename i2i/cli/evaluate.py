@@ -1,5 +1,6 @@
 """Command `i2i evaluate`: measures a run, any two folders, or upscalers."""
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from i2i.cli.evaluate_sr import super_resolution
 from i2i.cli.evaluate_utility import utility
 from i2i.cli.group import CommandGroup
 from i2i.cli.train import Device, Plugins
+from i2i.registry import did_you_mean
 from i2i_runtime.files import check_output
 
 if TYPE_CHECKING:
@@ -52,13 +54,17 @@ Overwrite = Annotated[
 ]
 
 _RUN = "RUN"  # in capitals, as a folder may well be called run
+_NEARLY = 0.75  # share of letters that a misspelt command has of it
 
 
 class RunOrCommand(CommandGroup):
-    """Command group whose first word is a run unless it is the name of a command."""
+    """Command group whose first word is a run unless it is the name of a command, or nearly one and no file."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            commands = [name for name in self.commands if name != _RUN]
+            if difflib.get_close_matches(args[0], commands, cutoff=_NEARLY) and not Path(args[0]).exists():
+                ctx.fail(f"{args[0]}: no run and no command of that name; {did_you_mean(args[0], commands)}")
             args = [_RUN, *args]
         return super().parse_args(ctx, args)
 

@@ -78,6 +78,7 @@ def test_an_unreadable_image_is_reported_and_the_rest_continues(
         (["train", "cyclegan"], "name a known data set, one folder, or two"),
         (["train", "cyclgan", "x"], "did you mean 'cyclegan'"),
         (["train", "cyclegan", "./nowhere"], "./nowhere: no such folder"),
+        (["evaluate", "utilty", "--source", "x"], "no run and no command of that name; did you mean 'utility'"),
         (["train", "cyclegan", "horse2zebr"], "did you mean 'horse2zebra'"),
         (["train", "cyclegan", "x", "--set", "train.stesp=5"], "did you mean 'steps'"),
         (["train", "cyclegan", "x", "--set", "train.steps"], "write it as section.option=value"),
