@@ -56,7 +56,7 @@ GOALS_AGAINST = {
 NO_PLAIN_STEP = ("sim2real",)
 OVERRIDES = {
     "sim2real": ["method.classes=12", "method.segmenter_steps=0"],
-    **dict.fromkeys(("r3gan", "stylegan2", "stylegan3"), ["method.augment=none"]),
+    **{name: ["method.augment=none"] for name in ("r3gan", "stylegan2", "stylegan3")},
 }
 MATMUL_SIZE = 4096
 MATMUL_FLOPS = 2 * MATMUL_SIZE**3
