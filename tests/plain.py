@@ -198,9 +198,7 @@ def _gan(method: GAN, batch: Images, generator: torch.optim.Adam, discriminator:
     generator.step()
 
 
-def _stylegan2(
-    method: StyleGAN2, batch: Images, generator: torch.optim.Adam, discriminator: torch.optim.Adam
-) -> None:
+def _stylegan2(method: StyleGAN2, batch: Images, generator: torch.optim.Adam, discriminator: torch.optim.Adam) -> None:
     """Of StyleGAN3, too: without the lazy penalties, which golden files hold, and without augmentation."""
     real, label = batch
     labels = (label,) if method.classes else ()
