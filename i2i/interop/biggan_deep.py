@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from i2i.interop.layers import NUMBER, checked, count_numbered
@@ -34,7 +35,8 @@ def biggan_deep_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
     attention = _attention(state)
     count = count_numbered(state, rf"generator\.layers\.{NUMBER}\.(?:conv_0\.weight_orig|gamma)") - (attention > 0)
     size = next((each for each, widths in WIDTHS.items() if 2 * (len(widths) - 1) == count), 0)
-    if not size or _EMBEDDING not in state or _HEAD not in state:
+    whole = [key in state and state[key].ndim == ndim for key, ndim in ((_EMBEDDING, 2), (_HEAD, 4))]
+    if not size or not all(whole):
         raise ValueError(f"a BigGAN-deep of {count} blocks that is not whole; copy or download it again")
     latent, classes = state[_EMBEDDING].shape
     return {
@@ -64,8 +66,11 @@ def _divided(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for key, tensor in state.items():
         layer, _, leaf = key.rpartition(".")
         if leaf == "weight_orig":
-            left, right = (state[f"{layer}.weight_{vector}"] for vector in "uv")
-            divided[f"{layer}.weight"] = tensor / (left @ tensor.flatten(1) @ right)
+            left, right = (state.get(f"{layer}.weight_{vector}", torch.empty(0)) for vector in "uv")
+            matrix = tensor.flatten(1)
+            if left.shape != matrix.shape[:1] or right.shape != matrix.shape[1:]:
+                raise ValueError(f"{layer} has no vectors of its spectral norm that fit; copy or download it again")
+            divided[f"{layer}.weight"] = tensor / (left @ matrix @ right)
         elif leaf not in ("weight_u", "weight_v", "num_batches_tracked"):
             divided[key] = tensor
     return divided

@@ -18,8 +18,10 @@ from i2i.networks.generators.stylegan2_lucidrains import LucidrainsGenerator
 
 LUCIDRAINS = "GE.blocks.0.conv1.weight"  # a key that only this layout has
 _CONSTANT = "GE.initial_block"
+_FILTER = ".upsample.1.f"  # the end of a constant's key
 _RATE = 0.1  # of the mapping network's learning
 _SEED = 0  # of the constant noise, which a file does not have
+_MOST = 10  # blocks, of 2048 pixels
 
 
 def lucidrains_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -34,6 +36,8 @@ def lucidrains_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
     if lacking := [key for key in needed if key not in state]:
         raise ValueError(f"lacks {lacking[0]}, without which the network is not whole; copy or download it again")
     constant, image, affine = (state[key] for key in needed)
+    if count > _MOST or min(constant.ndim, image.ndim, affine.ndim) < 2:
+        raise ValueError(f"a StyleGAN2 of lucidrains of {count} blocks, of which there are none; at most {_MOST}")
     return {
         "size": 2 << count,
         "out_channels": image.shape[0],
@@ -49,14 +53,12 @@ def rename_lucidrains(state: Mapping[str, Tensor], network: LucidrainsGenerator)
     constant noise is drawn, both from a seed. Raises ValueError for a key that is missing, unknown, or of another
     shape.
     """
-    published = {key: each for key, each in state.items() if key.startswith(("SE.", "GE.")) and not _is_filter(key)}
+    published = {
+        key: each for key, each in state.items() if key.startswith(("SE.", "GE.")) and not key.endswith(_FILTER)
+    }
     renamed = dict(_ours(key, tensor.float()) for key, tensor in published.items())
     noise = torch.rand(1, 1, network.size, network.size, generator=torch.Generator().manual_seed(_SEED))
     return checked(renamed | {"noise": noise, "mean_style": mean_style(renamed, network, rate=_RATE)}, network)
-
-
-def _is_filter(key: str) -> bool:
-    return key.endswith(".upsample.1.f")
 
 
 def _ours(key: str, tensor: Tensor) -> tuple[str, Tensor]:

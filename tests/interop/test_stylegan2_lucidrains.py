@@ -11,6 +11,7 @@ from i2i import interop
 
 LATENT, MAPPING, CAPACITY, MOST = 6, 3, 2, 8
 CHANNELS = [8, 8, 8, 4]  # of 32 pixels: what comes out of every block
+LAST = ("conv1", "to_style1", "to_rgb.conv")
 State = dict[str, Tensor]
 
 
@@ -116,6 +117,10 @@ def test_its_mean_style_is_that_of_many_latents(tmp_path: Path) -> None:
     [
         ({"GE.attns.2.0.fn.norm.g": torch.ones(1)}, "with attention .*, which is not here"),
         ({"GE.to_initial_block.weight": torch.ones(1)}, "without a constant .*, which is not here"),
+        (
+            {f"GE.blocks.{n}.{each}.weight": torch.ones(1, 1) for n in range(4, 20) for each in LAST},
+            "of 20 blocks, of which",
+        ),
         ({"GE.initial_block": None}, r"lacks GE\.initial_block, without which the network is not whole"),
         ({"GE.blocks.1.conv2.weight": None}, r"such as blocks\.1\.second\.weight by our names; copy"),
     ],
