@@ -19,10 +19,12 @@ from i2i.export.latent import export_latent
 from i2i.latent.sampler import Sampler as TorchSampler
 from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.generators.biggan import BigGANGenerator
+from i2i.networks.generators.biggan_deep import BigGANDeepGenerator
 from i2i.networks.generators.dcgan import DCGANGenerator
 from i2i.networks.generators.linear import LinearGenerator
 from i2i.networks.generators.r3gan import R3GANGenerator
 from i2i.networks.generators.stylegan2 import StyleGAN2Generator
+from i2i.networks.generators.stylegan2_lucidrains import LucidrainsGenerator
 from i2i.networks.generators.stylegan3 import StyleGAN3Generator
 from i2i.registry import generators
 from i2i_runtime.card import NoiseCard
@@ -44,6 +46,8 @@ GENERATORS: dict[str, tuple[type[LatentGenerator], dict[str, Any]]] = {
         BigGANGenerator,
         {"latent": 20, "features": 8, "classes": 3, "conditioning": "hierarchical", "attention": 16},
     ),
+    "biggan-deep": (BigGANDeepGenerator, {"size": 32, "latent": 8, "features": 4, "classes": 3, "attention": 16}),
+    "stylegan2-lucidrains": (LucidrainsGenerator, {"size": 8, "latent": 8, "mapping_layers": 2, "capacity": 4}),
 }
 
 
