@@ -59,7 +59,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "r3gan": {
         **both(features=64, base=512, blocks=1), **NOT_AUGMENTED,
         "method.gamma": 50.0, "method.last_gamma": 25.0,
-        "train.batch_size": 32, "train.ema": 0.995, "optimizer.lr": 6e-4,
+        "train.batch_size": 32, "train.ema": 0.995, "optimizer.lr": 3e-4,
     },
 }  # fmt: skip
 
