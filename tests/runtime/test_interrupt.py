@@ -99,14 +99,14 @@ def test_a_job_that_is_to_end_gives_its_image_a_while_and_no_more(endless: Path,
 
 
 @pytest.mark.parametrize(
-    ("engine", "sentence"),
+    ("engine", "sentences"),
     [
-        ("onnxruntime", "interrupted"),
-        # OpenVINO looks at the request between nodes, and the loop is one.
-        pytest.param("openvino", "the network does not end", marks=NEEDS_OPENVINO),
+        ("onnxruntime", ["interrupted"]),
+        # OpenVINO looks at the request between nodes, and the loop is one, which a busy machine may not have begun.
+        pytest.param("openvino", ["the network does not end", "interrupted"], marks=NEEDS_OPENVINO),
     ],
 )
-def test_ctrl_c_ends_a_stream_within_a_frame(endless: Path, engine: str, sentence: str) -> None:
+def test_ctrl_c_ends_a_stream_within_a_frame(endless: Path, engine: str, sentences: list[str]) -> None:
     words = ["stream", endless, "--size", "8x8", "--engine", engine]
     code, said = run(*words, signals=[signal.SIGINT], given=bytes(8 * 8 * 3))
-    assert code == 130 and sentence in said, said
+    assert code == 130 and any(sentence in said for sentence in sentences), said
