@@ -30,6 +30,9 @@ command.PATIENCE = interrupt.GRACE = 0.5
 def announce():
     while not interrupt._calls:
         time.sleep(0.01)
+    begun = time.process_time()
+    while time.process_time() < begun + 0.3:  # spent by the loop, however busy the machine is
+        time.sleep(0.01)
     print("begun", flush=True, file=sys.stderr)
 
 threading.Thread(target=announce, daemon=True).start()
@@ -99,14 +102,14 @@ def test_a_job_that_is_to_end_gives_its_image_a_while_and_no_more(endless: Path,
 
 
 @pytest.mark.parametrize(
-    ("engine", "sentences"),
+    ("engine", "sentence"),
     [
-        ("onnxruntime", ["interrupted"]),
-        # OpenVINO looks at the request between nodes, and the loop is one, which a busy machine may not have begun.
-        pytest.param("openvino", ["the network does not end", "interrupted"], marks=NEEDS_OPENVINO),
+        ("onnxruntime", "interrupted"),
+        # OpenVINO looks at the request between nodes, and the loop is one.
+        pytest.param("openvino", "the network does not end", marks=NEEDS_OPENVINO),
     ],
 )
-def test_ctrl_c_ends_a_stream_within_a_frame(endless: Path, engine: str, sentences: list[str]) -> None:
+def test_ctrl_c_ends_a_stream_within_a_frame(endless: Path, engine: str, sentence: str) -> None:
     words = ["stream", endless, "--size", "8x8", "--engine", engine]
     code, said = run(*words, signals=[signal.SIGINT], given=bytes(8 * 8 * 3))
-    assert code == 130 and any(sentence in said for sentence in sentences), said
+    assert code == 130 and sentence in said, said
