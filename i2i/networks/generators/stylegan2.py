@@ -10,7 +10,7 @@ from typing import Literal, cast, get_args
 import torch
 from torch import Tensor, nn
 
-from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.generators.styled import StyledGenerator
 from i2i.networks.layers import at_least
 from i2i.networks.modulated import AdaINLayer, DemodulatedLayer, StyledLayer, ToRGB
 from i2i.networks.stylegan2_layers import FIRST_SIZE, EqualisedLinear, FilteredUpsample, Mapping, widths
@@ -19,11 +19,10 @@ from i2i.registry import did_you_mean, generators
 
 Modulation = Literal["demodulated", "adain"]
 _LAYERS = {"demodulated": DemodulatedLayer, "adain": AdaINLayer}
-_MEAN_DECAY = 0.995  # of the mean style, at each call in training (2019, appendix B)
 
 
 @generators.register("stylegan2")
-class StyleGAN2Generator(LatentGenerator):
+class StyleGAN2Generator(StyledGenerator):
     """StyleGAN2 (Karras 2020): a mapping network, and two modulated convolutions at every size, with RGB skips.
 
     Shapes: z (N, latent), and labels int64 (N,) with `classes` -> w (N, layers, style) -> (N, out_channels, size,
@@ -31,9 +30,6 @@ class StyleGAN2Generator(LatentGenerator):
     at most `features`; the published `base` is 16384 for 256 pixels and 32768 for more. `mapping_lr` is relative to the
     optimiser's. `modulation` "adain" is that of 2019. Noise is random in training mode, constant in eval mode.
     """
-
-    linear = True
-    mean_style: Tensor
 
     def __init__(
         self,
@@ -49,7 +45,7 @@ class StyleGAN2Generator(LatentGenerator):
         base: FeaturesTimesSize = 16384,
         modulation: Modulation = "demodulated",
     ) -> None:
-        super().__init__()
+        super().__init__(style=style)
         at_least(1, out_channels=out_channels, latent=latent, style=style)
         at_least(0, classes=classes)
         if modulation not in _LAYERS:
@@ -62,7 +58,6 @@ class StyleGAN2Generator(LatentGenerator):
             return _LAYERS[modulation](inputs, outputs, FIRST_SIZE << level, style=style, upsampling=upsampling)
 
         self.mapping = Mapping(latent=latent, classes=classes, width=style, layers=mapping_layers, rate=mapping_lr)
-        self.register_buffer("mean_style", torch.zeros(style))
         self.constant = nn.Parameter(torch.randn(1, channels[0], FIRST_SIZE, FIRST_SIZE))
         self.up = nn.ModuleList(
             layer(*pair, level, upsampling=True) for level, pair in enumerate(pairwise(channels), 1)
@@ -70,17 +65,6 @@ class StyleGAN2Generator(LatentGenerator):
         self.flat = nn.ModuleList(layer(width, width, level) for level, width in enumerate(channels))
         self.to_image = nn.ModuleList(ToRGB(width, out_channels, style=style) for width in channels)
         self.upsample = FilteredUpsample()
-
-    def map(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
-        """Map latents to styles (N, layers, style), the same for all layers. A `truncation` below 1 scales their
-        distance from the mean style, an average over the calls in training mode (2019, appendix B).
-        """
-        w = self.mapping(z, label)
-        if self.training:
-            self.mean_style.lerp_(w.detach().mean(0).to(self.mean_style.dtype), 1 - _MEAN_DECAY)
-        if truncation < 1:
-            w = self.mean_style.lerp(w, truncation)
-        return w[:, None].expand(-1, self.layers, -1)
 
     def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
         features = self.flat[0](self.constant.expand(w.shape[0], -1, -1, -1), w[:, 0])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.generators.styled import StyledGenerator
 from i2i.networks.layers import at_least
 from i2i.networks.modulated import demodulation
 from i2i.networks.stylegan2_layers import FIRST_SIZE, Mapping
@@ -20,11 +20,10 @@ from i2i.recipe.ranges import Channels, Factor, Features, Layers, Pixels
 from i2i.registry import generators
 
 _SLOPE = 0.2
-_MEAN_DECAY = 0.995  # of the mean style, at each call in training
 
 
 @generators.register("stylegan2-lucidrains")
-class LucidrainsGenerator(LatentGenerator):
+class LucidrainsGenerator(StyledGenerator):
     """The StyleGAN2 of stylegan2-pytorch by lucidrains, so that its published weights work.
 
     Shapes: z (N, latent) -> w (N, layers, latent) -> (N, out_channels, size, size), about [0, 1] but not bounded;
@@ -32,9 +31,7 @@ class LucidrainsGenerator(LatentGenerator):
     Noise is random in training mode, constant in eval mode.
     """
 
-    linear = True
     value_range = (0.0, 1.0)
-    mean_style: Tensor
     noise: Tensor
 
     def __init__(
@@ -48,7 +45,7 @@ class LucidrainsGenerator(LatentGenerator):
         capacity: Features = 16,
         features: Features = 512,
     ) -> None:
-        super().__init__()
+        super().__init__(style=latent)
         at_least(1, out_channels=out_channels, latent=latent, capacity=capacity, features=features)
         if size < 2 * FIRST_SIZE or size & (size - 1):
             raise ValueError(f"size = {size} is refused; allowed: a power of two, {2 * FIRST_SIZE} or more")
@@ -56,22 +53,12 @@ class LucidrainsGenerator(LatentGenerator):
         self.layers = size.bit_length() - 2
         channels = [min(capacity << level, features) for level in range(self.layers, 0, -1)]
         self.mapping = Mapping(latent=latent, classes=0, width=latent, layers=mapping_layers, rate=mapping_lr)
-        self.register_buffer("mean_style", torch.zeros(latent))
         self.register_buffer("noise", torch.rand(1, 1, size, size))
         self.constant = nn.Parameter(torch.randn(1, channels[0], FIRST_SIZE, FIRST_SIZE))
         self.stem = nn.Conv2d(channels[0], channels[0], 3, padding=1)
         self.blocks = nn.ModuleList(
             StyledBlock(*pair, out_channels, style=latent) for pair in pairwise([channels[0], *channels])
         )
-
-    def map(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
-        """Map latents to styles (N, layers, latent), as `StyleGAN2Generator.map`."""
-        w = self.mapping(z, None)
-        if self.training:
-            self.mean_style.lerp_(w.detach().mean(0).to(self.mean_style.dtype), 1 - _MEAN_DECAY)
-        if truncation < 1:
-            w = self.mean_style.lerp(w, truncation)
-        return w[:, None].expand(-1, self.layers, -1)
 
     def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
         noise = torch.rand(len(w), *self.noise.shape[1:]).to(self.noise) if self.training else self.noise

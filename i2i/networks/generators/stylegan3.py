@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from i2i.networks.alias_free import AliasFreeLayer, FourierFeatures, Signal
-from i2i.networks.generators.base import LatentGenerator
+from i2i.networks.generators.styled import StyledGenerator
 from i2i.networks.layers import at_least
 from i2i.networks.stylegan2_layers import Mapping
 from i2i.recipe.ranges import Channels, Classes, Factor, Features, FeaturesTimesSize, Layers, Pixels, Share
@@ -23,12 +23,11 @@ _CRITICAL = 2  # layers at the end whose band ends at half their rate
 _FIRST_CUTOFF, _FIRST_STOPBAND = 2.0, 2**2.1  # cycles per image
 _LAST_STOPBAND = 2**0.3  # of the last cutoff
 _MARGIN = 10  # samples beyond each side of the image
-_MEAN_DECAY = 0.998  # of the mean style
 _OUTPUT_SCALE = 0.25
 
 
 @generators.register("stylegan3")
-class StyleGAN3Generator(LatentGenerator):
+class StyleGAN3Generator(StyledGenerator):
     """StyleGAN3 (Karras 2021): alias-free layers from Fourier features; details move with what they belong to.
 
     Shapes: z (N, latent), and labels int64 (N,) with `classes` -> w (N, layers + 2, style) -> (N, out_channels, size,
@@ -39,8 +38,7 @@ class StyleGAN3Generator(LatentGenerator):
     by `magnitude_decay`, the average magnitudes of features.
     """
 
-    linear = True
-    mean_style: Tensor
+    mean_decay = 0.998
 
     def __init__(
         self,
@@ -58,16 +56,16 @@ class StyleGAN3Generator(LatentGenerator):
         base: FeaturesTimesSize = 32768,
         magnitude_decay: Share = 0.999,
     ) -> None:
-        super().__init__()
+        super().__init__(style=style)
         at_least(1, out_channels=out_channels, latent=latent, style=style, features=features)
         at_least(0, classes=classes)
         at_least(_CRITICAL + 1, layers=layers)
         if size < 16 or size & (size - 1):
             raise ValueError(f"size = {size} is refused; allowed: a power of two, 16 or more")
         self.size, self.out_channels, self.classes, self.latent = size, out_channels, classes, latent
+        self.layers = layers + 2  # the stem and the last layer, to RGB, have styles too
         self.magnitude_decay = magnitude_decay
         self.mapping = Mapping(latent=latent, classes=classes, width=style, layers=mapping_layers, rate=mapping_lr)
-        self.register_buffer("mean_style", torch.zeros(style))
         signals = signals_of(size, layers=layers, features=features, base=base, out_channels=out_channels)
         self.stem = FourierFeatures(signals[0], style=style)
         self.body = nn.ModuleList()
@@ -83,19 +81,10 @@ class StyleGAN3Generator(LatentGenerator):
                 )
             )
 
-    def map(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
-        """Map latents to styles (N, layers + 2, style), the same for all layers, as `StyleGAN2Generator.map`."""
-        w = self.mapping(z, label)
-        if self._averages_move():
-            self.mean_style.lerp_(w.detach().mean(0).to(self.mean_style.dtype), 1 - _MEAN_DECAY)
-        if truncation < 1:
-            w = self.mean_style.lerp(w, truncation)
-        return w[:, None].expand(-1, len(self.body) + 1, -1)
-
     def synthesise(self, w: Tensor, label: Tensor | None = None) -> Tensor:
         features = self.stem(w[:, 0])
         for number, layer in enumerate(cast(Iterable[AliasFreeLayer], self.body), 1):
-            if self._averages_move():
+            if self.averages_move():
                 layer.observe(features, self.magnitude_decay)
             features = layer(features, w[:, number])
         return features * _OUTPUT_SCALE
@@ -113,7 +102,7 @@ class StyleGAN3Generator(LatentGenerator):
     def latent_weights(self) -> list[Tensor]:
         return [layer.affine.weight for layer in cast(Iterable[AliasFreeLayer], (self.stem, *self.body))]
 
-    def _averages_move(self) -> bool:
+    def averages_move(self) -> bool:
         return self.training and not torch.is_grad_enabled()
 
 
