@@ -75,6 +75,9 @@ OF_OTHERS = (
     "feats.1.lk.convs.0.weight",  # of sparse ones, whose files do not say their dilations
 )
 
+# What arithmetic with tensors of strange shapes raises.
+_OF_STRANGE_TENSORS = (LookupError, RuntimeError, TypeError, ZeroDivisionError)
+
 
 def load_published(
     path: str | Path, *, scale: int | None = None, notify: Callable[[str], None] = lambda message: None
@@ -93,7 +96,7 @@ def load_published(
         return written.eval()
     state = read(path)
     try:
-        generator = _build(state, path, scale) if _is_ours(state) else _build_of_others(state, scale, notify)
+        generator = _build_of_ours(state, path, scale) if _is_ours(state) else _build_of_others(state, scale, notify)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return generator.float().eval()
@@ -101,6 +104,16 @@ def load_published(
 
 def _is_ours(state: Mapping[str, Tensor]) -> bool:
     return any(key in state for key in KINDS) and not any(key in state for key in OF_OTHERS)
+
+
+def _build_of_ours(state: Mapping[str, Tensor], path: Path, scale: int | None) -> Generator:
+    try:
+        return _build(state, path, scale)
+    except _OF_STRANGE_TENSORS as error:
+        reason, *_ = str(error).splitlines() or [type(error).__name__]
+        raise ValueError(
+            f"a tensor does not have the shape it should have ({reason}); copy or download it again"
+        ) from error
 
 
 def _build(state: Mapping[str, Tensor], path: Path, scale: int | None) -> Generator:
@@ -113,6 +126,7 @@ def _build(state: Mapping[str, Tensor], path: Path, scale: int | None) -> Genera
     with torch.device("meta"):
         generator = build(**options)
     weights = RENAMED.get(name, rename)(state, generator)
+    _check_floats(weights, generator)
     if set(generator.state_dict()) == {key for key, _ in (*generator.named_parameters(), *generator.named_buffers())}:
         generator.load_state_dict(weights, assign=True)
     else:
@@ -120,6 +134,14 @@ def _build(state: Mapping[str, Tensor], path: Path, scale: int | None) -> Genera
         generator.load_state_dict(weights)
     generator.spec = {"name": name, **options}
     return generator
+
+
+def _check_floats(weights: Mapping[str, Tensor], network: Generator) -> None:
+    """Raises ValueError for a tensor of other numbers where the network has floats."""
+    for name, ours in network.state_dict().items():
+        if ours.is_floating_point() and name in weights and not weights[name].is_floating_point():
+            kind = str(weights[name].dtype).removeprefix("torch.")
+            raise ValueError(f"{name} is {kind}, where {type(network).__name__} has floats; copy or download it again")
 
 
 def _build_of_others(state: Mapping[str, Tensor], scale: int | None, notify: Callable[[str], None]) -> ImageGenerator:
