@@ -160,7 +160,7 @@ def _scale(path: Path, options: Mapping[str, Any], scale: int | None) -> dict[st
     if options.get("unshuffle") is False and found == 2:  # an RRDB network with one up-sampling
         if scale is None and path.suffix not in (".param", ".bin"):  # a graph says its factors
             hint = "if it is for x3, give i2i convert --to i2i --scale 3"
-            warnings.warn(f"{path}: loaded as x2; {hint}", stacklevel=4)
+            warnings.warn(f"{path}: loaded as x2; {hint}", stacklevel=5)
         if scale == 3:
             return {"scale": scale}
     if scale not in (None, found):

@@ -3,8 +3,8 @@
     python -m tests.benchmarks.gans --minutes 20 --seeds 0 1 2 --weights squeezenet1_1.pth --out gans
 
 Every method has its recipe's objective and schedule, small networks, and as many steps as fit in the minutes, by the
-processor time of a few steps before. KID is of as many samples as there are held-out frames, on SqueezeNet's
-features. `--out` keeps the runs, and a sheet of samples of each.
+processor time of a few steps before; what they took is printed. KID is of as many samples as there are held-out
+frames, on SqueezeNet's features. `--out` keeps the runs, and a sheet of samples of each.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from i2i.training.reporter import NullReporter
 from i2i_runtime import images
 
 SIZE, FRAMES, HELD_OUT = 64, 2000, 500
-MEASURED = 8  # steps, after as many to warm up
+MEASURED = 16  # steps, after as many to warm up: one of them has a lazy R1
 COMMON: dict[str, Any] = {
     "method.size": SIZE,
     "train.workers": 0,
@@ -84,9 +84,11 @@ def main() -> None:
                 folder = out / f"{name}-{seed}"
                 settings = COMMON | METHODS[name] | {"train.seed": seed, "train.precision": options.precision}
                 steps = max(2, int(60 * options.minutes / seconds_per_step(name, train, settings)))
+                begin = time.process_time()
                 run = i2i.train(name, [train], settings | {"train.steps": steps}, run=folder, reporter=NullReporter())
+                minutes = (time.process_time() - begin) / 60
                 samples = sample(run, out / f"{name}-{seed}-samples", out / f"{name}-{seed}.png")
-                shown = f"{steps} steps, {steps * settings['train.batch_size']} images"
+                shown = f"{steps} steps of {settings['train.batch_size']} images in {minutes:.1f} CPU-minutes"
                 print(f"seed {seed}  {name:<10} KID {kid(samples, held_out, options.weights)}, {shown}", flush=True)
 
 
