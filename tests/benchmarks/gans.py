@@ -1,10 +1,11 @@
-"""KID of GANs on the built-in world at 64 pixels, after as many minutes of one thread each.
+"""KID and FID of GANs on the built-in world at 64 pixels, after as many minutes of one thread each.
 
     python -m tests.benchmarks.gans --minutes 20 --seeds 0 1 2 --weights squeezenet1_1.pth --out gans
 
 Every method has its recipe's objective and schedule, small networks, and as many steps as fit in the minutes, by the
-processor time of a few steps before; what they took is printed. KID is of as many samples as there are held-out
-frames, on SqueezeNet's features. `--out` keeps the runs, and a sheet of samples of each.
+processor time of a few steps before; what they took is printed. KID and FID are of as many samples as there are
+held-out frames, on SqueezeNet's features; those of training frames and of grey images say what figures to expect.
+`--out` keeps the runs, and a sheet of samples of each.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 import i2i
@@ -23,7 +25,7 @@ from i2i.training.reporter import NullReporter
 from i2i_runtime import images
 
 SIZE, FRAMES, HELD_OUT = 64, 2000, 500
-MEASURED = 16  # steps, after as many to warm up: one of them has a lazy R1
+MEASURED = 16  # steps, of which one has a lazy R1
 COMMON: dict[str, Any] = {
     "method.size": SIZE,
     "train.workers": 0,
@@ -77,8 +79,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         out = options.out or Path(temporary)
         train, held_out = frames(out / "train", FRAMES, seed=0), frames(out / "held_out", HELD_OUT, seed=1)
-        floor = kid(train, held_out, options.weights)
-        print(f"{SIZE} px, {options.minutes:g} CPU-minutes; KID of training frames {floor}", flush=True)
+        print(f"{SIZE} px, {options.minutes:g} CPU-minutes")
+        for name, folder in {"training frames": train, "grey images": grey(out / "grey")}.items():
+            print(f"{name}: {distances(folder, held_out, options.weights)}", flush=True)
         for seed in options.seeds:
             for name in options.only:
                 folder = out / f"{name}-{seed}"
@@ -89,7 +92,8 @@ def main() -> None:
                 minutes = (time.process_time() - begin) / 60
                 samples = sample(run, out / f"{name}-{seed}-samples", out / f"{name}-{seed}.png")
                 shown = f"{steps} steps of {settings['train.batch_size']} images in {minutes:.1f} CPU-minutes"
-                print(f"seed {seed}  {name:<10} KID {kid(samples, held_out, options.weights)}, {shown}", flush=True)
+                found = distances(samples, held_out, options.weights)
+                print(f"seed {seed}  {name:<10} {found}, {shown}", flush=True)
 
 
 def frames(folder: Path, count: int, *, seed: int) -> Path:
@@ -99,15 +103,25 @@ def frames(folder: Path, count: int, *, seed: int) -> Path:
     return folder / "trainB"
 
 
+def grey(folder: Path) -> Path:
+    """As many grey images as there are held-out frames."""
+    folder.mkdir(exist_ok=True)
+    for number in range(HELD_OUT):
+        images.write(folder / f"{number:05d}.png", np.full((SIZE, SIZE, 3), 128, np.uint8))
+    return folder
+
+
 def seconds_per_step(name: str, train: Path, settings: dict[str, Any]) -> float:
-    """Processor time of a step: that of a run of some steps less that of a run of fewer."""
+    """Processor time of a step: that of a run of some steps less that of a run of fewer, after one that pays what a
+    process pays once.
+    """
     spent = []
-    for steps in (MEASURED, 2 * MEASURED):
+    for steps in (MEASURED, MEASURED, 2 * MEASURED):
         with tempfile.TemporaryDirectory() as folder:
             begin = time.process_time()
             i2i.train(name, [train], settings | {"train.steps": steps}, run=Path(folder) / "r", reporter=NullReporter())
             spent.append(time.process_time() - begin)
-    return max(spent[1] - spent[0], 1e-3) / MEASURED
+    return max(spent[2] - spent[1], 1e-3) / MEASURED
 
 
 def sample(run: Path, folder: Path, sheet: Path) -> Path:
@@ -123,11 +137,11 @@ def sample(run: Path, folder: Path, sheet: Path) -> Path:
     return folder
 
 
-def kid(fake: Path, real: Path, weights: Path) -> str:
-    instruments = evaluate.open_instruments(["kid"], features="squeezenet1_1", weights=weights)
-    result = evaluate.evaluate_folders(evaluate.ImageFolders(fake, real=real), ["kid"], instruments)
-    (value,) = result.metrics.values()
-    return f"{value.value:.1f} ± {value.error:.1f}"
+def distances(fake: Path, real: Path, weights: Path) -> str:
+    instruments = evaluate.open_instruments(["kid", "fid"], features="squeezenet1_1", weights=weights)
+    result = evaluate.evaluate_folders(evaluate.ImageFolders(fake, real=real), ["kid", "fid"], instruments)
+    kid, fid = result.metrics.values()
+    return f"KID {kid.value:.1f} ± {kid.error:.1f}, FID {fid.value:.0f}"
 
 
 if __name__ == "__main__":
