@@ -63,6 +63,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "method.gamma": 50.0, "method.last_gamma": 25.0,
         "train.batch_size": 32, "train.ema": 0.995, "optimizer.lr": 3e-4,
     },
+    "r3gan/small": {"augment.train.flip": False},
 }  # fmt: skip
 
 
@@ -84,16 +85,16 @@ def main() -> None:
             print(f"{name}: {distances(folder, held_out, options.weights)}", flush=True)
         for seed in options.seeds:
             for name in options.only:
-                folder = out / f"{name}-{seed}"
+                folder = out / f"{name.replace('/', '-')}-{seed}"
                 settings = COMMON | METHODS[name] | {"train.seed": seed, "train.precision": options.precision}
                 steps = max(2, int(60 * options.minutes / seconds_per_step(name, train, settings)))
                 begin = time.process_time()
                 run = i2i.train(name, [train], settings | {"train.steps": steps}, run=folder, reporter=NullReporter())
                 minutes = (time.process_time() - begin) / 60
-                samples = sample(run, out / f"{name}-{seed}-samples", out / f"{name}-{seed}.png")
-                shown = f"{steps} steps of {settings['train.batch_size']} images in {minutes:.1f} CPU-minutes"
+                samples = sample(run, folder.with_name(f"{folder.name}-samples"), folder.with_suffix(".png"))
+                shown = f"{steps} steps in {minutes:.1f} CPU-minutes"
                 found = distances(samples, held_out, options.weights)
-                print(f"seed {seed}  {name:<10} {found}, {shown}", flush=True)
+                print(f"seed {seed}  {name:<11} {found}, {shown}", flush=True)
 
 
 def frames(folder: Path, count: int, *, seed: int) -> Path:
