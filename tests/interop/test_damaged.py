@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from i2i import interop
+from i2i.registry import generators
 from tests import published
 from tests.interop import test_biggan, test_biggan_deep, test_stylegan2, test_stylegan2_lucidrains
 
@@ -18,8 +19,8 @@ LAYOUTS: dict[str, Callable[[], State]] = {
     "U-Net": lambda: published.published_unet(depth=5, norm="batch"),
     "RRDB": lambda: published.published_rrdb()[1],
     "SRVGG": lambda: published.published_srvgg(convolutions=2)[1],
-    "SPAN": lambda: interop.publish(interop.generators["span"](features=8)),
-    "PLKSR": lambda: interop.publish(interop.generators["plksr"](features=8, blocks=1)),
+    "SPAN": lambda: interop.publish(generators["span"](features=8)),
+    "PLKSR": lambda: interop.publish(generators["plksr"](features=8, blocks=1)),
     "BigGAN": lambda: test_biggan.Published(shared=True, hierarchical=True, attention=True).state_dict(),
     "BigGAN-deep": lambda: test_biggan_deep.published(attention=True),
     "StyleGAN2": lambda: interop.publish(test_stylegan2.generator_of()),
