@@ -1,9 +1,13 @@
 """An endless, resumable stream of batches: what a step trains on depends on (seed, step) alone, not on the workers."""
 
+import atexit
 import multiprocessing
 import signal
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import cv2
@@ -83,14 +87,34 @@ class _LoadedBatch(NamedTuple):
 
 def _start(loader: DataLoader[_LoadedBatch]) -> Iterator[_LoadedBatch]:
     earlier = multiprocessing.active_children()
-    loaded = iter(loader)
-    for worker in multiprocessing.active_children():
-        if worker not in earlier:  # torch ends one that is stuck by SIGTERM, which it ignores
-            worker.terminate = worker.kill  # type: ignore[method-assign]
+    with _deaths_do_not_interrupt():
+        loaded = iter(loader)
+    workers = [worker for worker in multiprocessing.active_children() if worker not in earlier]
+    # At exit they get SIGTERM, which they ignore, and are waited for. This comes first.
+    atexit.register(_kill, workers)
     try:
         yield from loaded
     except (OSError, EOFError) as error:  # of the connection; a worker's own errors come with its batch
         raise RuntimeError(f"DataLoader worker is gone ({error or 'end of its data'})") from error
+
+
+@contextmanager
+def _deaths_do_not_interrupt() -> Iterator[None]:
+    """Take back torch's handler that raises the death of a worker wherever the main thread is, in the middle of a save.
+
+    Where the worker's batch is waited for, its death is found as well.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGCHLD"):
+        yield  # torch sets none
+        return
+    handler = signal.getsignal(signal.SIGCHLD)
+    yield
+    signal.signal(signal.SIGCHLD, handler)
+
+
+def _kill(workers: list[BaseProcess]) -> None:
+    for worker in workers:
+        worker.kill()
 
 
 def _unwrap(results: Iterable[_LoadedBatch]) -> Iterator[Any]:

@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 from itertools import chain, islice
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from i2i.data.loader import batches, steps_per_epoch
 from i2i.data.samples import HighResolutionImages, PairedImages, Preprocessing
 from i2i_runtime import images
 from i2i_runtime.signals import ENDING
+from tests.training.commands import HANGS
 
 COUNT = 11
 
@@ -140,6 +143,27 @@ def test_workers_are_other_processes_of_one_thread_that_ignore_what_ends_jobs():
     assert len({int(batch.source[0, 0]) for batch in stream} - {os.getpid()}) == 2
     assert all(bool(batch.target.all()) for batch in stream)
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_killed_worker_is_found_where_its_batch_is_waited_for():
+    """Not wherever the main thread is, which may be in the middle of a save."""
+    stream = batches(Process(), batch_size=3, seed=0, workers=1)
+    worker = int(next(stream).source[0, 0])
+    os.kill(worker, signal.SIGKILL)
+    os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(RuntimeError, match="DataLoader worker"):
+        list(stream)
+
+
+def test_a_program_ends_while_its_workers_wait_for_work():
+    """They ignore the SIGTERM that they get then."""
+    program = """
+from i2i.data.loader import batches
+from tests.data.test_loader import Keys
+stream = batches(Keys(), batch_size=3, seed=0, workers=2)
+next(stream)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=HANGS)
 
 
 def test_a_data_set_smaller_than_a_batch_is_refused_at_once():

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from tests.worlds import overrides
 
-HANGS = 1800  # seconds, after which a process is taken to wait for ever; no test depends on how fast one is
+HANGS = 600  # seconds, after which a process is taken to wait for ever; no test depends on how fast one is
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
