@@ -14,6 +14,7 @@ from i2i.networks.generators.base import ImageGenerator
 from i2i.networks.generators.unet import UnetGenerator
 from i2i.networks.seeded_dropout import SeededDropout, seeded_dropout
 from tests.runtime.engines.test_onnxruntime import BLUR
+from tests.waits import HANGS
 
 BLUR_X1 = replace(BLUR, scale=1, multiple_of=64)
 rng = np.random.default_rng(0)
@@ -26,7 +27,7 @@ class Meeting(ImageGenerator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls, self.both = 0, Barrier(2, timeout=600)
+        self.calls, self.both = 0, Barrier(2, timeout=HANGS)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         self.calls += 1

@@ -21,6 +21,7 @@ from i2i.metrics.pair_metrics import PAIR_METRICS
 from i2i.metrics.set_metrics import SET_METRICS
 from i2i.recipe import sections
 from i2i_runtime.images import list_images
+from tests.waits import HANGS
 from tests.worlds import overrides, tiny_world
 
 
@@ -178,11 +179,11 @@ def test_ctrl_c_saves_and_exits_130(world: Path, tmp_path: Path) -> None:
         list(map(str, command)), env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANGS
     while not (tmp_path / "run/losses.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the loader's processes get it too
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=HANGS)
     assert process.returncode == 130 and "Traceback" not in errors
     assert "go on with: i2i train --resume" in out
     assert int(checkpoint.find(tmp_path / "run").name) > 0

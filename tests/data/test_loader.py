@@ -17,7 +17,7 @@ from i2i.data.loader import batches, steps_per_epoch
 from i2i.data.samples import HighResolutionImages, PairedImages, Preprocessing
 from i2i_runtime import images
 from i2i_runtime.signals import ENDING
-from tests.training.commands import HANGS
+from tests.waits import HANGS
 
 COUNT = 11
 

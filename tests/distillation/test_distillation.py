@@ -24,7 +24,8 @@ from i2i_runtime.timings import Timings
 from i2i_runtime.translate import ImageModel
 from tests.cli.test_evaluate import save_model
 from tests.data.files import put
-from tests.training.commands import ENVIRONMENT, HANGS
+from tests.training.commands import ENVIRONMENT
+from tests.waits import HANGS
 from tests.worlds import Recorder
 
 

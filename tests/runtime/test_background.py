@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from i2i_runtime.background import latest, prefetch
+from tests.waits import HANGS
 
 
 def test_prefetching_gives_everything_also_what_is_none() -> None:
@@ -21,7 +22,7 @@ class Camera:
 
     def __iter__(self) -> Iterator[int]:
         yield 0
-        assert self.first.wait(20)
+        assert self.first.wait(HANGS)
         yield from range(1, 10)
         self.gone.set()
         if self.error:
@@ -36,7 +37,7 @@ def test_the_newest_item_wins_and_those_before_it_are_counted() -> None:
     items = latest(camera, camera.drop)
     assert next(items) == 0
     camera.first.set()
-    assert camera.gone.wait(20)
+    assert camera.gone.wait(HANGS)
     assert list(items) == [9] and camera.drops == 8
 
 
@@ -45,7 +46,7 @@ def test_nothing_is_dropped_where_the_reader_is_faster() -> None:
 
     def source() -> Iterator[int]:
         for number in range(5):
-            assert asked.acquire(timeout=20)
+            assert asked.acquire(timeout=HANGS)
             yield number
 
     drops: list[None] = []
@@ -74,7 +75,7 @@ def test_a_closed_source_is_read_no_further() -> None:
         for number in range(100):
             read.append(number)
             yield number
-            go_on.wait(20)
+            go_on.wait(HANGS)
 
     items = latest(source(), lambda: None)
     next(items)
@@ -82,5 +83,5 @@ def test_a_closed_source_is_read_no_further() -> None:
     go_on.set()
     for thread in threading.enumerate():
         if thread.name.endswith("(compute)"):
-            thread.join(20)
+            thread.join(HANGS)
     assert len(read) <= 2

@@ -12,6 +12,7 @@ import pytest
 from i2i_runtime import cli, images
 from i2i_runtime.engines.onnxruntime import Session
 from tests.runtime.engines.test_onnxruntime import write
+from tests.waits import HANGS
 
 
 def run(*words: str | Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -185,11 +186,11 @@ def test_ctrl_c_leaves_whole_files_and_the_same_command_goes_on(model: Path, fol
     words = ["translate", str(model), str(folder), str(tmp_path / "out")]
     command = [sys.executable, "-c", SLOW, *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + HANGS
         while not list((tmp_path / "out").glob("*.png")) and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=120)
+        out, _ = process.communicate(timeout=HANGS)
     assert process.returncode == 130 and "the same command goes on" in out and "Traceback" not in out
     made = list((tmp_path / "out").rglob("*.png"))
     assert 0 < len(made) < 32

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, save_model
 from i2i_runtime import images
 from i2i_runtime.card import Card
 from i2i_runtime.engines.base import CARD
+from tests.waits import HANGS
 
 CARD_OF = Card(product="endless", in_channels=3, out_channels=3, overlap=2)
 NEEDS_OPENVINO = pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
@@ -82,7 +83,7 @@ def run(*arguments: str | Path, signals: list[int], given: bytes = b"") -> tuple
         for number in signals:
             process.send_signal(number)
         try:
-            out, more = process.communicate(timeout=120)
+            out, more = process.communicate(timeout=HANGS)
         finally:
             process.kill()  # one that has not ended would be waited for without end
         return process.returncode, (out + said + more).decode()

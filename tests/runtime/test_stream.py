@@ -22,6 +22,7 @@ from i2i_runtime.frames import PipeReader, RawFrames
 from i2i_runtime.stream import Stream, open_live, parse_size, translate_frames, whole_frames
 from i2i_runtime.stream_command import StreamOptions, announce, moving_picture, run_stream
 from tests.runtime.engines.test_onnxruntime import write
+from tests.waits import HANGS
 
 rng = np.random.default_rng(0)
 HEIGHT, WIDTH = 6, 10
@@ -79,7 +80,7 @@ def test_a_result_is_written_before_the_next_frame_is_there(model: Path) -> None
             while left:
                 left -= len(process.stdout.read(left))
         process.stdin.close()
-        assert process.stdout.read() == b"" and process.wait(60) == 0
+        assert process.stdout.read() == b"" and process.wait(HANGS) == 0
 
 
 def test_a_frame_that_is_cut_off_is_one_sentence_after_the_whole_ones(model: Path) -> None:
@@ -114,7 +115,7 @@ def test_pipes_that_do_not_block_lose_no_frame(model: Path) -> None:
         with open(drain, "rb") as stream:
             results = stream.read()
         writer.join()
-        assert process.wait(60) == 0, process.stderr and process.stderr.read()
+        assert process.wait(HANGS) == 0, process.stderr and process.stderr.read()
     assert len(results) == 4 * sum(frame.nbytes for frame in given)
 
 
@@ -131,7 +132,7 @@ def test_a_reader_that_goes_ends_the_program_quietly(model: Path, options: tuple
         # The source stays open: the program must not wait for it.
         process.stdin.write(frames(1)[0].tobytes() * 2)
         process.stdin.flush()
-        assert process.wait(60) == 0
+        assert process.wait(HANGS) == 0
         said = process.stderr.read().decode()
         assert "frames in" in said and "rror" not in said and "Traceback" not in said
 
@@ -215,7 +216,7 @@ def test_reading_and_writing_overlap_with_the_network() -> None:
 
         def call(frame: np.ndarray) -> np.ndarray:
             if next(steps) == step:
-                all_at_once.wait(20)
+                all_at_once.wait(HANGS)
             return frame
 
         return call
@@ -246,13 +247,13 @@ def test_a_live_stream_translates_the_newest_frame_and_counts_those_it_drops() -
 
     def source() -> Iterator[np.ndarray]:
         yield given[0]
-        assert in_network.wait(20)
+        assert in_network.wait(HANGS)
         yield from given[1:]
         all_came.set()
 
     def slow(frame: np.ndarray) -> np.ndarray:
         in_network.set()
-        assert all_came.wait(20)
+        assert all_came.wait(HANGS)
         return 255 - frame
 
     stream = Stream(slow)
@@ -343,7 +344,7 @@ def test_no_thread_is_left_when_a_stream_is_closed() -> None:
     results = Stream(inverted).over(frames(50))
     next(results)
     results.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + HANGS
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() <= before  # another test's may have ended meanwhile

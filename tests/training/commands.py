@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.waits import HANGS
 from tests.worlds import overrides
 
-HANGS = 600  # seconds, after which a process is taken to wait for ever; no test depends on how fast one is
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 

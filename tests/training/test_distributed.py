@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 
 from i2i.checkpoints import run as checkpoint
 from tests.logs import read_log
-from tests.training.commands import HANGS, command, run, settings, started, train, wait_for_line
+from tests.training.commands import command, run, settings, started, train, wait_for_line
 from tests.training.test_resume import assert_equal
+from tests.waits import HANGS
 from tests.worlds import tiny_world
 
 PLUGIN = """

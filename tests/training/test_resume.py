@@ -16,7 +16,8 @@ from i2i.training import run
 from i2i.training.context import Interrupted
 from i2i.training.longer import rate_change
 from i2i.training.schedules import Linear
-from tests.training.commands import ENVIRONMENT, HANGS, settings
+from tests.training.commands import ENVIRONMENT, settings
+from tests.waits import HANGS
 from tests.worlds import Recorder, tiny_data, tiny_recipe, tiny_world
 
 STEPS = 60

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from i2i.checkpoints import run as checkpoint
-from tests.training.commands import ENVIRONMENT, HANGS, command, settings, started, wait_for_line
+from tests.training.commands import ENVIRONMENT, command, settings, started, wait_for_line
+from tests.waits import HANGS
 from tests.worlds import tiny_world
 
 FOREVER = ["train.steps=1000000", "train.checkpoint_every=1000000", "train.log_every=1", "train.sample_every=1000000"]

@@ -20,6 +20,7 @@ from i2i_runtime import engines
 from i2i_runtime.engines import open_model
 from i2i_runtime.engines.openvino import OpenVino
 from tests.runtime.engines.test_onnxruntime import BLUR, write
+from tests.waits import HANGS
 
 pytest.importorskip("openvino")
 
@@ -112,7 +113,7 @@ os.kill(os.getpid(), signal.SIGUSR1)
 def test_a_signal_is_handled_after_models_are_deleted(file: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(engines.__file__).parents[2])}
     command = [sys.executable, "-c", SIGNALLED, str(file)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANGS)
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
@@ -140,7 +141,7 @@ def test_first_calls_from_several_threads_do_not_deadlock(file: Path) -> None:
     command = [sys.executable, "-c", AT_ONCE, str(file)]
     started = [subprocess.Popen(command, env=environment) for _ in range(5)]  # one in five hung
     try:
-        assert [process.wait(timeout=600) for process in started] == [0] * 5
+        assert [process.wait(timeout=HANGS) for process in started] == [0] * 5
     finally:
         for process in started:
             process.kill()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from i2i_runtime.folder.batching import BatchingPool
+from tests.waits import HANGS
 
 
 def image(value: float, size: int = 4) -> np.ndarray:
@@ -19,13 +20,13 @@ def run(pool: BatchingPool, *images: np.ndarray) -> list[Future]:
     begin = threading.Event()
 
     def task(one: np.ndarray) -> np.ndarray:
-        begin.wait(5)
+        begin.wait(HANGS)
         return pool.network(one)
 
     futures = [pool.submit(task, one) for one in images]
     begin.set()
     for future in futures:
-        future.exception(timeout=10)
+        future.exception(timeout=HANGS)
     pool.shutdown()
     return futures
 

@@ -16,6 +16,7 @@ import pytest
 from i2i_runtime import images
 from i2i_runtime.card import Card
 from i2i_runtime.folder import translate_folder
+from tests.waits import HANGS
 
 CARD = Card(product="generator", in_channels=3, out_channels=3)
 
@@ -49,13 +50,13 @@ def test_an_interrupted_run_leaves_whole_files_only(tmp_path, by):
     for index in range(60):
         images.write(tmp_path / "in" / f"{index}.png", rng.integers(0, 256, (200, 200, 3)).astype(np.uint8))
     process = python(INTERRUPTED, tmp_path / "in", tmp_path / "out")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + HANGS
     while not (tmp_path / "out" / "5.png").exists():
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.005)
     process.send_signal(by)
-    process.communicate(timeout=120)
+    process.communicate(timeout=HANGS)
     assert process.returncode != 0
     made = images.list_images(tmp_path / "out")
     assert 5 < len(made) < 60
@@ -74,17 +75,17 @@ def test_a_killed_run_goes_on_and_nothing_is_done_twice(tmp_path):
         images.write(tmp_path / "in" / "labels" / f"{index}.png", rng.integers(0, 9, (8, 8, 1)).astype(np.uint8))
     fast = INTERRUPTED.replace("0.02", "0.002")
     process = python(fast, tmp_path / "in", tmp_path / "out", "labels/**")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + HANGS
     while not (tmp_path / "out" / "150.png").exists():
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.002)
     process.kill()
-    process.communicate(timeout=120)
+    process.communicate(timeout=HANGS)
     made = {path: path.stat() for path in (tmp_path / "out").rglob("[!.]*") if path.is_file()}
     assert 150 < len(made) < 600
     process = python(fast, tmp_path / "in", tmp_path / "out", "labels/**")
-    assert process.communicate(timeout=120) == (None, b"") and process.returncode == 0
+    assert process.communicate(timeout=HANGS) == (None, b"") and process.returncode == 0
     names = [path.relative_to(tmp_path / "in") for path in (tmp_path / "in").rglob("*.png")]
     for name in names:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "in" / name).read_bytes()

@@ -14,6 +14,7 @@ from i2i_runtime.card import Card
 from i2i_runtime.folder import FolderOptions, FolderReport, pipeline, translate_folder
 from i2i_runtime.folder.manifest import Manifest, checksum
 from tests.runtime.pictures import noise
+from tests.waits import HANGS
 
 CARD = Card(product="generator", in_channels=3, out_channels=3)
 NAMES = ["a.png", "b.jpg", "c.tif", "deep/d.webp"]
@@ -75,7 +76,7 @@ def test_files_that_were_opened_ahead_are_closed_when_the_run_stops(
 
     def decode(data: bytes, path: Path, **options: bool) -> images.ImageWithMetadata:
         if path != tree / NAMES[0]:
-            stopped.wait(5)  # so that the last image is opened, and never read
+            stopped.wait(HANGS)  # so that the last image is opened, and never read
         return images.decode(data, path, **options)
 
     def stop() -> bool:
