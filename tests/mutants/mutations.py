@@ -186,6 +186,13 @@ MUTATIONS = [
         "tests/data/test_loader.py",
     ),
     Mutation(
+        "the death of a loader's worker is raised wherever the main thread is",
+        "i2i/data/loader.py",
+        "signal.signal(signal.SIGCHLD, handler)",
+        "del handler",
+        "tests/data/test_loader.py",
+    ),
+    Mutation(
         "only the first image of a pair is flipped",
         "i2i/data/geometry.py",
         "return tuple(_with_channels(cv2.flip(image, 1)) for image in images)",
