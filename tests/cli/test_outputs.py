@@ -81,6 +81,28 @@ def test_a_file_that_is_there_stays_and_nothing_is_written_beside_it(
         assert not file.exists() or file.read_bytes() != b"mine", "an earlier .data goes with its file"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["translate", "net.pth", "photos", "new.png"],
+        ["invert", "faces", "photos", "new.png", *_DESCENT],
+        ["edit", "faces", "0", "new.png", "--direction", "dirs/direction-1.npy"],
+        ["edit", "faces", "photos", "new.png", "--direction", "dirs/direction-1.npy", "--steps", "1"],
+        ["directions", "faces", "new.png", "--n", "1"],
+    ],
+    ids=" ".join,
+)
+def test_a_folder_is_not_given_the_name_of_an_image(
+    words: list[str], home: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    if not Path("dirs").exists():
+        assert i2i_run("directions", "faces", "dirs", "--n", "1", capsys=capsys)[0] == 0
+    code, _, errors = i2i_run(*words, capsys=capsys)
+    assert (code, errors) == (1, "error: new.png: the results go into a folder; name one without .png\n")
+    assert not Path("new.png").exists()
+
+
 def test_a_page_of_its_own_is_replaced_and_said(home: Path, tmp_path: Path, capsys: Captured) -> None:
     words = ["report", home / "logged", "-o", tmp_path / "a.html", "--images", "0"]
     assert i2i_run(*words, capsys=capsys)[0] == 0

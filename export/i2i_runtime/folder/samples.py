@@ -98,8 +98,10 @@ def name_of(seed: int, label: int | None = None) -> str:
 def claim(folder: Path, names: Sequence[Path], facts: Mapping[str, Any], *, overwrite: bool) -> None:
     """Create the folder, and those of its files `names`, with a note of the `facts` (as JSON) that they depend on.
 
-    Raises ValueError where it holds files of other facts, or files without a note, unless `overwrite`.
+    Raises ValueError where it holds files of other facts, or files without a note, unless `overwrite`, and where it is
+    named as an image or a film is.
     """
+    images.check_folder_name(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder}: a file, not a folder; name another")
     note, text = folder / _NOTE, json.dumps(facts, indent=1)

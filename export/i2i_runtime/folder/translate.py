@@ -19,7 +19,7 @@ from i2i_runtime.folder.pending import Pending, check_same_work, find_pending
 from i2i_runtime.folder.pipeline import FolderPipeline
 from i2i_runtime.folder.remote import Trees, open_trees
 from i2i_runtime.folder.report import FolderProgress, FolderReport, failure_message
-from i2i_runtime.images import Array
+from i2i_runtime.images import Array, check_folder_name
 from i2i_runtime.images.encode import check_size
 from i2i_runtime.images.prepare import Prepare, is_unlike, size_advice
 from i2i_runtime.tiles import Tiling
@@ -156,6 +156,7 @@ def _locked_plan(trees: Trees, template: Entry, options: FolderOptions) -> Itera
 
 
 def _make_writable(folder: Path) -> None:
+    check_folder_name(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

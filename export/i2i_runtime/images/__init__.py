@@ -8,7 +8,15 @@ from i2i_runtime.images.arrays import Array, from_float, to_float, with_channels
 from i2i_runtime.images.decode import MAX_PIXELS, ImageWithMetadata, decode, header, read, read_with_metadata
 from i2i_runtime.images.encode import write
 from i2i_runtime.images.headers import Header
-from i2i_runtime.images.listing import FILM_SUFFIXES, SUFFIXES, UNREAD_SUFFIXES, is_image, list_files, list_images
+from i2i_runtime.images.listing import (
+    FILM_SUFFIXES,
+    SUFFIXES,
+    UNREAD_SUFFIXES,
+    check_folder_name,
+    is_image,
+    list_files,
+    list_images,
+)
 from i2i_runtime.images.metadata import Metadata
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "Header",
     "ImageWithMetadata",
     "Metadata",
+    "check_folder_name",
     "decode",
     "from_float",
     "header",

@@ -21,6 +21,13 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
+def check_folder_name(folder: Path) -> None:
+    """Raises ValueError where a folder is to be made, by itself or for one in it, with the name of an image or film."""
+    for new in (folder, *folder.parents):
+        if new.suffix.lower() in (*SUFFIXES, *FILM_SUFFIXES) and not new.is_dir():
+            raise ValueError(f"{printable(new)}: the results go into a folder; name one without {new.suffix}")
+
+
 def list_images(folder: Path) -> list[Path]:
     """Every image under a folder by its suffix, listed as `list_files` does."""
     return list(filter(is_image, list_files(folder)))
