@@ -112,7 +112,7 @@ def _build_of_ours(state: Mapping[str, Tensor], path: Path, scale: int | None) -
     except _OF_STRANGE_TENSORS as error:
         reason, *_ = str(error).splitlines() or [type(error).__name__]
         raise ValueError(
-            f"a tensor does not have the shape it should have ({reason}); copy or download it again"
+            f"a tensor has a shape or a kind of numbers that it should not have ({reason}); copy or download it again"
         ) from error
 
 
