@@ -3,6 +3,7 @@
 from typing import Any, Literal, TypeVar, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
@@ -111,6 +112,24 @@ def upsample(
             )
         case _:
             raise ValueError(f"unknown upsampling {upsampling!r}; {did_you_mean(upsampling, get_args(Upsampling))}")
+
+
+class ResizeConvolution(nn.Module):
+    """Nearest-neighbour up-sampling by two and a 3x3 convolution, in the time of a transposed 4x4 one.
+
+    Every pixel is repeated in 2x2 of the larger map, so that the 3x3 kernel's sums over 2x2 are the kernel of a
+    transposed convolution with the same result. Shapes: (N, in_channels, H, W) -> (N, out_channels, 2H, 2W).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        kernel = F.pad(self.convolution.weight.flip(2, 3).transpose(0, 1), (1, 1, 1, 1))
+        kernel = kernel[..., 1:, :] + kernel[..., :-1, :]
+        kernel = kernel[..., 1:] + kernel[..., :-1]
+        return F.conv_transpose2d(features, kernel, self.convolution.bias, stride=2, padding=1)
 
 
 def initialise(network: nn.Module, init: Initialisation = "normal", gain: float = 0.02) -> None:

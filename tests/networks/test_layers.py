@@ -3,9 +3,11 @@ from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from i2i.networks.layers import (
+    ResizeConvolution,
     add_spectral_norm,
     at_least,
     clamp_to_range,
@@ -64,6 +66,13 @@ def test_only_resize_keeps_a_flat_area_flat():
     checkered = upsample(3, 4, kernel=3, bias=True, upsampling="transposed")(flat)
     assert smooth.std(dim=(2, 3)).max() < 1e-6
     assert checkered.std(dim=(2, 3)).min() > 1e-2
+
+
+def test_a_resize_convolution_convolves_what_is_repeated():
+    torch.manual_seed(0)
+    layer, features = ResizeConvolution(3, 5, bias=True).double(), torch.randn(2, 3, 4, 6, dtype=torch.float64)
+    expected = layer.convolution(F.interpolate(features, scale_factor=2.0, mode="nearest"))
+    torch.testing.assert_close(layer(features), expected, atol=1e-12, rtol=0)
 
 
 def test_spectral_norm_holds_the_largest_singular_value_at_one():

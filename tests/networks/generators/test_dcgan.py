@@ -8,15 +8,17 @@ from i2i.networks.generators.base import LatentGenerator
 from i2i.networks.generators.biggan import BigGANGenerator
 from i2i.networks.generators.dcgan import DCGANGenerator
 from i2i.networks.generators.stylegan2 import StyleGAN2Generator
+from i2i.networks.layers import Upsampling
 
 
 def latents(generator: LatentGenerator, number: int) -> Tensor:
     return torch.randn(number, generator.latent, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.parametrize("upsampling", ["transposed", "resize"])
 @pytest.mark.parametrize("size", [32, 64, 128])
-def test_images_are_of_the_size_and_range_that_it_promises(size: int) -> None:
-    generator = DCGANGenerator(size=size, out_channels=1, features=2, latent=5).eval()
+def test_images_are_of_the_size_and_range_that_it_promises(size: int, upsampling: Upsampling) -> None:
+    generator = DCGANGenerator(size=size, out_channels=1, features=2, latent=5, upsampling=upsampling).eval()
     image = generator(latents(generator, 2))
     assert image.shape == (2, 1, size, size) and image.abs().max() <= 1
 
