@@ -115,7 +115,7 @@ def upsample(
 
 
 class ResizeConvolution(nn.Module):
-    """Nearest-neighbour up-sampling by two and a 3x3 convolution, in the time of a transposed 4x4 one.
+    """Nearest-neighbour up-sampling by two and a 3x3 convolution, in about the time of a transposed 4x4 one.
 
     Every pixel is repeated in 2x2 of the larger map, so that the 3x3 kernel's sums over 2x2 are the kernel of a
     transposed convolution with the same result. Shapes: (N, in_channels, H, W) -> (N, out_channels, 2H, 2W).

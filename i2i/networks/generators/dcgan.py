@@ -43,7 +43,7 @@ class DCGANGenerator(LatentGenerator):
     channels. A label becomes an embedding as long as the latent, concatenated with it (conditional GAN, Mirza and
     Osindero 2014, https://arxiv.org/abs/1411.1784). With `prior` "uniform", as published (section 4), w is uniform in
     [-1, 1]: normal latents, which seeds give, are mapped to it. `upsampling` "resize" repeats pixels and convolves
-    them, 3x3, in the same time: no lattice in walls (Odena et al. 2016, https://distill.pub/2016/deconv-checkerboard).
+    them, 3x3, in about the same time, without a lattice (Odena et al. 2016, https://distill.pub/2016/deconv-checkerboard).
     """
 
     def __init__(
