@@ -118,7 +118,8 @@ class ResizeConvolution(nn.Module):
     """Nearest-neighbour up-sampling by two and a 3x3 convolution, in about the time of a transposed 4x4 one.
 
     Every pixel is repeated in 2x2 of the larger map, so that the 3x3 kernel's sums over 2x2 are the kernel of a
-    transposed convolution with the same result. Shapes: (N, in_channels, H, W) -> (N, out_channels, 2H, 2W).
+    transposed convolution with the same result. Zeros lie around the map, where "resize" of `upsample` reflects it.
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, 2H, 2W).
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool) -> None:

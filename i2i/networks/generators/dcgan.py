@@ -72,9 +72,9 @@ class DCGANGenerator(LatentGenerator):
         upsamplings = (size // _FIRST_SIZE).bit_length() - 1
         widths = [features * 2 ** min(level, 3) for level in reversed(range(upsamplings))]
 
-        bias, inputs = has_bias(norm), latent * (2 if classes else 1)
+        biased, inputs = has_bias(norm), latent * (2 if classes else 1)
 
-        def doubling(width: int, narrower: int, *, bias: bool) -> nn.Module:
+        def doubling(width: int, narrower: int, bias: bool) -> nn.Module:
             if upsampling == "resize":
                 return ResizeConvolution(width, narrower, bias=bias)
             return upsample(width, narrower, kernel=4, bias=bias, upsampling=upsampling)
@@ -82,11 +82,9 @@ class DCGANGenerator(LatentGenerator):
         def block(convolution: nn.Module, width: int) -> nn.Sequential:
             return nn.Sequential(convolution, normalisation(norm, width), nn.ReLU(inplace=True))
 
-        self.stem = block(nn.ConvTranspose2d(inputs, widths[0], _FIRST_SIZE, bias=bias), widths[0])
-        self.blocks = nn.Sequential(
-            *(block(doubling(width, narrower, bias=bias), narrower) for width, narrower in pairwise(widths))
-        )
-        self.head = nn.Sequential(doubling(widths[-1], out_channels, bias=True), nn.Tanh())
+        self.stem = block(nn.ConvTranspose2d(inputs, widths[0], _FIRST_SIZE, bias=biased), widths[0])
+        self.blocks = nn.Sequential(*(block(doubling(*pair, biased), pair[1]) for pair in pairwise(widths)))
+        self.head = nn.Sequential(doubling(widths[-1], out_channels, True), nn.Tanh())
         initialise(self, init, init_gain)
         self.embedding = nn.Embedding(classes, latent) if classes else None
 
